@@ -1,0 +1,74 @@
+# make build   the exporter, one static binary
+# make test    everything that a change must pass; installs the tools it needs
+# make demo    the exporter and simulated appliances, nothing else needed
+
+BIN := $(CURDIR)/.bin
+
+# Prometheus and promtool are pinned in tools/go.mod.
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# Set these when building from an archive, without git.
+VERSION    ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0-dev)
+REVISION   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+BRANCH     ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+# The date of the commit, not of the build: the same commit gives the same binary.
+BUILD_DATE ?= $(shell git log -1 --format=%cI 2>/dev/null | grep . || echo unknown)
+
+VERSION_PKG := github.com/prometheus/common/version
+LDFLAGS = -s -w \
+	-X $(VERSION_PKG).Version=$(VERSION) \
+	-X $(VERSION_PKG).Revision=$(REVISION) \
+	-X $(VERSION_PKG).Branch=$(BRANCH) \
+	-X $(VERSION_PKG).BuildUser=make \
+	-X $(VERSION_PKG).BuildDate=$(BUILD_DATE)
+
+# Each target of each package has this long.
+FUZZTIME ?= 30s
+
+.PHONY: build test lint fmt bench fuzz tools demo clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
+
+# The end-to-end tests find Prometheus and promtool in .bin/.
+test: tools
+	go vet ./...
+	go test -race ./...
+	$(GOLANGCI_LINT) run
+
+lint: $(GOLANGCI_LINT)
+	$(GOLANGCI_LINT) run
+
+fmt: $(GOLANGCI_LINT)
+	$(GOLANGCI_LINT) fmt
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# go test fuzzes one target at a time.
+fuzz:
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|/[^/]*:func | |' | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+	done
+
+# The first time takes minutes; after that Go's build cache leaves little but linking.
+tools: $(BIN)/prometheus $(BIN)/promtool $(GOLANGCI_LINT)
+
+# remove_all_sd leaves out the service discoveries that need a cloud's SDK.
+$(BIN)/prometheus $(BIN)/promtool: tools/go.mod
+	go -C tools build -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/$(@F)
+	@touch $@ # or it stays older than tools/go.mod when there was nothing to do
+
+# The version is in the file's name, so that only a new version installs anything.
+$(GOLANGCI_LINT):
+	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(BIN)/golangci-lint $@
+
+demo:
+	go run . demo
+
+clean:
+	rm -rf session_exporter .bin

@@ -1,0 +1,164 @@
+package collector
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/proto"
+
+	"session_exporter/config"
+)
+
+type desc = prometheus.Desc
+
+const (
+	durationName = "session_probe_duration_seconds"
+	durationHelp = "Duration of probes that were sent, login and renewal included."
+)
+
+// newFamilies returns the table for a set of label names.
+func newFamilies(labelNames []string) []family {
+	families := familyTable()
+	for i := range families {
+		families[i].desc = newDesc(families[i].name, families[i].help, labelNames, families[i].labels...)
+	}
+	return families
+}
+
+func newDesc(name, help string, labelNames []string, more ...string) *desc {
+	return prometheus.NewDesc(name, help, slices.Concat([]string{"endpoint", "api"}, labelNames, more), nil)
+}
+
+// Describe implements prometheus.Collector. It sends nothing: the labels depend
+// on the configuration, which a reload changes.
+func (c *Collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	now := c.applied.Load()
+	durationDesc := newDesc(durationName, durationHelp, now.config.LabelNames)
+	held := 0
+	var e emitter
+	for _, t := range now.targets {
+		e.labels, e.metrics = t.labels, e.metrics[:0]
+		t.mu.Lock()
+		for i := range now.families {
+			e.family = &now.families[i]
+			e.family.read(&t.state, &e)
+		}
+		if !t.state.result.Established.IsZero() {
+			held++
+		}
+		t.mu.Unlock()
+		for _, metric := range e.metrics {
+			ch <- metric
+		}
+		ch <- &labelled{t.duration, durationDesc, t.labels}
+	}
+	c.metrics.collect(ch, len(now.targets), held)
+}
+
+// emitter gathers one endpoint's samples while its state is locked.
+type emitter struct {
+	family  *family
+	labels  []*dto.LabelPair
+	metrics []prometheus.Metric
+}
+
+// emit adds a sample of the current family, with values for its own labels.
+func (e *emitter) emit(value float64, labelValues ...string) {
+	labels := e.labels
+	if len(labelValues) > 0 {
+		labels = slices.Clone(labels)
+		for i, name := range e.family.labels {
+			labels = append(labels, labelPair(name, labelValues[i]))
+		}
+		sortLabels(labels)
+	}
+	e.metrics = append(e.metrics, &sample{e.family, labels, value})
+}
+
+func (e *emitter) emitIf(known bool, value float64) {
+	if known {
+		e.emit(value)
+	}
+}
+
+// emitTime adds a Unix time, unless there is none.
+func (e *emitter) emitTime(t time.Time, labelValues ...string) {
+	if !t.IsZero() {
+		e.emit(float64(t.UnixNano())/1e9, labelValues...)
+	}
+}
+
+// sample is a prometheus.Metric that shares its labels with the endpoint's
+// other samples: client_golang's constant metrics build them anew each time.
+type sample struct {
+	family *family
+	labels []*dto.LabelPair
+	value  float64
+}
+
+func (s *sample) Desc() *prometheus.Desc { return s.family.desc }
+
+func (s *sample) Write(m *dto.Metric) error {
+	m.Label = s.labels
+	if s.family.kind == counter {
+		m.Counter = &dto.Counter{Value: proto.Float64(s.value)}
+	} else {
+		m.Gauge = &dto.Gauge{Value: proto.Float64(s.value)}
+	}
+	return nil
+}
+
+// labelled gives a metric an endpoint's labels.
+type labelled struct {
+	prometheus.Metric
+	desc   *desc
+	labels []*dto.LabelPair
+}
+
+func (l *labelled) Desc() *prometheus.Desc { return l.desc }
+
+func (l *labelled) Write(m *dto.Metric) error {
+	err := l.Metric.Write(m)
+	m.Label = l.labels
+	return err
+}
+
+// endpointLabels returns the labels of all series of an endpoint, sorted by
+// name: its own, empty where only others have them.
+func endpointLabels(endpoint *config.Endpoint, labelNames []string) []*dto.LabelPair {
+	labels := []*dto.LabelPair{labelPair("endpoint", endpoint.Name), labelPair("api", endpoint.API)}
+	for _, name := range labelNames {
+		labels = append(labels, labelPair(name, endpoint.Labels[name]))
+	}
+	sortLabels(labels)
+	return labels
+}
+
+func labelPair(name, value string) *dto.LabelPair {
+	return &dto.LabelPair{Name: proto.String(name), Value: proto.String(value)}
+}
+
+func sortLabels(labels []*dto.LabelPair) {
+	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
+}
+
+func newDurationHistogram() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: durationName,
+		Help: durationHelp,
+		// From a kept connection on the same site to the default timeout.
+		Buckets:                         []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  50,
+		NativeHistogramMinResetDuration: time.Hour,
+	})
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,65 @@
+package collector
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ownMetrics are those about the exporter itself.
+type ownMetrics struct {
+	reloadSuccessful prometheus.Gauge
+	reloadSuccess    prometheus.Gauge
+	inFlight         prometheus.Gauge
+	delay            prometheus.Histogram
+	skipped          prometheus.Counter
+
+	endpoints, held *prometheus.Desc
+}
+
+func newOwnMetrics() *ownMetrics {
+	return &ownMetrics{
+		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "session_exporter_config_last_reload_successful",
+			Help: "Whether the last attempt to load the configuration succeeded.",
+		}),
+		reloadSuccess: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "session_exporter_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration was last loaded successfully, as Unix time.",
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "session_exporter_probes_in_flight",
+			Help: "Probes that run now.",
+		}),
+		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "session_exporter_probe_delay_seconds",
+			Help: "How long after their scheduled time probes began.",
+			// Waking in windows of 0.1 s alone delays a probe by up to that.
+			Buckets:                         []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
+		}),
+		skipped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "session_exporter_probes_skipped_total",
+			Help: "Scheduled probes that were not made because the endpoint's probe before was still running.",
+		}),
+		endpoints: prometheus.NewDesc("session_exporter_endpoints", "Endpoints that are watched.", nil, nil),
+		held:      prometheus.NewDesc("session_exporter_sessions_held", "Sessions that are held on appliances.", nil, nil),
+	}
+}
+
+func (m *ownMetrics) reloaded(successful bool) {
+	m.reloadSuccessful.Set(truth(successful))
+	if successful {
+		m.reloadSuccess.SetToCurrentTime()
+	}
+}
+
+func (m *ownMetrics) collect(ch chan<- prometheus.Metric, endpoints, held int) {
+	for _, metric := range []prometheus.Metric{m.reloadSuccessful, m.reloadSuccess, m.inFlight, m.delay, m.skipped} {
+		ch <- metric
+	}
+	ch <- prometheus.MustNewConstMetric(m.endpoints, prometheus.GaugeValue, float64(endpoints))
+	ch <- prometheus.MustNewConstMetric(m.held, prometheus.GaugeValue, float64(held))
+}

@@ -1,0 +1,152 @@
+package collector
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// wakeWindow is how far apart the schedule wakes: probes that come due in
+// between are started together. Waking for each costs four times the CPU of a
+// probe on a virtual machine.
+const wakeWindow = 100 * time.Millisecond
+
+// minSlots bounds the probes in flight from below, for small configurations.
+const minSlots = 16
+
+// schedule starts each endpoint's probes at their times. Those are pinned to
+// absolute time with a phase from the endpoint's name, so that neither a
+// restart nor a replica bunches them. An endpoint is not in the queue while its
+// probe runs, so its probes cannot overlap.
+type schedule struct {
+	metrics *ownMetrics
+
+	mu       sync.Mutex // guards the fields below
+	queue    queue
+	slots    int // how many probes may be in flight
+	inFlight int
+	starved  bool          // a probe is due and has no slot
+	wakeAt   time.Time     // when run wakes next by itself
+	wake     chan struct{} // wakes it earlier; has room for one
+}
+
+func newSchedule(metrics *ownMetrics) *schedule {
+	return &schedule{metrics: metrics, slots: minSlots, wake: make(chan struct{}, 1)}
+}
+
+// set puts the endpoints into the queue.
+func (s *schedule) set(targets []*target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.queue = make(queue, 0, len(targets))
+	// Slots enough for every endpoint to take its whole timeout every time: one
+	// that hangs must not take another's place.
+	need := 0.0
+	for _, t := range targets {
+		s.queue = append(s.queue, entry{t, nextDue(t.endpoint.Name, t.endpoint.Interval, now)})
+		need += float64(t.endpoint.Timeout) / float64(t.endpoint.Interval)
+	}
+	s.slots = max(minSlots, int(need*1.25)+1)
+	heap.Init(&s.queue)
+	s.signal()
+}
+
+// run starts probes until ctx is cancelled. Probes that run then are ctx's to
+// end; run does not wait for them.
+func (s *schedule) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-s.wake:
+		}
+		timer.Reset(time.Until(s.startDue(ctx)))
+	}
+}
+
+// startDue starts what is due and has a slot. It returns when to look again.
+func (s *schedule) startDue(ctx context.Context) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for len(s.queue) > 0 && !s.queue[0].due.After(now) && s.inFlight < s.slots {
+		next := heap.Pop(&s.queue).(entry)
+		s.inFlight++
+		s.metrics.delay.Observe(now.Sub(next.due).Seconds())
+		go s.probe(ctx, next)
+	}
+	s.metrics.inFlight.Set(float64(s.inFlight))
+	s.wakeAt = now.Add(time.Hour)
+	s.starved = false
+	if len(s.queue) > 0 {
+		due := s.queue[0].due
+		s.starved = !due.After(now)
+		if !s.starved {
+			s.wakeAt = due.Add(wakeWindow - 1).Truncate(wakeWindow)
+		}
+	}
+	return s.wakeAt
+}
+
+// probe runs one probe and puts the endpoint back into the queue, at its next
+// time. Those that passed meanwhile are skipped.
+func (s *schedule) probe(ctx context.Context, e entry) {
+	e.target.probe(ctx)
+	interval := e.target.endpoint.Interval
+	next := nextDue(e.target.endpoint.Name, interval, time.Now())
+	// Rounded, for the wall clock that slots are pinned to may be adjusted.
+	passed := (next.Sub(e.due) + interval/2) / interval
+	s.metrics.skipped.Add(float64(max(passed-1, 0)))
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight--
+	s.metrics.inFlight.Set(float64(s.inFlight))
+	heap.Push(&s.queue, entry{e.target, next})
+	if s.starved || next.Before(s.wakeAt) {
+		s.signal()
+	}
+}
+
+// signal wakes run. The caller holds mu.
+func (s *schedule) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake, or about to be
+	}
+}
+
+// nextDue returns the first time behind now at which an endpoint is due.
+func nextDue(name string, interval time.Duration, now time.Time) time.Time {
+	phase := time.Duration(xxhash.Sum64String(name) % uint64(interval)) //nolint:gosec // an interval is positive
+	since := time.Duration(now.UnixNano()) - phase
+	return now.Add(interval - since%interval)
+}
+
+// entry is an endpoint that waits for its time.
+type entry struct {
+	target *target
+	due    time.Time
+}
+
+// queue is a heap of entries, the earliest first.
+type queue []entry
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)        { *q = append(*q, x.(entry)) }
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	(*q)[last] = entry{}
+	*q = (*q)[:last]
+	return e
+}

@@ -1,0 +1,86 @@
+package collector
+
+import (
+	"time"
+
+	"session_exporter/probe"
+)
+
+// maxCodes is how many error codes of one endpoint get series of their own. An
+// appliance that invents codes must not fill the database.
+const maxCodes = 20
+
+// otherCode counts the rest.
+const otherCode = "other"
+
+// state is all that is known of an endpoint. It holds nothing that grows with
+// time.
+type state struct {
+	result probe.Result // the last one
+
+	probes, failures    float64
+	consecutiveFailures int
+	lastSuccess         time.Time
+
+	verdict   probe.Verdict // the last conclusive one
+	verdictAt time.Time
+
+	codes map[string]float64 // error codes counted
+
+	logins, loginFailures, logouts, expirations float64
+	lifetime                                    time.Duration
+
+	// These outlive the probe that found them, for the next may not come as
+	// far.
+	phases            *probe.Phases
+	certificateExpiry time.Time
+}
+
+func newState(documented []string) state {
+	s := state{result: probe.Result{State: probe.Unknown}, codes: make(map[string]float64, len(documented))}
+	for _, code := range documented {
+		s.codes[code] = 0
+	}
+	return s
+}
+
+// record takes in what a probe found.
+func (s *state) record(r *probe.Result) {
+	s.result = *r
+	s.probes++
+	if r.State == probe.Valid {
+		s.consecutiveFailures, s.lastSuccess = 0, r.Start
+	} else {
+		s.failures++
+		s.consecutiveFailures++
+	}
+	// A finding that stands while nothing is sent is no new verdict.
+	if verdict := r.State.Verdict(); verdict != probe.Inconclusive && len(r.Steps) > 0 {
+		s.verdict, s.verdictAt = verdict, r.Start.Add(r.Duration)
+	}
+	for _, step := range r.Steps {
+		if step.Code != "" {
+			s.count(step.Code)
+		}
+		if step.Step == probe.Check {
+			s.phases = &step.Phases
+		}
+	}
+	s.logins += float64(r.Logins)
+	s.loginFailures += float64(r.LoginFailures)
+	s.logouts += float64(r.Logouts)
+	s.expirations += float64(r.Expirations)
+	if r.Expirations > 0 {
+		s.lifetime = r.Lifetime
+	}
+	if !r.CertificateExpiry.IsZero() {
+		s.certificateExpiry = r.CertificateExpiry
+	}
+}
+
+func (s *state) count(code string) {
+	if _, known := s.codes[code]; !known && len(s.codes) >= maxCodes {
+		code = otherCode
+	}
+	s.codes[code]++
+}

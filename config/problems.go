@@ -1,0 +1,81 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Problem is one thing wrong with a configuration file.
+type Problem struct {
+	File string
+	Line int    // 1 for the first; 0 when the file as a whole is meant
+	Key  string // as in `endpoints[2].module`, empty when the file as a whole is meant
+	Text string // what is wrong, and what to write instead
+}
+
+// String renders the problem as `file:line: key: text`, which editors follow.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	b.WriteString(": ")
+	if p.Key != "" {
+		b.WriteString(p.Key + ": ")
+	}
+	b.WriteString(p.Text)
+	return b.String()
+}
+
+// Problems is the error of a configuration that cannot be used: everything
+// that is wrong with it, in the order of the file.
+type Problems []Problem
+
+// Error lists every problem, a line each.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, problem := range p {
+		lines[i] = problem.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// collected gathers problems while a file is read, and knows the line of every
+// key seen, so that a finding about a key needs to name only the key.
+type collected struct {
+	file     string
+	lines    map[string]int
+	problems Problems
+}
+
+// add reports a problem at a key. A key that the file does not have (a missing
+// one, say) is placed at the line of the block that should have had it.
+func (c *collected) add(key, format string, args ...any) {
+	c.addAt(c.line(key), key, format, args...)
+}
+
+func (c *collected) addAt(line int, key, format string, args ...any) {
+	c.problems = append(c.problems, Problem{File: c.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+func (c *collected) line(key string) int {
+	for key != "" {
+		if line, ok := c.lines[key]; ok {
+			return line
+		}
+		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
+	}
+	return 1
+}
+
+// err returns the problems in the order of the file, or nil.
+func (c *collected) err() error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(c.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	return c.problems
+}

@@ -1,0 +1,126 @@
+package probe
+
+import (
+	"maps"
+	"net/http"
+	"time"
+
+	"session_exporter/config"
+)
+
+// An API is one kind of session API. It knows how its requests look and what
+// its answers say; it sends nothing, holds nothing, and decides no state by
+// itself: see classify. To add one, copy hcx.go or dr.go and register it here.
+type API interface {
+	// Spec returns what never changes about the API.
+	Spec() Spec
+	// Call returns the request of one step. The prober adds what
+	// authenticates it, except for a login, whose Call does.
+	Call(step Step, account Account) Call
+	// Read tells what an answer's body and headers say. It gets answers of any
+	// status, and must expect any bytes in them.
+	Read(step Step, answer Answer) Reading
+}
+
+// apis is the registry.
+var apis = map[string]API{
+	"hcx": hcx{},
+	"dr":  dr{},
+}
+
+// APIs returns what the configuration has to know of each API, by name.
+func APIs() map[string]config.API {
+	known := make(map[string]config.API, len(apis))
+	for name, api := range maps.All(apis) {
+		known[name] = api.Spec().API
+	}
+	return known
+}
+
+// SpecOf returns what never changes about the API of that name, the zero Spec
+// when there is none.
+func SpecOf(name string) Spec {
+	if api, ok := apis[name]; ok {
+		return api.Spec()
+	}
+	return Spec{}
+}
+
+// Spec is what never changes about an API.
+type Spec struct {
+	config.API
+	// SessionHeader is the request header that carries a session's token.
+	SessionHeader string
+	// Codes are the error codes of the API's closed list, if it has one.
+	Codes []string
+	// OperationID is what the API calls the id of a request.
+	OperationID string
+}
+
+// Step is one of the requests that a probe is made of.
+type Step string
+
+// The steps.
+const (
+	Check  Step = "check"  // who am I?
+	Login  Step = "login"  // establishes a session
+	Logout Step = "logout" // ends it
+)
+
+// Account is who logs in.
+type Account struct {
+	Username string
+	Password config.Secret
+	Options  map[string]string // the API's own login options
+}
+
+// Call is a request below an endpoint's URL.
+type Call struct {
+	Method string
+	Path   string
+	Body   []byte // JSON; nil for none
+	Basic  bool   // carries the account as HTTP Basic
+}
+
+// Answer is what came back.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte // at most MaxBody bytes
+}
+
+// ok reports whether the status by itself says success, which alone proves
+// nothing.
+func (a Answer) ok() bool { return a.Status >= 200 && a.Status < 300 }
+
+// Reading is what an answer says, in the words of no particular API. Its texts
+// are as the appliance sent them until the prober has cleaned them.
+type Reading struct {
+	// State is what the body by itself means; empty when it leaves that to the
+	// status.
+	State State
+	// Why says in words what about the body means that.
+	Why string
+
+	Code        string // the API's own error code
+	Message     string // its own words for people
+	OperationID string // finds the request in the appliance's logs
+
+	// Identity is who the session belongs to, nil when the answer names nobody.
+	Identity *Identity
+	// Token is the session that a login gave.
+	Token config.Secret
+	// ServerTime is the appliance's clock when it answered, zero when the
+	// answer does not say or cannot be meant.
+	ServerTime time.Time
+}
+
+// Identity is who the appliance says we are.
+type Identity struct {
+	Username      string
+	Organization  string // the current one
+	Enterprise    string
+	Version       string   // of the API
+	Roles         []string // nil when the API does not say
+	Organizations []string // nil when the API does not say
+}

@@ -1,0 +1,106 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/version"
+
+	"session_exporter/config"
+)
+
+// MaxBody is how much of a body is read, decompressed.
+const MaxBody = 1 << 20
+
+// userAgent tells the appliance's administrators who asks.
+var userAgent = "session_exporter/" + version.Version
+
+// client sends requests for all endpoints that share connection settings. It
+// follows no redirect: it has a transport and no http.Client around it.
+type client struct {
+	transport *http.Transport
+	headers   *promconfig.Headers
+}
+
+func newClient(settings *config.HTTP) (*client, error) {
+	tlsConfig, err := promconfig.NewTLSConfig(&settings.TLS)
+	if err != nil {
+		return nil, fmt.Errorf("tls_config: %w", err)
+	}
+	proxy := settings.Proxy
+	return &client{
+		headers: settings.Headers,
+		transport: &http.Transport{
+			DialContext:        dialer{net.Dialer{Timeout: 30 * time.Second}}.dial,
+			Proxy:              proxy.Proxy(),
+			ProxyConnectHeader: proxy.GetProxyConnectHeader(),
+			TLSClientConfig:    tlsConfig,
+			// Longer than any sane interval. What should be closed earlier is
+			// closed by its age.
+			IdleConnTimeout:     5 * time.Minute,
+			MaxIdleConnsPerHost: 2,
+			// A session's answer has a kilobyte; ten thousand kept connections
+			// with the default 4 KiB would hold 80 MB.
+			ReadBufferSize:         1 << 10,
+			WriteBufferSize:        1 << 10,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+	}, nil
+}
+
+// addHeaders adds the configured headers, files read afresh.
+func (c *client) addHeaders(header http.Header) error {
+	if c.headers == nil {
+		return nil
+	}
+	for name, h := range c.headers.Headers {
+		for _, value := range h.Values {
+			header.Add(name, value)
+		}
+		for _, secret := range h.Secrets {
+			header.Add(name, string(secret))
+		}
+		for _, file := range h.Files {
+			value, err := os.ReadFile(file)
+			if err != nil {
+				return fmt.Errorf("reading the http_headers file %q: %w", file, err)
+			}
+			header.Add(name, strings.TrimSpace(string(value)))
+		}
+	}
+	return nil
+}
+
+// dialer remembers when each connection was made, which http.Transport does not
+// tell.
+type dialer struct{ net.Dialer }
+
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &agedConn{conn, time.Now()}, nil
+}
+
+type agedConn struct {
+	net.Conn
+	born time.Time
+}
+
+// born returns when a connection of ours was dialled.
+func born(conn net.Conn) time.Time {
+	if tlsConn, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = tlsConn.NetConn()
+	}
+	if aged, ok := conn.(*agedConn); ok {
+		return aged.born
+	}
+	return time.Time{}
+}

@@ -1,0 +1,51 @@
+package probe
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"session_exporter/config"
+)
+
+// finding is a state and all that explains it.
+type finding struct {
+	state State
+	auth  config.Auth
+	x     *exchange // the last one, nil when nothing was sent
+	// reading is what the answer said, with its texts cleaned.
+	reading Reading
+
+	detail        string      // why nothing was sent
+	suspension    *suspension // the guard's reason for it
+	differences   []string    // from what was expected
+	refusedAtOnce bool        // the session refused was just given
+	retryAfter    time.Duration
+	// resumeAt is when something is sent again, zero when that is the next
+	// time.
+	resumeAt time.Time
+}
+
+// vainLogin reports whether a login was sent that came to nothing for another
+// reason than a refused password, so that trying again soon would only add to
+// the appliance's trouble.
+func (f *finding) vainLogin() bool {
+	if f.x == nil {
+		return false
+	}
+	reached := !f.x.written.IsZero()
+	return f.refusedAtOnce || (f.x.step == Login && reached && f.state.Verdict() != Refused && f.state != Valid)
+}
+
+// answered says in a few words what the answer was.
+func (f *finding) answered() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", f.x.answer.Status)
+	if f.reading.Code != "" {
+		b.WriteString(" " + f.reading.Code)
+	}
+	if f.reading.Message != "" {
+		fmt.Fprintf(&b, ", %q", f.reading.Message)
+	}
+	return b.String()
+}

@@ -1,0 +1,68 @@
+package probe
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// pause is a time in which nothing is sent, because the appliance asked for
+// it, or because a login failed in a way that trying again at once would only
+// make worse. The finding that began it stands meanwhile.
+type pause struct {
+	found    *finding
+	until    time.Time
+	failures int // logins in a row that came to nothing
+}
+
+// loginBackoff is how many intervals to let pass between logins that fail for
+// another reason than a refused password, by how many have failed.
+var loginBackoff = [...]time.Duration{1, 2, 4, 8, 15}
+
+// maxLoginBackoff and maxRetryAfter bound what is waited in any case.
+const (
+	maxLoginBackoff = 10 * time.Minute
+	maxRetryAfter   = time.Hour
+)
+
+// finding returns the one that stands while the pause lasts, else nil.
+func (p *pause) finding() *finding {
+	if p.found == nil || !time.Now().Before(p.until) {
+		p.found = nil
+		return nil
+	}
+	standing := *p.found
+	standing.resumeAt = p.until
+	return &standing
+}
+
+// note begins a pause where a finding asks for one.
+func (p *pause) note(found *finding, interval time.Duration) {
+	wait := found.retryAfter
+	switch {
+	case found.vainLogin():
+		intervals := loginBackoff[min(p.failures, len(loginBackoff)-1)]
+		p.failures++
+		// Half an interval less, so that the probe that is due then is not
+		// missed by a hair.
+		wait = max(wait, min(intervals*interval, maxLoginBackoff)-interval/2)
+	case found.state.Verdict() == Accepted:
+		p.failures = 0
+	}
+	if wait > 0 {
+		p.found, p.until = found, time.Now().Add(wait)
+	}
+}
+
+// retryAfter returns how long an answer asks to be left alone (RFC 9110,
+// 10.2.3: seconds, or a date).
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return min(max(time.Until(date), 0), maxRetryAfter)
+	}
+	return 0
+}

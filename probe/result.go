@@ -1,0 +1,63 @@
+package probe
+
+import "time"
+
+// Result is what one probe found, complete and immutable.
+type Result struct {
+	State State
+	// Diagnosis says what was found, Advice what to do about it, both in
+	// sentences for people who never saw the API. No secret is in them.
+	Diagnosis string
+	Advice    string
+
+	Start    time.Time
+	Duration time.Duration
+	// Steps are the requests that were sent, in order; none when the probe was
+	// withheld (see LoginSuspended, RateLimited, CredentialMissing).
+	Steps []StepResult
+	// CertificateExpiry is the earliest end of the certificates presented,
+	// zero when no fresh connection presented one.
+	CertificateExpiry time.Time
+	// ClockSkew is the appliance's clock minus ours, nil when it did not tell.
+	ClockSkew *time.Duration
+	// Identity is set while the session is Valid or Unexpected.
+	Identity *Identity
+	// RolesExpected says of each role named in `expect` whether the session
+	// has it; nil when the API did not say which roles there are.
+	RolesExpected map[string]bool
+	// CredentialExpiries are the ends of the credential, by who says so:
+	// "config", "jwt", "oauth2" or "api".
+	CredentialExpiries map[string]time.Time
+
+	Logins, LoginFailures int // sent, and those of them that gave no session
+	Logouts               int // accepted by the appliance
+	Expirations           int // held sessions that the appliance had ended
+	// Lifetime is how long the last of those lived.
+	Lifetime time.Duration
+	// Established is when the session held now was established, zero when none
+	// is held.
+	Established time.Time
+	// ResumeAt is when a withheld login may be tried again, zero when none is
+	// withheld.
+	ResumeAt time.Time
+}
+
+// StepResult is one request and its answer.
+type StepResult struct {
+	Step     Step
+	Method   string
+	URL      string
+	Status   int    // 0 when there was no answer
+	Code     string // the API's own error code
+	OpID     string // the API's own operation id
+	Duration time.Duration
+	Phases   Phases
+}
+
+// Last returns the last request that was sent, and whether there was one.
+func (r *Result) Last() (StepResult, bool) {
+	if len(r.Steps) == 0 {
+		return StepResult{}, false
+	}
+	return r.Steps[len(r.Steps)-1], true
+}

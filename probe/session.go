@@ -1,0 +1,114 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"session_exporter/config"
+)
+
+// findBySession asks with the session that is held, and establishes one where
+// there is none, where it is older than session_max_age, and, once, where the
+// appliance refuses it.
+func (p *Prober) findBySession(ctx context.Context, r *Result, password config.Secret, unreadable error) *finding {
+	if p.session != nil && p.sessionTooOld() {
+		if unreadable != nil {
+			return &finding{state: CredentialMissing, detail: unreadable.Error()}
+		}
+		// The guard is asked before the old session is given up: one that is
+		// still good is better than none.
+		if judged, withheld := p.admit(ctx, password); withheld == nil {
+			_ = p.logout(ctx, r) // the appliance ends it in time, or has already
+			if failed := p.login(ctx, r, password, judged); failed != nil {
+				return failed
+			}
+		}
+	}
+	for renewed := false; ; renewed = true {
+		if p.session == nil {
+			if unreadable != nil {
+				return &finding{state: CredentialMissing, detail: unreadable.Error()}
+			}
+			judged, withheld := p.admit(ctx, password)
+			if withheld != nil {
+				return withheld
+			}
+			if failed := p.login(ctx, r, password, judged); failed != nil {
+				return failed
+			}
+		}
+		found := p.check(ctx, r, p.sessionHeader())
+		if found.state.Verdict() != Refused {
+			return found
+		}
+		r.Expirations++
+		r.Lifetime = time.Since(p.session.established)
+		p.session = nil
+		if renewed {
+			found.refusedAtOnce = true
+			return found
+		}
+	}
+}
+
+func (p *Prober) sessionTooOld() bool {
+	age := p.endpoint.SessionMaxAge
+	return age > 0 && time.Since(p.session.established) >= age
+}
+
+// login establishes a session. It returns nil when one is held afterwards, and
+// tells judged what became of the password.
+//
+// A login is not cut off when we are stopping, only when its time is up: the
+// session that it may give would be held by nobody.
+func (p *Prober) login(ctx context.Context, r *Result, password config.Secret, judged func(Verdict)) *finding {
+	deadline, _ := ctx.Deadline()
+	unstopped, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: password, Options: p.endpoint.Login})
+	header := http.Header{}
+	if call.Basic {
+		header = basicHeader(p.credential.Username, password)
+	}
+	r.Logins++
+	found := p.exchange(unstopped, r, Login, call, header)
+	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
+		p.session = &session{token: token, established: time.Now()}
+	}
+	if found.state == Valid {
+		judged(Accepted)
+		return nil
+	}
+	r.LoginFailures++
+	if found.x.answer.Status == http.StatusUnauthorized {
+		judged(Refused) // for the account's sake, whatever else the answer says
+	} else {
+		judged(found.state.Verdict())
+	}
+	if p.session != nil { // given by an answer that is not as documented
+		_ = p.logout(unstopped, r)
+	}
+	return found
+}
+
+// logout ends the session that is held. It is not held any more afterwards,
+// whatever the appliance says.
+func (p *Prober) logout(ctx context.Context, r *Result) error {
+	header := p.sessionHeader()
+	p.session = nil
+	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), header)
+	switch {
+	case found.x.err != nil:
+		return fmt.Errorf("logging out of %s: %w", p.endpoint.URL.Host, found.x.err)
+	case !found.x.answer.ok():
+		return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
+	}
+	r.Logouts++
+	return nil
+}
+
+func (p *Prober) sessionHeader() http.Header {
+	return http.Header{p.spec.SessionHeader: {p.session.token.Reveal()}}
+}

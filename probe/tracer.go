@@ -1,0 +1,90 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// tracer notes when the parts of one exchange began and ended. The transport
+// may still call it when the exchange is over: a connection is dialled in the
+// background, to two addresses at once, and outlives a request that gave up.
+type tracer struct {
+	mu sync.Mutex // guards the fields below
+
+	resolveStart, resolveDone time.Time
+	connectStart, connectDone time.Time
+	tlsStart, tlsDone         time.Time
+	gotConn, written, first   time.Time
+	born                      time.Time
+	reused                    bool
+}
+
+func (t *tracer) attach(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart:     func(httptrace.DNSStartInfo) { t.mark(&t.resolveStart) },
+		DNSDone:      func(httptrace.DNSDoneInfo) { t.mark(&t.resolveDone) },
+		ConnectStart: func(string, string) { t.markFirst(&t.connectStart) },
+		ConnectDone: func(_, _ string, err error) {
+			if err == nil {
+				t.mark(&t.connectDone)
+			}
+		},
+		TLSHandshakeStart: func() { t.mark(&t.tlsStart) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err == nil {
+				t.mark(&t.tlsDone)
+			}
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.gotConn, t.reused, t.born = time.Now(), info.Reused, born(info.Conn)
+		},
+		WroteRequest:         func(httptrace.WroteRequestInfo) { t.mark(&t.written) },
+		GotFirstResponseByte: func() { t.mark(&t.first) },
+	})
+}
+
+func (t *tracer) mark(at *time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*at = time.Now()
+}
+
+func (t *tracer) markFirst(at *time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at.IsZero() {
+		*at = time.Now()
+	}
+}
+
+// observe takes what the trace saw of an exchange that ended at end. A part
+// that never ended lasted until then.
+func (x *exchange) observe(t *tracer, end time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x.connectionBorn = t.born
+	x.written, x.answered = t.written, t.first
+	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero()
+	if !t.reused {
+		x.phases.Resolve = between(t.resolveStart, t.resolveDone, end)
+		x.phases.Connect = between(t.connectStart, t.connectDone, end)
+		x.phases.TLS = between(t.tlsStart, t.tlsDone, end)
+	}
+	x.phases.Processing = between(t.gotConn, t.first, end)
+	x.phases.Transfer = between(t.first, end, end)
+}
+
+func between(start, done, end time.Time) time.Duration {
+	switch {
+	case start.IsZero():
+		return 0
+	case done.IsZero():
+		done = end
+	}
+	return max(done.Sub(start), 0)
+}
