@@ -15,10 +15,10 @@ import (
 	"session_exporter/simulator"
 )
 
-func addDemo(app *kingpin.Application, s streams) (string, func(context.Context) error) {
+func addDemo(app *kingpin.Application, s streams) command {
 	cmd := app.Command("demo", "Run the exporter against simulated appliances, healthy and broken ones; nothing else is needed.")
 	flags := addServerFlags(cmd, "127.0.0.1:10987")
-	return cmd.FullCommand(), func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		return withFleet(ctx, func(ctx context.Context, fleet *simulator.Fleet, configFile string) error {
 			printCast(s.out, fleet)
 			fmt.Fprintf(s.out, "\nThe configuration: %s\n", configFile)
@@ -30,9 +30,9 @@ func addDemo(app *kingpin.Application, s streams) (string, func(context.Context)
 	}
 }
 
-func addSimulate(app *kingpin.Application, s streams) (string, func(context.Context) error) {
-	cmd := app.Command("simulate", "Run the simulated appliances alone, over TLS on 127.0.0.1.")
-	return cmd.FullCommand(), func(ctx context.Context) error {
+func addSimulate(app *kingpin.Application, s streams) command {
+	app.Command("simulate", "Run the simulated appliances alone, over TLS on 127.0.0.1.")
+	return func(ctx context.Context) error {
 		return withFleet(ctx, func(ctx context.Context, fleet *simulator.Fleet, configFile string) error {
 			printCast(s.out, fleet)
 			fmt.Fprintf(s.out, "\nWatch them: session_exporter --config.file=%s\nStop with Ctrl-C.\n", configFile)

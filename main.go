@@ -29,8 +29,9 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
 }
 
 // exitError is an error that ends the program with a code of its own. Without
@@ -60,13 +61,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var ended *int
 	app.Terminate(func(code int) { ended = &code })
 
-	commands := map[string]func() error{}
-	for _, add := range []func(*kingpin.Application, streams) (string, func(context.Context) error){
-		addServe, addProbe, addCheckConfig, addDemo, addSimulate,
-	} {
-		name, command := add(app, streams{stdout, stderr})
-		commands[name] = func() error { return command(ctx) }
-	}
+	commands := map[string]command{}
+	s := streams{stdout, stderr}
+	commands["serve"] = addServe(app, s)
+	commands["probe"] = addProbe(app, s)
+	commands["check-config"] = addCheckConfig(app, s)
+	commands["demo"] = addDemo(app, s)
+	commands["simulate"] = addSimulate(app, s)
 	name, err := app.Parse(args)
 	switch {
 	case ended != nil:
@@ -75,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "session_exporter: %v; try --help\n", err)
 		return exitMisused
 	}
-	return exitCode(commands[name](), stderr)
+	return exitCode(commands[name](ctx), stderr)
 }
 
 func exitCode(err error, stderr io.Writer) int {
@@ -97,38 +98,37 @@ func exitCode(err error, stderr io.Writer) int {
 	return code
 }
 
+// command does what the user asked for, until it is done or ctx is cancelled.
+type command func(ctx context.Context) error
+
 // streams are where a command writes.
 type streams struct{ out, err io.Writer }
 
-// flags that several commands share.
-type commonFlags struct {
-	configFile *string
-	logLevel   *string
-	logFormat  *string
-}
+// logFlags say what is logged, and how.
+type logFlags struct{ level, format *string }
 
 func addConfigFlag(cmd *kingpin.CmdClause) *string {
 	return cmd.Flag("config.file", "Path to the configuration file.").Default("session_exporter.yml").String()
 }
 
-func addLogFlags(cmd *kingpin.CmdClause) commonFlags {
-	return commonFlags{
-		logLevel:  cmd.Flag("log.level", "Only log messages with the given severity or above. One of: debug, info, warn, error.").Default("info").Enum("debug", "info", "warn", "error"),
-		logFormat: cmd.Flag("log.format", "Output format of log messages. One of: logfmt, json.").Default(logfmtFormat).Enum(logfmtFormat, jsonFormat),
+func addLogFlags(cmd *kingpin.CmdClause) logFlags {
+	return logFlags{
+		level:  cmd.Flag("log.level", "Only log messages with the given severity or above. One of: debug, info, warn, error.").Default("info").Enum("debug", "info", "warn", "error"),
+		format: cmd.Flag("log.format", "Output format of log messages. One of: logfmt, json.").Default(logfmtFormat).Enum(logfmtFormat, jsonFormat),
 	}
 }
 
-func addServe(app *kingpin.Application, s streams) (string, func(context.Context) error) {
+func addServe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("serve", "Run the exporter.").Default()
 	flags := addServerFlags(cmd, ":10987")
 	file := addConfigFlag(cmd)
-	return cmd.FullCommand(), func(ctx context.Context) error { return flags.serve(ctx, *file, s) }
+	return func(ctx context.Context) error { return flags.serve(ctx, *file, s) }
 }
 
-func addCheckConfig(app *kingpin.Application, s streams) (string, func(context.Context) error) {
+func addCheckConfig(app *kingpin.Application, s streams) command {
 	cmd := app.Command("check-config", "Check a configuration file and show every error in it.")
 	file := cmd.Arg("file", "Path to the configuration file.").Required().String()
-	return cmd.FullCommand(), func(context.Context) error {
+	return func(context.Context) error {
 		loaded, err := config.Load(*file, probe.APIs())
 		if err != nil {
 			return err
@@ -140,7 +140,7 @@ func addCheckConfig(app *kingpin.Application, s streams) (string, func(context.C
 
 func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 	return &serverFlags{
-		commonFlags:   addLogFlags(cmd),
+		log:           addLogFlags(cmd),
 		toolkit:       kingpinflag.AddFlags(cmd, listenAddress),
 		telemetryPath: cmd.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").String(),
 		externalURL:   cmd.Flag("web.external-url", "URL under which the exporter is reached from outside, if a proxy serves it elsewhere than at the root.").PlaceHolder("<url>").String(),

@@ -19,13 +19,13 @@ import (
 	"session_exporter/probe"
 )
 
-func addProbe(app *kingpin.Application, s streams) (string, func(context.Context) error) {
+func addProbe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("probe", "Probe configured endpoints once and explain each in words. Exits with 0 when all are valid, 1 when some are not.")
 	file := addConfigFlag(cmd)
 	all := cmd.Flag("all", "Probe every endpoint of the configuration.").Bool()
 	output := cmd.Flag("output", "How to print what was found. One of: text, json, metrics.").Short('o').Default("text").Enum("text", "json", "metrics")
 	names := cmd.Arg("name", "Names of endpoints.").Strings()
-	return cmd.FullCommand(), func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		settings, err := config.Load(*file, probe.APIs())
 		if err == nil {
 			settings, err = selectEndpoints(settings, *names, *all)

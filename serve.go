@@ -24,7 +24,7 @@ import (
 
 // serverFlags are those of the commands that run the exporter.
 type serverFlags struct {
-	commonFlags
+	log           logFlags
 	toolkit       *toolkit.FlagConfig
 	telemetryPath *string
 	externalURL   *string
@@ -33,7 +33,7 @@ type serverFlags struct {
 
 // serve runs the exporter until ctx is cancelled, and leaves no session behind.
 func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
-	logger, err := newLogger(s.err, *f.logLevel, *f.logFormat)
+	logger, err := newLogger(s.err, *f.log.level, *f.log.format)
 	if err != nil {
 		return err
 	}
@@ -88,9 +88,10 @@ func runServer(ctx context.Context, handler http.Handler, flags *toolkit.FlagCon
 func newCollector(settings *config.Config, logger *slog.Logger) (*collector.Collector, error) {
 	watch := collector.New(logger)
 	factory := probe.NewFactory()
-	return watch, watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
+	err := watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
 		return factory.New(endpoint)
 	})
+	return watch, err
 }
 
 func (f *serverFlags) handler(watch *collector.Collector, ready func() bool, logger *slog.Logger) (http.Handler, error) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/proto"
 
 	"session_exporter/config"
 )
@@ -74,8 +73,8 @@ func (e *emitter) emit(value float64, labelValues ...string) {
 	labels := e.labels
 	if len(labelValues) > 0 {
 		labels = slices.Clone(labels)
-		for i, name := range e.family.labels {
-			labels = append(labels, labelPair(name, labelValues[i]))
+		for i, value := range labelValues {
+			labels = append(labels, labelPair(e.family.labels[i], value))
 		}
 		sortLabels(labels)
 	}
@@ -108,9 +107,9 @@ func (s *sample) Desc() *prometheus.Desc { return s.family.desc }
 func (s *sample) Write(m *dto.Metric) error {
 	m.Label = s.labels
 	if s.family.kind == counter {
-		m.Counter = &dto.Counter{Value: proto.Float64(s.value)}
+		m.Counter = &dto.Counter{Value: new(s.value)}
 	} else {
-		m.Gauge = &dto.Gauge{Value: proto.Float64(s.value)}
+		m.Gauge = &dto.Gauge{Value: new(s.value)}
 	}
 	return nil
 }
@@ -142,14 +141,21 @@ func endpointLabels(endpoint *config.Endpoint, labelNames []string) []*dto.Label
 }
 
 func labelPair(name, value string) *dto.LabelPair {
-	return &dto.LabelPair{Name: proto.String(name), Value: proto.String(value)}
+	return &dto.LabelPair{Name: new(name), Value: new(value)}
 }
 
 func sortLabels(labels []*dto.LabelPair) {
 	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
 }
 
-func newDurationHistogram() prometheus.Histogram {
+// histogram is what client_golang's histograms are.
+type histogram interface {
+	prometheus.Histogram
+	prometheus.ExemplarObserver
+}
+
+func newDurationHistogram() histogram {
+	//nolint:forcetypeassert // documented: its histograms take exemplars
 	return prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: durationName,
 		Help: durationHelp,
@@ -158,7 +164,7 @@ func newDurationHistogram() prometheus.Histogram {
 		NativeHistogramBucketFactor:     1.1,
 		NativeHistogramMaxBucketNumber:  50,
 		NativeHistogramMinResetDuration: time.Hour,
-	})
+	}).(histogram)
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

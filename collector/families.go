@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -25,6 +26,11 @@ const (
 
 // familyTable lists every metric of endpoints but the histogram.
 func familyTable() []family {
+	return slices.Concat(probeFamilies(), sessionFamilies(), loginFamilies())
+}
+
+// probeFamilies are about probes and their answers.
+func probeFamilies() []family {
 	return []family{
 		{name: "session_up", kind: gauge, help: "Whether the last probe found a valid session, as expected. No sample before the first probe.", read: func(s *state, e *emitter) {
 			e.emitIf(s.probes > 0, truth(s.result.State == probe.Valid))
@@ -42,6 +48,9 @@ func familyTable() []family {
 		}},
 		{name: "session_probes_total", kind: counter, help: "Probes made.", read: func(s *state, e *emitter) { e.emit(s.probes) }},
 		{name: "session_probe_failures_total", kind: counter, help: "Probes that did not find a valid session.", read: func(s *state, e *emitter) { e.emit(s.failures) }},
+		{name: "session_last_probe_timestamp_seconds", kind: gauge, help: "When the last probe began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.result.Start) }},
+		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "When the last probe that found a valid session began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.lastSuccess) }},
+		{name: "session_consecutive_failures", kind: gauge, help: "Probes since the last one that found a valid session.", read: func(s *state, e *emitter) { e.emit(float64(s.consecutiveFailures)) }},
 		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Answers that carried an error code of the API. Documented codes start at 0; at most 20 codes are told apart, the rest is code=\"other\".", read: func(s *state, e *emitter) {
 			for _, code := range sortedKeys(s.codes) {
 				e.emit(s.codes[code], code)
@@ -52,6 +61,12 @@ func familyTable() []family {
 			last, _ := s.result.Last()
 			e.emitIf(s.probes > 0, float64(last.Status))
 		}},
+	}
+}
+
+// sessionFamilies are about what a valid session shows.
+func sessionFamilies() []family {
+	return []family{
 		{name: "session_roles", kind: gauge, help: "How many roles the session has. No sample where the API does not say.", read: func(s *state, e *emitter) {
 			if id := s.result.Identity; id != nil {
 				e.emitIf(id.Roles != nil, float64(len(id.Roles)))
@@ -85,6 +100,12 @@ func familyTable() []family {
 				e.emitTime(s.result.CredentialExpiries[source], source)
 			}
 		}},
+	}
+}
+
+// loginFamilies are about how sessions begin and end.
+func loginFamilies() []family {
+	return []family{
 		{name: "session_logins_total", kind: counter, help: "Logins sent.", read: func(s *state, e *emitter) { e.emit(s.logins) }},
 		{name: "session_login_failures_total", kind: counter, help: "Logins sent that gave no session.", read: func(s *state, e *emitter) { e.emit(s.loginFailures) }},
 		{name: "session_logouts_total", kind: counter, help: "Logouts that the appliance accepted.", read: func(s *state, e *emitter) { e.emit(s.logouts) }},
@@ -103,9 +124,6 @@ func familyTable() []family {
 				e.emitTime(s.result.ResumeAt)
 			}
 		}},
-		{name: "session_last_probe_timestamp_seconds", kind: gauge, help: "When the last probe began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.result.Start) }},
-		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "When the last probe that found a valid session began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.lastSuccess) }},
-		{name: "session_consecutive_failures", kind: gauge, help: "Probes since the last one that found a valid session.", read: func(s *state, e *emitter) { e.emit(float64(s.consecutiveFailures)) }},
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 	defer s.mu.Unlock()
 	now := time.Now()
 	for len(s.queue) > 0 && !s.queue[0].due.After(now) && s.inFlight < s.slots {
-		next := heap.Pop(&s.queue).(entry)
+		next := heap.Pop(&s.queue).(entry) //nolint:forcetypeassert // queue holds nothing else
 		s.inFlight++
 		s.metrics.delay.Observe(now.Sub(next.due).Seconds())
 		go s.probe(ctx, next)
@@ -125,7 +125,7 @@ func (s *schedule) signal() {
 
 // nextDue returns the first time behind now at which an endpoint is due.
 func nextDue(name string, interval time.Duration, now time.Time) time.Time {
-	phase := time.Duration(xxhash.Sum64String(name) % uint64(interval)) //nolint:gosec // an interval is positive
+	phase := time.Duration(xxhash.Sum64String(name) % uint64(interval))
 	since := time.Duration(now.UnixNano()) - phase
 	return now.Add(interval - since%interval)
 }
@@ -142,7 +142,7 @@ type queue []entry
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
 func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(entry)) }
+func (q *queue) Push(x any)        { *q = append(*q, x.(entry)) } //nolint:forcetypeassert // heap.Interface has no types
 func (q *queue) Pop() any {
 	last := len(*q) - 1
 	e := (*q)[last]

@@ -24,7 +24,7 @@ type target struct {
 	// turn holds one token; who has it may use prober.
 	turn chan struct{}
 
-	duration prometheus.Histogram // has its own lock
+	duration histogram // has its own lock
 
 	mu    sync.Mutex // guards state
 	state state
@@ -89,7 +89,7 @@ func (t *target) observe(duration time.Duration, operation string) {
 		t.duration.Observe(duration.Seconds())
 		return
 	}
-	t.duration.(prometheus.ExemplarObserver).ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
+	t.duration.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
 }
 
 // log tells a change of state, and each probe to those who debug.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -50,9 +51,7 @@ type walker struct{ found *collected }
 
 // value decodes a node into target and recurses; key is the path so far.
 func (w walker) value(key string, node *yaml.Node, target reflect.Value) {
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
-	}
+	node = resolved(node)
 	if isNull(node) {
 		return // `key:` without a value says nothing
 	}
@@ -96,7 +95,7 @@ func (w walker) fields(key string, node *yaml.Node, target reflect.Value) {
 
 // validate asks Prometheus' own blocks for what they check beyond their types.
 func (w walker) validate(key string, target reflect.Value) {
-	if v, ok := target.Addr().Interface().(interface{ Validate() error }); ok {
+	if v, ok := reflect.TypeAssert[interface{ Validate() error }](target.Addr()); ok {
 		if err := v.Validate(); err != nil {
 			w.found.add(key, "%v", err)
 		}
@@ -166,13 +165,12 @@ type pair struct{ key, value *yaml.Node }
 // bring in behind its own, which win.
 func pairs(node *yaml.Node) []pair {
 	var own, merged []pair
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		if key.ShortTag() == "!!merge" {
-			merged = append(merged, mergedPairs(value)...)
-			continue
+	for _, p := range flatPairs(node) {
+		if p.key.ShortTag() == "!!merge" {
+			merged = append(merged, mergedPairs(p.value)...)
+		} else {
+			own = append(own, p)
 		}
-		own = append(own, pair{key, value})
 	}
 	for _, m := range merged {
 		if !slices.ContainsFunc(own, func(p pair) bool { return p.key.Value == m.key.Value }) {
@@ -182,25 +180,36 @@ func pairs(node *yaml.Node) []pair {
 	return own
 }
 
+// mergedPairs lists what a merge key's value has: a mapping, or a list of them.
 func mergedPairs(node *yaml.Node) []pair {
-	switch {
-	case node.Kind == yaml.AliasNode:
-		node = node.Alias
-		fallthrough
-	case node.Kind == yaml.MappingNode:
-		var flat []pair
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			flat = append(flat, pair{node.Content[i], node.Content[i+1]})
-		}
-		return flat
+	node = resolved(node)
+	if node.Kind != yaml.SequenceNode {
+		return flatPairs(node)
 	}
 	var all []pair
 	for _, item := range node.Content {
-		if item.Kind != yaml.SequenceNode {
-			all = append(all, mergedPairs(item)...)
-		}
+		all = append(all, flatPairs(resolved(item))...)
 	}
 	return all
+}
+
+func flatPairs(node *yaml.Node) []pair {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	var flat []pair
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		flat = append(flat, pair{node.Content[i], node.Content[i+1]})
+	}
+	return flat
+}
+
+// resolved follows an alias. An alias of an alias cannot be written.
+func resolved(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
 }
 
 // unique drops the second of two entries with one key, and reports it.
@@ -226,9 +235,7 @@ func fieldsByKey(target reflect.Value) (fields map[string]reflect.Value, rest re
 		switch {
 		case option == "inline" && target.Field(i).Kind() == reflect.Struct:
 			inlined, _ := fieldsByKey(target.Field(i))
-			for k, v := range inlined {
-				fields[k] = v
-			}
+			maps.Copy(fields, inlined)
 		case option == "inline":
 			rest = target.Field(i)
 		case name != "":

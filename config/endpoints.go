@@ -221,7 +221,7 @@ func (l *loader) endpointURL(key, text string) *url.URL {
 func (l *loader) checkLabels(key string, labels map[string]string) {
 	for name := range labels {
 		switch {
-		case !model.LabelName(name).IsValidLegacy() || strings.HasPrefix(name, model.ReservedLabelPrefix):
+		case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, model.ReservedLabelPrefix):
 			l.add(join(key, name), "not a label name; use letters, digits and underscores, and no two underscores at the start")
 		case slices.Contains(ReservedLabels, name):
 			l.add(join(key, name), "the exporter's own series have this label; choose another name")

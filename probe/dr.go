@@ -72,9 +72,9 @@ func (dr) Read(step Step, answer Answer) Reading {
 // drMeaning reads a well-formed or empty body. How the gateways say that there
 // is no session is not documented, so each plausible way counts, and is told
 // apart in the words.
-func drMeaning(step Step, answer Answer, body drBody, reading Reading) (State, string) {
+func drMeaning(step Step, answer Answer, body drBody, reading Reading) (meaning State, why string) {
 	failed := body.ErrorCode != "" || body.Message != "" || body.OpID != ""
-	if meaning := drCodeMeaning(body.ErrorCode); meaning != "" {
+	if meaning = drCodeMeaning(body.ErrorCode); meaning != "" {
 		return meaning, ""
 	}
 	switch {

@@ -75,7 +75,7 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.call.Body)), int64(len(r.call.Body))
 	}
 	var trace tracer
-	response, err := c.transport.RoundTrip(req.WithContext(trace.attach(ctx)))
+	response, err := c.transport.RoundTrip(req.WithContext(trace.attach(ctx))) //nolint:bodyclose // read closes it
 	if err != nil {
 		x.err = err
 		x.observe(&trace, time.Now())

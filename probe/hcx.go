@@ -42,17 +42,20 @@ func (hcx) Spec() Spec {
 func (hcx) Call(step Step, account Account) Call {
 	switch step {
 	case Login:
-		body, _ := json.Marshal(struct { // strings always marshal
-			Username string `json:"username"`
-			Password string `json:"password"`
-			AuthType string `json:"authType,omitempty"`
-		}{account.Username, account.Password.Reveal(), account.Options["auth_type"]})
+		//nolint:gosec // the password belongs there; and strings always marshal
+		body, _ := json.Marshal(hcxLogin{account.Username, account.Password.Reveal(), account.Options["auth_type"]})
 		return Call{Method: http.MethodPost, Path: hcxPath, Body: body}
 	case Logout:
 		return Call{Method: http.MethodDelete, Path: hcxPath}
 	default:
 		return Call{Method: http.MethodGet, Path: hcxPath}
 	}
+}
+
+type hcxLogin struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	AuthType string `json:"authType,omitempty"`
 }
 
 // hcxBody is every documented answer in one: success and failure share their
@@ -105,7 +108,7 @@ func (hcx) Read(step Step, answer Answer) Reading {
 
 // hcxMeaning reads a well-formed body. `success` must be there and true: the
 // status says 200 for failures too.
-func hcxMeaning(step Step, answer Answer, body hcxBody, reading Reading) (State, string) {
+func hcxMeaning(step Step, answer Answer, body hcxBody, reading Reading) (meaning State, why string) {
 	meaning, documented := hcxCodes[body.ErrorCode]
 	switch {
 	case documented:

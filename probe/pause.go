@@ -17,7 +17,7 @@ type pause struct {
 
 // loginBackoff is how many intervals to let pass between logins that fail for
 // another reason than a refused password, by how many have failed.
-var loginBackoff = [...]time.Duration{1, 2, 4, 8, 15}
+var loginBackoff = [...]int{1, 2, 4, 8, 15}
 
 // maxLoginBackoff and maxRetryAfter bound what is waited in any case.
 const (
@@ -45,7 +45,7 @@ func (p *pause) note(found *finding, interval time.Duration) {
 		p.failures++
 		// Half an interval less, so that the probe that is due then is not
 		// missed by a hair.
-		wait = max(wait, min(intervals*interval, maxLoginBackoff)-interval/2)
+		wait = max(wait, min(time.Duration(intervals)*interval, maxLoginBackoff)-interval/2)
 	case found.state.Verdict() == Accepted:
 		p.failures = 0
 	}

@@ -15,16 +15,15 @@ import (
 // InvalidResponse when the body is not that; what could be decoded is returned
 // all the same, for its error code may still tell something. An empty body is
 // left to the API.
-func readJSON[Body any](answer Answer) (Reading, Body) {
-	var body Body
+func readJSON[Body any](answer Answer) (reading Reading, body Body) {
 	if len(answer.Body) == 0 {
-		return Reading{}, body
+		return reading, body
 	}
 	err := json.Unmarshal(answer.Body, &body)
 	if err == nil {
-		return Reading{}, body
+		return reading, body
 	}
-	reading := Reading{State: InvalidResponse, Why: "its body is not JSON"}
+	reading = Reading{State: InvalidResponse, Why: "its body is not JSON"}
 	typeErr, isType := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
 	case isType && typeErr.Field == "":
