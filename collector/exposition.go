@@ -72,9 +72,9 @@ type emitter struct {
 func (e *emitter) emit(value float64, labelValues ...string) {
 	labels := e.labels
 	if len(labelValues) > 0 {
-		labels = slices.Clone(labels)
-		for i, value := range labelValues {
-			labels = append(labels, labelPair(e.family.labels[i], value))
+		labels = append(make([]*dto.LabelPair, 0, len(labels)+len(labelValues)), labels...)
+		for i := range labelValues {
+			labels = append(labels, &dto.LabelPair{Name: &e.family.labels[i], Value: &labelValues[i]})
 		}
 		sortLabels(labels)
 	}
@@ -87,10 +87,11 @@ func (e *emitter) emitIf(known bool, value float64) {
 	}
 }
 
-// emitTime adds a Unix time, unless there is none.
+// emitTime adds a Unix time, unless there is none. Certificates without an end
+// say that they end in 9999, which UnixNano cannot.
 func (e *emitter) emitTime(t time.Time, labelValues ...string) {
 	if !t.IsZero() {
-		e.emit(float64(t.UnixNano())/1e9, labelValues...)
+		e.emit(float64(t.Unix())+float64(t.Nanosecond())/1e9, labelValues...)
 	}
 }
 
@@ -107,9 +108,9 @@ func (s *sample) Desc() *prometheus.Desc { return s.family.desc }
 func (s *sample) Write(m *dto.Metric) error {
 	m.Label = s.labels
 	if s.family.kind == counter {
-		m.Counter = &dto.Counter{Value: new(s.value)}
+		m.Counter = &dto.Counter{Value: &s.value}
 	} else {
-		m.Gauge = &dto.Gauge{Value: new(s.value)}
+		m.Gauge = &dto.Gauge{Value: &s.value}
 	}
 	return nil
 }

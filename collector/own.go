@@ -32,20 +32,19 @@ func newOwnMetrics() *ownMetrics {
 			Help: "Probes that run now.",
 		}),
 		delay: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "session_exporter_probe_delay_seconds",
-			Help: "How long after their scheduled time probes began.",
-			// Waking in windows of 0.1 s alone delays a probe by up to that.
-			Buckets:                         []float64{.025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			Name:                            "session_exporter_probe_delay_seconds",
+			Help:                            "How long after their scheduled time probes began.",
+			Buckets:                         []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 			NativeHistogramBucketFactor:     1.1,
 			NativeHistogramMaxBucketNumber:  100,
 			NativeHistogramMinResetDuration: time.Hour,
 		}),
 		skipped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "session_exporter_probes_skipped_total",
-			Help: "Scheduled probes that were not made because the endpoint's probe before was still running.",
+			Help: "Scheduled probes that were not made because the endpoint's probe before had not ended by then.",
 		}),
 		endpoints: prometheus.NewDesc("session_exporter_endpoints", "Endpoints that are watched.", nil, nil),
-		held:      prometheus.NewDesc("session_exporter_sessions_held", "Sessions that are held on appliances.", nil, nil),
+		held:      prometheus.NewDesc("session_exporter_sessions_held", "Sessions on appliances that the exporter established and holds. A token that somebody else obtained is none.", nil, nil),
 	}
 }
 

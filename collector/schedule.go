@@ -3,19 +3,25 @@ package collector
 import (
 	"container/heap"
 	"context"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 )
 
-// wakeWindow is how far apart the schedule wakes: probes that come due in
-// between are started together. Waking for each costs four times the CPU of a
-// probe on a virtual machine.
+// wakeWindow is how far apart the schedule wakes: probes whose phases fall in
+// between are due together, at its end. Waking for each costs four times the
+// CPU of a probe on a virtual machine.
 const wakeWindow = 100 * time.Millisecond
 
-// minSlots bounds the probes in flight from below, for small configurations.
-const minSlots = 16
+// spareSlots are those beyond the slots that probes need when all of them time
+// out.
+const spareSlots = 16
+
+// never is when to wake where only the end of a probe can change anything:
+// nothing waits, or what is due has no slot.
+const never = 100 * 365 * 24 * time.Hour
 
 // schedule starts each endpoint's probes at their times. Those are pinned to
 // absolute time with a phase from the endpoint's name, so that neither a
@@ -28,13 +34,12 @@ type schedule struct {
 	queue    queue
 	slots    int // how many probes may be in flight
 	inFlight int
-	starved  bool          // a probe is due and has no slot
 	wakeAt   time.Time     // when run wakes next by itself
 	wake     chan struct{} // wakes it earlier; has room for one
 }
 
 func newSchedule(metrics *ownMetrics) *schedule {
-	return &schedule{metrics: metrics, slots: minSlots, wake: make(chan struct{}, 1)}
+	return &schedule{metrics: metrics, slots: spareSlots, wake: make(chan struct{}, 1)}
 }
 
 // set puts the endpoints into the queue.
@@ -44,13 +49,14 @@ func (s *schedule) set(targets []*target) {
 	now := time.Now()
 	s.queue = make(queue, 0, len(targets))
 	// Slots enough for every endpoint to take its whole timeout every time: one
-	// that hangs must not take another's place.
+	// that hangs must not take another's place. Phases are as good as random, so
+	// beyond the mean there are four times its standard deviation (Poisson's).
 	need := 0.0
 	for _, t := range targets {
 		s.queue = append(s.queue, entry{t, nextDue(t.endpoint.Name, t.endpoint.Interval, now)})
 		need += float64(t.endpoint.Timeout) / float64(t.endpoint.Interval)
 	}
-	s.slots = max(minSlots, int(need*1.25)+1)
+	s.slots = spareSlots + int(need+4*math.Sqrt(need))
 	heap.Init(&s.queue)
 	s.signal()
 }
@@ -83,14 +89,9 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 		go s.probe(ctx, next)
 	}
 	s.metrics.inFlight.Set(float64(s.inFlight))
-	s.wakeAt = now.Add(time.Hour)
-	s.starved = false
-	if len(s.queue) > 0 {
-		due := s.queue[0].due
-		s.starved = !due.After(now)
-		if !s.starved {
-			s.wakeAt = due.Add(wakeWindow - 1).Truncate(wakeWindow)
-		}
+	s.wakeAt = now.Add(never)
+	if len(s.queue) > 0 && s.queue[0].due.After(now) {
+		s.wakeAt = s.queue[0].due
 	}
 	return s.wakeAt
 }
@@ -110,7 +111,7 @@ func (s *schedule) probe(ctx context.Context, e entry) {
 	s.inFlight--
 	s.metrics.inFlight.Set(float64(s.inFlight))
 	heap.Push(&s.queue, entry{e.target, next})
-	if s.starved || next.Before(s.wakeAt) {
+	if next.Before(s.wakeAt) {
 		s.signal()
 	}
 }
@@ -123,11 +124,17 @@ func (s *schedule) signal() {
 	}
 }
 
-// nextDue returns the first time behind now at which an endpoint is due.
+// nextDue returns the first time behind now at which an endpoint is due: the
+// end of the wake window in which its phase comes round.
 func nextDue(name string, interval time.Duration, now time.Time) time.Time {
 	phase := time.Duration(xxhash.Sum64String(name) % uint64(interval))
-	since := time.Duration(now.UnixNano()) - phase
-	return now.Add(interval - since%interval)
+	since := time.Duration(now.UnixNano())
+	window := since.Truncate(wakeWindow)
+	pinned := window + interval - (window-phase)%interval
+	due := (pinned + wakeWindow - 1).Truncate(wakeWindow)
+	// Add keeps now's monotonic reading: when somebody sets the wall clock, the
+	// schedule must neither sleep through what is due nor spin until it is.
+	return now.Add(due - since)
 }
 
 // entry is an endpoint that waits for its time.

@@ -78,6 +78,15 @@ func (s *state) record(r *probe.Result) {
 	}
 }
 
+// recordClose takes in that the session was given up, if one was held, and
+// whether the appliance took the logout.
+func (s *state) recordClose(loggedOut bool) {
+	if loggedOut && !s.result.Established.IsZero() {
+		s.logouts++
+	}
+	s.result.Established = time.Time{}
+}
+
 func (s *state) count(code string) {
 	if _, known := s.codes[code]; !known && len(s.codes) >= maxCodes {
 		code = otherCode

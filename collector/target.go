@@ -42,13 +42,15 @@ func newTarget(endpoint *config.Endpoint, prober Prober, labelNames []string, lo
 	}
 }
 
-// probe makes one probe and records it.
+// probe makes one probe and records it, unless ctx is over.
 func (t *target) probe(ctx context.Context) {
 	select {
 	case t.turn <- struct{}{}:
 		defer func() { <-t.turn }()
 	case <-ctx.Done():
-		return
+	}
+	if ctx.Err() != nil {
+		return // asked again, for select takes either of two that are ready
 	}
 	result, err := t.prober.Probe(ctx)
 	if err != nil {
@@ -64,7 +66,11 @@ func (t *target) close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("endpoint %q: its probe did not end in time, so its session may be left on the appliance", t.endpoint.Name)
 	}
-	if err := t.prober.Close(ctx); err != nil {
+	err := t.prober.Close(ctx)
+	t.mu.Lock()
+	t.state.recordClose(err == nil)
+	t.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("endpoint %q: %w", t.endpoint.Name, err)
 	}
 	return nil

@@ -7,6 +7,9 @@ import (
 	"html"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"path"
+	"regexp"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,48 +32,72 @@ type Options struct {
 
 // NewHandler returns the handler of all paths.
 func NewHandler(o Options) (http.Handler, error) {
-	prefix := "/" + strings.Trim(o.RoutePrefix, "/")
-	if !strings.HasPrefix(o.TelemetryPath, "/") || o.TelemetryPath == "/" {
+	prefix := strings.TrimRight("/"+strings.TrimLeft(o.RoutePrefix, "/"), "/")
+	switch {
+	case prefix != "" && !isPlain(prefix):
+		return nil, fmt.Errorf("--web.route-prefix is %q; it must be a path such as /session_exporter", o.RoutePrefix)
+	case !isPlain(o.TelemetryPath):
 		return nil, fmt.Errorf("--web.telemetry-path is %q; it must be a path such as /metrics", o.TelemetryPath)
+	case strings.HasPrefix(o.TelemetryPath, "/-/"):
+		return nil, fmt.Errorf("--web.telemetry-path is %q; paths below /-/ are taken", o.TelemetryPath)
 	}
-	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
-		Name:        "session_exporter",
-		Description: "Tells before your automation fails that a session, token or password is expired, broken or about to be.",
-		Version:     html.EscapeString(version.Info()),
-		RoutePrefix: prefix,
-		Profiling:   "false",
-		Links: []toolkit.LandingLinks{
-			{Address: o.TelemetryPath, Text: "Metrics", Description: "for Prometheus"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "whether the exporter runs"},
-			{Address: "/-/ready", Text: "Ready", Description: "whether it has a configuration"},
-		},
-	})
+	landing, err := newLanding(o.TelemetryPath)
 	if err != nil {
 		return nil, fmt.Errorf("making the landing page: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
-	mux.Handle("GET "+o.TelemetryPath, promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-		Registry:          o.Registry,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
+	mux.Handle("GET "+prefix+"/{$}", landing)
+	mux.Handle("GET "+prefix+o.TelemetryPath, promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+		Registry: o.Registry,
+		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
+		// A series that cannot be exposed must not hide all others.
+		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
-		CoalesceGather:    true, // scrapers that come together share the work
+		// Not CoalesceGather: with it, a scraper that takes long to read its
+		// answer freezes what all others get.
 	}))
-	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "Healthy") })
-	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+prefix+"/-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "Healthy") })
+	mux.HandleFunc("GET "+prefix+"/-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !o.Ready() {
 			answer(w, http.StatusServiceUnavailable, "Not ready")
 			return
 		}
 		answer(w, http.StatusOK, "Ready")
 	})
-	if prefix == "/" {
-		return mux, nil
-	}
-	outer := http.NewServeMux()
-	outer.Handle(prefix+"/", http.StripPrefix(prefix, mux))
-	return outer, nil
+	return mux, nil
 }
+
+// newLanding returns the landing page. Its links are relative, so they hold
+// below any prefix, and behind a proxy that serves the exporter elsewhere.
+func newLanding(telemetryPath string) (http.Handler, error) {
+	const here = "./"
+	page, err := toolkit.NewLandingPage(toolkit.LandingConfig{
+		Name:        "session_exporter",
+		Description: "Tells before your automation fails that a session, token or password is expired, broken or about to be.",
+		Version:     html.EscapeString(version.Info()),
+		RoutePrefix: here,
+		Profiling:   "false",
+		Links: []toolkit.LandingLinks{
+			{Address: telemetryPath, Text: "Metrics", Description: "for Prometheus"},
+			{Address: "/-/healthy", Text: "Healthy", Description: "whether the exporter runs"},
+			{Address: "/-/ready", Text: "Ready", Description: "whether it has a configuration"},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := *r
+		asked.URL = &url.URL{Path: here} // the page answers to no other path than its links' prefix
+		page.ServeHTTP(w, &asked)
+	}), nil
+}
+
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
+
+// isPlain reports whether a path means the same in a URL, in HTML and as a
+// pattern of http.ServeMux.
+func isPlain(p string) bool { return plainPath.MatchString(p) && path.Clean(p) == p }
 
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -1,0 +1,157 @@
+package collector
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+var update = flag.Bool("update", false, "write what is exposed into testdata")
+
+var (
+	textFormat        = expfmt.NewFormat(expfmt.TypeTextPlain)
+	openMetricsFormat = expfmt.FmtOpenMetrics_1_0_0
+	protobufFormat    = expfmt.NewFormat(expfmt.TypeProtoDelim)
+)
+
+// expose returns the body of /metrics.
+func expose(tb testing.TB, c *Collector, format expfmt.Format) []byte {
+	tb.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := c.Filter(registry).Gather()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var body bytes.Buffer
+	encoder := expfmt.NewEncoder(&body, format)
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if closer, ok := encoder.(expfmt.Closer); ok {
+		if err := closer.Close(); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return body.Bytes()
+}
+
+func gather(tb testing.TB, c *Collector) map[string]*dto.MetricFamily {
+	tb.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	families, err := c.Filter(registry).Gather()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	byName := make(map[string]*dto.MetricFamily, len(families))
+	for _, family := range families {
+		byName[family.GetName()] = family
+	}
+	return byName
+}
+
+// checkFile compares a body with a file of testdata.
+func checkFile(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Equal(got, want) {
+		return
+	}
+	gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(gotLines), len(wantLines)) {
+		if i >= len(gotLines) || i >= len(wantLines) || gotLines[i] != wantLines[i] {
+			t.Fatalf("%s: differs from line %d on:\n%s", file, i+1, strings.Join(gotLines[min(i, len(gotLines)):], "\n"))
+		}
+	}
+}
+
+// TestExposition compares what is exposed of fixed results. They are recorded
+// in a bubble, where it is midnight of 2000-01-01, UTC.
+func TestExposition(t *testing.T) {
+	for _, tc := range []struct {
+		name      string
+		endpoints []*config.Endpoint
+		results   map[string][]probe.Result // by endpoint
+		deny      []string
+		format    expfmt.Format
+	}{
+		{name: "not_probed.txt", endpoints: []*config.Endpoint{newEndpoint("a")}},
+		{
+			name: "hcx_valid.txt", endpoints: []*config.Endpoint{newEndpoint("hcx-site-a")},
+			results: map[string][]probe.Result{"hcx-site-a": {hcxValid()}},
+		},
+		{
+			name: "hcx_valid.openmetrics.txt", endpoints: []*config.Endpoint{newEndpoint("hcx-site-a")},
+			results: map[string][]probe.Result{"hcx-site-a": {hcxValid()}},
+			format:  openMetricsFormat,
+		},
+		{
+			name: "dr_valid.txt", endpoints: []*config.Endpoint{drEndpoint("srm-site-a")},
+			results: map[string][]probe.Result{"srm-site-a": {drValid()}},
+		},
+		{
+			name: "failing_states.txt", endpoints: failing(), results: failures(),
+			deny: []string{"session_exporter_.*", "session_state", "session_probe_duration_seconds", "session_probe_phase.*", "session_logouts_total"},
+		},
+		{
+			name: "labels_union.txt", endpoints: []*config.Endpoint{
+				withLabels("a", map[string]string{"site": "a", "zone": "1"}), withLabels("b", map[string]string{"Team": "net"}), newEndpoint("c"),
+			},
+			deny: []string{"session_exporter_.*", "session_state", "session_probe.*"},
+		},
+		{
+			name: "hostile_values.txt", endpoints: []*config.Endpoint{hostile()},
+			results: map[string][]probe.Result{hostile().Name: {hostileResult()}},
+			deny:    []string{"session_exporter_.*", "session_state", "session_probe.*"},
+		},
+		{
+			name: "metrics_deny.txt", endpoints: []*config.Endpoint{newEndpoint("a")},
+			// Anchored, as the configuration makes them: session_up denies no more than itself.
+			deny: []string{"session_exporter_.*", "session_(state|probe.*)", "session_up", "session_errors"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				settings := newSettings(tc.endpoints...)
+				for _, pattern := range tc.deny {
+					settings.MetricsDeny = append(settings.MetricsDeny, regexp.MustCompile("^(?:"+pattern+")$"))
+				}
+				c := watch(t, settings, idle)
+				for _, target := range c.applied.Load().targets {
+					for _, result := range tc.results[target.endpoint.Name] {
+						target.record(&result)
+					}
+				}
+				format := tc.format
+				if format == "" {
+					format = textFormat
+				}
+				checkFile(t, tc.name, expose(t, c, format))
+			})
+		})
+	}
+}

@@ -1,0 +1,206 @@
+package collector
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+)
+
+// takes says that all probes take as long.
+func takes(d time.Duration) func(*config.Endpoint) time.Duration {
+	return func(*config.Endpoint) time.Duration { return d }
+}
+
+func TestInterval(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		interval time.Duration
+		takes    time.Duration
+		probes   int // an hour of them, but for the shortest
+	}{
+		{"shortest", 100 * time.Millisecond, 90 * time.Millisecond, 6000},
+		{"second", time.Second, 10 * time.Millisecond, 3600},
+		{"second, slow", time.Second, 900 * time.Millisecond, 3600},
+		{"half a minute", 30 * time.Second, time.Second, 120},
+		{"minute", time.Minute, 0, 60},
+		{"minute, times out", time.Minute, 10 * time.Second, 60},
+		{"hour", time.Hour, time.Second, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				endpoints := newEndpoints(3)
+				for _, e := range endpoints {
+					e.Interval, e.Timeout = tc.interval, min(e.Timeout, tc.interval)
+				}
+				j := newJournal(takes(tc.takes))
+				c := watch(t, newSettings(endpoints...), j.prober)
+				runFor(t, c, time.Duration(tc.probes)*tc.interval+wakeWindow/2)
+				j.checkPunctual(t, start, endpoints)
+				for _, e := range endpoints {
+					starts := j.starts[e.Name]
+					if len(starts) != tc.probes {
+						t.Errorf("%s: %d probes, want %d", e.Name, len(starts), tc.probes)
+					}
+					for i := range starts[1:] {
+						if gap := starts[i+1].Sub(starts[i]); gap != tc.interval {
+							t.Fatalf("%s: %s between two probes", e.Name, gap)
+						}
+					}
+				}
+				if skipped := valueOf(t, c.metrics.skipped); skipped != 0 {
+					t.Errorf("%v skipped", skipped)
+				}
+				if counted := valueOf(t, c.metrics.delay); int(counted) != 3*tc.probes {
+					t.Errorf("%v delays observed, want %d", counted, 3*tc.probes)
+				}
+			})
+		})
+	}
+}
+
+// A probe that takes longer than its interval loses the times that pass
+// meanwhile, and moves nobody else.
+func TestSlowEndpointSkips(t *testing.T) {
+	for _, tc := range []struct {
+		name            string
+		takes           time.Duration
+		probes, skipped int // in an hour
+	}{
+		{"in time", 59 * time.Second, 60, 0},
+		{"one and a half", 90 * time.Second, 30, 30},
+		{"two and a half", 150 * time.Second, 20, 40},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				endpoints := newEndpoints(20)
+				slow, others := endpoints[0], endpoints[1:]
+				j := newJournal(func(e *config.Endpoint) time.Duration {
+					if e == slow {
+						return tc.takes
+					}
+					return time.Second
+				})
+				c := watch(t, newSettings(endpoints...), j.prober)
+				runFor(t, c, time.Hour+wakeWindow/2)
+				j.checkPunctual(t, start, others)
+				if probes := len(j.starts[slow.Name]); probes != tc.probes {
+					t.Errorf("%d probes, want %d", probes, tc.probes)
+				}
+				if skipped := valueOf(t, c.metrics.skipped); int(skipped) != tc.skipped {
+					t.Errorf("%v skipped, want %d", skipped, tc.skipped)
+				}
+			})
+		})
+	}
+}
+
+// Incident 22: one appliance hangs, 500 others are fine.
+func TestHangingEndpointMovesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		endpoints := newEndpoints(501)
+		j := newJournal(func(e *config.Endpoint) time.Duration {
+			if e == endpoints[250] {
+				return e.Timeout
+			}
+			return 30 * time.Millisecond
+		})
+		c := watch(t, newSettings(endpoints...), j.prober)
+		runFor(t, c, time.Hour+wakeWindow/2)
+		j.checkPunctual(t, start, endpoints)
+		for _, e := range endpoints {
+			if probes := len(j.starts[e.Name]); probes != 60 {
+				t.Errorf("%s: %d probes", e.Name, probes)
+			}
+		}
+	})
+}
+
+func TestSlotsSufficeWhenAllTimeOut(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		n    int
+	}{{"1", 1}, {"10", 10}, {"60", 60}, {"200", 200}, {"1000", 1000}, {"5000", 5000}} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				endpoints := newEndpoints(tc.n)
+				j := newJournal(takes(10 * time.Second))
+				c := watch(t, newSettings(endpoints...), j.prober)
+				runFor(t, c, 3*time.Minute+wakeWindow/2)
+				j.checkPunctual(t, start, endpoints)
+				if skipped := valueOf(t, c.metrics.skipped); skipped != 0 {
+					t.Errorf("%v skipped", skipped)
+				}
+				if j.most > c.schedule.slots {
+					t.Errorf("%d probes at once, with %d slots", j.most, c.schedule.slots)
+				}
+			})
+		})
+	}
+}
+
+// Where slots do not suffice, they bound what runs, and all get their turn.
+func TestTooFewSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoints := newEndpoints(100)
+		j := newJournal(takes(10 * time.Second))
+		c := watch(t, newSettings(endpoints...), j.prober)
+		c.schedule.slots = 4
+		runFor(t, c, time.Hour)
+		if j.most != 4 {
+			t.Errorf("%d probes at once, want 4", j.most)
+		}
+		probes := make([]int, 0, len(endpoints))
+		total := 0
+		for _, e := range endpoints {
+			probes = append(probes, len(j.starts[e.Name]))
+			total += len(j.starts[e.Name])
+		}
+		// 4 slots × 360 probes of 10 s, but for the beginning.
+		if total < 1430 || total > 1440 {
+			t.Errorf("%d probes, so slots lay idle", total)
+		}
+		if least, most := slices.Min(probes), slices.Max(probes); most-least > 3 {
+			t.Errorf("between %d and %d probes an endpoint", least, most)
+		}
+		if skipped := valueOf(t, c.metrics.skipped); skipped == 0 {
+			t.Error("none skipped")
+		}
+		if inFlight := valueOf(t, c.metrics.inFlight); inFlight != 0 {
+			t.Errorf("%v in flight at the end", inFlight)
+		}
+	})
+}
+
+// A slot that becomes free is taken at once, by an endpoint of any interval.
+func TestFreeSlotIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoints := newEndpoints(2)
+		for _, e := range endpoints {
+			e.Interval = 1000 * time.Hour
+		}
+		j := newJournal(takes(10 * time.Second))
+		c := watch(t, newSettings(endpoints...), j.prober)
+		c.schedule.slots = 1
+		due := time.Now().Add(time.Minute)
+		c.schedule.queue[0].due, c.schedule.queue[1].due = due, due
+		runFor(t, c, 10*time.Hour)
+		starts := slices.Concat(j.starts["endpoint-0"], j.starts["endpoint-1"])
+		slices.SortFunc(starts, time.Time.Compare)
+		if len(starts) != 2 || !starts[0].Equal(due) || !starts[1].Equal(due.Add(10*time.Second)) {
+			t.Errorf("started at %s", starts)
+		}
+	})
+}
+
+func TestNothingToProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runFor(t, watch(t, newSettings(), idle), 10*time.Hour)
+	})
+}

@@ -1,0 +1,145 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+// Every quarter of the appliances behaves in another way when we stop.
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 200
+		var closed [n]atomic.Int32
+		released := make(chan struct{})
+		behaviours := []fake{
+			{}, // logs out at once
+			{close: func(context.Context) error { return errors.New("answered 500") }},
+			{close: func(ctx context.Context) error { // hangs in Close
+				<-ctx.Done()
+				return fmt.Errorf("logging out: %w", ctx.Err())
+			}},
+			{probe: func(context.Context) (probe.Result, error) { // hangs in Probe, as a login does
+				<-released
+				return found(probe.Valid), nil
+			}},
+		}
+		var made int
+		c := watch(t, newSettings(newEndpoints(n)...), func(*config.Endpoint) Prober {
+			i := made
+			made++
+			behaviour := behaviours[i%4]
+			return &fake{probe: behaviour.probe, close: func(ctx context.Context) error {
+				closed[i].Add(1)
+				return (&fake{close: behaviour.close}).Close(ctx)
+			}}
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Minute, stop)
+		start := time.Now()
+		err := c.Run(ctx)
+		if took := time.Since(start) - 10*time.Minute; took != shutdownTimeout {
+			t.Errorf("took %s, want its deadline of %s", took, shutdownTimeout)
+		}
+		lines := strings.Split(err.Error(), "\n")
+		for i := range n {
+			name := fmt.Sprintf("endpoint %q: ", fmt.Sprintf("endpoint-%d", i))
+			want := [...]string{"", "answered 500", "logging out: context deadline exceeded", "its probe did not end in time, so its session may be left on the appliance"}[i%4]
+			if want != "" {
+				if lines[0] != name+want {
+					t.Errorf("reports %q, want %q", lines[0], name+want)
+				}
+				lines = lines[1:]
+			}
+			if times := closed[i].Load(); (times == 1) != (i%4 != 3) || times > 1 {
+				t.Errorf("endpoint %d was closed %d times", i, times)
+			}
+		}
+		if len(lines) > 0 {
+			t.Errorf("reports %q too", lines)
+		}
+		close(released)
+	})
+}
+
+func TestShutdownIsParallelAndWaitsForNoSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &fake{
+			probe: func(ctx context.Context) (probe.Result, error) {
+				<-ctx.Done()
+				return probe.Result{}, ctx.Err()
+			},
+			close: func(ctx context.Context) error {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				<-time.After(time.Second)
+				return nil
+			},
+		}
+		c := watch(t, newSettings(newEndpoints(1000)...), func(*config.Endpoint) Prober { return slow })
+		start := time.Now()
+		runFor(t, c, time.Minute+time.Second)
+		if took := time.Since(start) - time.Minute; took != 2*time.Second {
+			t.Errorf("ended %s after the last probe was due, want 2 s", took)
+		}
+		synctest.Wait()
+		if inFlight := valueOf(t, c.metrics.inFlight); inFlight != 0 {
+			t.Errorf("%v in flight", inFlight)
+		}
+		if len(c.schedule.queue) != 1000 {
+			t.Errorf("%d endpoints in the queue", len(c.schedule.queue))
+		}
+	})
+}
+
+// A prober must not even be asked, for it may send a login all the same.
+func TestNothingStartsWhenOver(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := watch(t, newSettings(newEndpoints(100)...), func(e *config.Endpoint) Prober {
+		return &fake{probe: func(context.Context) (probe.Result, error) {
+			t.Errorf("%s was probed", e.Name)
+			return found(probe.Valid), nil
+		}}
+	})
+	for _, target := range c.applied.Load().targets {
+		target.probe(over)
+	}
+	results, err := c.ProbeAll(over)
+	if err != nil || len(results) != 100 || results[99].Result.State != probe.Unknown {
+		t.Errorf("%d results, error %v", len(results), err)
+	}
+}
+
+func TestNothingIsProbedAfterItsLogout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var closed atomic.Bool
+		c := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober {
+			return &fake{
+				probe: func(context.Context) (probe.Result, error) {
+					if closed.Load() {
+						t.Error("probed after its logout")
+					}
+					return found(probe.Valid), nil
+				},
+				close: func(context.Context) error {
+					closed.Store(true)
+					return nil
+				},
+			}
+		})
+		runFor(t, c, 5*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		c.applied.Load().targets[0].probe(ctx)
+	})
+}

@@ -1,0 +1,215 @@
+package collector
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"session_exporter/probe"
+)
+
+// The minutes at which the results of these tests begin.
+func minute(n int) time.Time { return time.Unix(1_800_000_000+60*int64(n), 0) }
+
+// at is what a probe found that began at a minute and took 2 s.
+func at(n int, state probe.State, steps ...probe.StepResult) probe.Result {
+	return probe.Result{State: state, Start: minute(n), Duration: 2 * time.Second, Steps: steps}
+}
+
+var check = probe.StepResult{Step: probe.Check, Status: 200}
+
+func recorded(results ...probe.Result) state {
+	s := newState(nil)
+	for i := range results {
+		s.record(&results[i])
+	}
+	return s
+}
+
+func TestVerdict(t *testing.T) {
+	judged := func(n int) time.Time { return minute(n).Add(2 * time.Second) }
+	for _, tc := range []struct {
+		name    string
+		results []probe.Result
+		verdict probe.Verdict
+		at      time.Time
+	}{
+		{name: "not probed"},
+		{"accepted", []probe.Result{at(0, probe.Valid, check)}, probe.Accepted, judged(0)},
+		{"unexpected is accepted", []probe.Result{at(0, probe.Unexpected, check)}, probe.Accepted, judged(0)},
+		{"forbidden is accepted", []probe.Result{at(0, probe.Forbidden, check)}, probe.Accepted, judged(0)},
+		{"refused", []probe.Result{at(0, probe.CredentialsRejected, check)}, probe.Refused, judged(0)},
+		{"expired is refused", []probe.Result{at(0, probe.SessionExpired, check)}, probe.Refused, judged(0)},
+		{"the last one counts", []probe.Result{at(0, probe.Valid, check), at(1, probe.CredentialsRejected, check), at(2, probe.Valid, check)}, probe.Accepted, judged(2)},
+		{"confirmed", []probe.Result{at(0, probe.Valid, check), at(1, probe.Valid, check)}, probe.Accepted, judged(1)},
+		{"outage before the first", []probe.Result{at(0, probe.Unreachable, check), at(1, probe.Timeout, check)}, probe.Inconclusive, time.Time{}},
+		{
+			"accepted, then an outage of every kind", []probe.Result{
+				at(0, probe.Valid, check), at(1, probe.Unreachable, check), at(2, probe.Timeout, check), at(3, probe.TLSFailed, check),
+				at(4, probe.ServerError, check), at(5, probe.InvalidResponse, check), at(6, probe.BadRequest, check), at(7, probe.RateLimited, check),
+				at(8, probe.LoginSuspended), at(9, probe.CredentialMissing),
+			}, probe.Accepted, judged(0),
+		},
+		{"refused, then an outage", []probe.Result{at(0, probe.CredentialsRejected, check), at(1, probe.Unreachable, check)}, probe.Refused, judged(0)},
+		{"a finding that stands", []probe.Result{at(0, probe.CredentialsRejected, check), at(1, probe.CredentialsRejected), at(2, probe.CredentialsRejected)}, probe.Refused, judged(0)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := recorded(tc.results...)
+			if s.verdict != tc.verdict || !s.verdictAt.Equal(tc.at) {
+				t.Errorf("verdict %d at %s, want %d at %s", s.verdict, s.verdictAt, tc.verdict, tc.at)
+			}
+		})
+	}
+}
+
+func TestProbesAndFailures(t *testing.T) {
+	for _, tc := range []struct {
+		name                          string
+		results                       []probe.Result
+		probes, failures, consecutive int
+		lastSuccess                   time.Time
+	}{
+		{name: "not probed"},
+		{"valid", []probe.Result{at(0, probe.Valid, check), at(1, probe.Valid, check)}, 2, 0, 0, minute(1)},
+		{"never valid", []probe.Result{at(0, probe.Timeout, check), at(1, probe.Unexpected, check)}, 2, 2, 2, time.Time{}},
+		{"valid, then not", []probe.Result{at(0, probe.Valid, check), at(1, probe.Forbidden, check), at(2, probe.LoginSuspended)}, 3, 2, 2, minute(0)},
+		{"valid again", []probe.Result{at(0, probe.Timeout, check), at(1, probe.Timeout, check), at(2, probe.Valid, check)}, 3, 2, 0, minute(2)},
+		{"and again not", []probe.Result{at(0, probe.Timeout, check), at(1, probe.Valid, check), at(2, probe.Timeout, check)}, 3, 2, 1, minute(1)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := recorded(tc.results...)
+			if int(s.probes) != tc.probes || int(s.failures) != tc.failures || s.consecutiveFailures != tc.consecutive || !s.lastSuccess.Equal(tc.lastSuccess) {
+				t.Errorf("%v probes, %v failures, %d in a row, last success %s", s.probes, s.failures, s.consecutiveFailures, s.lastSuccess)
+			}
+		})
+	}
+}
+
+// What outlives the probe that found it, and what does not.
+func TestKept(t *testing.T) {
+	phases := func(d time.Duration) probe.Phases { return probe.Phases{Processing: d} }
+	first := at(0, probe.Valid,
+		probe.StepResult{Step: probe.Login, Phases: phases(1)},
+		probe.StepResult{Step: probe.Check, Phases: phases(2)},
+		probe.StepResult{Step: probe.Check, Phases: phases(3)},
+		probe.StepResult{Step: probe.Logout, Phases: phases(4)})
+	first.CertificateExpiry = minute(1000)
+	first.Expirations, first.Lifetime = 1, 30*time.Minute
+	first.Identity = &probe.Identity{Username: "a"}
+
+	s := recorded(first)
+	if s.phases == nil || s.phases.Processing != 3 {
+		t.Errorf("phases %v, want those of the last check", s.phases)
+	}
+	loginOnly := at(1, probe.CredentialsRejected, probe.StepResult{Step: probe.Login, Phases: phases(5)})
+	suspended := at(2, probe.LoginSuspended)
+	s.record(&loginOnly)
+	s.record(&suspended)
+	if s.phases.Processing != 3 {
+		t.Errorf("phases %v, want those of the last check", s.phases)
+	}
+	if !s.certificateExpiry.Equal(minute(1000)) || s.lifetime != 30*time.Minute {
+		t.Errorf("certificate until %s, lifetime %s", s.certificateExpiry, s.lifetime)
+	}
+	if s.result.Identity != nil {
+		t.Error("an identity without a session")
+	}
+	renewed := at(3, probe.TLSFailed, check)
+	renewed.CertificateExpiry, renewed.Lifetime = minute(-5), time.Hour
+	s.record(&renewed)
+	if !s.certificateExpiry.Equal(minute(-5)) {
+		t.Errorf("certificate until %s, want the bad one's date", s.certificateExpiry)
+	}
+	if s.lifetime != 30*time.Minute {
+		t.Errorf("lifetime %s without an expiration", s.lifetime)
+	}
+}
+
+func TestCounters(t *testing.T) {
+	one := at(0, probe.Valid, check)
+	one.Logins, one.LoginFailures, one.Logouts, one.Expirations = 4, 3, 2, 1
+	s := recorded(one, at(1, probe.Valid, check), one)
+	if got, want := fmt.Sprint(s.logins, s.loginFailures, s.logouts, s.expirations), "8 6 4 2"; got != want {
+		t.Errorf("logins, failures, logouts, expirations %s, want %s", got, want)
+	}
+}
+
+func TestClose(t *testing.T) {
+	for _, tc := range []struct {
+		name            string
+		held, loggedOut bool
+		logouts         float64
+	}{
+		{"none held", false, true, 0},
+		{"logged out", true, true, 1},
+		{"logout failed", true, false, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			result := at(0, probe.Valid, check)
+			if tc.held {
+				result.Established = minute(0)
+			}
+			s := recorded(result)
+			s.recordClose(tc.loggedOut)
+			s.recordClose(tc.loggedOut)
+			if s.logouts != tc.logouts || !s.result.Established.IsZero() {
+				t.Errorf("%v logouts, established %s", s.logouts, s.result.Established)
+			}
+		})
+	}
+}
+
+func TestCodes(t *testing.T) {
+	codes := func(prefix string, n int) (steps []probe.StepResult) {
+		for i := range n {
+			steps = append(steps, probe.StepResult{Step: probe.Check, Code: fmt.Sprint(prefix, i)})
+		}
+		return steps
+	}
+	documented := []string{"A", "B"}
+	other := probe.StepResult{Step: probe.Check, Code: "other"}
+	for _, tc := range []struct {
+		name  string
+		steps []probe.StepResult
+		want  map[string]float64 // beside ones that are 1
+		codes int
+	}{
+		{"documented ones from the start", nil, map[string]float64{"A": 0, "B": 0}, 2},
+		{"no code", []probe.StepResult{check}, map[string]float64{"A": 0, "B": 0}, 2},
+		{"documented", []probe.StepResult{{Code: "A"}, {Code: "A"}}, map[string]float64{"A": 2, "B": 0}, 2},
+		{"18 more", codes("x", 18), map[string]float64{"A": 0, "B": 0}, 20},
+		{"19 more", codes("x", 19), map[string]float64{"A": 0, "B": 0, "other": 1}, 21},
+		{"1000 more", codes("x", 1000), map[string]float64{"A": 0, "B": 0, "other": 982}, 21},
+		{"known ones count on", append(codes("x", 1000), probe.StepResult{Code: "A"}, probe.StepResult{Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
+		{"a code called other", []probe.StepResult{other}, map[string]float64{"A": 0, "B": 0, "other": 1}, 3},
+		{"and many more", append([]probe.StepResult{other}, codes("x", 1000)...), map[string]float64{"A": 0, "B": 0, "other": 984}, 20},
+		{"after many more", append(codes("x", 1000), other), map[string]float64{"A": 0, "B": 0, "other": 983}, 21},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newState(documented)
+			for _, step := range tc.steps {
+				before := maps.Clone(s.codes)
+				result := at(0, probe.ServerError, step)
+				s.record(&result)
+				for code, count := range before {
+					if s.codes[code] < count {
+						t.Fatalf("%s went down from %v to %v", code, count, s.codes[code])
+					}
+				}
+			}
+			if len(s.codes) != tc.codes {
+				t.Errorf("%d codes, want %d", len(s.codes), tc.codes)
+			}
+			for code, count := range s.codes {
+				want, told := tc.want[code]
+				if !told {
+					want = 1
+				}
+				if count != want {
+					t.Errorf("%s: %v, want %v", code, count, want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,71 @@
+package collector
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"session_exporter/probe"
+)
+
+func TestDurationOfProbesThatWereSent(t *testing.T) {
+	c := watch(t, newSettings(newEndpoint("a")), idle)
+	a := c.applied.Load().targets[0]
+	for _, tc := range []struct {
+		name     string
+		result   probe.Result
+		observed float64 // so far
+	}{
+		{"sent", at(0, probe.Valid, check), 1},
+		{"sent and failed", at(1, probe.Timeout, check), 2},
+		{"withheld", at(2, probe.LoginSuspended), 2},
+		{"a finding that stands", at(3, probe.RateLimited), 2},
+		{"with an operation id", at(4, probe.Valid, probe.StepResult{Step: probe.Check, OpID: strings.Repeat("é", 65)}), 3},
+	} {
+		a.record(&tc.result)
+		if observed := valueOf(t, a.duration); observed != tc.observed {
+			t.Errorf("%s: %v observed, want %v", tc.name, observed, tc.observed)
+		}
+	}
+}
+
+// A change of state is told, each probe only to those who debug.
+func TestLog(t *testing.T) {
+	for _, tc := range []struct {
+		name          string
+		before, after probe.State
+		want          string
+	}{
+		{"first", probe.Unknown, probe.Valid, "level=INFO msg=probed endpoint=a api=hcx state=valid before=unknown duration=2s diagnosis=\"It is so.\"\n"},
+		{"first, bad", probe.Unknown, probe.Timeout, "level=WARN msg=probed endpoint=a api=hcx state=timeout before=unknown duration=2s diagnosis=\"It is so.\"\n"},
+		{"worse", probe.Valid, probe.Timeout, "level=WARN msg=probed endpoint=a api=hcx state=timeout before=valid duration=2s diagnosis=\"It is so.\"\n"},
+		{"other", probe.Timeout, probe.Unreachable, "level=WARN msg=probed endpoint=a api=hcx state=unreachable before=timeout duration=2s diagnosis=\"It is so.\"\n"},
+		{"better", probe.Timeout, probe.Valid, "level=INFO msg=probed endpoint=a api=hcx state=valid before=timeout duration=2s diagnosis=\"It is so.\"\n"},
+		{"the same", probe.Valid, probe.Valid, "level=DEBUG msg=probed endpoint=a api=hcx state=valid before=valid duration=2s diagnosis=\"It is so.\"\n"},
+		{"the same, bad", probe.Timeout, probe.Timeout, "level=DEBUG msg=probed endpoint=a api=hcx state=timeout before=timeout duration=2s diagnosis=\"It is so.\"\n"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var logged bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{
+				Level: slog.LevelDebug,
+				ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+					if attr.Key == slog.TimeKey {
+						return slog.Attr{}
+					}
+					return attr
+				},
+			}))
+			a := newTarget(newEndpoint("a"), &fake{}, nil, logger)
+			a.state.result.State = tc.before
+			result := at(0, tc.after, check)
+			result.Duration = 2*time.Second + 1
+			result.Diagnosis = "It is so."
+			a.record(&result)
+			if logged.String() != tc.want {
+				t.Errorf("logged %q, want %q", &logged, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,198 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// newOptions are those of a handler with one gauge, served without a prefix.
+func newOptions() Options {
+	registry := prometheus.NewRegistry()
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_up", Help: "Whether."})
+	gauge.Set(1)
+	registry.MustRegister(gauge)
+	return Options{
+		Registry:      registry,
+		Gatherer:      registry,
+		TelemetryPath: "/metrics",
+		Ready:         func() bool { return true },
+		Logger:        slog.New(slog.DiscardHandler),
+	}
+}
+
+func newHandler(t *testing.T, o Options) http.Handler {
+	t.Helper()
+	handler, err := NewHandler(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+func ask(handler http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
+	request := httptest.NewRequest(method, target, http.NoBody)
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	return recorder
+}
+
+// Every path, below every way to write a prefix.
+func TestPaths(t *testing.T) {
+	for _, prefix := range []struct{ given, served string }{
+		{"", ""}, {"/", ""}, {"/exporter", "/exporter"}, {"/exporter/", "/exporter"}, {"exporter", "/exporter"}, {"/a/b/", "/a/b"},
+	} {
+		for _, tc := range []struct {
+			method, path string
+			status       int
+			body         string // begins so
+		}{
+			{"GET", "/", 200, "<html"},
+			{"HEAD", "/", 200, ""},
+			{"POST", "/", 405, ""},
+			{"GET", "/metrics", 200, "# HELP"},
+			{"GET", "/metrics?name[]=session_up", 200, "# HELP session_up Whether.\n# TYPE session_up gauge\nsession_up 1\n"},
+			{"HEAD", "/metrics", 200, ""},
+			{"POST", "/metrics", 405, ""},
+			{"PUT", "/metrics", 405, ""},
+			{"DELETE", "/metrics", 405, ""},
+			{"GET", "/metrics/", 404, ""},
+			{"GET", "/metricsX", 404, ""},
+			{"GET", "/-/healthy", 200, "Healthy\n"},
+			{"HEAD", "/-/healthy", 200, ""},
+			{"POST", "/-/healthy", 405, ""},
+			{"GET", "/-/ready", 200, "Ready\n"},
+			{"POST", "/-/ready", 405, ""},
+			{"GET", "/-/", 404, ""},
+			{"GET", "/favicon.ico", 404, ""},
+			{"GET", "/debug/pprof/", 404, ""},
+			{"POST", "/unknown", 404, ""},
+		} {
+			t.Run(strings.Join([]string{"prefix " + prefix.given, tc.method, tc.path}, " "), func(t *testing.T) {
+				o := newOptions()
+				o.RoutePrefix = prefix.given
+				response := ask(newHandler(t, o), tc.method, prefix.served+tc.path)
+				if response.Code != tc.status {
+					t.Errorf("status %d, want %d", response.Code, tc.status)
+				}
+				if body := response.Body.String(); !strings.HasPrefix(body, tc.body) {
+					t.Errorf("body %q, want it to begin with %q", body, tc.body)
+				}
+			})
+		}
+	}
+}
+
+func TestOutsideThePrefix(t *testing.T) {
+	o := newOptions()
+	o.RoutePrefix = "/exporter"
+	handler := newHandler(t, o)
+	for path, want := range map[string]int{"/": 404, "/metrics": 404, "/-/healthy": 404, "/exporterX/metrics": 404, "/exporter": 307} {
+		response := ask(handler, "GET", path)
+		if response.Code != want {
+			t.Errorf("GET %s: status %d, want %d", path, response.Code, want)
+		}
+		if location := response.Header().Get("Location"); want == 307 && location != "/exporter/" {
+			t.Errorf("GET %s goes on to %q", path, location)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`href="([^"]*)"`)
+
+func TestLandingLinksLeadSomewhere(t *testing.T) {
+	for _, tc := range []struct{ name, prefix, telemetry string }{
+		{"no prefix", "", "/metrics"},
+		{"prefix", "/exporter", "/metrics"},
+		{"prefix that ends in a slash", "/exporter/", "/metrics"},
+		{"long prefix", "/a/b", "/metrics"},
+		{"metrics elsewhere", "/a", "/prom/metrics.txt"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := newOptions()
+			o.RoutePrefix, o.TelemetryPath = tc.prefix, tc.telemetry
+			handler := newHandler(t, o)
+			base := &url.URL{Path: strings.TrimRight(tc.prefix, "/") + "/"}
+			links := link.FindAllStringSubmatch(ask(handler, "GET", base.Path).Body.String(), -1)
+			if len(links) != 3 {
+				t.Fatalf("%d links, want 3", len(links))
+			}
+			for _, found := range links {
+				to, err := base.Parse(found[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if response := ask(handler, "GET", to.String()); response.Code != http.StatusOK {
+					t.Errorf("%s leads to %s: status %d", found[1], to, response.Code)
+				}
+			}
+		})
+	}
+}
+
+// A proxy may serve the exporter below a path that the exporter never sees.
+func TestLandingLinksBehindAProxyThatStripsItsPath(t *testing.T) {
+	proxy := http.StripPrefix("/outside", newHandler(t, newOptions()))
+	for _, found := range link.FindAllStringSubmatch(ask(proxy, "GET", "/outside/").Body.String(), -1) {
+		to, err := (&url.URL{Path: "/outside/"}).Parse(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response := ask(proxy, "GET", to.String()); response.Code != http.StatusOK {
+			t.Errorf("%s leads to %s: status %d", found[1], to, response.Code)
+		}
+	}
+}
+
+func TestReady(t *testing.T) {
+	ready := false
+	o := newOptions()
+	o.Ready = func() bool { return ready }
+	handler := newHandler(t, o)
+	response := ask(handler, "GET", "/-/ready")
+	if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "Not ready\n" {
+		t.Errorf("before: status %d, body %q", response.Code, body)
+	}
+	if response := ask(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
+		t.Errorf("healthy before it is ready: status %d", response.Code)
+	}
+	ready = true
+	if response := ask(handler, "GET", "/-/ready"); response.Code != http.StatusOK {
+		t.Errorf("after: status %d", response.Code)
+	}
+}
+
+func TestRefusedPaths(t *testing.T) {
+	for _, tc := range []struct{ name, prefix, telemetry, want string }{
+		{"no telemetry path", "", "", `--web.telemetry-path is ""; it must be a path such as /metrics`},
+		{"telemetry at the root", "", "/", `--web.telemetry-path is "/"; it must be a path such as /metrics`},
+		{"relative", "", "metrics", `--web.telemetry-path is "metrics"; it must be a path such as /metrics`},
+		{"ends in a slash", "", "/metrics/", `--web.telemetry-path is "/metrics/"; it must be a path such as /metrics`},
+		{"not clean", "", "/a/../metrics", `--web.telemetry-path is "/a/../metrics"; it must be a path such as /metrics`},
+		{"pattern", "", "/{name}", `--web.telemetry-path is "/{name}"; it must be a path such as /metrics`},
+		{"broken pattern", "", "/{", `--web.telemetry-path is "/{"; it must be a path such as /metrics`},
+		{"query", "", "/metrics?a=b", `--web.telemetry-path is "/metrics?a=b"; it must be a path such as /metrics`},
+		{"HTML", "", `/"><script>`, `--web.telemetry-path is "/\"><script>"; it must be a path such as /metrics`},
+		{"taken", "", "/-/healthy", `--web.telemetry-path is "/-/healthy"; paths below /-/ are taken`},
+		{"prefix with a space", "/a b", "/metrics", `--web.route-prefix is "/a b"; it must be a path such as /session_exporter`},
+		{"prefix as a pattern", "/{a}", "/metrics", `--web.route-prefix is "/{a}"; it must be a path such as /session_exporter`},
+		{"prefix not clean", "/a//b", "/metrics", `--web.route-prefix is "/a//b"; it must be a path such as /session_exporter`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := newOptions()
+			o.RoutePrefix, o.TelemetryPath = tc.prefix, tc.telemetry
+			if _, err := NewHandler(o); err == nil || err.Error() != tc.want {
+				t.Errorf("error %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
