@@ -41,7 +41,7 @@ func TestApply(t *testing.T) {
 			t.Errorf("last success at %v, want %v", at, applied.Unix())
 		}
 		now := c.applied.Load()
-		if len(now.targets) != 1 || len(now.config.LabelNames) != 0 || len(c.schedule.queue) != 1 || c.schedule.queue[0].target != now.targets[0] {
+		if len(now.watched) != 1 || len(now.config.LabelNames) != 0 || len(c.schedule.queue) != 1 || c.schedule.queue[0].target != now.watched[0].target {
 			t.Error("something was applied")
 		}
 	})

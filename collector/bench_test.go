@@ -18,7 +18,7 @@ func BenchmarkCollect(b *testing.B) {
 	}
 	c := watch(b, newSettings(endpoints...), idle)
 	result := hcxValid()
-	for _, target := range c.applied.Load().targets {
+	for _, target := range c.applied.Load().watched {
 		target.record(&result)
 	}
 	registry := prometheus.NewRegistry()

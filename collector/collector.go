@@ -15,12 +15,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"session_exporter/config"
 	"session_exporter/probe"
 )
 
-// The time that a shutdown may take. The whole program has 5 s.
+// shutdownTimeout is how long a shutdown may take. The whole program has 5 s.
 const shutdownTimeout = 4 * time.Second
+
+// leaveTimeout is how long the logout of an endpoint that a reload removed or
+// changed may take, a probe that still runs included.
+const leaveTimeout = time.Minute
+
+var errStopped = errors.New("the exporter is stopping")
 
 // Prober is what the collector needs of a probe.Prober.
 type Prober interface {
@@ -36,13 +44,34 @@ type Collector struct {
 	schedule *schedule
 	metrics  *ownMetrics
 	applied  atomic.Pointer[applied]
+
+	applying sync.Mutex // held by Apply; guards stopped
+	stopped  bool
+	// leaving are the logouts of endpoints that a reload removed or changed.
+	leaving sync.WaitGroup
 }
 
 // applied is a configuration at work. It is immutable.
 type applied struct {
 	config   *config.Config
-	targets  []*target
+	watched  []watched
 	families []family
+}
+
+// watched is a target as one configuration wants it. The target outlives it.
+type watched struct {
+	*target
+	endpoint *config.Endpoint
+	// labels are those of all its series, sorted by name.
+	labels []*dto.LabelPair
+}
+
+func (a *applied) byName() map[string]watched {
+	all := make(map[string]watched, len(a.watched))
+	for _, w := range a.watched {
+		all[w.endpoint.Name] = w
+	}
+	return all
 }
 
 // New returns a collector that watches nothing yet.
@@ -53,27 +82,74 @@ func New(logger *slog.Logger) *Collector {
 	return c
 }
 
-// Apply begins to watch the endpoints of a configuration. newProber makes an
-// endpoint's prober; when it fails for one, nothing is applied.
+// Apply watches the endpoints of a configuration from now on, in place of those
+// of the one before. newProber makes an endpoint's prober; when it fails for
+// one, nothing is applied.
+//
+// What an endpoint of the same name and API has counted goes on. One whose
+// settings are the same keeps its prober, and thereby its session, too; of the
+// others, and of those that are gone, the sessions are logged out.
 func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoint) (Prober, error)) error {
+	c.applying.Lock()
+	defer c.applying.Unlock()
+	if c.stopped {
+		return errStopped
+	}
+	before := c.applied.Load().byName()
 	next := &applied{config: settings, families: newFamilies(settings.LabelNames)}
+	replaced := make(map[*target]Prober)
 	var errs []error
 	for _, endpoint := range settings.Endpoints {
-		prober, err := newProber(endpoint)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+		old, stays := before[endpoint.Name]
+		stays = stays && old.endpoint.API == endpoint.API
+		w := watched{old.target, endpoint, endpointLabels(endpoint, settings.LabelNames)}
+		if !stays || !old.endpoint.ProbedLike(endpoint) {
+			prober, err := newProber(endpoint)
+			switch {
+			case err != nil:
+				errs = append(errs, err)
+			case stays:
+				replaced[old.target] = prober
+			default:
+				w.target = newTarget(endpoint.Name, endpoint.API, prober, c.logger)
+			}
 		}
-		next.targets = append(next.targets, newTarget(endpoint, prober, settings.LabelNames, c.logger))
+		if stays {
+			delete(before, endpoint.Name)
+		}
+		next.watched = append(next.watched, w)
 	}
 	if err := errors.Join(errs...); err != nil {
 		c.metrics.reloaded(false)
 		return fmt.Errorf("applying %s: %w", settings.File, err)
 	}
+	for t, prober := range replaced {
+		t.replace(prober)
+	}
 	c.applied.Store(next)
-	c.schedule.set(next.targets)
+	c.schedule.set(next.watched)
 	c.metrics.reloaded(true)
+	for t := range replaced {
+		c.leave(t.settle)
+	}
+	for _, gone := range before {
+		c.leave(gone.close)
+	}
 	return nil
+}
+
+// Failed notes that a configuration could not even be loaded.
+func (c *Collector) Failed() { c.metrics.reloaded(false) }
+
+// leave logs out of a session in the background.
+func (c *Collector) leave(logout func(context.Context) error) {
+	c.leaving.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		defer cancel()
+		if err := logout(ctx); err != nil {
+			c.logger.Warn("a session may have been left on its appliance", "err", err)
+		}
+	})
 }
 
 // Run probes until ctx is cancelled, and then logs out of every session that is
@@ -84,12 +160,29 @@ func (c *Collector) Run(ctx context.Context) error {
 	// A deadline of its own: ctx is over already.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	targets := c.applied.Load().targets
-	errs := make([]error, len(targets))
+	c.applying.Lock()
+	c.stopped = true
+	c.applying.Unlock()
+	watched := c.applied.Load().watched
+	errs := make([]error, len(watched))
 	var running sync.WaitGroup
-	for i, t := range targets {
-		running.Go(func() { errs[i] = t.close(closing) })
+	for i, w := range watched {
+		running.Go(func() { errs[i] = w.close(closing) })
 	}
 	running.Wait()
+	c.wait(closing)
 	return errors.Join(errs...)
+}
+
+// wait waits for the logouts that are under way, until ctx is over.
+func (c *Collector) wait(ctx context.Context) {
+	left := make(chan struct{})
+	go func() {
+		c.leaving.Wait()
+		close(left)
+	}()
+	select {
+	case <-left:
+	case <-ctx.Done():
+	}
 }

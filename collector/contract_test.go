@@ -69,7 +69,7 @@ func everything(tb testing.TB) *Collector {
 	results[hostile().Name] = []probe.Result{hostileResult()}
 	results["dr"] = []probe.Result{drValid()}
 	results["valid"] = []probe.Result{hcxValid()}
-	for _, target := range c.applied.Load().targets {
+	for _, target := range c.applied.Load().watched {
 		for _, result := range results[target.endpoint.Name] {
 			target.record(&result)
 		}

@@ -42,23 +42,23 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	durationDesc := newDesc(durationName, durationHelp, now.config.LabelNames)
 	held := 0
 	var e emitter
-	for _, t := range now.targets {
-		e.labels, e.metrics = t.labels, e.metrics[:0]
-		t.mu.Lock()
+	for _, w := range now.watched {
+		e.labels, e.metrics = w.labels, e.metrics[:0]
+		w.mu.Lock()
 		for i := range now.families {
 			e.family = &now.families[i]
-			e.family.read(&t.state, &e)
+			e.family.read(&w.state, &e)
 		}
-		if !t.state.result.Established.IsZero() {
+		if !w.state.result.Established.IsZero() {
 			held++
 		}
-		t.mu.Unlock()
+		w.mu.Unlock()
 		for _, metric := range e.metrics {
 			ch <- metric
 		}
-		ch <- &labelled{t.duration, durationDesc, t.labels}
+		ch <- &labelled{w.duration, durationDesc, w.labels}
 	}
-	c.metrics.collect(ch, len(now.targets), held)
+	c.metrics.collect(ch, len(now.watched), held)
 }
 
 // emitter gathers one endpoint's samples while its state is locked.

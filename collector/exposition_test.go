@@ -141,7 +141,7 @@ func TestExposition(t *testing.T) {
 					settings.MetricsDeny = append(settings.MetricsDeny, regexp.MustCompile("^(?:"+pattern+")$"))
 				}
 				c := watch(t, settings, idle)
-				for _, target := range c.applied.Load().targets {
+				for _, target := range c.applied.Load().watched {
 					for _, result := range tc.results[target.endpoint.Name] {
 						target.record(&result)
 					}

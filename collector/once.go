@@ -22,22 +22,22 @@ type Probed struct {
 // again. It returns what it found in the order of the configuration; its error
 // is about sessions that may have been left on an appliance.
 func (c *Collector) ProbeAll(ctx context.Context) ([]Probed, error) {
-	targets := c.applied.Load().targets
-	found := make([]Probed, len(targets))
-	errs := make([]error, len(targets))
+	watched := c.applied.Load().watched
+	found := make([]Probed, len(watched))
+	errs := make([]error, len(watched))
 	slots := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
-	for i, t := range targets {
+	for i, w := range watched {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			t.probe(ctx)
-			t.mu.Lock()
-			found[i] = Probed{t.endpoint, t.state.result}
-			t.mu.Unlock()
+			w.probe(ctx)
+			w.mu.Lock()
+			found[i] = Probed{w.endpoint, w.state.result}
+			w.mu.Unlock()
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 			defer cancel()
-			errs[i] = t.close(closing)
+			errs[i] = w.close(closing)
 		})
 	}
 	running.Wait()

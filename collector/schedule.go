@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"session_exporter/config"
 )
 
 // wakeWindow is how far apart the schedule wakes: probes whose phases fall in
@@ -32,7 +34,8 @@ type schedule struct {
 
 	mu       sync.Mutex // guards the fields below
 	queue    queue
-	slots    int // how many probes may be in flight
+	current  map[*target]*config.Endpoint // what is to be probed, and how
+	slots    int                          // how many probes may be in flight
 	inFlight int
 	wakeAt   time.Time     // when run wakes next by itself
 	wake     chan struct{} // wakes it earlier; has room for one
@@ -42,19 +45,35 @@ func newSchedule(metrics *ownMetrics) *schedule {
 	return &schedule{metrics: metrics, slots: spareSlots, wake: make(chan struct{}, 1)}
 }
 
-// set puts the endpoints into the queue.
-func (s *schedule) set(targets []*target) {
+// set makes these the endpoints that are probed. Those that were before keep
+// their times, as far as their intervals are the same.
+func (s *schedule) set(all []watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.queue = make(queue, 0, len(targets))
+	waiting := make(map[*target]entry, len(s.queue))
+	for _, e := range s.queue {
+		waiting[e.target] = e
+	}
+	before := s.current
+	s.current = make(map[*target]*config.Endpoint, len(all))
+	s.queue = make(queue, 0, len(all))
 	// Slots enough for every endpoint to take its whole timeout every time: one
 	// that hangs must not take another's place. Phases are as good as random, so
 	// beyond the mean there are four times its standard deviation (Poisson's).
 	need := 0.0
-	for _, t := range targets {
-		s.queue = append(s.queue, entry{t, nextDue(t.endpoint.Name, t.endpoint.Interval, now)})
-		need += float64(t.endpoint.Timeout) / float64(t.endpoint.Interval)
+	for _, w := range all {
+		s.current[w.target] = w.endpoint
+		need += float64(w.endpoint.Timeout) / float64(w.endpoint.Interval)
+		e, waits := waiting[w.target]
+		old, known := before[w.target]
+		switch {
+		case known && !waits:
+			continue // its probe runs, and puts it back
+		case !known || old.Interval != w.endpoint.Interval:
+			e = entry{w.target, nextDue(w.endpoint.Name, w.endpoint.Interval, now)}
+		}
+		s.queue = append(s.queue, e)
 	}
 	s.slots = spareSlots + int(need+4*math.Sqrt(need))
 	heap.Init(&s.queue)
@@ -97,19 +116,22 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 }
 
 // probe runs one probe and puts the endpoint back into the queue, at its next
-// time. Those that passed meanwhile are skipped.
+// time, unless a reload removed it. Times that passed meanwhile are skipped.
 func (s *schedule) probe(ctx context.Context, e entry) {
 	e.target.probe(ctx)
-	interval := e.target.endpoint.Interval
-	next := nextDue(e.target.endpoint.Name, interval, time.Now())
-	// Rounded, for the wall clock that slots are pinned to may be adjusted.
-	passed := (next.Sub(e.due) + interval/2) / interval
-	s.metrics.skipped.Add(float64(max(passed-1, 0)))
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
 	s.metrics.inFlight.Set(float64(s.inFlight))
+	endpoint, stays := s.current[e.target]
+	if !stays {
+		return
+	}
+	next := nextDue(endpoint.Name, endpoint.Interval, time.Now())
+	// Rounded, for the wall clock that slots are pinned to may be adjusted.
+	passed := (next.Sub(e.due) + endpoint.Interval/2) / endpoint.Interval
+	s.metrics.skipped.Add(float64(max(passed-1, 0)))
 	heap.Push(&s.queue, entry{e.target, next})
 	if next.Before(s.wakeAt) {
 		s.signal()

@@ -91,7 +91,7 @@ func TestProtobuf(t *testing.T) {
 // samples of an endpoint share its label pairs, so nobody may write to them.
 func TestScrapesWhileRecording(t *testing.T) {
 	c := everything(t)
-	targets := c.applied.Load().targets
+	targets := c.applied.Load().watched
 	before := make([]string, len(targets))
 	for i, target := range targets {
 		before[i] = fmt.Sprint(target.labels)

@@ -111,7 +111,7 @@ func TestNothingStartsWhenOver(t *testing.T) {
 			return found(probe.Valid), nil
 		}}
 	})
-	for _, target := range c.applied.Load().targets {
+	for _, target := range c.applied.Load().watched {
 		target.probe(over)
 	}
 	results, err := c.ProbeAll(over)
@@ -140,6 +140,6 @@ func TestNothingIsProbedAfterItsLogout(t *testing.T) {
 		runFor(t, c, 5*time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		c.applied.Load().targets[0].probe(ctx)
+		c.applied.Load().watched[0].probe(ctx)
 	})
 }

@@ -8,49 +8,64 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 
-	"session_exporter/config"
 	"session_exporter/probe"
 )
 
-// target is one endpoint that is watched.
+// target is one endpoint that is watched, and all that is known of it. It
+// lives as long as configurations name it, whatever else they say.
 type target struct {
-	endpoint *config.Endpoint
-	prober   Prober
-	logger   *slog.Logger
-	// labels are those of all its series, sorted by name.
-	labels []*dto.LabelPair
+	name, api string
+	logger    *slog.Logger
+
 	// turn holds one token; who has it may use prober.
-	turn chan struct{}
+	turn   chan struct{}
+	prober Prober
 
 	duration histogram // has its own lock
 
-	mu    sync.Mutex // guards state
-	state state
+	mu          sync.Mutex // guards the fields below
+	state       state
+	replacement Prober // takes prober's place at the next turn; nil when there is none
 }
 
-func newTarget(endpoint *config.Endpoint, prober Prober, labelNames []string, logger *slog.Logger) *target {
+func newTarget(name, api string, prober Prober, logger *slog.Logger) *target {
 	return &target{
-		endpoint: endpoint,
-		prober:   prober,
-		logger:   logger.With("endpoint", endpoint.Name, "api", endpoint.API),
-		labels:   endpointLabels(endpoint, labelNames),
+		name:     name,
+		api:      api,
+		logger:   logger.With("endpoint", name, "api", api),
 		turn:     make(chan struct{}, 1),
+		prober:   prober,
 		duration: newDurationHistogram(),
-		state:    newState(probe.SpecOf(endpoint.API).Codes),
+		state:    newState(probe.SpecOf(api).Codes),
 	}
 }
+
+// take waits for the turn, unless ctx is over.
+func (t *target) take(ctx context.Context) error {
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if ctx.Err() != nil { // asked again, for select takes either of two that are ready
+		t.pass()
+		return ctx.Err()
+	}
+	return nil
+}
+
+// pass gives the turn back.
+func (t *target) pass() { <-t.turn }
 
 // probe makes one probe and records it, unless ctx is over.
 func (t *target) probe(ctx context.Context) {
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
+	if t.take(ctx) != nil {
+		return
 	}
-	if ctx.Err() != nil {
-		return // asked again, for select takes either of two that are ready
+	defer t.pass()
+	if err := t.renew(ctx); err != nil {
+		t.logger.Warn("a session may have been left on its appliance", "err", err)
 	}
 	result, err := t.prober.Probe(ctx)
 	if err != nil {
@@ -59,21 +74,59 @@ func (t *target) probe(ctx context.Context) {
 	t.record(&result)
 }
 
-// close waits for the probe that runs, if any, and logs out.
-func (t *target) close(ctx context.Context) error {
-	select {
-	case t.turn <- struct{}{}: // kept: nobody probes after this
-	case <-ctx.Done():
-		return fmt.Errorf("endpoint %q: its probe did not end in time, so its session may be left on the appliance", t.endpoint.Name)
+// replace lets another prober take over at the next turn.
+func (t *target) replace(prober Prober) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.replacement = prober // one that never had a turn holds no session
+}
+
+// settle makes that turn come without a probe.
+func (t *target) settle(ctx context.Context) error {
+	if err := t.take(ctx); err != nil {
+		return t.unended()
 	}
-	err := t.prober.Close(ctx)
+	defer t.pass()
+	return t.renew(ctx)
+}
+
+// renew puts the replacement into the prober's place, if there is one, and logs
+// out of what the old one held. The caller has the turn.
+func (t *target) renew(ctx context.Context) error {
+	t.mu.Lock()
+	old, replacement := t.prober, t.replacement
+	if replacement != nil {
+		t.prober, t.replacement = replacement, nil
+	}
+	t.mu.Unlock()
+	if replacement == nil {
+		return nil
+	}
+	return t.logout(ctx, old)
+}
+
+// close waits for the probe that runs, if any, and logs out. It keeps the turn:
+// nobody probes after this.
+func (t *target) close(ctx context.Context) error {
+	if err := t.take(ctx); err != nil {
+		return t.unended()
+	}
+	return t.logout(ctx, t.prober)
+}
+
+func (t *target) logout(ctx context.Context, prober Prober) error {
+	err := prober.Close(ctx)
 	t.mu.Lock()
 	t.state.recordClose(err == nil)
 	t.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("endpoint %q: %w", t.endpoint.Name, err)
+		return fmt.Errorf("endpoint %q: %w", t.name, err)
 	}
 	return nil
+}
+
+func (t *target) unended() error {
+	return fmt.Errorf("endpoint %q: its probe did not end in time, so its session may be left on the appliance", t.name)
 }
 
 func (t *target) record(r *probe.Result) {
@@ -90,7 +143,7 @@ func (t *target) record(r *probe.Result) {
 // observe adds a probe's duration, with the API's own id of the operation as
 // an exemplar where it gave one.
 func (t *target) observe(duration time.Duration, operation string) {
-	name := probe.SpecOf(t.endpoint.API).OperationID
+	name := probe.SpecOf(t.api).OperationID
 	if operation == "" || name == "" {
 		t.duration.Observe(duration.Seconds())
 		return

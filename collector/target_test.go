@@ -12,7 +12,7 @@ import (
 
 func TestDurationOfProbesThatWereSent(t *testing.T) {
 	c := watch(t, newSettings(newEndpoint("a")), idle)
-	a := c.applied.Load().targets[0]
+	a := c.applied.Load().watched[0]
 	for _, tc := range []struct {
 		name     string
 		result   probe.Result
@@ -57,7 +57,7 @@ func TestLog(t *testing.T) {
 					return attr
 				},
 			}))
-			a := newTarget(newEndpoint("a"), &fake{}, nil, logger)
+			a := newTarget("a", "hcx", &fake{}, logger)
 			a.state.result.State = tc.before
 			result := at(0, tc.after, check)
 			result.Duration = 2*time.Second + 1

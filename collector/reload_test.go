@@ -1,0 +1,191 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+// ledger makes probers that write down what happens to them, each as
+// "name#number-of-the-prober event".
+type ledger struct {
+	made map[string]int // only Apply writes
+
+	mu      sync.Mutex // guards entries
+	entries []string
+}
+
+func (l *ledger) note(entry string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, entry)
+}
+
+func (l *ledger) prober(e *config.Endpoint) Prober {
+	if l.made == nil {
+		l.made = map[string]int{}
+	}
+	l.made[e.Name]++
+	who := fmt.Sprintf("%s#%d", e.Name, l.made[e.Name])
+	return &fake{
+		probe: func(context.Context) (probe.Result, error) {
+			l.note(who + " probed")
+			result := found(probe.Valid)
+			result.Established = time.Now()
+			return result, nil
+		},
+		close: func(context.Context) error {
+			l.note(who + " closed")
+			return nil
+		},
+	}
+}
+
+// since returns what was written after the first n entries, sorted.
+func (l *ledger) since(n int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entries := slices.Clone(l.entries[n:])
+	slices.Sort(entries)
+	return strings.Join(slices.Compact(entries), ", ")
+}
+
+func reload(t *testing.T, c *Collector, prober func(*config.Endpoint) Prober, endpoints ...*config.Endpoint) {
+	t.Helper()
+	err := c.Apply(newSettings(endpoints...), func(e *config.Endpoint) (Prober, error) { return prober(e), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReloadIsByDifference(t *testing.T) {
+	changed := newEndpoint("a")
+	changed.Timeout = time.Second
+	labelled := newEndpoint("a")
+	labelled.Labels = map[string]string{"site": "x"}
+	otherAPI := newEndpoint("a")
+	otherAPI.API = "dr"
+	for _, tc := range []struct {
+		name       string
+		next       []*config.Endpoint
+		want       string  // in the hour behind the reload
+		wantProbes float64 // counted of a, 60 of them before
+	}{
+		{"nothing changed", []*config.Endpoint{newEndpoint("a")}, "a#1 probed", 120},
+		{"labels changed", []*config.Endpoint{labelled}, "a#1 probed", 120},
+		{"settings changed", []*config.Endpoint{changed}, "a#1 closed, a#2 probed", 120},
+		{"another API", []*config.Endpoint{otherAPI}, "a#1 closed, a#2 probed", 60},
+		{"one added", []*config.Endpoint{newEndpoint("a"), newEndpoint("b")}, "a#1 probed, b#1 probed", 120},
+		{"removed", nil, "a#1 closed", 0},
+		{"another in its place", []*config.Endpoint{newEndpoint("b")}, "a#1 closed, b#1 probed", 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var l ledger
+				c := watch(t, newSettings(newEndpoint("a")), l.prober)
+				ctx, stop := context.WithTimeout(t.Context(), 2*time.Hour-time.Nanosecond)
+				defer stop()
+				var written atomic.Int64
+				time.AfterFunc(time.Hour, func() {
+					l.mu.Lock()
+					written.Store(int64(len(l.entries)))
+					l.mu.Unlock()
+					reload(t, c, l.prober, tc.next...)
+				})
+				time.AfterFunc(2*time.Hour-2*time.Nanosecond, func() {
+					if got := l.since(int(written.Load())); got != tc.want {
+						t.Errorf("behind the reload: %s; want %s", got, tc.want)
+					}
+				})
+				if err := c.Run(ctx); err != nil {
+					t.Error(err)
+				}
+				probes := 0.0
+				for _, w := range c.applied.Load().watched {
+					if w.name == "a" {
+						probes = w.state.probes
+					}
+				}
+				if probes != tc.wantProbes {
+					t.Errorf("%v probes counted, want %v", probes, tc.wantProbes)
+				}
+			})
+		})
+	}
+}
+
+// A reload may come while probes run: they end as they began, those of removed
+// endpoints do not come again, and nobody is probed twice at once.
+func TestReloadWhileProbing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(takes(9 * time.Second))
+		endpoints := newEndpoints(60)
+		c := watch(t, newSettings(endpoints...), j.prober)
+		for second := range 600 {
+			time.AfterFunc(time.Duration(second)*time.Second, func() {
+				next := slices.Clone(endpoints[:30]) // these always stay
+				if second%2 == 0 {
+					next = append(next, endpoints[30:45]...)
+				}
+				reload(t, c, j.prober, next...)
+			})
+		}
+		start := time.Now()
+		runFor(t, c, time.Hour)
+		for _, e := range endpoints[:30] {
+			if probes := len(j.starts[e.Name]); probes != 60 {
+				t.Errorf("%s was probed %d times in an hour, want 60", e.Name, probes)
+			}
+		}
+		for _, e := range endpoints[45:] {
+			if probes := len(j.starts[e.Name]); probes > 1 {
+				t.Errorf("%s was probed %d times, though it was removed at once", e.Name, probes)
+			}
+		}
+		for _, name := range j.overlaps {
+			if slices.ContainsFunc(endpoints[:30], func(e *config.Endpoint) bool { return e.Name == name }) {
+				t.Errorf("probes of %s overlapped", name)
+			}
+		}
+		if took := time.Since(start); took > time.Hour+20*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// The logouts of a reload are part of what a shutdown waits for.
+func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var closed atomic.Int32
+		c := watch(t, newSettings(newEndpoints(100)...), func(*config.Endpoint) Prober {
+			return &fake{close: func(ctx context.Context) error {
+				select {
+				case <-time.After(2 * time.Second):
+					closed.Add(1)
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}}
+		})
+		time.AfterFunc(time.Minute, func() { reload(t, c, idle) })
+		runFor(t, c, time.Minute+time.Second)
+		if closed.Load() != 100 {
+			t.Errorf("%d of 100 logouts were waited for", closed.Load())
+		}
+		err := c.Apply(newSettings(), nil)
+		if !errors.Is(err, errStopped) {
+			t.Errorf("a reload behind the end gives %v", err)
+		}
+	})
+}
