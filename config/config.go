@@ -5,7 +5,8 @@
 // the line and the key, and all errors of a file are reported together. What
 // it returns is complete: every endpoint carries its settings with the
 // module's and the global ones merged in, so nobody downstream looks anything
-// up. It never sends anything, and never prints a secret.
+// up. It never sends anything, and never prints a secret: its errors quote keys
+// and names, and no values, since any of them may be a secret in the wrong place.
 package config
 
 import (
@@ -108,7 +109,8 @@ type Credential struct {
 	// Secret is where the password, the token or the OAuth 2.0 client secret
 	// comes from.
 	Secret SecretSource
-	// OAuth2 is set when the secret is exchanged for bearer tokens.
+	// OAuth2 is set when the secret is exchanged for bearer tokens. The client
+	// secret is in Secret alone.
 	OAuth2 *promconfig.OAuth2
 	// Auth is how a module uses this credential when it does not say.
 	Auth Auth

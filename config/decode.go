@@ -7,63 +7,83 @@ import (
 	"maps"
 	"reflect"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 
+	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 )
 
-// decode reads one YAML document into shape and reports what does not fit.
+// decode reads one YAML document into shape and reports what does not fit. It
+// returns false when the text is no single YAML document, so that nothing more
+// can be said about it.
 //
 // The YAML library's own strict mode would stop at the first error of a type
 // that decodes itself, and would name Go's types and no keys. So mappings and
 // sequences are walked here, by the yaml tags of the shapes, and the library
 // decodes the scalars.
-func decode(text io.Reader, shape any, found *collected) {
-	decoder := yaml.NewDecoder(text)
-	var document yaml.Node
-	switch err := decoder.Decode(&document); {
-	case errors.Is(err, io.EOF):
-		return
+func decode(text []byte, shape any, found *collected) bool {
+	lines := &lineReader{rest: text}
+	documents, err := documents(lines)
+	switch {
 	case err != nil:
-		line, message := splitYAMLError(err)
-		found.addAt(line, "", "not valid YAML: %s", message)
-		return
+		line, advice := syntaxError(err, text, lines.begun)
+		found.addAt(line, "", "not valid YAML: %s", advice)
+		return false
+	case len(documents) == 0:
+		return true // only comments, or nothing
+	case len(documents) > 1:
+		found.addAt(documents[1].Line, "", "a second YAML document; remove the `---` between them")
+		return false
 	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		found.addAt(0, "", "has more than one YAML document, remove the `---` between them")
-		return
+	// What is written out has fewer values than bytes. Only aliases of aliases
+	// can exceed that, and grow without bound.
+	left := len(text) + 100_000
+	walker{found, &left}.value("", documents[0].Content[0], reflect.ValueOf(shape).Elem())
+	if left < 0 {
+		found.problems = nil // as many as there are aliases
+		found.addAt(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
 	}
-	walker{found}.value("", document.Content[0], reflect.ValueOf(shape).Elem())
+	return left >= 0
 }
 
-var yamlErrorLine = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\n\s*)?(?:line (\d+): )?`)
-
-// splitYAMLError takes the line out of the YAML library's message.
-func splitYAMLError(err error) (line int, message string) {
-	match := yamlErrorLine.FindStringSubmatch(err.Error())
-	line, _ = strconv.Atoi(match[1])
-	return line, err.Error()[len(match[0]):]
+func documents(text io.Reader) (all []*yaml.Node, err error) {
+	decoder := yaml.NewDecoder(text)
+	for {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, &document)
+	}
 }
 
-type walker struct{ found *collected }
+type walker struct {
+	found *collected
+	left  *int // how many more values may be read
+}
 
 // value decodes a node into target and recurses; key is the path so far.
 func (w walker) value(key string, node *yaml.Node, target reflect.Value) {
 	node = resolved(node)
-	if isNull(node) {
+	if isNull(node) || *w.left < 0 {
 		return // `key:` without a value says nothing
 	}
 	if target.Kind() == reflect.Pointer {
 		target.Set(reflect.New(target.Type().Elem()))
 		target = target.Elem()
 	}
+	_, single := scalars[target.Type()]
 	switch {
-	case node.Kind == yaml.MappingNode && target.Kind() == reflect.Struct:
+	case target.Kind() == reflect.Interface:
+		// Takes anything, and means nothing here: see checkGrant.
+	case node.Kind == yaml.MappingNode && target.Kind() == reflect.Struct && !single:
 		w.fields(key, node, target)
 	case node.Kind == yaml.MappingNode && target.Kind() == reflect.Map:
-		w.entries(key, pairs(node), target)
+		w.entries(key, w.pairs(key, node), target)
 	case node.Kind == yaml.SequenceNode && target.Kind() == reflect.Slice:
 		w.items(key, node, target)
 	default:
@@ -71,39 +91,31 @@ func (w walker) value(key string, node *yaml.Node, target reflect.Value) {
 	}
 }
 
+// word is what a key looks like. Anything else in its place is not quoted: it
+// may be a secret that lost its key.
+var word = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,39}$`)
+
 func (w walker) fields(key string, node *yaml.Node, target reflect.Value) {
 	fields, rest := fieldsByKey(target)
 	var others []pair
-	for _, p := range w.unique(key, pairs(node)) {
-		if field, ok := fields[p.key.Value]; ok {
-			at := join(key, p.key.Value)
+	for _, p := range w.pairs(key, node) {
+		name := p.key.Value
+		field, known := fields[name]
+		switch {
+		case known:
+			at := join(key, name)
 			w.found.lines[at] = p.key.Line
 			w.value(at, p.value, field)
-			continue
-		}
-		if rest.IsValid() {
+		case rest.IsValid():
 			others = append(others, p)
-			continue
+		case word.MatchString(name):
+			w.found.addAt(p.key.Line, join(key, name), "unknown key%s", suggest(name, fields))
+		default:
+			w.found.addAt(p.key.Line, key, "has what is no key (is there no space behind the colon?)%s", oneOf(fields))
 		}
-		w.found.addAt(p.key.Line, join(key, p.key.Value), "unknown key%s", suggest(p.key.Value, fields))
 	}
 	if len(others) > 0 {
 		w.entries(key, others, rest)
-	}
-	w.validate(key, target)
-}
-
-// validate asks Prometheus' own blocks for what they check beyond their types.
-func (w walker) validate(key string, target reflect.Value) {
-	if v, ok := reflect.TypeAssert[interface{ Validate() error }](target.Addr()); ok {
-		if err := v.Validate(); err != nil {
-			w.found.add(key, "%v", err)
-		}
-	}
-	for i := range target.NumField() {
-		if _, option, _ := strings.Cut(target.Type().Field(i).Tag.Get("yaml"), ","); option == "inline" && target.Field(i).Kind() == reflect.Struct {
-			w.validate(key, target.Field(i))
-		}
 	}
 }
 
@@ -111,7 +123,11 @@ func (w walker) entries(key string, entries []pair, target reflect.Value) {
 	if target.IsNil() {
 		target.Set(reflect.MakeMap(target.Type()))
 	}
-	for _, p := range w.unique(key, entries) {
+	for _, p := range entries {
+		if badName(p.key.Value) {
+			w.found.addAt(p.key.Line, key, "has a key that is empty, or has control characters, or spaces at its ends")
+			continue
+		}
 		at := join(key, p.key.Value)
 		w.found.lines[at] = p.key.Line
 		element := reflect.New(target.Type().Elem()).Elem()
@@ -121,30 +137,46 @@ func (w walker) entries(key string, entries []pair, target reflect.Value) {
 }
 
 func (w walker) items(key string, node *yaml.Node, target reflect.Value) {
+	*w.left -= len(node.Content)
 	items := reflect.MakeSlice(target.Type(), len(node.Content), len(node.Content))
 	for i, item := range node.Content {
-		at := fmt.Sprintf("%s[%d]", key, i)
+		at := index(key, i)
 		w.found.lines[at] = item.Line
+		if isNull(resolved(item)) {
+			w.found.add(at, "has no value; give it one, or remove the line")
+			continue
+		}
 		w.value(at, item, items.Index(i))
 	}
 	target.Set(items)
 }
 
+// scalar decodes a value, and reports one that does not fit in our own words:
+// the library's would quote it, and it may be a secret that slipped a line.
 func (w walker) scalar(key string, node *yaml.Node, target reflect.Value) {
 	err := node.Decode(target.Addr().Interface())
-	if err == nil {
-		return
+	cut := target.Kind() == reflect.Int && node.ShortTag() != "!!int" // 2.7 would become 2
+	long := target.Type() == reflect.TypeFor[model.Duration]() && target.Int() > int64(maxDuration)
+	if err != nil || cut || long {
+		w.found.addAt(node.Line, key, "must be %s", kindName(target))
 	}
-	text := "must be " + kindName(target)
-	if typeErr := (*yaml.TypeError)(nil); !errors.As(err, &typeErr) {
-		_, text = splitYAMLError(err) // the type's own words, such as a duration's
-	}
-	w.found.addAt(node.Line, key, "%s", text)
 }
 
-// kindName says in words what a key takes. The value that it got instead is
-// not quoted: it may be a secret that slipped a line.
+// scalars are the types that decode themselves from a single value, and what
+// they take in words.
+var scalars = map[reflect.Type]string{
+	reflect.TypeFor[Secret]():                "text",
+	reflect.TypeFor[model.Duration]():        "a duration such as 30s, 5m or 90d, 100y at most",
+	reflect.TypeFor[date]():                  "a date such as 2027-01-31 or 2027-01-31T12:00:00Z",
+	reflect.TypeFor[promconfig.TLSVersion](): "one of: TLS10, TLS11, TLS12, TLS13",
+	reflect.TypeFor[promconfig.URL]():        proxyWords,
+}
+
+// kindName says in words what a key takes.
 func kindName(target reflect.Value) string {
+	if words, ok := scalars[target.Type()]; ok {
+		return words
+	}
 	switch target.Kind() {
 	case reflect.Struct, reflect.Map:
 		return "a block of `key: value` lines"
@@ -157,73 +189,6 @@ func kindName(target reflect.Value) string {
 	default:
 		return "text"
 	}
-}
-
-type pair struct{ key, value *yaml.Node }
-
-// pairs lists a mapping's entries, with those that merge keys (`<<: *base`)
-// bring in behind its own, which win.
-func pairs(node *yaml.Node) []pair {
-	var own, merged []pair
-	for _, p := range flatPairs(node) {
-		if p.key.ShortTag() == "!!merge" {
-			merged = append(merged, mergedPairs(p.value)...)
-		} else {
-			own = append(own, p)
-		}
-	}
-	for _, m := range merged {
-		if !slices.ContainsFunc(own, func(p pair) bool { return p.key.Value == m.key.Value }) {
-			own = append(own, m)
-		}
-	}
-	return own
-}
-
-// mergedPairs lists what a merge key's value has: a mapping, or a list of them.
-func mergedPairs(node *yaml.Node) []pair {
-	node = resolved(node)
-	if node.Kind != yaml.SequenceNode {
-		return flatPairs(node)
-	}
-	var all []pair
-	for _, item := range node.Content {
-		all = append(all, flatPairs(resolved(item))...)
-	}
-	return all
-}
-
-func flatPairs(node *yaml.Node) []pair {
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
-	var flat []pair
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		flat = append(flat, pair{node.Content[i], node.Content[i+1]})
-	}
-	return flat
-}
-
-// resolved follows an alias. An alias of an alias cannot be written.
-func resolved(node *yaml.Node) *yaml.Node {
-	if node.Kind == yaml.AliasNode {
-		return node.Alias
-	}
-	return node
-}
-
-// unique drops the second of two entries with one key, and reports it.
-func (w walker) unique(key string, entries []pair) []pair {
-	first := make(map[string]int, len(entries))
-	return slices.DeleteFunc(entries, func(p pair) bool {
-		line, again := first[p.key.Value]
-		if again {
-			w.found.addAt(p.key.Line, join(key, p.key.Value), "stands here again, it is already at line %d", line)
-			return true
-		}
-		first[p.key.Value] = p.key.Line
-		return false
-	})
 }
 
 // fieldsByKey returns a struct's fields by their YAML keys, those of inlined
@@ -245,13 +210,11 @@ func fieldsByKey(target reflect.Value) (fields map[string]reflect.Value, rest re
 	return fields, rest
 }
 
-func isNull(node *yaml.Node) bool {
-	return node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null"
-}
-
 func join(path, key string) string {
 	if path == "" {
 		return key
 	}
 	return path + "." + key
 }
+
+func index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }

@@ -48,7 +48,12 @@ func (p Problems) Error() string {
 type collected struct {
 	file     string
 	lines    map[string]int
+	wrong    map[string]bool // the keys that have a problem
 	problems Problems
+}
+
+func newCollected(file string) *collected {
+	return &collected{file: file, lines: make(map[string]int), wrong: make(map[string]bool)}
 }
 
 // add reports a problem at a key. A key that the file does not have (a missing
@@ -58,8 +63,21 @@ func (c *collected) add(key, format string, args ...any) {
 }
 
 func (c *collected) addAt(line int, key, format string, args ...any) {
+	c.wrong[key] = true
 	c.problems = append(c.problems, Problem{File: c.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
+
+// needs reports that a block lacks a key, unless the block or what it has at
+// the key was found wrong already.
+func (c *collected) needs(block, key, format string, args ...any) {
+	if at := join(block, key); !c.wrong[block] && !c.wrong[at] {
+		c.addAt(c.line(at), block, format, args...)
+		c.wrong[block] = false // it may lack more
+	}
+}
+
+// said reports whether the file has a key.
+func (c *collected) said(key string) bool { return c.lines[key] > 0 }
 
 func (c *collected) line(key string) int {
 	for key != "" {
@@ -76,6 +94,9 @@ func (c *collected) err() error {
 	if len(c.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(c.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-	return c.problems
+	slices.SortStableFunc(c.problems, func(a, b Problem) int {
+		// The shapes' maps have no order; by key, the order is the same each time.
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
+	})
+	return slices.Compact(c.problems)
 }

@@ -1,0 +1,149 @@
+package config_test
+
+import (
+	"net/url"
+	"slices"
+	"testing"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/config"
+)
+
+// fullHTTP is what module hcx of full.yml says about connections.
+func fullHTTP() *config.HTTP {
+	return &config.HTTP{
+		TLS: promconfig.TLSConfig{
+			CAFile: tlsFile("ca.pem"), CertFile: tlsFile("client.pem"), KeyFile: tlsFile("client.key"),
+			ServerName: "hcx.internal", InsecureSkipVerify: true,
+			MinVersion: promconfig.TLSVersions["TLS12"], MaxVersion: promconfig.TLSVersions["TLS13"],
+		},
+		Proxy: promconfig.ProxyConfig{
+			ProxyURL: proxyURL("http://user:pass@proxy.example.com:3128"), NoProxy: "10.0.0.0/8",
+			ProxyConnectHeader: promconfig.ProxyHeader{"X-Proxy": {"p-1", "p-2"}},
+		},
+		Headers: &promconfig.Headers{Headers: map[string]promconfig.Header{
+			"X-Site": {Values: []string{"a"}, Secrets: []promconfig.Secret{"s-1"}, Files: []string{file("header").File}},
+		}},
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	loaded := load(t, "full.yml")
+	hcx := config.Settings{
+		Module: "hcx", API: "hcx", Credential: loaded.Credentials["file"], Auth: config.AuthLogin,
+		Login:    map[string]string{"auth_type": "vsphere"},
+		Interval: 90 * second, Timeout: 15 * second, SessionMaxAge: 45 * minute, HTTP: fullHTTP(),
+		Expect: config.Expect{
+			Username: "monitor@vsphere.local", Roles: []string{"System Administrator"}, RolesExact: true,
+			ForbidRoles: []string{"Owner"}, Organizations: []string{"DEFAULT"},
+		},
+	}
+	overridden := hcx
+	overridden.Credential, overridden.Auth, overridden.Login = loaded.Credentials["token-file"], config.AuthToken, map[string]string{}
+	overridden.Interval, overridden.Timeout = 10*second, 10*second // the module's 15s, shortened
+	overridden.SessionMaxAge, overridden.ConnectionMaxAge = hour, 5*minute
+	overridden.HTTP = &config.HTTP{Headers: &promconfig.Headers{}, Proxy: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: &url.URL{}}}}
+	overridden.Expect = config.Expect{Username: "other"}
+
+	bearer := config.Settings{
+		Module: "bearer", API: "hcx", Credential: loaded.Credentials["sso"], Auth: config.AuthBearer,
+		Interval: 2 * minute, Timeout: 5 * second, SessionMaxAge: 30 * minute, ConnectionMaxAge: 10 * minute, HTTP: &config.HTTP{},
+	}
+	tokenAsBearer := bearer
+	tokenAsBearer.Credential, tokenAsBearer.Timeout = loaded.Credentials["token"], 20*second
+	otherAPI := bearer
+	otherAPI.API, otherAPI.Credential, otherAPI.Auth, otherAPI.Timeout = "dr", loaded.Credentials["environment"], config.AuthLogin, 20*second
+
+	environment := promconfig.ProxyConfig{ProxyFromEnvironment: true}
+	plain := config.Settings{
+		Module: "plain", API: "dr", Credential: loaded.Credentials["token"], Auth: config.AuthToken,
+		Interval: 2 * minute, Timeout: 20 * second, SessionMaxAge: 30 * minute, ConnectionMaxAge: 10 * minute,
+		HTTP: &config.HTTP{Proxy: environment},
+	}
+	dr := plain
+	dr.Credential, dr.Auth = loaded.Credentials["inline"], config.AuthLogin
+	dr.HTTP = &config.HTTP{TLS: promconfig.TLSConfig{InsecureSkipVerify: true}, Proxy: environment}
+
+	for i, want := range []config.Endpoint{
+		{Name: "all from the module", URL: address("https", "hcx-a.example.com:9443", ""), Labels: map[string]string{"site": "a", "rack": ""}, Settings: hcx},
+		{Name: "the same again", URL: address("http", "[2001:db8::1]:9443", ""), Labels: map[string]string{"room": "1.10"}, Settings: hcx},
+		{Name: "日本語 👩‍💻", URL: address("https", "hcx-b.example.com", ""), Settings: overridden},
+		{Name: "default bearer", URL: address("https", "hcx-c.example.com", ""), Settings: bearer},
+		{Name: "a token as bearer", URL: address("https", "hcx-d.example.com", ""), Settings: tokenAsBearer},
+		{Name: "dr", URL: address("https", "srm.example.com", "/api/rest/srm/v2"), Settings: dr},
+		{Name: "default token", URL: address("https", "srm.example.com", "/api/rest/srm/v2"), Settings: plain},
+		{Name: "another API", URL: &url.URL{Scheme: "https", Host: "vr.example.com", Path: "/a/b", RawPath: "/a%2Fb"}, Settings: otherAPI},
+	} {
+		if i >= len(loaded.Endpoints) {
+			t.Fatalf("there are %d endpoints", len(loaded.Endpoints))
+		}
+		compare(t, want.Name, *loaded.Endpoints[i], want)
+	}
+}
+
+func address(scheme, host, path string) *url.URL {
+	return &url.URL{Scheme: scheme, Host: host, Path: path}
+}
+
+func TestSharedHTTP(t *testing.T) {
+	endpoints := load(t, "full.yml").Endpoints
+	if endpoints[0].HTTP != endpoints[1].HTTP {
+		t.Error("two endpoints of a module that override nothing have an HTTP block each")
+	}
+	if endpoints[0].HTTP == endpoints[2].HTTP || endpoints[5].HTTP == endpoints[6].HTTP {
+		t.Error("an endpoint that overrides shares its module's HTTP block")
+	}
+}
+
+func TestWholeFile(t *testing.T) {
+	loaded := load(t, "full.yml")
+	if want := []string{"rack", "room", "site"}; !slices.Equal(loaded.LabelNames, want) {
+		t.Errorf("label names are %q, want %q", loaded.LabelNames, want)
+	}
+	var denied []string
+	for _, re := range loaded.MetricsDeny {
+		denied = append(denied, re.String())
+	}
+	if want := []string{"^(?:session_probe_.*)$", "^(?:go_(gc|mem)_.*)$"}; !slices.Equal(denied, want) {
+		t.Errorf("denied metrics are %q, want %q", denied, want)
+	}
+	if want := "testdata/valid/full.yml"; loaded.File != want {
+		t.Errorf("file is %q, want %q", loaded.File, want)
+	}
+}
+
+func TestMergeKeys(t *testing.T) {
+	loaded := load(t, "merged.yml")
+	for name, want := range map[string]config.Credential{
+		"base":   {Username: "m", Guard: config.LockoutGuard{MaxRefusals: 5, RetryAfter: 20 * minute, MaxRetryAfter: 4 * hour}},
+		"over":   {Username: "n", Guard: config.LockoutGuard{MaxRefusals: 5, RetryAfter: 20 * minute, MaxRetryAfter: 4 * hour}},
+		"nested": {Username: "o", Guard: config.LockoutGuard{MaxRefusals: 5, RetryAfter: minute, MaxRetryAfter: 4 * hour}},
+	} {
+		want.Name, want.Secret, want.Auth, want.Origins = name, file("password"), config.AuthLogin, []config.Origin{}
+		compare(t, name, loaded.Credentials[name], &want)
+	}
+	for i, want := range []struct {
+		name, credential string
+		labels           map[string]string
+		expect           config.Expect
+	}{
+		{"one", "base", map[string]string{"site": "a"}, config.Expect{Roles: []string{"a", "b"}}},
+		{"two", "base", map[string]string{"site": "a"}, config.Expect{Roles: []string{"a", "b"}, ForbidRoles: []string{"c"}}},
+		{"three", "over", map[string]string{"site": "a", "room": "1"}, config.Expect{Roles: []string{"a", "b"}}},
+	} {
+		got := loaded.Endpoints[i]
+		compare(t, "name", got.Name, want.name)
+		compare(t, want.name+" URL", got.URL.String(), "https://one.example.com")
+		compare(t, want.name+" credential", got.Credential.Name, want.credential)
+		compare(t, want.name+" labels", got.Labels, want.labels)
+		compare(t, want.name+" expect", got.Expect, want.expect)
+	}
+}
+
+// TestOnlyModules allows a configuration that is there for /probe?target=.
+func TestOnlyModules(t *testing.T) {
+	if endpoints := load(t, "only-modules.yml").Endpoints; len(endpoints) != 0 {
+		t.Errorf("there are %d endpoints", len(endpoints))
+	}
+}
