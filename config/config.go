@@ -87,9 +87,12 @@ type Settings struct {
 
 // HTTP is how connections are made: Prometheus' own blocks.
 type HTTP struct {
-	TLS     promconfig.TLSConfig
-	Proxy   promconfig.ProxyConfig
-	Headers *promconfig.Headers
+	TLS promconfig.TLSConfig
+	// TLSFiles tells two contents of the files that TLS names apart, so that
+	// settings with a renewed certificate differ.
+	TLSFiles string
+	Proxy    promconfig.ProxyConfig
+	Headers  *promconfig.Headers
 }
 
 // Expect is what a session must look like to be `valid`. Empty fields expect
@@ -112,6 +115,8 @@ type Credential struct {
 	// OAuth2 is set when the secret is exchanged for bearer tokens. The client
 	// secret is in Secret alone.
 	OAuth2 *promconfig.OAuth2
+	// TLSFiles is to OAuth2 what HTTP.TLSFiles is to HTTP.TLS.
+	TLSFiles string
 	// Auth is how a module uses this credential when it does not say.
 	Auth Auth
 	// Expires is when the account or its secret ends, zero if not stated.

@@ -20,6 +20,9 @@ func (l *loader) settleCredentials() {
 			Guard:    l.guard(join(key, "lockout_guard"), shape.LockoutGuard),
 		}
 		c.Secret, c.Auth = l.secret(key, shape)
+		if c.OAuth2 != nil {
+			c.TLSFiles = Fingerprint(tlsFiles(&c.OAuth2.TLSConfig)...)
+		}
 		if shape.Expires != nil {
 			c.Expires = shape.Expires.Time
 		}

@@ -18,6 +18,7 @@ func fullHTTP() *config.HTTP {
 			ServerName: "hcx.internal", InsecureSkipVerify: true,
 			MinVersion: promconfig.TLSVersions["TLS12"], MaxVersion: promconfig.TLSVersions["TLS13"],
 		},
+		TLSFiles: config.Fingerprint(tlsFile("ca.pem"), tlsFile("client.pem"), tlsFile("client.key")),
 		Proxy: promconfig.ProxyConfig{
 			ProxyURL: proxyURL("http://user:pass@proxy.example.com:3128"), NoProxy: "10.0.0.0/8",
 			ProxyConnectHeader: promconfig.ProxyHeader{"X-Proxy": {"p-1", "p-2"}},

@@ -2,9 +2,12 @@ package config
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
+
+	promconfig "github.com/prometheus/common/config"
 )
 
 // Files are the files that the configuration was made of: its own, and those of
@@ -13,15 +16,18 @@ func (c *Config) Files() []string {
 	files := []string{c.File}
 	for _, credential := range c.Credentials {
 		if credential.OAuth2 != nil {
-			tls := credential.OAuth2.TLSConfig
-			files = append(files, tls.CAFile, tls.CertFile, tls.KeyFile)
+			files = append(files, tlsFiles(&credential.OAuth2.TLSConfig)...)
 		}
 	}
 	for _, endpoint := range c.Endpoints {
-		tls := endpoint.HTTP.TLS
-		files = append(files, tls.CAFile, tls.CertFile, tls.KeyFile)
+		files = append(files, tlsFiles(&endpoint.HTTP.TLS)...)
 	}
 	return distinct(files)
+}
+
+// tlsFiles are the files that a TLS block names; empty for those it does not.
+func tlsFiles(tls *promconfig.TLSConfig) []string {
+	return []string{tls.CAFile, tls.CertFile, tls.KeyFile}
 }
 
 // SecretFiles are the files that credentials' secrets are in. They are read
@@ -40,13 +46,17 @@ func distinct(files []string) []string {
 }
 
 // Fingerprint tells two contents of files apart. A file that cannot be read has
-// a content of its own.
+// a content of its own; no file has an empty fingerprint.
 func Fingerprint(files ...string) string {
+	files = distinct(slices.Clone(files))
+	if len(files) == 0 {
+		return ""
+	}
 	sum := sha256.New()
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		fmt.Fprintf(sum, "%q %t %d\n", file, err == nil, len(content))
 		_, _ = sum.Write(content) // a hash takes everything
 	}
-	return string(sum.Sum(nil))
+	return hex.EncodeToString(sum.Sum(nil))
 }

@@ -19,6 +19,7 @@ func (l *loader) http(key string, base *HTTP, own settingsShape) *HTTP {
 	if own.TLSConfig != nil {
 		block.TLS = *own.TLSConfig
 		l.tls(join(key, "tls_config"), &block.TLS)
+		block.TLSFiles = Fingerprint(tlsFiles(&block.TLS)...)
 	}
 	if own.HTTPHeaders != nil {
 		block.Headers = own.HTTPHeaders

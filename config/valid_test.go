@@ -92,6 +92,7 @@ func TestCredentials(t *testing.T) {
 		{Name: "token-environment", Secret: config.SecretSource{Env: "CONFIG_TEST_TOKEN"}, Auth: config.AuthToken, Guard: standardGuard},
 		{
 			Name: "sso", Secret: file("client"), Auth: config.AuthBearer, Guard: standardGuard,
+			TLSFiles: config.Fingerprint(tlsFile("ca.pem")),
 			OAuth2: &promconfig.OAuth2{
 				ClientID: "exporter", ClientSecretFile: file("client").File, TokenURL: "https://sso.example.com/token?tenant=1",
 				GrantType: "client_credentials", Scopes: []string{"read"}, EndpointParams: map[string]string{"resource": "hcx"},

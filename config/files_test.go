@@ -1,0 +1,80 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+// settingsWith returns the endpoint of a configuration in which these words are
+// replaced.
+func settingsWith(t *testing.T, dir string, replace ...string) *config.Config {
+	t.Helper()
+	text := strings.NewReplacer(replace...).Replace(`
+credentials:
+  a: {username: u, password_file: secret}
+modules:
+  hcx: {api: hcx, credential: a, tls_config: {ca_file: ca.pem}}
+endpoints:
+  - {name: x, url: "https://x.example.com", module: hcx, labels: {site: a}}
+`)
+	settings, err := config.Parse([]byte(text), filepath.Join(dir, "f.yml"), probe.APIs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFilesAndProbedLike(t *testing.T) {
+	dir := t.TempDir()
+	ca, err := os.ReadFile("testdata/tls/ca.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "ca.pem"), string(ca))
+	write(t, filepath.Join(dir, "secret"), "one")
+	first := settingsWith(t, dir)
+	if got, want := first.Files(), []string{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "f.yml")}; !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	if got, want := first.SecretFiles(), []string{filepath.Join(dir, "secret")}; !slices.Equal(got, want) {
+		t.Errorf("secret files %q, want %q", got, want)
+	}
+	for _, tc := range []struct {
+		name    string
+		replace []string
+		want    bool
+	}{
+		{"same", nil, true},
+		{"label", []string{"site: a", "site: b"}, true},
+		{"credential's name", []string{"a: {user", "b: {user", "credential: a", "credential: b"}, false},
+		{"username", []string{"username: u", "username: v"}, false},
+		{"url", []string{"x.example", "y.example"}, false},
+		{"module", []string{"labels:", "interval: 30s, labels:"}, false},
+	} {
+		if got := first.Endpoints[0].ProbedLike(settingsWith(t, dir, tc.replace...).Endpoints[0]); got != tc.want {
+			t.Errorf("%s: probed alike is %t, want %t", tc.name, got, tc.want)
+		}
+	}
+	// A rotated password is no other setting; a renewed certificate is.
+	write(t, filepath.Join(dir, "secret"), "two")
+	if !first.Endpoints[0].ProbedLike(settingsWith(t, dir).Endpoints[0]) {
+		t.Error("another password is taken for other settings")
+	}
+	write(t, filepath.Join(dir, "ca.pem"), string(ca)+"\n")
+	if first.Endpoints[0].ProbedLike(settingsWith(t, dir).Endpoints[0]) {
+		t.Error("a renewed certificate is not noticed")
+	}
+}
