@@ -57,8 +57,11 @@ func classifyStatus(status int) State {
 
 // classifyFailure judges an exchange that brought no complete answer.
 func classifyFailure(x *exchange) State {
+	_, isDNS := errors.AsType[*net.DNSError](x.err) // which may have a timeout of its own
 	switch {
-	case errors.Is(x.err, context.DeadlineExceeded):
+	case x.unsent:
+		return CredentialMissing
+	case errors.Is(x.err, context.DeadlineExceeded) && !isDNS:
 		return Timeout
 	case isNetworkFailure(x.err):
 		return Unreachable

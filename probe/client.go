@@ -11,12 +11,17 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/version"
+	"golang.org/x/net/http/httpguts"
 
 	"session_exporter/config"
 )
 
 // MaxBody is how much of a body is read, decompressed.
 const MaxBody = 1 << 20
+
+// maxDial bounds how long a connection may be in the making, and again its TLS
+// handshake, when nobody waits for it any more.
+const maxDial = 30 * time.Second
 
 // userAgent tells the appliance's administrators who asks.
 var userAgent = "session_exporter/" + version.Version
@@ -37,10 +42,13 @@ func newClient(settings *config.HTTP) (*client, error) {
 	return &client{
 		headers: settings.Headers,
 		transport: &http.Transport{
-			DialContext:        dialer{net.Dialer{Timeout: 30 * time.Second}}.dial,
+			DialContext:        dialer{net.Dialer{Timeout: maxDial}}.dial,
 			Proxy:              proxy.Proxy(),
 			ProxyConnectHeader: proxy.GetProxyConnectHeader(),
 			TLSClientConfig:    tlsConfig,
+			// A connection is made in the background and outlives a request that
+			// gave up: without a bound, one that hangs would stay for ever.
+			TLSHandshakeTimeout: maxDial,
 			// Longer than any sane interval. What should be closed earlier is
 			// closed by its age.
 			IdleConnTimeout:     5 * time.Minute,
@@ -71,7 +79,11 @@ func (c *client) addHeaders(header http.Header) error {
 			if err != nil {
 				return fmt.Errorf("reading the http_headers file %q: %w", file, err)
 			}
-			header.Add(name, strings.TrimSpace(string(value)))
+			text := strings.TrimSpace(string(value))
+			if !httpguts.ValidHeaderFieldValue(text) {
+				return fmt.Errorf("the http_headers file %q has characters that no HTTP header can carry", file)
+			}
+			header.Add(name, text)
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/net/http/httpguts"
 
 	"session_exporter/config"
 )
@@ -54,7 +53,7 @@ func (c *credential) load() (config.Secret, error) {
 		old := c.read.secret
 		c.read = secretRead{at: time.Now(), changed: c.Secret.Changed(), tokenEnd: c.read.tokenEnd}
 		c.read.secret, c.read.err = c.Secret.Read()
-		if c.read.err == nil && c.Auth != config.AuthLogin && !httpguts.ValidHeaderFieldValue(c.read.secret.Reveal()) {
+		if c.read.err == nil && c.Auth == config.AuthToken && !headerSafe(c.read.secret) {
 			c.read.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
 		}
 		if !c.read.secret.Equal(old) {
@@ -93,5 +92,5 @@ func jwtExpiry(token config.Secret) time.Time {
 	if _, _, err := jwt.NewParser().ParseUnverified(token.Reveal(), &claims); err != nil || claims.ExpiresAt == nil {
 		return time.Time{}
 	}
-	return unixMilli(float64(claims.ExpiresAt.UnixMilli()))
+	return unixMilli(float64(claims.ExpiresAt.Unix()) * 1000) // a float, for what no integer holds
 }

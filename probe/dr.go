@@ -73,13 +73,12 @@ func (dr) Read(step Step, answer Answer) Reading {
 // is no session is not documented, so each plausible way counts, and is told
 // apart in the words.
 func drMeaning(step Step, answer Answer, body drBody, reading Reading) (meaning State, why string) {
-	failed := body.ErrorCode != "" || body.Message != "" || body.OpID != ""
 	if meaning = drCodeMeaning(body.ErrorCode); meaning != "" {
 		return meaning, ""
 	}
 	switch {
-	case step == Check && answer.Status == http.StatusBadRequest && failed:
-		return SessionExpired, "it is an error that does not call the request malformed, which is how the API may say that there is no session"
+	case step == Check && answer.Status == http.StatusBadRequest:
+		return SessionExpired, "it does not say that the request is malformed, so it means that there is no session"
 	case !answer.ok():
 		return "", ""
 	case step == Login && reading.Token.IsZero():
@@ -100,7 +99,7 @@ var drCodeMeanings = []struct {
 	words *regexp.Regexp
 	state State
 }{
-	{regexp.MustCompile(`(?i)internal|unavailable`), ServerError},
+	{regexp.MustCompile(`(?i)internal|unavailable|limit|exceed|exhaust|too.?many`), ServerError},
 	{regexp.MustCompile(`(?i)bad.?request|malformed|syntax|invalid.?(argument|request|parameter|input|json|body)`), BadRequest},
 	{regexp.MustCompile(`(?i)privilege|permission|forbidden|access.?denied`), Forbidden},
 	{regexp.MustCompile(`(?i)credential|password|invalid.?login`), CredentialsRejected},

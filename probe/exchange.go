@@ -23,6 +23,8 @@ type exchange struct {
 	// written and answered bracket the moment at which the appliance read its
 	// clock.
 	written, answered time.Time
+	// reused is set when the connection was a kept one.
+	reused bool
 	// inHandshake is set when the connection was made and TLS was not.
 	inHandshake bool
 	// connectionBorn is when the connection used was made.
@@ -32,6 +34,7 @@ type exchange struct {
 	certificateExpiry time.Time
 
 	err      error // transport failure, or the body could not be read to its end
+	unsent   bool  // err kept the request from being sent
 	answer   Answer
 	tooLarge bool // the body has more than MaxBody bytes
 }
@@ -44,10 +47,10 @@ type Phases struct {
 
 // request is what do needs to know beside the call.
 type request struct {
-	step   Step
-	call   Call
-	base   *url.URL
-	header http.Header
+	step  Step
+	call  Call
+	base  *url.URL
+	proof proof
 	// last asks to close the connection behind this exchange.
 	last bool
 }
@@ -64,15 +67,18 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 		}
 	}()
 
-	if x.err = c.addHeaders(r.header); x.err != nil {
+	header, err := c.header(r)
+	if err != nil {
+		x.err, x.unsent = err, true
 		return x
 	}
-	r.header.Set("User-Agent", userAgent)
-	r.header.Set("Accept", "application/json")
-	req := &http.Request{Method: r.call.Method, URL: &target, Host: target.Host, Header: r.header, Close: r.last}
+	req := &http.Request{Method: r.call.Method, URL: &target, Host: target.Host, Header: header, Close: r.last}
 	if r.call.Body != nil {
-		r.header.Set("Content-Type", "application/json")
-		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.call.Body)), int64(len(r.call.Body))
+		req.ContentLength = int64(len(r.call.Body))
+		// For a kept connection that turns out to be closed before anything
+		// was written to it.
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.call.Body)), nil }
+		req.Body, _ = req.GetBody()
 	}
 	var trace tracer
 	response, err := c.transport.RoundTrip(req.WithContext(trace.attach(ctx))) //nolint:bodyclose // read closes it
@@ -84,10 +90,33 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 	}
 	x.read(response)
 	x.observe(&trace, time.Now())
-	if !trace.reused && response.TLS != nil {
+	if !x.reused && response.TLS != nil {
 		x.certificateExpiry = earliestExpiry(response.TLS.PeerCertificates)
 	}
 	return x
+}
+
+// header returns the headers of a request, the configured ones included.
+func (c *client) header(r request) (http.Header, error) {
+	header := make(http.Header, 5)
+	if err := c.addHeaders(header); err != nil {
+		return nil, err
+	}
+	if r.proof.header != "" {
+		header[r.proof.header] = []string{r.proof.value.Reveal()}
+	}
+	header["User-Agent"] = []string{userAgent}
+	header["Accept"] = []string{"application/json"}
+	if r.call.Body != nil {
+		header["Content-Type"] = []string{"application/json"}
+	}
+	if r.step == Logout {
+		// Not sent: it tells the transport that a logout may be repeated where
+		// the appliance closed a kept connection, or its session would be left.
+		// A login is not repeated: a refused one would count twice.
+		header["Idempotency-Key"] = nil
+	}
+	return header, nil
 }
 
 // read reads the answer. The body is closed without being drained when it is
@@ -95,6 +124,9 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 func (x *exchange) read(response *http.Response) {
 	defer func() { _ = response.Body.Close() }() // nothing is lost with a body that was read
 	x.answer.Status, x.answer.Header = response.StatusCode, response.Header
+	if response.StatusCode < 200 {
+		return // 101: what follows is no body but the connection, which ctx does not bound
+	}
 	var body bytes.Buffer
 	if n := response.ContentLength; n > 0 && n <= MaxBody {
 		body.Grow(int(n) + bytes.MinRead)

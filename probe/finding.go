@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -16,10 +17,12 @@ type finding struct {
 	// reading is what the answer said, with its texts cleaned.
 	reading Reading
 
-	detail        string      // why nothing was sent
-	suspension    *suspension // the guard's reason for it
-	differences   []string    // from what was expected
-	refusedAtOnce bool        // the session refused was just given
+	detail        string        // why nothing was sent
+	failure       string        // why no complete answer came
+	within        time.Duration // what the probe may take
+	suspension    *suspension   // the guard's reason for it
+	differences   []string      // from what was expected
+	refusedAtOnce bool          // the session refused was just given
 	retryAfter    time.Duration
 	// resumeAt is when something is sent again, zero when that is the next
 	// time.
@@ -35,6 +38,15 @@ func (f *finding) vainLogin() bool {
 	}
 	reached := !f.x.written.IsZero()
 	return f.refusedAtOnce || (f.x.step == Login && reached && f.state.Verdict() != Refused && f.state != Valid)
+}
+
+// judgement is what the guard is told of a secret that was sent. A 401 counts
+// against it for the account's sake, whatever else the answer says.
+func (f *finding) judgement() Verdict {
+	if f.x.answer.Status == http.StatusUnauthorized {
+		return Refused
+	}
+	return f.state.Verdict()
 }
 
 // answered says in a few words what the answer was.

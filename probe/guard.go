@@ -46,6 +46,9 @@ type suspension struct {
 // or ctx's error.
 func (g *guard) admit(ctx context.Context, secret config.Secret, own *patience) (func(Verdict), *suspension, error) {
 	for {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
 		done, wait, suspended := g.tryAdmit(secret, own)
 		if wait == nil {
 			return done, suspended, nil

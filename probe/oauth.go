@@ -49,18 +49,30 @@ func (s *tokenSource) held(secret config.Secret) (config.Secret, bool) {
 	return config.NewSecret(s.token.AccessToken), true
 }
 
-// fetch gets a fresh token.
-func (s *tokenSource) fetch(ctx context.Context, secret config.Secret) (config.Secret, error) {
-	token, err := s.grantFor(secret).Token(context.WithValue(ctx, oauth2.HTTPClient, s.client))
+// fetch gets a fresh token. It tells what became of that as the exchange that
+// it was, so that it is classified like any other.
+func (s *tokenSource) fetch(ctx context.Context, secret config.Secret) (*exchange, Reading) {
+	x := &exchange{step: Login, method: http.MethodPost, start: time.Now()}
+	x.url, _ = url.Parse(s.settings.TokenURL) // it was parsed when the configuration was loaded
+	var trace tracer
+	token, err := s.grantFor(secret).Token(context.WithValue(trace.attach(ctx), oauth2.HTTPClient, s.client))
+	x.end = time.Now()
+	x.observe(&trace, x.end)
 	if err != nil {
-		return config.Secret{}, err
+		reading := x.refusal(ctx, err)
+		return x, reading
+	}
+	x.answer.Status = http.StatusOK
+	given := config.NewSecret(token.AccessToken)
+	if !headerSafe(given) {
+		return x, Reading{State: InvalidResponse, Why: "its token has characters that no HTTP header can carry"}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.secret.Equal(secret) {
 		s.token = token
 	}
-	return config.NewSecret(token.AccessToken), nil
+	return x, Reading{State: Valid, Token: given}
 }
 
 func (s *tokenSource) grantFor(secret config.Secret) *clientcredentials.Config {
@@ -101,20 +113,22 @@ func (s *tokenSource) expiry() time.Time {
 	return s.token.Expiry
 }
 
-// tokenExchange retells a failed fetch as the exchange that it was, so that it
-// is classified like any other.
-func tokenExchange(tokenURL string, start time.Time, err error) (*exchange, Reading) {
-	x := &exchange{step: Login, method: http.MethodPost, start: start, end: time.Now()}
-	x.url, _ = url.Parse(tokenURL) // it was parsed when the configuration was loaded
+// refusal retells what the library says of a fetch that gave no token.
+func (x *exchange) refusal(ctx context.Context, err error) Reading {
 	refusal, answered := errors.AsType[*oauth2.RetrieveError](err)
-	if !answered {
+	_, failed := errors.AsType[*url.Error](err)
+	switch {
+	case !answered && ctx.Err() != nil:
+		x.err = ctx.Err() // whatever it was cut off at
+		return Reading{}
+	case !answered && failed:
 		x.err = err
-		if _, sent := errors.AsType[*url.Error](err); !sent {
-			x.answered = x.end // it did answer: the library could not read the token in it
-		}
-		return x, Reading{}
+		return Reading{}
+	case !answered: // a success, without a token that can be read
+		x.answer.Status = http.StatusOK
+		return Reading{State: InvalidResponse, Why: "it is no OAuth 2.0 token response"}
 	}
-	x.answer = Answer{Status: refusal.Response.StatusCode, Header: refusal.Response.Header, Body: refusal.Body}
+	x.answer = Answer{Status: refusal.Response.StatusCode, Header: refusal.Response.Header}
 	reading := Reading{Code: refusal.ErrorCode, Message: refusal.ErrorDescription}
 	switch refusal.ErrorCode { // RFC 6749, 5.2
 	case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied":
@@ -124,5 +138,5 @@ func tokenExchange(tokenURL string, start time.Time, err error) (*exchange, Read
 	case "server_error", "temporarily_unavailable":
 		reading.State = ServerError
 	}
-	return x, reading
+	return reading
 }

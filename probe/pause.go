@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -55,14 +56,18 @@ func (p *pause) note(found *finding, interval time.Duration) {
 }
 
 // retryAfter returns how long an answer asks to be left alone (RFC 9110,
-// 10.2.3: seconds, or a date).
+// 10.2.3: seconds, or a date by the clock that set the answer's Date).
 func retryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		return time.Duration(min(max(seconds, 0), int64(maxRetryAfter/time.Second))) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
-		return min(max(time.Until(date), 0), maxRetryAfter)
+		now, err := http.ParseTime(header.Get("Date"))
+		if err != nil {
+			now = time.Now()
+		}
+		return min(max(date.Sub(now), 0), maxRetryAfter)
 	}
 	return 0
 }

@@ -11,8 +11,8 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"session_exporter/config"
@@ -85,7 +85,8 @@ func (f *Factory) New(endpoint *config.Endpoint) (*Prober, error) {
 }
 
 // Probe makes one probe, within the endpoint's timeout. The error is ctx's
-// when it was cancelled, and nothing was found then.
+// when it was cancelled, and nothing was found then. A deadline of ctx's own is
+// no cancellation: it only shortens the timeout.
 func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	r := &Result{Start: time.Now()}
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
@@ -95,8 +96,11 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		found = p.find(timed, r)
 		p.pause.note(found, p.endpoint.Interval)
 	}
-	if ctx.Err() != nil {
-		return Result{}, ctx.Err()
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return Result{}, err
+	}
+	if deadline, ok := timed.Deadline(); ok {
+		found.within = deadline.Sub(r.Start)
 	}
 	r.Duration = time.Since(r.Start)
 	r.State = found.state
@@ -131,7 +135,7 @@ func (p *Prober) find(ctx context.Context, r *Result) *finding {
 	case config.AuthBasic:
 		return p.findByBasic(ctx, r, secret)
 	case config.AuthToken:
-		return p.check(ctx, r, http.Header{p.spec.SessionHeader: {secret.Reveal()}})
+		return p.check(ctx, r, tokenProof(p.spec.SessionHeader, secret))
 	case config.AuthBearer:
 		return p.findByBearer(ctx, r, secret)
 	default:
@@ -145,8 +149,8 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result, password config.Sec
 	if withheld != nil {
 		return withheld
 	}
-	found := p.check(ctx, r, basicHeader(p.credential.Username, password))
-	judged(found.state.Verdict())
+	found := p.check(ctx, r, basicProof(p.credential.Username, password))
+	judged(found.judgement())
 	return found
 }
 
@@ -154,11 +158,11 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result, password config.Sec
 // fetched afresh, once, when it is refused.
 func (p *Prober) findByBearer(ctx context.Context, r *Result, secret config.Secret) *finding {
 	if p.credential.oauth == nil {
-		return p.check(ctx, r, bearerHeader(secret))
+		return p.check(ctx, r, bearerProof(secret))
 	}
 	token, held := p.credential.oauth.held(secret)
 	if held {
-		found := p.check(ctx, r, bearerHeader(token))
+		found := p.check(ctx, r, bearerProof(token))
 		if found.state.Verdict() != Refused {
 			return found
 		}
@@ -168,7 +172,7 @@ func (p *Prober) findByBearer(ctx context.Context, r *Result, secret config.Secr
 	if failed != nil {
 		return failed
 	}
-	found := p.check(ctx, r, bearerHeader(token))
+	found := p.check(ctx, r, bearerProof(token))
 	if found.state.Verdict() == Refused {
 		p.credential.oauth.refused(token)
 	}
@@ -181,16 +185,13 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result, secret config.Secret
 		return config.Secret{}, withheld
 	}
 	r.Logins++
-	start := time.Now()
-	token, err := p.credential.oauth.fetch(ctx, secret)
-	if err == nil {
-		judged(Accepted)
-		return token, nil
+	x, reading := p.credential.oauth.fetch(ctx, secret)
+	found := p.conclude(r, x, reading, proof{secrets: []config.Secret{secret}})
+	judged(found.judgement())
+	if found.state == Valid {
+		return reading.Token, nil
 	}
 	r.LoginFailures++
-	x, reading := tokenExchange(p.credential.OAuth2.TokenURL, start, err)
-	found := p.conclude(r, x, reading)
-	judged(found.state.Verdict())
 	return config.Secret{}, found
 }
 
@@ -199,7 +200,7 @@ func (p *Prober) admit(ctx context.Context, secret config.Secret) (judged func(V
 	judged, suspended, err := p.credential.guard.admit(ctx, secret, &p.patience)
 	switch {
 	case err != nil:
-		return nil, &finding{state: LoginSuspended, detail: "another login with it was under way all the time, and it has not been accepted yet"}
+		return nil, &finding{state: LoginSuspended, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
 	case suspended != nil:
 		return nil, &finding{state: LoginSuspended, suspension: suspended, resumeAt: suspended.until}
 	}
@@ -207,8 +208,8 @@ func (p *Prober) admit(ctx context.Context, secret config.Secret) (judged func(V
 }
 
 // check asks who we are.
-func (p *Prober) check(ctx context.Context, r *Result, header http.Header) *finding {
-	found := p.exchange(ctx, r, Check, p.api.Call(Check, Account{}), header)
+func (p *Prober) check(ctx context.Context, r *Result, proof proof) *finding {
+	found := p.exchange(ctx, r, Check, p.api.Call(Check, Account{}), proof)
 	if found.state == Valid {
 		if different := differences(p.endpoint.Expect, found.reading.Identity); len(different) > 0 {
 			found.state, found.differences = Unexpected, different
@@ -218,38 +219,45 @@ func (p *Prober) check(ctx context.Context, r *Result, header http.Header) *find
 }
 
 // exchange sends one request and concludes what its answer means.
-func (p *Prober) exchange(ctx context.Context, r *Result, step Step, call Call, header http.Header) *finding {
-	x := p.client.do(ctx, request{
-		step: step, call: call, base: p.endpoint.URL, header: header,
-		last: step == Check && p.connectionEnds(),
-	})
+func (p *Prober) exchange(ctx context.Context, r *Result, step Step, call Call, proof proof) *finding {
+	last := p.connectionEnds()
+	x := p.client.do(ctx, request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: last})
 	p.connectionBorn = x.connectionBorn
+	if last {
+		p.connectionBorn = time.Time{}
+	}
 	var reading Reading
 	if x.err == nil && !x.tooLarge {
 		reading = p.api.Read(step, x.answer)
 	}
-	return p.conclude(r, x, reading)
+	if !headerSafe(reading.Token) {
+		reading = Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
+	}
+	return p.conclude(r, x, reading, proof)
 }
 
 // connectionEnds reports whether the connection will be too old for the probe
-// after this one.
+// after this one, which may come half an interval late.
 func (p *Prober) connectionEnds() bool {
-	age := p.endpoint.ConnectionMaxAge
-	if age <= p.endpoint.Interval {
+	age, interval := p.endpoint.ConnectionMaxAge, p.endpoint.Interval
+	if age <= interval {
 		return true
 	}
-	return !p.connectionBorn.IsZero() && time.Since(p.connectionBorn)+p.endpoint.Interval > age
+	return !p.connectionBorn.IsZero() && time.Since(p.connectionBorn)+interval+interval/2 > age
 }
 
 // conclude classifies an exchange and takes it into the result.
-func (p *Prober) conclude(r *Result, x *exchange, reading Reading) *finding {
+func (p *Prober) conclude(r *Result, x *exchange, reading Reading, proof proof) *finding {
 	state := classify(x, reading, p.endpoint.Auth)
+	reading.mask(proof)
 	reading.clean()
-	r.Steps = append(r.Steps, StepResult{
-		Step: x.step, Method: x.method, URL: x.url.Redacted(),
-		Status: x.answer.Status, Code: reading.Code, OpID: reading.OperationID,
-		Duration: x.end.Sub(x.start), Phases: x.phases,
-	})
+	if !x.unsent {
+		r.Steps = append(r.Steps, StepResult{
+			Step: x.step, Method: x.method, URL: x.url.Redacted(),
+			Status: x.answer.Status, Code: reading.Code, OpID: reading.OperationID,
+			Duration: x.end.Sub(x.start), Phases: x.phases,
+		})
+	}
 	if !x.certificateExpiry.IsZero() {
 		r.CertificateExpiry = x.certificateExpiry
 	}
@@ -260,17 +268,9 @@ func (p *Prober) conclude(r *Result, x *exchange, reading Reading) *finding {
 	if state == RateLimited || found.vainLogin() {
 		found.retryAfter = retryAfter(x.answer.Header)
 	}
+	if x.err != nil {
+		found.failure = clean(proof.mask(cause(x.err).Error()), maxMessage)
+	}
 	x.answer.Header, x.answer.Body = nil, nil // a finding may stand for long
 	return found
-}
-
-func basicHeader(username string, password config.Secret) http.Header {
-	var r http.Request
-	r.Header = make(http.Header, 3)
-	r.SetBasicAuth(username, password.Reveal())
-	return r.Header
-}
-
-func bearerHeader(token config.Secret) http.Header {
-	return http.Header{"Authorization": {"Bearer " + token.Reveal()}}
 }

@@ -27,11 +27,11 @@ func readJSON[Body any](answer Answer) (reading Reading, body Body) {
 	typeErr, isType := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {
 	case isType && typeErr.Field == "":
-		reading.Why = "its body is a JSON " + typeErr.Value + " and not an object"
+		reading.Why = "its body is a JSON " + typeErr.Value + " instead of an object"
 	case isType:
 		reading.Why = "its field `" + typeErr.Field + "` has the wrong type, a JSON " + typeErr.Value
 	case bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<")):
-		reading.Why = "its body is an HTML page and not JSON"
+		reading.Why = "its body is an HTML page instead of JSON"
 	}
 	return reading, body
 }
@@ -42,6 +42,15 @@ const (
 	maxCode    = 64
 	maxMessage = 256
 )
+
+// mask hides what was presented in the texts in which an appliance may quote it.
+func (r *Reading) mask(proof proof) {
+	for _, text := range []*string{&r.Why, &r.Code, &r.Message, &r.OperationID} {
+		if *text != "" {
+			*text = proof.mask(*text)
+		}
+	}
+}
 
 // clean makes the texts of a reading fit for labels, logs and pages.
 func (r *Reading) clean() {

@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"session_exporter/config"
@@ -39,7 +38,7 @@ func (p *Prober) findBySession(ctx context.Context, r *Result, password config.S
 				return failed
 			}
 		}
-		found := p.check(ctx, r, p.sessionHeader())
+		found := p.check(ctx, r, p.sessionProof())
 		if found.state.Verdict() != Refused {
 			return found
 		}
@@ -68,12 +67,12 @@ func (p *Prober) login(ctx context.Context, r *Result, password config.Secret, j
 	unstopped, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: password, Options: p.endpoint.Login})
-	header := http.Header{}
+	proof := proof{secrets: []config.Secret{password}}
 	if call.Basic {
-		header = basicHeader(p.credential.Username, password)
+		proof = basicProof(p.credential.Username, password)
 	}
 	r.Logins++
-	found := p.exchange(unstopped, r, Login, call, header)
+	found := p.exchange(unstopped, r, Login, call, proof)
 	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
 		p.session = &session{token: token, established: time.Now()}
 	}
@@ -82,11 +81,7 @@ func (p *Prober) login(ctx context.Context, r *Result, password config.Secret, j
 		return nil
 	}
 	r.LoginFailures++
-	if found.x.answer.Status == http.StatusUnauthorized {
-		judged(Refused) // for the account's sake, whatever else the answer says
-	} else {
-		judged(found.state.Verdict())
-	}
+	judged(found.judgement())
 	if p.session != nil { // given by an answer that is not as documented
 		_ = p.logout(unstopped, r)
 	}
@@ -96,12 +91,12 @@ func (p *Prober) login(ctx context.Context, r *Result, password config.Secret, j
 // logout ends the session that is held. It is not held any more afterwards,
 // whatever the appliance says.
 func (p *Prober) logout(ctx context.Context, r *Result) error {
-	header := p.sessionHeader()
+	proof := p.sessionProof()
 	p.session = nil
-	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), header)
+	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), proof)
 	switch {
 	case found.x.err != nil:
-		return fmt.Errorf("logging out of %s: %w", p.endpoint.URL.Host, found.x.err)
+		return fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
 	case !found.x.answer.ok():
 		return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
 	}
@@ -109,6 +104,4 @@ func (p *Prober) logout(ctx context.Context, r *Result) error {
 	return nil
 }
 
-func (p *Prober) sessionHeader() http.Header {
-	return http.Header{p.spec.SessionHeader: {p.session.token.Reveal()}}
-}
+func (p *Prober) sessionProof() proof { return tokenProof(p.spec.SessionHeader, p.session.token) }

@@ -69,7 +69,9 @@ func (x *exchange) observe(t *tracer, end time.Time) {
 	defer t.mu.Unlock()
 	x.connectionBorn = t.born
 	x.written, x.answered = t.written, t.first
-	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero()
+	x.reused = t.reused
+	// A request that is given a kept connection leaves its own half made.
+	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()
 	if !t.reused {
 		x.phases.Resolve = between(t.resolveStart, t.resolveDone, end)
 		x.phases.Connect = between(t.connectStart, t.connectDone, end)

@@ -19,6 +19,16 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
+// Lifecycle is what may be asked of the exporter besides telling.
+type Lifecycle interface {
+	// Reload loads the configuration again. Its error says why the old one
+	// goes on.
+	Reload() error
+	// Resume lifts the lockout guard of a credential. It reports whether there
+	// is one of that name.
+	Resume(credential string) bool
+}
+
 // Options are what the handler needs.
 type Options struct {
 	Registry      *prometheus.Registry
@@ -27,6 +37,7 @@ type Options struct {
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
 	Ready       func() bool
+	Lifecycle   Lifecycle
 	Logger      *slog.Logger
 }
 
@@ -64,7 +75,29 @@ func NewHandler(o Options) (http.Handler, error) {
 		}
 		answer(w, http.StatusOK, "Ready")
 	})
-	return mux, nil
+	mux.HandleFunc("POST "+prefix+"/-/reload", o.reload)
+	mux.HandleFunc("POST "+prefix+"/-/resume", o.resume)
+	// A page somewhere else must not let a visitor's browser reload or resume.
+	return http.NewCrossOriginProtection().Handler(mux), nil
+}
+
+func (o *Options) reload(w http.ResponseWriter, _ *http.Request) {
+	if err := o.Lifecycle.Reload(); err != nil {
+		answer(w, http.StatusInternalServerError, fmt.Sprintf("The configuration was not reloaded, the old one goes on:\n%v", err))
+		return
+	}
+	answer(w, http.StatusOK, "Reloaded")
+}
+
+func (o *Options) resume(w http.ResponseWriter, r *http.Request) {
+	switch credential := r.URL.Query().Get("credential"); {
+	case credential == "":
+		answer(w, http.StatusBadRequest, "Name the credential whose logins are to resume: POST /-/resume?credential=NAME")
+	case !o.Lifecycle.Resume(credential):
+		answer(w, http.StatusNotFound, fmt.Sprintf("The configuration has no credential %q", credential))
+	default:
+		answer(w, http.StatusOK, "Resumed")
+	}
 }
 
 // newLanding returns the landing page. Its links are relative, so they hold

@@ -23,9 +23,16 @@ func newOptions() Options {
 		Gatherer:      registry,
 		TelemetryPath: "/metrics",
 		Ready:         func() bool { return true },
+		Lifecycle:     lifecycle{},
 		Logger:        slog.New(slog.DiscardHandler),
 	}
 }
+
+// lifecycle fails to reload with its error, and knows one credential.
+type lifecycle struct{ err error }
+
+func (l lifecycle) Reload() error               { return l.err }
+func (lifecycle) Resume(credential string) bool { return credential == "known" }
 
 func newHandler(t *testing.T, o Options) http.Handler {
 	t.Helper()
@@ -72,6 +79,12 @@ func TestPaths(t *testing.T) {
 			{"POST", "/-/healthy", 405, ""},
 			{"GET", "/-/ready", 200, "Ready\n"},
 			{"POST", "/-/ready", 405, ""},
+			{"POST", "/-/reload", 200, "Reloaded\n"},
+			{"GET", "/-/reload", 405, ""},
+			{"POST", "/-/resume?credential=known", 200, "Resumed\n"},
+			{"POST", "/-/resume?credential=other", 404, "The configuration has no credential \"other\"\n"},
+			{"POST", "/-/resume", 400, "Name the credential"},
+			{"GET", "/-/resume?credential=known", 405, ""},
 			{"GET", "/-/", 404, ""},
 			{"GET", "/favicon.ico", 404, ""},
 			{"GET", "/debug/pprof/", 404, ""},

@@ -1,0 +1,182 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/simulator"
+)
+
+// A connection is kept between probes, and a fresh one is made at least every
+// connection_max_age.
+func TestConnectionMaxAge(t *testing.T) {
+	const m = time.Minute
+	for _, c := range []struct {
+		name          string
+		auth          config.Auth
+		interval, age time.Duration
+		faults        []simulator.Fault
+		least, most   int // connections made in an hour
+	}{
+		{"default", config.AuthToken, m, 10 * m, nil, 6, 6},
+		{"default with a login", config.AuthLogin, m, 10 * m, nil, 6, 8},
+		{"slow appliance", config.AuthToken, m, 10 * m, []simulator.Fault{{Delay: 5 * time.Second}}, 6, 7},
+		{"short interval", config.AuthToken, 10 * time.Second, 10 * m, nil, 6, 7},
+		{"zero", config.AuthToken, m, 0, nil, 60, 60},
+		{"as long as the interval", config.AuthToken, m, m, nil, 60, 60},
+		{"zero, login fails", config.AuthLogin, m, 0, []simulator.Fault{{On: simulator.Login, Status: 503}}, 9, 9},
+		{"a day", config.AuthToken, m, 24 * time.Hour, nil, 1, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				logsInVainly := c.least == 9
+				s := alice()
+				s.Faults = c.faults
+				a := simulator.NewHCX(s)
+				e := endpointFor("hcx", c.auth)
+				e.Interval, e.ConnectionMaxAge = c.interval, c.age
+				if c.auth == config.AuthToken {
+					e.Credential.Secret.Inline = config.NewSecret(a.Issue("alice"))
+				}
+				p := newProber(t, NewFactory(), e)
+				server := newPipeServer(t, a)
+				p.client.transport.DialContext = server.dial
+				for _, r := range probesFor(t, p, time.Hour) {
+					if !logsInVainly && r.State != Valid {
+						t.Fatalf("%s: %s", r.State, r.Diagnosis)
+					}
+				}
+				dials := server.dialled()
+				if n := len(dials); n < c.least || n > c.most {
+					t.Errorf("%d connections, want %d to %d", n, c.least, c.most)
+				}
+				for i := range dials[1:] {
+					if gap := dials[i+1].Sub(dials[i]); gap > max(c.age, c.interval) && !logsInVainly {
+						t.Errorf("connection %d came %s after the one before", i+1, gap)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A kept connection spends nothing on resolving, connecting and TLS.
+func TestPhases(t *testing.T) {
+	ca := newCA(t)
+	u := serveTLS(t, ca, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reply{status: 200, body: hcxOK}.ServeHTTP(w, r)
+	}), simulator.ServerOptions{})
+	u.Host = "localhost:" + u.Port()
+	p := overTLS(t, u, ca)
+	fresh := mustProbe(t, p).Steps[0]
+	if f := fresh.Phases; f.Resolve <= 0 || f.Connect <= 0 || f.TLS <= 0 || f.Processing <= 0 || f.Transfer < 0 {
+		t.Errorf("fresh: %+v", f)
+	}
+	kept := mustProbe(t, p).Steps[0]
+	if f := kept.Phases; f.Resolve != 0 || f.Connect != 0 || f.TLS != 0 || f.Processing <= 0 {
+		t.Errorf("kept: %+v", f)
+	}
+	for _, s := range []StepResult{fresh, kept} {
+		f := s.Phases
+		if sum := f.Resolve + f.Connect + f.TLS + f.Processing + f.Transfer; sum > s.Duration {
+			t.Errorf("phases take %s of %s", sum, s.Duration)
+		}
+	}
+}
+
+// Endpoints of one block of settings share a transport, those of one account a
+// guard.
+func TestSharing(t *testing.T) {
+	f := NewFactory()
+	first, second, third := endpointFor("hcx", config.AuthLogin), endpointFor("hcx", config.AuthLogin), endpointFor("dr", config.AuthLogin)
+	second.HTTP, third.Credential = first.HTTP, first.Credential
+	a, b, c := newProber(t, f, first), newProber(t, f, second), newProber(t, f, third)
+	if a.client != b.client || a.client == c.client {
+		t.Error("the transport goes by endpoint")
+	}
+	if a.credential == b.credential || a.credential != c.credential {
+		t.Error("the guard goes by endpoint")
+	}
+	if _, err := f.New(endpointFor("soap", config.AuthLogin)); err == nil {
+		t.Error("there is an API soap")
+	}
+}
+
+// A counted connection tells when it is closed.
+type counted struct {
+	net.Conn
+	closed func()
+}
+
+func (c *counted) Close() error {
+	c.closed()
+	return c.Conn.Close()
+}
+
+// Nothing is left of probes, whatever became of them: no connection, and with
+// it no goroutine. (A synctest bubble that ends proves the same of every other
+// test here.)
+func TestNothingLeaks(t *testing.T) {
+	ca := newCA(t)
+	var open sync.WaitGroup
+	for _, fault := range []simulator.Fault{
+		{},
+		{Reset: true},
+		{Hang: true},
+		{Status: 503},
+		{Size: 8 << 20},
+		{Drip: time.Millisecond},
+		{Status: 302, Header: map[string]string{"Location": "https://sso.test/"}},
+	} {
+		a := simulator.NewHCX(alice())
+		server, err := ca.Serve(a, "127.0.0.1:0", simulator.ServerOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := endpointFor("hcx", config.AuthLogin)
+		e.Timeout = 100 * time.Millisecond
+		e.HTTP.TLS.CA = ca.PEM()
+		if e.URL, err = e.URL.Parse(server.URL()); err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewFactory().New(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dial := p.client.transport.DialContext
+		p.client.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			open.Add(1)
+			return &counted{conn, sync.OnceFunc(open.Done)}, nil
+		}
+		mustProbe(t, p)
+		a.Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{fault} })
+		mustProbe(t, p)
+		a.Change(func(s *simulator.Settings) { s.Faults = nil })
+		closeProber(t, p)
+		if n := a.Stats().Sessions; n != 0 {
+			t.Errorf("%+v: %d sessions left", fault, n)
+		}
+		p.client.transport.CloseIdleConnections()
+		t.Cleanup(server.Close)
+	}
+	done := make(chan struct{})
+	go func() {
+		open.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("connections are still open")
+	}
+}

@@ -1,0 +1,189 @@
+package probe
+
+import (
+	"encoding/base64"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/config"
+)
+
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A secret's file is read again at each probe.
+func TestSecretFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "token")
+		e := endpointFor("dr", config.AuthToken)
+		e.Credential.Secret = config.SecretSource{File: file}
+		p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Dr-Session") != "right" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			reply{status: 200, body: drOK}.ServeHTTP(w, r)
+		}))
+		for _, c := range []struct {
+			name, text string
+			state      State
+			why        string
+		}{
+			{"missing", "", CredentialMissing, "no such file"},
+			{"wrong", "wrong", SessionExpired, "token from file"},
+			{"right", "right", Valid, ""},
+			{"line end", "right\r\n\n", Valid, ""},
+			{"empty", "\n", CredentialMissing, "it is empty"},
+			{"two lines", "right\nwrong", CredentialMissing, "characters that no HTTP header can carry"},
+			{"control character", "ri\x00ght", CredentialMissing, "characters that no HTTP header can carry"},
+			{"right again", "right", Valid, ""},
+		} {
+			if c.text != "" {
+				writeFile(t, file, c.text)
+			}
+			r := mustProbe(t, p)
+			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
+				t.Errorf("%s: %s: %s", c.name, r.State, r.Diagnosis)
+			}
+			if unsent := r.State == CredentialMissing; unsent != (len(r.Steps) == 0) {
+				t.Errorf("%s: %d steps", c.name, len(r.Steps))
+			}
+			<-time.After(time.Minute)
+		}
+	})
+}
+
+// A password may have any characters, and need not fit a header.
+func TestPasswordOfAnyCharacters(t *testing.T) {
+	const password = "pa\tss\x01wörd\n:\""
+	for _, w := range []way{{"hcx", config.AuthLogin}, {"hcx", config.AuthBasic}, {"dr", config.AuthLogin}} {
+		e := w.endpoint()
+		e.Credential.Secret.Inline = config.NewSecret(password)
+		s := alice()
+		account := s.Accounts["alice"]
+		account.Password = password
+		s.Accounts["alice"] = account
+		if r := mustProbe(t, piped(t, e, newAppliance(w.api, s))); r.State != Valid {
+			t.Errorf("%s: %s: %s", w, r.State, r.Diagnosis)
+		}
+	}
+}
+
+func unsigned(claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".c2ln"
+}
+
+func TestJWTExpiry(t *testing.T) {
+	for _, c := range []struct {
+		name, token string
+		want        int64 // Unix; 0: none
+	}{
+		{"valid", unsigned(`{"exp": 1800000000}`), 1800000000},
+		{"fraction", unsigned(`{"exp": 1800000000.5}`), 1800000000},
+		{"passed", unsigned(`{"exp": 1000000000}`), 1000000000},
+		{"absent", unsigned(`{"sub": "alice"}`), 0},
+		{"null", unsigned(`{"exp": null}`), 0},
+		{"zero", unsigned(`{"exp": 0}`), 0},
+		{"negative", unsigned(`{"exp": -5}`), 0},
+		{"milliseconds", unsigned(`{"exp": 1800000000000}`), 0},
+		{"absurd", unsigned(`{"exp": 1e300}`), 0},
+		{"beyond int64", unsigned(`{"exp": 99999999999999999999}`), 0},
+		{"text", unsigned(`{"exp": "soon"}`), 0},
+		{"no JWT", "4636e751-ca87-42d4-a7fc-809b31fbbd82", 0},
+		{"dots", "a.b.c", 0},
+		{"empty", "", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := jwtExpiry(config.NewSecret(c.token))
+			if c.want == 0 && !got.IsZero() || c.want != 0 && got.Unix() != c.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+func TestCredentialExpiries(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	writeFile(t, file, unsigned(`{"exp": 1800000000}`))
+	changed := time.Unix(1750000000, 0)
+	if err := os.Chtimes(file, changed, changed); err != nil {
+		t.Fatal(err)
+	}
+	stated := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name   string
+		change func(*config.Credential)
+		want   map[string]time.Time
+	}{
+		{"nothing", func(c *config.Credential) { c.Secret = config.SecretSource{Inline: config.NewSecret("x")} }, map[string]time.Time{}},
+		{"jwt", func(*config.Credential) {}, map[string]time.Time{"jwt": time.Unix(1800000000, 0)}},
+		{"expires", func(c *config.Credential) { c.Expires = stated }, map[string]time.Time{"config": stated, "jwt": time.Unix(1800000000, 0)}},
+		{"max_age", func(c *config.Credential) { c.MaxAge = time.Hour }, map[string]time.Time{"config": changed.Add(time.Hour), "jwt": time.Unix(1800000000, 0)}},
+		{"max_age of no file", func(c *config.Credential) {
+			c.MaxAge, c.Secret = time.Hour, config.SecretSource{Inline: config.NewSecret("x")}
+		}, map[string]time.Time{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := endpointFor("dr", config.AuthToken)
+			e.Credential.Secret = config.SecretSource{File: file}
+			c.change(e.Credential)
+			r := mustProbe(t, piped(t, e, reply{status: 200, body: drOK}))
+			if len(r.CredentialExpiries) != len(c.want) {
+				t.Errorf("got %v, want %v", r.CredentialExpiries, c.want)
+			}
+			for source, want := range c.want {
+				if got := r.CredentialExpiries[source]; !got.Equal(want) {
+					t.Errorf("%s: %s, want %s", source, got, want)
+				}
+			}
+		})
+	}
+}
+
+// The configured headers are sent, and their files read at each request.
+func TestHTTPHeaders(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "header")
+	writeFile(t, file, "from-file\n")
+	e := endpointFor("dr", config.AuthToken)
+	e.HTTP.Headers = &promconfig.Headers{Headers: map[string]promconfig.Header{
+		"X-Tenant":     {Values: []string{"a", "b"}, Secrets: []promconfig.Secret{"c"}, Files: []string{file}},
+		"X-Dr-Session": {Values: []string{"never"}},
+	}}
+	appliance := &handwritten{get: []http.Handler{reply{status: 200, body: drOK}}}
+	p := piped(t, e, appliance)
+	if r := mustProbe(t, p); r.State != Valid {
+		t.Fatalf("%s: %s", r.State, r.Diagnosis)
+	}
+	sent := appliance.got[0].Header
+	if got := strings.Join(sent["X-Tenant"], " "); got != "a b c from-file" {
+		t.Errorf("X-Tenant: %s", got)
+	}
+	if got := strings.Join(sent["X-Dr-Session"], " "); got != canaryToken {
+		t.Errorf("X-Dr-Session: %s", got)
+	}
+	writeFile(t, file, "a\nb")
+	spoilt := mustProbe(t, p)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	for why, r := range map[string]Result{"characters that no": spoilt, "no such file": mustProbe(t, p)} {
+		if r.State != CredentialMissing || len(r.Steps) != 0 || !strings.Contains(r.Diagnosis, why) {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+	}
+	if n := len(appliance.got); n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}

@@ -1,0 +1,166 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+)
+
+func newGuard() *guard {
+	return &guard{settings: config.LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour}}
+}
+
+// try sends a secret to an endpoint and gives a verdict; it returns false when
+// the guard withheld it.
+func (g *guard) try(t *testing.T, secret string, own *patience, v Verdict) bool {
+	t.Helper()
+	judged, _, err := g.admit(t.Context(), config.NewSecret(secret), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if judged == nil {
+		return false
+	}
+	judged(v)
+	return true
+}
+
+func TestGuard(t *testing.T) {
+	// A step lets time go by, tries a secret at an endpoint, and says whether
+	// it is let through.
+	type step struct {
+		wait     time.Duration
+		secret   string
+		endpoint int
+		verdict  Verdict
+		admitted bool
+	}
+	const m, h = time.Minute, time.Hour
+	for _, c := range []struct {
+		name  string
+		steps []step
+	}{
+		{"accepted again and again", []step{{0, "a", 0, Accepted, true}, {0, "a", 0, Accepted, true}, {0, "a", 1, Accepted, true}}},
+		{"max_refusals by different endpoints", []step{{0, "a", 0, Refused, true}, {0, "a", 1, Refused, true}, {0, "a", 2, Refused, false}, {20*m - 1, "a", 3, Refused, false}, {1, "a", 3, Accepted, true}, {0, "a", 0, Accepted, true}}},
+		{"own patience", []step{{0, "a", 0, Refused, true}, {0, "a", 0, Refused, false}, {0, "a", 1, Accepted, true}, {19 * m, "a", 0, Refused, false}, {m, "a", 0, Accepted, true}}},
+		{"doubling to the maximum", []step{
+			{0, "a", 0, Refused, true},
+			{0, "a", 1, Refused, true},
+			{20 * m, "a", 2, Refused, true},
+			{39 * m, "a", 3, Refused, false},
+			{m, "a", 3, Refused, true},
+			{79 * m, "a", 4, Refused, false},
+			{m, "a", 4, Refused, true},
+			{160 * m, "a", 5, Refused, true},
+			{4*h - m, "a", 6, Refused, false},
+			{m, "a", 6, Refused, true},
+			{4 * h, "a", 7, Refused, true},
+		}},
+		{"own patience doubles", []step{
+			{0, "a", 0, Refused, true},
+			{0, "a", 1, Accepted, true},
+			{20 * m, "a", 0, Refused, true},
+			{0, "a", 1, Accepted, true},
+			{39 * m, "a", 0, Refused, false},
+			{m, "a", 0, Refused, true},
+		}},
+		{"a changed secret lifts all", []step{{0, "a", 0, Refused, true}, {0, "a", 1, Refused, true}, {0, "a", 0, Refused, false}, {0, "b", 0, Refused, true}, {0, "b", 0, Refused, false}, {0, "b", 1, Refused, true}, {0, "b", 2, Refused, false}, {0, "c", 0, Accepted, true}}},
+		{"inconclusive counts nothing", []step{{0, "a", 0, Inconclusive, true}, {0, "a", 0, Inconclusive, true}, {0, "a", 0, Inconclusive, true}, {0, "a", 0, Refused, true}, {0, "a", 1, Inconclusive, true}, {0, "a", 2, Refused, true}, {0, "a", 3, Refused, false}}},
+		{"an acceptance in between", []step{{0, "a", 0, Refused, true}, {0, "a", 1, Accepted, true}, {0, "a", 2, Refused, true}, {0, "a", 3, Accepted, true}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, own := newGuard(), make([]patience, 10)
+				for i, s := range c.steps {
+					<-time.After(s.wait)
+					if got := g.try(t, s.secret, &own[s.endpoint], s.verdict); got != s.admitted {
+						t.Fatalf("step %d: admitted is %t", i, got)
+					}
+				}
+			})
+		})
+	}
+}
+
+// An untrusted secret is tried by one at a time, a trusted one side by side.
+func TestGuardOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		var trying, most, tried atomic.Int32
+		attempt := func(v Verdict) {
+			judged, suspended, err := g.admit(t.Context(), config.NewSecret("a"), new(patience))
+			if err != nil || suspended != nil {
+				return
+			}
+			most.Store(max(most.Load(), trying.Add(1)))
+			tried.Add(1)
+			<-time.After(time.Second)
+			trying.Add(-1)
+			judged(v)
+		}
+		for _, round := range []struct {
+			verdict            Verdict
+			mostAtOnce, tried  int32
+			took               time.Duration
+			suspendedAfterward bool
+		}{
+			{Inconclusive, 1, 10, 10 * time.Second, false},
+			{Accepted, 9, 10, 2 * time.Second, false},
+			{Accepted, 10, 10, time.Second, false},
+			{Refused, 10, 10, time.Second, true}, // they were under way already
+		} {
+			most.Store(0)
+			tried.Store(0)
+			begin := time.Now()
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() { attempt(round.verdict) })
+			}
+			all.Wait()
+			if most.Load() != round.mostAtOnce || tried.Load() != round.tried || time.Since(begin) != round.took {
+				t.Errorf("%d at once of %d in %s, want %+v", most.Load(), tried.Load(), time.Since(begin), round)
+			}
+			if _, suspended, _ := g.admit(t.Context(), config.NewSecret("a"), new(patience)); (suspended != nil) != round.suspendedAfterward {
+				t.Errorf("suspended: %v", suspended)
+			} else if round.verdict == Inconclusive {
+				g = newGuard() // the trial just admitted is never judged
+			}
+		}
+	})
+}
+
+func TestGuardWaitingRespectsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		judged, _, _ := g.admit(t.Context(), config.NewSecret("a"), new(patience))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		if _, _, err := g.admit(ctx, config.NewSecret("a"), new(patience)); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+			t.Errorf("%v after %s", err, time.Since(begin))
+		}
+		judged(Accepted)
+		if !g.try(t, "a", new(patience), Accepted) {
+			t.Error("not admitted afterwards")
+		}
+	})
+}
+
+// A verdict on an old secret says nothing of the new one.
+func TestGuardLateVerdict(t *testing.T) {
+	g := newGuard()
+	g.try(t, "old", new(patience), Accepted)
+	own := new(patience)
+	late, _, _ := g.admit(t.Context(), config.NewSecret("old"), own)
+	g.try(t, "new", new(patience), Accepted)
+	late(Refused)
+	if !g.trusted || g.refusals != 0 {
+		t.Errorf("trusted: %t, refusals: %d", g.trusted, g.refusals)
+	}
+}

@@ -1,0 +1,290 @@
+package probe
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/simulator"
+)
+
+// A listener that a test serves by hand, connection by connection.
+func listen(t *testing.T, serve func(net.Conn)) *url.URL {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				serve(conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		serving.Wait()
+	})
+	return &url.URL{Scheme: "https", Host: listener.Addr().String()}
+}
+
+// reset makes closing a connection reset it.
+func reset(conn net.Conn) {
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+}
+
+func newCA(tb testing.TB) *simulator.CA {
+	tb.Helper()
+	ca, err := simulator.NewCA()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ca
+}
+
+func serveTLS(tb testing.TB, ca *simulator.CA, handler http.Handler, options simulator.ServerOptions) *url.URL {
+	tb.Helper()
+	server, err := ca.Serve(handler, "127.0.0.1:0", options)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(server.Close)
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return u
+}
+
+// overTLS returns a prober of a TLS endpoint, which trusts a CA.
+func overTLS(tb testing.TB, u *url.URL, ca *simulator.CA) *Prober {
+	tb.Helper()
+	e := endpointFor("hcx", config.AuthToken)
+	e.URL, e.HTTP.TLS.CA = u, ca.PEM()
+	return newProber(tb, NewFactory(), e)
+}
+
+// noResolver knows no name, wherever the test runs.
+var noResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return nil, errors.New("no name server")
+}}
+
+func TestNetworkFailures(t *testing.T) {
+	ca := newCA(t)
+	handler := reply{status: 200, body: hcxOK}
+	whole := serveTLS(t, ca, handler, simulator.ServerOptions{})
+	for _, c := range []struct {
+		name  string
+		url   func() *url.URL
+		state State
+		why   string
+	}{
+		{"port refused", func() *url.URL {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			listener.Close()
+			return &url.URL{Scheme: "https", Host: listener.Addr().String()}
+		}, Unreachable, "cannot be reached: connect: connection refused"},
+		{"reset before the handshake", func() *url.URL {
+			return listen(t, reset)
+		}, Unreachable, "connection reset by peer"},
+		{"closed before the handshake", func() *url.URL {
+			return listen(t, func(net.Conn) {})
+		}, Unreachable, ""},
+		{"reset in the handshake", func() *url.URL {
+			return listen(t, func(conn net.Conn) {
+				_, _ = io.ReadFull(conn, make([]byte, 5))
+				reset(conn)
+			})
+		}, Unreachable, "connection reset by peer"},
+		{"not TLS", func() *url.URL {
+			return listen(t, func(conn net.Conn) {
+				_, _ = io.ReadFull(conn, make([]byte, 5))
+				_, _ = io.WriteString(conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTPS request to an HTTP server.\n")
+				_, _ = io.Copy(io.Discard, conn)
+			})
+		}, TLSFailed, "does not look like a TLS handshake"},
+		{"reset behind the handshake", func() *url.URL {
+			a := simulator.NewHCX(simulator.Settings{Faults: []simulator.Fault{{Reset: true}}})
+			return serveTLS(t, ca, a, simulator.ServerOptions{})
+		}, Unreachable, "broke before the check was answered"},
+		{"certificate expired", func() *url.URL {
+			return serveTLS(t, ca, handler, simulator.ServerOptions{NotAfter: time.Now().Add(-time.Hour)})
+		}, TLSFailed, "expired"},
+		{"certificate of another CA", func() *url.URL {
+			return serveTLS(t, newCA(t), handler, simulator.ServerOptions{})
+		}, TLSFailed, "unknown authority"},
+		{"certificate of another host", func() *url.URL {
+			return serveTLS(t, ca, handler, simulator.ServerOptions{Hosts: []string{"other.test"}})
+		}, TLSFailed, "127.0.0.1"},
+		{"name unknown", func() *url.URL {
+			return &url.URL{Scheme: "https", Host: "appliance.invalid"}
+		}, Unreachable, "lookup appliance.invalid"},
+		{"all well", func() *url.URL { return whole }, Valid, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := overTLS(t, c.url(), ca)
+			p.client.transport.DialContext = dialer{net.Dialer{Resolver: noResolver}}.dial
+			r := mustProbe(t, p)
+			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
+				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
+			}
+			if len(r.Steps) != 1 {
+				t.Errorf("%d steps", len(r.Steps))
+			}
+		})
+	}
+}
+
+// The expiry told is that of the certificate presented, trusted or not.
+func TestCertificateExpiry(t *testing.T) {
+	ca := newCA(t)
+	for name, c := range map[string]struct {
+		issuer *simulator.CA
+		end    time.Time
+		state  State
+	}{
+		"good":    {ca, time.Now().Add(30 * 24 * time.Hour), Valid},
+		"expired": {ca, time.Now().Add(-time.Hour), TLSFailed},
+		"unknown": {newCA(t), time.Now().Add(time.Hour), TLSFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := serveTLS(t, c.issuer, reply{status: 200, body: hcxOK}, simulator.ServerOptions{NotAfter: c.end})
+			p := overTLS(t, u, ca)
+			r := mustProbe(t, p)
+			if r.State != c.state || !r.CertificateExpiry.Equal(c.end.Truncate(time.Second)) {
+				t.Errorf("%s, expires %s, want %s", r.State, r.CertificateExpiry, c.end)
+			}
+			if again := mustProbe(t, p); c.state == Valid && !again.CertificateExpiry.IsZero() {
+				t.Error("a kept connection presented a certificate")
+			}
+		})
+	}
+}
+
+func TestClientCertificateRequired(t *testing.T) {
+	ca := newCA(t)
+	certificate := selfSigned(t)
+	for version, why := range map[uint16]string{
+		tls.VersionTLS12: "remote error: tls: handshake failure",
+		tls.VersionTLS13: "remote error: tls: certificate required",
+	} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			u := listen(t, func(conn net.Conn) {
+				server := tls.Server(conn, &tls.Config{
+					Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAnyClientCert,
+					MinVersion: version, MaxVersion: version,
+				})
+				_ = server.Handshake()
+				_ = conn.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, conn)
+			})
+			p := overTLS(t, u, ca)
+			p.client.transport.TLSClientConfig.InsecureSkipVerify = true
+			r := mustProbe(t, p)
+			if r.State != TLSFailed || !strings.Contains(r.Diagnosis, why) {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+		})
+	}
+}
+
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// Packets that are dropped, at each stage. Nothing may be left of them.
+func TestBlackHoles(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		dial func(ctx context.Context, network, address string) (net.Conn, error)
+		why  string
+	}{
+		{"connect", func(ctx context.Context, _, _ string) (net.Conn, error) {
+			select {
+			case <-ctx.Done():
+			case <-time.After(maxDial):
+			}
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("i/o timeout")}
+		}, "no connection was made"},
+		{"handshake", func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, theirs) }()
+			return ours, nil
+		}, "the connection was made and the TLS handshake did not end"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := endpointFor("hcx", config.AuthToken)
+				e.URL.Scheme = "https"
+				p := newProber(t, NewFactory(), e)
+				p.client.transport.DialContext = c.dial
+				r := mustProbe(t, p)
+				if r.State != Timeout || !strings.Contains(r.Diagnosis, c.why) || r.Duration != e.Timeout {
+					t.Errorf("%s after %s: %s", r.State, r.Duration, r.Diagnosis)
+				}
+				// The bubble ends only when every goroutine has.
+			})
+		})
+	}
+}
+
+// A name server that does not answer is no appliance that does not.
+func TestResolverTimeout(t *testing.T) {
+	p := newProber(t, NewFactory(), endpointFor("hcx", config.AuthToken))
+	p.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
+			UnwrapErr: context.DeadlineExceeded, Err: "i/o timeout", Name: "appliance.test", IsTimeout: true,
+		}}
+	}
+	if r := mustProbe(t, p); r.State != Unreachable {
+		t.Errorf("%s: %s", r.State, r.Diagnosis)
+	}
+}
+
+func TestErrnos(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ECONNREFUSED, syscall.EMFILE} {
+		p := newProber(t, NewFactory(), endpointFor("dr", config.AuthToken))
+		p.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errno}
+		}
+		if r := mustProbe(t, p); r.State != Unreachable || !strings.Contains(r.Diagnosis, errno.Error()) {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+	}
+}
