@@ -66,22 +66,23 @@ func selectEndpoints(settings *config.Config, names []string, all bool) (*config
 }
 
 func probeOnce(ctx context.Context, settings *config.Config, output string, s streams) error {
-	watch, err := newCollector(settings, slog.New(slog.DiscardHandler))
-	if err != nil {
+	exporter := newExporter(settings.File, slog.New(slog.DiscardHandler))
+	if err := exporter.apply(settings); err != nil {
 		return &exitError{exitMisused, err}
 	}
-	found, left := watch.ProbeAll(ctx)
+	found, left := exporter.watch.ProbeAll(ctx)
 	if ctx.Err() != nil {
 		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
 	if left != nil {
 		fmt.Fprintf(s.err, "session_exporter: some sessions may have been left on their appliances: %v\n", left)
 	}
+	var err error
 	switch output {
 	case "json":
 		err = printJSON(s.out, found)
 	case "metrics":
-		err = printMetrics(s.out, watch)
+		err = printMetrics(s.out, exporter.watch)
 	default:
 		err = printText(s.out, found)
 	}

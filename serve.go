@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,9 +16,7 @@ import (
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
-	"session_exporter/collector"
 	"session_exporter/config"
-	"session_exporter/probe"
 	"session_exporter/web"
 )
 
@@ -37,39 +35,35 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	if err != nil {
 		return err
 	}
-	settings, err := config.Load(configFile, probe.APIs())
-	if err != nil {
-		return err
-	}
 	logger.Info("starting session_exporter", "version", version.Info(), "build", version.BuildContext())
-	watch, err := newCollector(settings, logger)
-	if err != nil {
+	exporter := newExporter(configFile, logger)
+	if err := exporter.Reload(); err != nil {
 		return err
 	}
-	var ready atomic.Bool
-	handler, err := f.handler(watch, ready.Load, logger)
+	handler, err := f.handler(exporter)
 	if err != nil {
 		return &exitError{exitMisused, err}
 	}
-	warnOfPlainHTTP(settings, logger)
-	logger.Info("configuration loaded", "file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials))
-	ready.Store(true)
-	return runServer(ctx, handler, f.toolkit, watch, logger)
+	return exporter.run(ctx, handler, f.toolkit)
 }
 
-// runServer serves and probes until ctx is cancelled or the server fails.
-func runServer(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, watch *collector.Collector, logger *slog.Logger) error {
+// run serves and probes until ctx is cancelled or the server fails.
+func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan error, 1)
 	go func() {
-		served <- toolkit.ListenAndServe(server, flags, logger)
+		served <- toolkit.ListenAndServe(server, flags, e.logger)
 		stop() // an exporter that nobody can ask must not go on probing
 	}()
-	left := watch.Run(ctx)
+	context.AfterFunc(ctx, func() { e.stopping.Store(true) })
+	var following sync.WaitGroup
+	following.Go(func() { e.follow(ctx) })
+	left := e.watch.Run(ctx)
+	following.Wait()
 	if left != nil {
-		logger.Warn("some sessions may have been left on their appliances", "err", left)
+		e.logger.Warn("some sessions may have been left on their appliances", "err", left)
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second/2)
 	defer cancel()
@@ -79,22 +73,11 @@ func runServer(ctx context.Context, handler http.Handler, flags *toolkit.FlagCon
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving: %w", err)
 	}
-	logger.Info("stopped", "sessions_left", left != nil)
+	e.logger.Info("stopped", "sessions_left", left != nil)
 	return nil
 }
 
-// newCollector returns a collector that watches the endpoints of a
-// configuration.
-func newCollector(settings *config.Config, logger *slog.Logger) (*collector.Collector, error) {
-	watch := collector.New(logger)
-	factory := probe.NewFactory()
-	err := watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
-		return factory.New(endpoint)
-	})
-	return watch, err
-}
-
-func (f *serverFlags) handler(watch *collector.Collector, ready func() bool, logger *slog.Logger) (http.Handler, error) {
+func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 	prefix := *f.routePrefix
 	if *f.externalURL != "" {
 		external, err := url.Parse(*f.externalURL)
@@ -107,18 +90,18 @@ func (f *serverFlags) handler(watch *collector.Collector, ready func() bool, log
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		watch,
+		e.watch,
 		versioncollector.NewCollector("session_exporter"),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return web.NewHandler(web.Options{
 		Registry:      registry,
-		Gatherer:      watch.Filter(registry),
+		Gatherer:      e.watch.Filter(registry),
 		TelemetryPath: *f.telemetryPath,
 		RoutePrefix:   prefix,
-		Ready:         ready,
-		Logger:        logger,
+		Lifecycle:     e,
+		Logger:        e.logger,
 	})
 }
 

@@ -30,6 +30,7 @@ func TestApply(t *testing.T) {
 			}
 			return &fake{}, nil
 		})
+		c.Reloaded(err == nil)
 		want := "applying session_exporter.yml: endpoint \"endpoint-1\": no such file\nendpoint \"endpoint-3\": no such file"
 		if err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)
@@ -50,7 +51,7 @@ func TestApply(t *testing.T) {
 // A collector without a configuration can be asked, and waits for one.
 func TestNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(slog.New(slog.DiscardHandler))
+		c := New(noCredentials, slog.New(slog.DiscardHandler))
 		if results, err := c.ProbeAll(t.Context()); len(results) != 0 || err != nil {
 			t.Errorf("found %v, error %v", results, err)
 		}

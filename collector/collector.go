@@ -74,9 +74,10 @@ func (a *applied) byName() map[string]watched {
 	return all
 }
 
-// New returns a collector that watches nothing yet.
-func New(logger *slog.Logger) *Collector {
-	metrics := newOwnMetrics()
+// New returns a collector that watches nothing yet. credentials tells how the
+// credentials at work stand.
+func New(credentials func() []probe.CredentialStatus, logger *slog.Logger) *Collector {
+	metrics := newOwnMetrics(credentials)
 	c := &Collector{logger: logger, metrics: metrics, schedule: newSchedule(metrics)}
 	c.applied.Store(&applied{config: &config.Config{}})
 	return c
@@ -120,7 +121,6 @@ func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoi
 		next.watched = append(next.watched, w)
 	}
 	if err := errors.Join(errs...); err != nil {
-		c.metrics.reloaded(false)
 		return fmt.Errorf("applying %s: %w", settings.File, err)
 	}
 	for t, prober := range replaced {
@@ -128,7 +128,6 @@ func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoi
 	}
 	c.applied.Store(next)
 	c.schedule.set(next.watched)
-	c.metrics.reloaded(true)
 	for t := range replaced {
 		c.leave(t.settle)
 	}
@@ -138,8 +137,20 @@ func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoi
 	return nil
 }
 
-// Failed notes that a configuration could not even be loaded.
-func (c *Collector) Failed() { c.metrics.reloaded(false) }
+// Reloaded notes whether the last attempt to load a configuration succeeded.
+func (c *Collector) Reloaded(successful bool) { c.metrics.reloaded(successful) }
+
+// Hasten probes at once the endpoints that wait for a better secret of a
+// credential.
+func (c *Collector) Hasten(credential string) {
+	waiting := make(map[*target]bool)
+	for _, w := range c.applied.Load().watched {
+		if w.endpoint.Credential.Name == credential && w.wantsSecret() {
+			waiting[w.target] = true
+		}
+	}
+	c.schedule.hasten(waiting)
+}
 
 // leave logs out of a session in the background.
 func (c *Collector) leave(logout func(context.Context) error) {

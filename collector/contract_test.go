@@ -2,7 +2,9 @@ package collector
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
@@ -58,6 +60,9 @@ var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_probe_delay_seconds":                          histogramType,
 	"session_exporter_probes_skipped_total":                         counter,
 	"session_exporter_sessions_held":                                gauge,
+	"session_exporter_credential_suspended":                         gauge,
+	"session_exporter_credential_refusals_total":                    counter,
+	"session_exporter_credential_changed_timestamp_seconds":         gauge,
 }
 
 // everything is a collector of which every metric has a sample.
@@ -65,6 +70,9 @@ func everything(tb testing.TB) *Collector {
 	tb.Helper()
 	endpoints := append(failing(), hostile(), drEndpoint("dr"), withLabels("valid", map[string]string{"site": "a"}))
 	c := watch(tb, newSettings(endpoints...), idle)
+	c.metrics.credentials = func() []probe.CredentialStatus {
+		return []probe.CredentialStatus{{Name: "monitor", Suspended: true, Refusals: 2, Changed: time.Unix(1767225600, 0)}}
+	}
 	results := failures()
 	results[hostile().Name] = []probe.Result{hostileResult()}
 	results["dr"] = []probe.Result{drValid()}
@@ -93,6 +101,9 @@ func TestMetricsAreThosePromised(t *testing.T) {
 			t.Errorf("%s is a %s, want a %s", name, family.GetType(), kind)
 		}
 		want := []string{}
+		if strings.HasPrefix(name, "session_exporter_credential_") {
+			want = []string{"credential"}
+		}
 		if ofEndpoints {
 			want = append([]string{"endpoint", "api", "site"}, promise.labels...)
 			slices.Sort(want)

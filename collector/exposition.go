@@ -87,13 +87,16 @@ func (e *emitter) emitIf(known bool, value float64) {
 	}
 }
 
-// emitTime adds a Unix time, unless there is none. Certificates without an end
-// say that they end in 9999, which UnixNano cannot.
+// emitTime adds a Unix time, unless there is none.
 func (e *emitter) emitTime(t time.Time, labelValues ...string) {
 	if !t.IsZero() {
-		e.emit(float64(t.Unix())+float64(t.Nanosecond())/1e9, labelValues...)
+		e.emit(unixSeconds(t), labelValues...)
 	}
 }
+
+// unixSeconds converts a time. Certificates without an end say that they end in
+// 9999, which UnixNano cannot.
+func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
 
 // sample is a prometheus.Metric that shares its labels with the endpoint's
 // other samples: client_golang's constant metrics build them anew each time.

@@ -39,6 +39,8 @@ func (f *fake) Close(ctx context.Context) error {
 	return f.close(ctx)
 }
 
+func noCredentials() []probe.CredentialStatus { return nil }
+
 func idle(*config.Endpoint) Prober { return &fake{} }
 
 // found is what a probe finds that sends one check and takes no time.
@@ -72,10 +74,11 @@ func newSettings(endpoints ...*config.Endpoint) *config.Config {
 // watch returns a collector of endpoints.
 func watch(tb testing.TB, settings *config.Config, prober func(*config.Endpoint) Prober) *Collector {
 	tb.Helper()
-	c := New(slog.New(slog.DiscardHandler))
+	c := New(noCredentials, slog.New(slog.DiscardHandler))
 	if err := c.Apply(settings, func(e *config.Endpoint) (Prober, error) { return prober(e), nil }); err != nil {
 		tb.Fatal(err)
 	}
+	c.Reloaded(true)
 	return c
 }
 

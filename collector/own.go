@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"session_exporter/probe"
 )
 
 // ownMetrics are those about the exporter itself.
@@ -14,11 +16,19 @@ type ownMetrics struct {
 	delay            prometheus.Histogram
 	skipped          prometheus.Counter
 
-	endpoints, held *prometheus.Desc
+	endpoints, held              *prometheus.Desc
+	suspended, refusals, changed *prometheus.Desc // by credential
+
+	credentials func() []probe.CredentialStatus
 }
 
-func newOwnMetrics() *ownMetrics {
+func newOwnMetrics(credentials func() []probe.CredentialStatus) *ownMetrics {
+	byCredential := []string{"credential"}
 	return &ownMetrics{
+		credentials: credentials,
+		suspended:   prometheus.NewDesc("session_exporter_credential_suspended", "Whether the lockout guard withholds the credential's secret from every endpoint.", byCredential, nil),
+		refusals:    prometheus.NewDesc("session_exporter_credential_refusals_total", "Refusals of the credential's secrets.", byCredential, nil),
+		changed:     prometheus.NewDesc("session_exporter_credential_changed_timestamp_seconds", "When the credential's secret last changed, as Unix time: its file's time, or when the exporter first saw it. No sample before its first use.", byCredential, nil),
 		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "session_exporter_config_last_reload_successful",
 			Help: "Whether the last attempt to load the configuration succeeded.",
@@ -61,4 +71,11 @@ func (m *ownMetrics) collect(ch chan<- prometheus.Metric, endpoints, held int) {
 	}
 	ch <- prometheus.MustNewConstMetric(m.endpoints, prometheus.GaugeValue, float64(endpoints))
 	ch <- prometheus.MustNewConstMetric(m.held, prometheus.GaugeValue, float64(held))
+	for _, c := range m.credentials() {
+		ch <- prometheus.MustNewConstMetric(m.suspended, prometheus.GaugeValue, truth(c.Suspended), c.Name)
+		ch <- prometheus.MustNewConstMetric(m.refusals, prometheus.CounterValue, float64(c.Refusals), c.Name)
+		if !c.Changed.IsZero() {
+			ch <- prometheus.MustNewConstMetric(m.changed, prometheus.GaugeValue, unixSeconds(c.Changed), c.Name)
+		}
+	}
 }

@@ -80,6 +80,20 @@ func (s *schedule) set(all []watched) {
 	s.signal()
 }
 
+// hasten makes endpoints due now, except those whose probes are running.
+func (s *schedule) hasten(targets map[*target]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for i := range s.queue {
+		if targets[s.queue[i].target] {
+			s.queue[i].due = now
+		}
+	}
+	heap.Init(&s.queue)
+	s.signal()
+}
+
 // run starts probes until ctx is cancelled. Probes that run then are ctx's to
 // end; run does not wait for them.
 func (s *schedule) run(ctx context.Context) {

@@ -140,6 +140,18 @@ func (t *target) record(r *probe.Result) {
 	t.log(before, r)
 }
 
+// wantsSecret reports whether the last probe failed for want of a good secret.
+func (t *target) wantsSecret() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch state := t.state.result.State; state {
+	case probe.LoginSuspended, probe.CredentialMissing:
+		return true
+	default:
+		return state.Verdict() == probe.Refused
+	}
+}
+
 // observe adds a probe's duration, with the API's own id of the operation as
 // an exemplar where it gave one.
 func (t *target) observe(duration time.Duration, operation string) {

@@ -17,7 +17,7 @@ func advise(f *finding, e *config.Endpoint) string {
 		return adviseTLS(f)
 	case oauth && oauthAdvice[f.state] != "":
 		return oauthAdvice[f.state]
-	case f.refusedAtOnce:
+	case f.refusedAtOnce && f.auth == config.AuthLogin:
 		return "Look at the appliance's health: nodes behind a load balancer that do not share sessions behave like this, and so does a clock that is far off."
 	case f.state == CredentialsRejected:
 		return fmt.Sprintf("Either the password in %s is not the account's any more, or the account is locked or disabled: the API does not say which. Put the right one there, and unlock the account if need be.", secret)

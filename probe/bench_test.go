@@ -117,7 +117,7 @@ func BenchmarkProbe(b *testing.B) {
 			e := endpointFor(api, config.AuthToken)
 			e.URL, e.ConnectionMaxAge = address, 24*time.Hour
 			e.HTTP.TLS = promconfig.TLSConfig{CA: ca}
-			p := newProber(b, NewFactory(), e)
+			p := newProber(b, e)
 			measure(b, func() {
 				if r, err := p.Probe(b.Context()); err != nil || r.State != Valid {
 					b.Fatal(r.State, r.Diagnosis, err)

@@ -44,7 +44,7 @@ func TestConnectionMaxAge(t *testing.T) {
 				if c.auth == config.AuthToken {
 					e.Credential.Secret.Inline = config.NewSecret(a.Issue("alice"))
 				}
-				p := newProber(t, NewFactory(), e)
+				p := newProber(t, e)
 				server := newPipeServer(t, a)
 				p.client.transport.DialContext = server.dial
 				for _, r := range probesFor(t, p, time.Hour) {
@@ -93,17 +93,18 @@ func TestPhases(t *testing.T) {
 // Endpoints of one block of settings share a transport, those of one account a
 // guard.
 func TestSharing(t *testing.T) {
-	f := NewFactory()
 	first, second, third := endpointFor("hcx", config.AuthLogin), endpointFor("hcx", config.AuthLogin), endpointFor("dr", config.AuthLogin)
+	second.Credential.Name = "another"
 	second.HTTP, third.Credential = first.HTTP, first.Credential
-	a, b, c := newProber(t, f, first), newProber(t, f, second), newProber(t, f, third)
+	batch := batchOf(t, first, second)
+	a, b, c := proberOf(t, batch, first), proberOf(t, batch, second), proberOf(t, batch, third)
 	if a.client != b.client || a.client == c.client {
 		t.Error("the transport goes by endpoint")
 	}
 	if a.credential == b.credential || a.credential != c.credential {
 		t.Error("the guard goes by endpoint")
 	}
-	if _, err := f.New(endpointFor("soap", config.AuthLogin)); err == nil {
+	if _, err := batch.New(endpointFor("soap", config.AuthLogin)); err == nil {
 		t.Error("there is an API soap")
 	}
 }
@@ -145,7 +146,7 @@ func TestNothingLeaks(t *testing.T) {
 		if e.URL, err = e.URL.Parse(server.URL()); err != nil {
 			t.Fatal(err)
 		}
-		p, err := NewFactory().New(e)
+		p, err := batchOf(t, e).New(e)
 		if err != nil {
 			t.Fatal(err)
 		}

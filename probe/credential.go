@@ -14,7 +14,7 @@ import (
 // what exchanges it for bearer tokens. All endpoints of the account share it.
 type credential struct {
 	*config.Credential
-	guard guard
+	guard *guard       // outlives a reload that changes other settings
 	oauth *tokenSource // nil without OAuth 2.0
 
 	mu   sync.Mutex // guards read
@@ -26,7 +26,7 @@ type secretRead struct {
 	secret   config.Secret
 	err      error
 	at       time.Time
-	changed  time.Time // of its file
+	changed  time.Time // when the secret last changed, as far as its source tells
 	tokenEnd time.Time // when it ends by its own words, if it is a JWT
 }
 
@@ -35,7 +35,7 @@ type secretRead struct {
 const readAgainAfter = time.Second
 
 func newCredential(settings *config.Credential) (*credential, error) {
-	c := &credential{Credential: settings, guard: guard{settings: settings.Guard}}
+	c := &credential{Credential: settings, guard: &guard{settings: settings.Guard}}
 	if settings.OAuth2 != nil {
 		var err error
 		if c.oauth, err = newTokenSource(settings.OAuth2); err != nil {
@@ -50,17 +50,38 @@ func (c *credential) load() (config.Secret, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.read.at.IsZero() || time.Since(c.read.at) >= readAgainAfter {
-		old := c.read.secret
-		c.read = secretRead{at: time.Now(), changed: c.Secret.Changed(), tokenEnd: c.read.tokenEnd}
-		c.read.secret, c.read.err = c.Secret.Read()
-		if c.read.err == nil && c.Auth == config.AuthToken && !headerSafe(c.read.secret) {
-			c.read.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
-		}
-		if !c.read.secret.Equal(old) {
-			c.read.tokenEnd = jwtExpiry(c.read.secret)
-		}
+		c.readAgain()
 	}
 	return c.read.secret, c.read.err
+}
+
+// refresh reads the secret again, however lately it was read, and reports
+// whether it has changed since.
+func (c *credential) refresh() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.read.at.IsZero() {
+		return false // it was not even used yet
+	}
+	old := c.read.secret
+	c.readAgain()
+	return c.read.err == nil && !c.read.secret.Equal(old)
+}
+
+// readAgain reads the secret. The caller holds mu.
+func (c *credential) readAgain() {
+	secret, err := c.Secret.Read()
+	if err == nil && c.Auth == config.AuthToken && !headerSafe(secret) {
+		err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
+	}
+	now := time.Now()
+	if err == nil && (c.read.changed.IsZero() || !secret.Equal(c.read.secret)) {
+		c.read.tokenEnd = jwtExpiry(secret)
+		if c.read.changed = c.Secret.Changed(); c.read.changed.IsZero() {
+			c.read.changed = now // the environment does not tell
+		}
+	}
+	c.read.secret, c.read.err, c.read.at = secret, err, now
 }
 
 // expiries returns when the credential ends, by who says so.
@@ -71,7 +92,7 @@ func (c *credential) expiries() map[string]time.Time {
 	switch {
 	case !c.Expires.IsZero():
 		ends["config"] = c.Expires
-	case c.MaxAge > 0 && !c.read.changed.IsZero():
+	case c.MaxAge > 0 && c.Secret.File != "" && !c.read.changed.IsZero():
 		ends["config"] = c.read.changed.Add(c.MaxAge)
 	}
 	if c.Auth == config.AuthToken && !c.read.tokenEnd.IsZero() {

@@ -56,7 +56,7 @@ func diagnose(f *finding, e *config.Endpoint) string {
 
 func diagnoseRefusal(f *finding, e *config.Endpoint) string {
 	switch {
-	case f.refusedAtOnce:
+	case f.refusedAtOnce && f.auth == config.AuthLogin:
 		return fmt.Sprintf("The appliance accepts the password of %q and then refuses the session that it has just given (%s).", e.Credential.Username, f.answered())
 	case f.x.answer.Status < 300 && f.reading.Code == "":
 		return fmt.Sprintf("The appliance answered %d, which looks like success, but %s: nobody is logged in with %s.", f.x.answer.Status, f.reading.Why, presentedAs(f, e))

@@ -14,13 +14,14 @@ import (
 // A fleet is a hundred endpoints of one account, each with an appliance.
 func fleet(t *testing.T, way way, appliance func(i int) *simulator.Appliance) []*Prober {
 	t.Helper()
-	factory, credential := NewFactory(), credentialFor(way.auth)
+	first := way.endpoint()
+	batch, credential := batchOf(t, first), first.Credential
 	probers := make([]*Prober, 100)
 	for i := range probers {
 		e := way.endpoint()
 		e.Name, e.Credential = fmt.Sprint("site-", i), credential
 		e.SessionMaxAge = 10 * time.Minute // so that they have to log in again
-		probers[i] = newProber(t, factory, e)
+		probers[i] = proberOf(t, batch, e)
 		probers[i].client.transport.DialContext = newPipeServer(t, appliance(i)).dial
 	}
 	return probers

@@ -8,8 +8,8 @@ import (
 	"session_exporter/config"
 )
 
-// guard keeps one credential from being locked: it decides when its secret may
-// be sent to be judged. It sends nothing itself.
+// guard keeps one account from being locked: it decides when its secret may be
+// sent to be judged. It sends nothing itself.
 //
 // A secret that was accepted last is trusted, and logins with it run side by
 // side. Any other is tried by one login at a time, and after max_refusals
@@ -17,15 +17,15 @@ import (
 // which doubles with each further refusal. An endpoint that refused it waits as
 // long by itself, whatever the others say.
 type guard struct {
-	settings config.LockoutGuard
-
 	mu       sync.Mutex // guards the fields below, and every patience handed in
+	settings config.LockoutGuard
 	secret   config.Secret
 	epoch    int // of the secret: what is known belongs to one of them
 	trusted  bool
 	refusals int // since the last acceptance
 	until    time.Time
 	trying   chan struct{} // closed when the login under way ends; nil when there is none
+	total    int           // refusals ever
 }
 
 // patience is an endpoint's own part in the guard. The guard keeps it current.
@@ -35,38 +35,51 @@ type patience struct {
 	until    time.Time
 }
 
-// suspension is why a login was not sent.
+// leave is the guard's leave to send a secret once.
+type leave struct {
+	secret config.Secret
+	// judged must be told how that ended.
+	judged func(Verdict)
+}
+
+// suspension is the error of a login that the guard withholds.
 type suspension struct {
 	refusals int // of the credential when it is suspended everywhere, else 0
 	until    time.Time
 }
 
-// admit waits for leave to send the secret to an endpoint. It returns a
-// function that must be told the verdict, or why the secret may not be sent,
-// or ctx's error.
-func (g *guard) admit(ctx context.Context, secret config.Secret, own *patience) (func(Verdict), *suspension, error) {
+func (s *suspension) Error() string { return "suspended until " + s.until.Format(time.RFC3339) }
+
+// admit waits for leave to send the secret to an endpoint. It fails with a
+// suspension, ctx's error, or load's. The secret is loaded anew behind each
+// wait: one that has changed meanwhile must not be tried any more.
+func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), own *patience) (*leave, error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		done, wait, suspended := g.tryAdmit(secret, own)
+		secret, err := load()
+		if err != nil {
+			return nil, err
+		}
+		admitted, wait, err := g.tryAdmit(secret, own)
 		if wait == nil {
-			return done, suspended, nil
+			return admitted, err
 		}
 		select {
 		case <-wait:
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
 
-func (g *guard) tryAdmit(secret config.Secret, own *patience) (done func(Verdict), wait <-chan struct{}, suspended *suspension) {
+func (g *guard) tryAdmit(secret config.Secret, own *patience) (admitted *leave, wait <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.secret.Equal(secret) { // what was held against the old one is void
-		g.secret, g.trusted, g.refusals, g.until = secret, false, 0, time.Time{}
-		g.epoch++
+	if !g.secret.Equal(secret) {
+		g.secret = secret
+		g.forget()
 	}
 	if own.epoch != g.epoch {
 		*own = patience{epoch: g.epoch}
@@ -78,23 +91,26 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience) (done func(Verdict
 	case now.Before(own.until):
 		return nil, nil, &suspension{0, own.until}
 	case g.trusted:
-		return func(v Verdict) { g.record(v, own) }, nil, nil
+		return &leave{secret, func(v Verdict) { g.record(v, own) }}, nil, nil
 	case g.trying != nil:
 		return nil, g.trying, nil
 	}
 	g.trying = make(chan struct{})
-	return func(v Verdict) {
+	return &leave{secret, func(v Verdict) {
 		g.record(v, own)
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		close(g.trying)
 		g.trying = nil
-	}, nil, nil
+	}}, nil, nil
 }
 
 func (g *guard) record(v Verdict, own *patience) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if v == Refused {
+		g.total++
+	}
 	if own.epoch != g.epoch {
 		return // judged too late: another secret has taken its place
 	}
@@ -111,6 +127,35 @@ func (g *guard) record(v Verdict, own *patience) {
 			g.until = time.Now().Add(g.wait(g.refusals - g.settings.MaxRefusals + 1))
 		}
 	}
+}
+
+// forget makes void what is held against the secret: another has taken its
+// place, or somebody says that it is good now. The caller holds mu.
+func (g *guard) forget() {
+	g.trusted, g.refusals, g.until = false, 0, time.Time{}
+	g.epoch++
+}
+
+// resume lifts what is withheld.
+func (g *guard) resume() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.forget()
+}
+
+// configure changes the settings, for what comes after.
+func (g *guard) configure(settings config.LockoutGuard) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settings = settings
+}
+
+// status returns whether the credential is suspended everywhere, and how often
+// its secrets have been refused in all.
+func (g *guard) status() (suspended bool, refusals int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Now().Before(g.until), g.total
 }
 
 // wait is how long to be patient behind so many refusals.

@@ -20,15 +20,25 @@ func newGuard() *guard {
 // the guard withheld it.
 func (g *guard) try(t *testing.T, secret string, own *patience, v Verdict) bool {
 	t.Helper()
-	judged, _, err := g.admit(t.Context(), config.NewSecret(secret), own)
+	leave, err := g.admit(t.Context(), always(secret), own)
+	if isSuspended(err) {
+		return false
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if judged == nil {
-		return false
-	}
-	judged(v)
+	leave.judged(v)
 	return true
+}
+
+// always loads the same secret.
+func always(secret string) func() (config.Secret, error) {
+	return func() (config.Secret, error) { return config.NewSecret(secret), nil }
+}
+
+func isSuspended(err error) bool {
+	_, is := errors.AsType[*suspension](err)
+	return is
 }
 
 func TestGuard(t *testing.T) {
@@ -94,15 +104,15 @@ func TestGuardOneAtATime(t *testing.T) {
 		g := newGuard()
 		var trying, most, tried atomic.Int32
 		attempt := func(v Verdict) {
-			judged, suspended, err := g.admit(t.Context(), config.NewSecret("a"), new(patience))
-			if err != nil || suspended != nil {
+			leave, err := g.admit(t.Context(), always("a"), new(patience))
+			if err != nil {
 				return
 			}
 			most.Store(max(most.Load(), trying.Add(1)))
 			tried.Add(1)
 			<-time.After(time.Second)
 			trying.Add(-1)
-			judged(v)
+			leave.judged(v)
 		}
 		for _, round := range []struct {
 			verdict            Verdict
@@ -126,8 +136,8 @@ func TestGuardOneAtATime(t *testing.T) {
 			if most.Load() != round.mostAtOnce || tried.Load() != round.tried || time.Since(begin) != round.took {
 				t.Errorf("%d at once of %d in %s, want %+v", most.Load(), tried.Load(), time.Since(begin), round)
 			}
-			if _, suspended, _ := g.admit(t.Context(), config.NewSecret("a"), new(patience)); (suspended != nil) != round.suspendedAfterward {
-				t.Errorf("suspended: %v", suspended)
+			if _, err := g.admit(t.Context(), always("a"), new(patience)); isSuspended(err) != round.suspendedAfterward {
+				t.Errorf("suspended: %v", err)
 			} else if round.verdict == Inconclusive {
 				g = newGuard() // the trial just admitted is never judged
 			}
@@ -138,14 +148,17 @@ func TestGuardOneAtATime(t *testing.T) {
 func TestGuardWaitingRespectsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
-		judged, _, _ := g.admit(t.Context(), config.NewSecret("a"), new(patience))
+		leave, err := g.admit(t.Context(), always("a"), new(patience))
+		if err != nil {
+			t.Fatal(err)
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
-		if _, _, err := g.admit(ctx, config.NewSecret("a"), new(patience)); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+		if _, err := g.admit(ctx, always("a"), new(patience)); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
-		judged(Accepted)
+		leave.judged(Accepted)
 		if !g.try(t, "a", new(patience), Accepted) {
 			t.Error("not admitted afterwards")
 		}
@@ -157,10 +170,65 @@ func TestGuardLateVerdict(t *testing.T) {
 	g := newGuard()
 	g.try(t, "old", new(patience), Accepted)
 	own := new(patience)
-	late, _, _ := g.admit(t.Context(), config.NewSecret("old"), own)
+	late, err := g.admit(t.Context(), always("old"), own)
+	if err != nil {
+		t.Fatal(err)
+	}
 	g.try(t, "new", new(patience), Accepted)
-	late(Refused)
+	late.judged(Refused)
 	if !g.trusted || g.refusals != 0 {
 		t.Errorf("trusted: %t, refusals: %d", g.trusted, g.refusals)
 	}
+}
+
+// Who waited with an old secret goes on with the new one.
+func TestGuardWaitersTakeTheNewSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		now := "old"
+		load := func() (config.Secret, error) { return config.NewSecret(now), nil }
+		first, err := g.admit(t.Context(), load, new(patience))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var waiting sync.WaitGroup
+		for range 10 {
+			waiting.Go(func() {
+				leave, err := g.admit(t.Context(), load, new(patience))
+				if err != nil || leave.secret.Reveal() != "new" {
+					t.Errorf("tried %v, error %v", leave, err)
+					return
+				}
+				leave.judged(Accepted)
+			})
+		}
+		synctest.Wait()
+		now = "new"
+		first.judged(Refused)
+		waiting.Wait()
+		if _, refusals := g.status(); refusals != 1 || !g.trusted {
+			t.Errorf("%d refusals, trusted: %t", refusals, g.trusted)
+		}
+	})
+}
+
+func TestGuardResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, own := newGuard(), new(patience)
+		g.try(t, "a", own, Refused)
+		g.try(t, "a", new(patience), Refused)
+		if suspended, refusals := g.status(); !suspended || refusals != 2 {
+			t.Fatalf("suspended: %t, refusals: %d", suspended, refusals)
+		}
+		g.resume()
+		if suspended, _ := g.status(); suspended {
+			t.Error("still suspended")
+		}
+		if !g.try(t, "a", own, Refused) || !g.try(t, "a", new(patience), Refused) || g.try(t, "a", new(patience), Refused) {
+			t.Error("not the same budget as at first")
+		}
+		if _, refusals := g.status(); refusals != 4 {
+			t.Errorf("%d refusals in all", refusals)
+		}
+	})
 }

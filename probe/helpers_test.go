@@ -54,9 +54,29 @@ func endpointFor(api string, auth config.Auth) *config.Endpoint {
 	}
 }
 
-func newProber(tb testing.TB, f *Factory, e *config.Endpoint) *Prober {
+// batchOf returns what makes the probers of endpoints.
+func batchOf(tb testing.TB, endpoints ...*config.Endpoint) *Batch {
 	tb.Helper()
-	p, err := f.New(e)
+	settings := &config.Config{Credentials: make(map[string]*config.Credential)}
+	for _, e := range endpoints {
+		settings.Credentials[e.Credential.Name] = e.Credential
+	}
+	b, err := NewFactory().Prepare(settings)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	b.Commit()
+	return b
+}
+
+func newProber(tb testing.TB, e *config.Endpoint) *Prober {
+	tb.Helper()
+	return proberOf(tb, batchOf(tb, e), e)
+}
+
+func proberOf(tb testing.TB, b *Batch, e *config.Endpoint) *Prober {
+	tb.Helper()
+	p, err := b.New(e)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -131,7 +151,7 @@ func (s *pipeServer) dialled() []time.Time {
 // piped returns a prober whose connections all lead to a handler.
 func piped(tb testing.TB, e *config.Endpoint, handler http.Handler) *Prober {
 	tb.Helper()
-	p := newProber(tb, NewFactory(), e)
+	p := newProber(tb, e)
 	p.client.transport.DialContext = newPipeServer(tb, handler).dial
 	return p
 }

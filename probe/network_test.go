@@ -84,7 +84,7 @@ func overTLS(tb testing.TB, u *url.URL, ca *simulator.CA) *Prober {
 	tb.Helper()
 	e := endpointFor("hcx", config.AuthToken)
 	e.URL, e.HTTP.TLS.CA = u, ca.PEM()
-	return newProber(tb, NewFactory(), e)
+	return newProber(tb, e)
 }
 
 // noResolver knows no name, wherever the test runs.
@@ -252,7 +252,7 @@ func TestBlackHoles(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := endpointFor("hcx", config.AuthToken)
 				e.URL.Scheme = "https"
-				p := newProber(t, NewFactory(), e)
+				p := newProber(t, e)
 				p.client.transport.DialContext = c.dial
 				r := mustProbe(t, p)
 				if r.State != Timeout || !strings.Contains(r.Diagnosis, c.why) || r.Duration != e.Timeout {
@@ -266,7 +266,7 @@ func TestBlackHoles(t *testing.T) {
 
 // A name server that does not answer is no appliance that does not.
 func TestResolverTimeout(t *testing.T) {
-	p := newProber(t, NewFactory(), endpointFor("hcx", config.AuthToken))
+	p := newProber(t, endpointFor("hcx", config.AuthToken))
 	p.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
 			UnwrapErr: context.DeadlineExceeded, Err: "i/o timeout", Name: "appliance.test", IsTimeout: true,
@@ -279,7 +279,7 @@ func TestResolverTimeout(t *testing.T) {
 
 func TestErrnos(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ECONNREFUSED, syscall.EMFILE} {
-		p := newProber(t, NewFactory(), endpointFor("dr", config.AuthToken))
+		p := newProber(t, endpointFor("dr", config.AuthToken))
 		p.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errno}
 		}

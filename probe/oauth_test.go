@@ -63,7 +63,7 @@ func (a *authorization) prober(t *testing.T) *Prober {
 	e := endpointFor("hcx", config.AuthBearer)
 	e.Credential = oauthCredential("http://sso.test/token")
 	e.Credential.OAuth2.Scopes = []string{"read", "sessions"}
-	p := newProber(t, NewFactory(), e)
+	p := newProber(t, e)
 	dial := newPipeServer(t, a).dial
 	p.client.transport.DialContext = dial
 	p.credential.oauth.client.Transport.(*http.Transport).DialContext = dial

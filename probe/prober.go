@@ -12,7 +12,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"session_exporter/config"
@@ -38,50 +37,6 @@ type Prober struct {
 type session struct {
 	token       config.Secret
 	established time.Time
-}
-
-// Factory makes probers, which share what can be shared: a transport for each
-// distinct block of connection settings, and one guard for each credential.
-type Factory struct {
-	clients     map[*config.HTTP]*client
-	credentials map[*config.Credential]*credential
-}
-
-// NewFactory returns an empty factory. It is not safe for concurrent use.
-func NewFactory() *Factory {
-	return &Factory{
-		clients:     make(map[*config.HTTP]*client),
-		credentials: make(map[*config.Credential]*credential),
-	}
-}
-
-// New returns the prober of an endpoint.
-func (f *Factory) New(endpoint *config.Endpoint) (*Prober, error) {
-	api, ok := apis[endpoint.API]
-	if !ok {
-		return nil, fmt.Errorf("endpoint %q: there is no API %q", endpoint.Name, endpoint.API)
-	}
-	p := &Prober{
-		endpoint:   endpoint,
-		api:        api,
-		spec:       api.Spec(),
-		client:     f.clients[endpoint.HTTP],
-		credential: f.credentials[endpoint.Credential],
-	}
-	var err error
-	if p.client == nil {
-		if p.client, err = newClient(endpoint.HTTP); err != nil {
-			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
-		}
-		f.clients[endpoint.HTTP] = p.client
-	}
-	if p.credential == nil {
-		if p.credential, err = newCredential(endpoint.Credential); err != nil {
-			return nil, err
-		}
-		f.credentials[endpoint.Credential] = p.credential
-	}
-	return p, nil
 }
 
 // Probe makes one probe, within the endpoint's timeout. The error is ctx's
@@ -117,77 +72,90 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	return *r, nil
 }
 
-// Close ends the session that is held, if any: it is the end of the prober.
+// Close ends the session that is held, if any, within the endpoint's timeout:
+// it is the end of the prober.
 func (p *Prober) Close(ctx context.Context) error {
 	if p.session == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
+	defer cancel()
 	return p.logout(ctx, new(Result))
 }
 
 // find goes the way that the endpoint authenticates.
 func (p *Prober) find(ctx context.Context, r *Result) *finding {
-	secret, err := p.credential.load()
-	if err != nil && p.session == nil {
-		return &finding{state: CredentialMissing, detail: err.Error()}
-	}
-	switch p.endpoint.Auth {
-	case config.AuthBasic:
-		return p.findByBasic(ctx, r, secret)
-	case config.AuthToken:
-		return p.check(ctx, r, tokenProof(p.spec.SessionHeader, secret))
-	case config.AuthBearer:
-		return p.findByBearer(ctx, r, secret)
+	switch {
+	case p.endpoint.Auth == config.AuthLogin:
+		return p.findBySession(ctx, r)
+	case p.endpoint.Auth == config.AuthBasic:
+		return p.findByBasic(ctx, r)
+	case p.credential.oauth != nil:
+		return p.findByOAuth(ctx, r)
 	default:
-		return p.findBySession(ctx, r, secret, err)
+		return p.findByToken(ctx, r)
 	}
+}
+
+// findByToken presents a token that somebody else obtained.
+func (p *Prober) findByToken(ctx context.Context, r *Result) *finding {
+	token, err := p.credential.load()
+	if err != nil {
+		return missing(err)
+	}
+	proof := tokenProof(p.spec.SessionHeader, token)
+	if p.endpoint.Auth == config.AuthBearer {
+		proof = bearerProof(token)
+	}
+	return p.check(ctx, r, proof)
 }
 
 // findByBasic sends the password with the check, which is as good as a login.
-func (p *Prober) findByBasic(ctx context.Context, r *Result, password config.Secret) *finding {
-	judged, withheld := p.admit(ctx, password)
+func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
+	leave, withheld := p.admit(ctx)
 	if withheld != nil {
 		return withheld
 	}
-	found := p.check(ctx, r, basicProof(p.credential.Username, password))
-	judged(found.judgement())
+	found := p.check(ctx, r, basicProof(p.credential.Username, leave.secret))
+	leave.judged(found.judgement())
 	return found
 }
 
-// findByBearer presents a bearer token (RFC 6750). One that OAuth 2.0 gave is
-// fetched afresh, once, when it is refused.
-func (p *Prober) findByBearer(ctx context.Context, r *Result, secret config.Secret) *finding {
-	if p.credential.oauth == nil {
-		return p.check(ctx, r, bearerProof(secret))
+// findByOAuth presents a bearer token (RFC 6750) that OAuth 2.0 gave. One that
+// was held is fetched afresh, once, when it is refused.
+func (p *Prober) findByOAuth(ctx context.Context, r *Result) *finding {
+	secret, err := p.credential.load()
+	if err != nil {
+		return missing(err)
 	}
-	token, held := p.credential.oauth.held(secret)
-	if held {
+	if token, held := p.credential.oauth.held(secret); held {
 		found := p.check(ctx, r, bearerProof(token))
 		if found.state.Verdict() != Refused {
 			return found
 		}
 		p.credential.oauth.refused(token)
 	}
-	token, failed := p.fetchToken(ctx, r, secret)
+	token, failed := p.fetchToken(ctx, r)
 	if failed != nil {
 		return failed
 	}
 	found := p.check(ctx, r, bearerProof(token))
 	if found.state.Verdict() == Refused {
 		p.credential.oauth.refused(token)
+		found.refusedAtOnce = true
 	}
 	return found
 }
 
-func (p *Prober) fetchToken(ctx context.Context, r *Result, secret config.Secret) (config.Secret, *finding) {
-	judged, withheld := p.admit(ctx, secret)
+func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *finding) {
+	leave, withheld := p.admit(ctx)
 	if withheld != nil {
 		return config.Secret{}, withheld
 	}
 	r.Logins++
-	x, reading := p.credential.oauth.fetch(ctx, secret)
-	found := p.conclude(r, x, reading, proof{secrets: []config.Secret{secret}})
-	judged(found.judgement())
+	x, reading := p.credential.oauth.fetch(ctx, leave.secret)
+	found := p.conclude(r, x, reading, proof{secrets: []config.Secret{leave.secret}})
+	leave.judged(found.judgement())
 	if found.state == Valid {
 		return reading.Token, nil
 	}
@@ -195,16 +163,25 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result, secret config.Secret
 	return config.Secret{}, found
 }
 
-// admit asks the guard for leave to send a secret.
-func (p *Prober) admit(ctx context.Context, secret config.Secret) (judged func(Verdict), withheld *finding) {
-	judged, suspended, err := p.credential.guard.admit(ctx, secret, &p.patience)
+// admit asks the guard for leave to send the secret, as it is now.
+func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
+	leave, err := p.credential.guard.admit(ctx, p.credential.load, &p.patience)
+	suspended, isSuspended := errors.AsType[*suspension](err)
 	switch {
-	case err != nil:
-		return nil, &finding{state: LoginSuspended, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
-	case suspended != nil:
+	case err == nil:
+		return leave, nil
+	case isSuspended:
 		return nil, &finding{state: LoginSuspended, suspension: suspended, resumeAt: suspended.until}
+	case ctx.Err() != nil:
+		return nil, &finding{state: LoginSuspended, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
+	default:
+		return nil, missing(err)
 	}
-	return judged, nil
+}
+
+// missing is what is found when the secret cannot be had.
+func missing(err error) *finding {
+	return &finding{state: CredentialMissing, detail: err.Error()}
 }
 
 // check asks who we are.

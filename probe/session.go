@@ -11,30 +11,28 @@ import (
 // findBySession asks with the session that is held, and establishes one where
 // there is none, where it is older than session_max_age, and, once, where the
 // appliance refuses it.
-func (p *Prober) findBySession(ctx context.Context, r *Result, password config.Secret, unreadable error) *finding {
+func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 	if p.session != nil && p.sessionTooOld() {
-		if unreadable != nil {
-			return &finding{state: CredentialMissing, detail: unreadable.Error()}
-		}
 		// The guard is asked before the old session is given up: one that is
 		// still good is better than none.
-		if judged, withheld := p.admit(ctx, password); withheld == nil {
+		leave, withheld := p.admit(ctx)
+		switch {
+		case withheld == nil:
 			_ = p.logout(ctx, r) // the appliance ends it in time, or has already
-			if failed := p.login(ctx, r, password, judged); failed != nil {
+			if failed := p.login(ctx, r, leave); failed != nil {
 				return failed
 			}
+		case withheld.state == CredentialMissing:
+			return withheld
 		}
 	}
 	for renewed := false; ; renewed = true {
 		if p.session == nil {
-			if unreadable != nil {
-				return &finding{state: CredentialMissing, detail: unreadable.Error()}
-			}
-			judged, withheld := p.admit(ctx, password)
+			leave, withheld := p.admit(ctx)
 			if withheld != nil {
 				return withheld
 			}
-			if failed := p.login(ctx, r, password, judged); failed != nil {
+			if failed := p.login(ctx, r, leave); failed != nil {
 				return failed
 			}
 		}
@@ -57,19 +55,18 @@ func (p *Prober) sessionTooOld() bool {
 	return age > 0 && time.Since(p.session.established) >= age
 }
 
-// login establishes a session. It returns nil when one is held afterwards, and
-// tells judged what became of the password.
+// login establishes a session. It returns nil when one is held afterwards.
 //
 // A login is not cut off when we are stopping, only when its time is up: the
 // session that it may give would be held by nobody.
-func (p *Prober) login(ctx context.Context, r *Result, password config.Secret, judged func(Verdict)) *finding {
+func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	deadline, _ := ctx.Deadline()
 	unstopped, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: password, Options: p.endpoint.Login})
-	proof := proof{secrets: []config.Secret{password}}
+	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: leave.secret, Options: p.endpoint.Login})
+	proof := proof{secrets: []config.Secret{leave.secret}}
 	if call.Basic {
-		proof = basicProof(p.credential.Username, password)
+		proof = basicProof(p.credential.Username, leave.secret)
 	}
 	r.Logins++
 	found := p.exchange(unstopped, r, Login, call, proof)
@@ -77,11 +74,11 @@ func (p *Prober) login(ctx context.Context, r *Result, password config.Secret, j
 		p.session = &session{token: token, established: time.Now()}
 	}
 	if found.state == Valid {
-		judged(Accepted)
+		leave.judged(Accepted)
 		return nil
 	}
 	r.LoginFailures++
-	judged(found.judgement())
+	leave.judged(found.judgement())
 	if p.session != nil { // given by an answer that is not as documented
 		_ = p.logout(unstopped, r)
 	}

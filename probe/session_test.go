@@ -186,18 +186,14 @@ func TestHeldSessionIsKeptWhenTheGuardWithholds(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p := on.t, on.p
 		mustProbe(t, p)
-		g, other := &p.credential.guard, new(patience)
+		g := p.credential.guard
 		for range 2 { // another endpoint of the account is refused
-			judged, _, err := g.admit(t.Context(), p.credential.read.secret, other)
-			if err != nil || judged == nil {
-				t.Fatal("not admitted", err)
+			if !g.try(t, canaryPassword, new(patience), Refused) {
+				t.Fatal("not admitted")
 			}
-			judged(Refused)
-			other = new(patience)
 		}
 		<-time.After(15 * time.Minute)
-		judged, _, _ := g.admit(t.Context(), p.credential.read.secret, other)
-		if judged != nil {
+		if g.try(t, canaryPassword, new(patience), Accepted) {
 			t.Fatal("not suspended")
 		}
 		p.session.established = time.Now().Add(-time.Hour)

@@ -9,7 +9,7 @@ import (
 
 func TestReloadThatFails(t *testing.T) {
 	o := newOptions()
-	o.Lifecycle = lifecycle{errors.New("session_exporter.yml:3: endpoints[0].module: there is no module")}
+	o.Lifecycle = lifecycle{err: errors.New("session_exporter.yml:3: endpoints[0].module: there is no module")}
 	response := ask(newHandler(t, o), http.MethodPost, "/-/reload")
 	if response.Code != http.StatusInternalServerError || !strings.Contains(response.Body.String(), "session_exporter.yml:3: ") {
 		t.Errorf("status %d, body %q", response.Code, response.Body)

@@ -21,6 +21,8 @@ import (
 
 // Lifecycle is what may be asked of the exporter besides telling.
 type Lifecycle interface {
+	// Ready reports whether the exporter does its work.
+	Ready() bool
 	// Reload loads the configuration again. Its error says why the old one
 	// goes on.
 	Reload() error
@@ -36,7 +38,6 @@ type Options struct {
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
-	Ready       func() bool
 	Lifecycle   Lifecycle
 	Logger      *slog.Logger
 }
@@ -69,7 +70,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	}))
 	mux.HandleFunc("GET "+prefix+"/-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "Healthy") })
 	mux.HandleFunc("GET "+prefix+"/-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !o.Ready() {
+		if !o.Lifecycle.Ready() {
 			answer(w, http.StatusServiceUnavailable, "Not ready")
 			return
 		}
@@ -134,6 +135,7 @@ func isPlain(p string) bool { return plainPath.MatchString(p) && path.Clean(p) =
 
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text) // a client that went away needs no answer
+	_, _ = fmt.Fprintln(w, text) //nolint:gosec // plain text, and said to be; a client that went away needs no answer
 }

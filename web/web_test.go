@@ -22,15 +22,18 @@ func newOptions() Options {
 		Registry:      registry,
 		Gatherer:      registry,
 		TelemetryPath: "/metrics",
-		Ready:         func() bool { return true },
 		Lifecycle:     lifecycle{},
 		Logger:        slog.New(slog.DiscardHandler),
 	}
 }
 
 // lifecycle fails to reload with its error, and knows one credential.
-type lifecycle struct{ err error }
+type lifecycle struct {
+	err      error
+	stopping bool
+}
 
+func (l lifecycle) Ready() bool                 { return !l.stopping }
 func (l lifecycle) Reload() error               { return l.err }
 func (lifecycle) Resume(credential string) bool { return credential == "known" }
 
@@ -167,20 +170,15 @@ func TestLandingLinksBehindAProxyThatStripsItsPath(t *testing.T) {
 }
 
 func TestReady(t *testing.T) {
-	ready := false
 	o := newOptions()
-	o.Ready = func() bool { return ready }
+	o.Lifecycle = lifecycle{stopping: true}
 	handler := newHandler(t, o)
 	response := ask(handler, "GET", "/-/ready")
 	if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "Not ready\n" {
-		t.Errorf("before: status %d, body %q", response.Code, body)
+		t.Errorf("stopping: status %d, body %q", response.Code, body)
 	}
 	if response := ask(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
-		t.Errorf("healthy before it is ready: status %d", response.Code)
-	}
-	ready = true
-	if response := ask(handler, "GET", "/-/ready"); response.Code != http.StatusOK {
-		t.Errorf("after: status %d", response.Code)
+		t.Errorf("healthy while it stops: status %d", response.Code)
 	}
 }
 

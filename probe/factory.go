@@ -1,0 +1,138 @@
+package probe
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"session_exporter/config"
+)
+
+// Factory makes probers, which share what can be shared: a transport for each
+// distinct block of connection settings, and one guard for each credential. It
+// is safe for concurrent use.
+type Factory struct {
+	mu          sync.Mutex             // guards credentials
+	credentials map[string]*credential // by name, of the configuration at work
+}
+
+// NewFactory returns a factory without credentials: see Prepare.
+func NewFactory() *Factory { return new(Factory) }
+
+// Prepare makes the credentials of a configuration, as successors of those of
+// the one before. Nothing changes until its Commit.
+func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := &Batch{factory: f, clients: make(map[*config.HTTP]*client), credentials: make(map[string]*credential, len(settings.Credentials))}
+	for name, next := range settings.Credentials {
+		old, known := f.credentials[name]
+		if known && reflect.DeepEqual(old.Credential, next) {
+			b.credentials[name] = old
+			continue
+		}
+		c, err := newCredential(next)
+		if err != nil {
+			return nil, err
+		}
+		if known && old.Username == next.Username {
+			c.guard = old.guard // it is the same account that may be locked
+		}
+		b.credentials[name] = c
+	}
+	return b, nil
+}
+
+// Credentials tells how the credentials at work stand, in no order.
+func (f *Factory) Credentials() []CredentialStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]CredentialStatus, 0, len(f.credentials))
+	for name, c := range f.credentials {
+		status := CredentialStatus{Name: name}
+		status.Suspended, status.Refusals = c.guard.status()
+		c.mu.Lock()
+		status.Changed = c.read.changed
+		c.mu.Unlock()
+		all = append(all, status)
+	}
+	return all
+}
+
+// CredentialStatus is how a credential stands.
+type CredentialStatus struct {
+	Name      string
+	Suspended bool // the guard withholds its secret everywhere
+	Refusals  int  // of its secrets, ever
+	// Changed is when its secret last changed, as far as its source tells; zero
+	// when it was not used yet.
+	Changed time.Time
+}
+
+// Refresh reads all secrets again and returns the names of the credentials
+// whose secret has changed since it was last read.
+func (f *Factory) Refresh() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var changed []string
+	for _, name := range sortedKeys(f.credentials) {
+		if f.credentials[name].refresh() {
+			changed = append(changed, name)
+		}
+	}
+	return changed
+}
+
+// Resume lets a credential's secret be tried again at once. It reports whether
+// there is a credential of that name.
+func (f *Factory) Resume(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, known := f.credentials[name]
+	if known {
+		c.guard.resume()
+	}
+	return known
+}
+
+// Batch makes the probers of one configuration. It is not safe for concurrent
+// use.
+type Batch struct {
+	factory     *Factory
+	clients     map[*config.HTTP]*client
+	credentials map[string]*credential
+}
+
+// New returns the prober of an endpoint.
+func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
+	api, ok := apis[endpoint.API]
+	if !ok {
+		return nil, fmt.Errorf("endpoint %q: there is no API %q", endpoint.Name, endpoint.API)
+	}
+	client, ok := b.clients[endpoint.HTTP]
+	if !ok {
+		var err error
+		if client, err = newClient(endpoint.HTTP); err != nil {
+			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
+		}
+		b.clients[endpoint.HTTP] = client
+	}
+	return &Prober{
+		endpoint:   endpoint,
+		api:        api,
+		spec:       api.Spec(),
+		client:     client,
+		credential: b.credentials[endpoint.Credential.Name],
+	}, nil
+}
+
+// Commit puts the credentials to work.
+func (b *Batch) Commit() {
+	b.factory.mu.Lock()
+	defer b.factory.mu.Unlock()
+	for _, c := range b.credentials {
+		c.guard.configure(c.Guard)
+	}
+	b.factory.credentials = b.credentials
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"session_exporter/collector"
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+// exporter is what a reload changes. It implements web.Lifecycle.
+type exporter struct {
+	file    string
+	watch   *collector.Collector
+	probers *probe.Factory
+	logger  *slog.Logger
+
+	mu          sync.Mutex // guards the fields below; held through a reload
+	settings    *config.Config
+	fingerprint string // of the files that the last attempt to load saw
+
+	stopping atomic.Bool
+}
+
+// newExporter returns an exporter that watches nothing yet.
+func newExporter(file string, logger *slog.Logger) *exporter {
+	probers := probe.NewFactory()
+	return &exporter{file: file, logger: logger, probers: probers, watch: collector.New(probers.Credentials, logger)}
+}
+
+// Ready reports whether the exporter does its work. It has a configuration as
+// long as it serves, so it does until it stops.
+func (e *exporter) Ready() bool { return !e.stopping.Load() }
+
+// Reload loads the configuration again, all or nothing.
+func (e *exporter) Reload() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reload()
+}
+
+func (e *exporter) reload() error {
+	// Taken before: what changes while it is read is looked at again.
+	files := []string{e.file}
+	if e.settings != nil {
+		files = e.settings.Files()
+	}
+	e.fingerprint = config.Fingerprint(files...)
+	settings, err := config.Load(e.file, probe.APIs())
+	if err == nil {
+		err = e.apply(settings)
+	}
+	e.watch.Reloaded(err == nil)
+	if err != nil {
+		return err
+	}
+	if now := settings.Files(); !slices.Equal(now, files) {
+		e.fingerprint = config.Fingerprint(now...)
+	}
+	e.logger.Info("configuration loaded", "file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials))
+	warnOfPlainHTTP(settings, e.logger)
+	return nil
+}
+
+// apply watches the endpoints of a configuration, all or nothing.
+func (e *exporter) apply(settings *config.Config) error {
+	probers, err := e.probers.Prepare(settings)
+	if err != nil {
+		return err
+	}
+	err = e.watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
+		return probers.New(endpoint)
+	})
+	if err != nil {
+		return err
+	}
+	probers.Commit()
+	e.settings = settings
+	return nil
+}
+
+// Resume lifts the lockout guard of a credential, and tries it at once.
+func (e *exporter) Resume(credential string) bool {
+	if !e.probers.Resume(credential) {
+		return false
+	}
+	e.logger.Info("logins resume", "credential", credential)
+	e.watch.Hasten(credential)
+	return true
+}
+
+// follow reloads on SIGHUP and when the configuration changes on disk, and lets
+// changed secrets be tried at once, until ctx is over.
+func (e *exporter) follow(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	var watching sync.WaitGroup
+	watching.Go(func() { watchFiles(ctx, e.files, e.look, e.logger) })
+	defer watching.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			e.logError(e.Reload())
+		}
+	}
+}
+
+func (e *exporter) files() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append(e.settings.Files(), e.settings.SecretFiles()...)
+}
+
+// look takes in what changed on disk.
+func (e *exporter) look() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if config.Fingerprint(e.settings.Files()...) != e.fingerprint {
+		e.logError(e.reload())
+	}
+	for _, credential := range e.probers.Refresh() {
+		e.logger.Info("a secret changed", "credential", credential)
+		e.watch.Hasten(credential)
+	}
+}
+
+func (e *exporter) logError(err error) {
+	if err != nil {
+		e.logger.Error("the configuration was not reloaded, the old one goes on", "err", fmt.Sprint(err))
+	}
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// settleAfter is how long files must be at rest before they are looked at:
+	// editors and deployments change them in several steps.
+	settleAfter = 250 * time.Millisecond
+	// lookAnyway is how often they are looked at without a notice. Network file
+	// systems send none.
+	lookAnyway = time.Minute
+)
+
+// watchFiles calls look when one of files may have changed, until ctx is over.
+// The folders are watched and not the files: editors replace a file by another,
+// and Kubernetes swaps a symbolic link beside it.
+func watchFiles(ctx context.Context, files func() []string, look func(), logger *slog.Logger) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		logger.Warn("file changes are noticed only once a minute", "err", err)
+		watcher = &fsnotify.Watcher{} // whose channels never deliver
+	} else {
+		defer func() { _ = watcher.Close() }() // nothing was written
+	}
+	watchFolders(watcher, files(), logger)
+	rest := time.NewTimer(lookAnyway)
+	defer rest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-watcher.Events:
+			rest.Reset(settleAfter)
+		case err := <-watcher.Errors:
+			logger.Warn("watching files", "err", err)
+			rest.Reset(settleAfter) // notices may have been lost
+		case <-rest.C:
+			look()
+			watchFolders(watcher, files(), logger)
+			rest.Reset(lookAnyway)
+		}
+	}
+}
+
+// watchFolders watches the folders of files, and of what they are links to.
+func watchFolders(watcher *fsnotify.Watcher, files []string, logger *slog.Logger) {
+	if watcher.Events == nil {
+		return
+	}
+	for _, file := range files {
+		folders := []string{filepath.Dir(file)}
+		if target, err := filepath.EvalSymlinks(file); err == nil {
+			folders = append(folders, filepath.Dir(target))
+		}
+		for _, folder := range folders {
+			if err := watcher.Add(folder); err != nil && !os.IsNotExist(err) {
+				logger.Warn("changes of a folder are noticed only once a minute", "folder", folder, "err", err)
+			}
+		}
+	}
+}
