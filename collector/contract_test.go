@@ -40,6 +40,7 @@ var promised = map[string]struct {
 	"session_credential_expiry_timestamp_seconds":      {gauge, []string{"source"}},
 	"session_logins_total":                             {counter, nil},
 	"session_login_failures_total":                     {counter, nil},
+	"session_logins_unanswered_total":                  {counter, nil},
 	"session_logouts_total":                            {counter, nil},
 	"session_expirations_total":                        {counter, nil},
 	"session_established_timestamp_seconds":            {gauge, nil},

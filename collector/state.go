@@ -27,8 +27,8 @@ type state struct {
 
 	codes map[string]float64 // error codes counted
 
-	logins, loginFailures, logouts, expirations float64
-	lifetime                                    time.Duration
+	logins, loginFailures, unanswered, logouts, expirations float64
+	lifetime                                                time.Duration
 
 	// These outlive the probe that found them, for the next may not come as
 	// far.
@@ -68,6 +68,7 @@ func (s *state) record(r *probe.Result) {
 	}
 	s.logins += float64(r.Logins)
 	s.loginFailures += float64(r.LoginFailures)
+	s.unanswered += float64(r.Unanswered)
 	s.logouts += float64(r.Logouts)
 	s.expirations += float64(r.Expirations)
 	if r.Expirations > 0 {

@@ -30,6 +30,7 @@ type Result struct {
 	CredentialExpiries map[string]time.Time
 
 	Logins, LoginFailures int // sent, and those of them that gave no session
+	Unanswered            int // logins whose answer never came: each may have left a session that nobody can log out
 	Logouts               int // accepted by the appliance
 	Expirations           int // held sessions that the appliance had ended
 	// Lifetime is how long the last of those lived.

@@ -78,6 +78,9 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 		return nil
 	}
 	r.LoginFailures++
+	if found.x.err != nil && !found.x.written.IsZero() {
+		r.Unanswered++
+	}
 	leave.judged(found.judgement())
 	if p.session != nil { // given by an answer that is not as documented
 		_ = p.logout(unstopped, r)
