@@ -33,7 +33,7 @@ type client struct {
 	headers   *promconfig.Headers
 }
 
-func newClient(settings *config.HTTP) (*client, error) {
+func newClient(settings *config.HTTP, dial DialFunc) (*client, error) {
 	tlsConfig, err := promconfig.NewTLSConfig(&settings.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("tls_config: %w", err)
@@ -42,7 +42,7 @@ func newClient(settings *config.HTTP) (*client, error) {
 	return &client{
 		headers: settings.Headers,
 		transport: &http.Transport{
-			DialContext:        dialer{net.Dialer{Timeout: maxDial}}.dial,
+			DialContext:        dial.aging,
 			Proxy:              proxy.Proxy(),
 			ProxyConnectHeader: proxy.GetProxyConnectHeader(),
 			TLSClientConfig:    tlsConfig,
@@ -89,12 +89,13 @@ func (c *client) addHeaders(header http.Header) error {
 	return nil
 }
 
-// dialer remembers when each connection was made, which http.Transport does not
-// tell.
-type dialer struct{ net.Dialer }
+// DialFunc makes a connection, as net.Dialer's DialContext does.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := d.DialContext(ctx, network, address)
+// aging remembers when each connection was made, which http.Transport does not
+// tell.
+func (dial DialFunc) aging(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

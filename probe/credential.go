@@ -34,11 +34,11 @@ type secretRead struct {
 // endpoints that are due together.
 const readAgainAfter = time.Second
 
-func newCredential(settings *config.Credential) (*credential, error) {
+func newCredential(settings *config.Credential, dial DialFunc) (*credential, error) {
 	c := &credential{Credential: settings, guard: &guard{settings: settings.Guard}}
 	if settings.OAuth2 != nil {
 		var err error
-		if c.oauth, err = newTokenSource(settings.OAuth2); err != nil {
+		if c.oauth, err = newTokenSource(settings.OAuth2, dial); err != nil {
 			return nil, fmt.Errorf("credential %q: oauth2: %w", settings.Name, err)
 		}
 	}

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"net"
 	"reflect"
 	"sync"
 	"time"
@@ -13,12 +14,20 @@ import (
 // distinct block of connection settings, and one guard for each credential. It
 // is safe for concurrent use.
 type Factory struct {
+	dial DialFunc
+
 	mu          sync.Mutex             // guards credentials
 	credentials map[string]*credential // by name, of the configuration at work
 }
 
 // NewFactory returns a factory without credentials: see Prepare.
-func NewFactory() *Factory { return new(Factory) }
+func NewFactory() *Factory {
+	return NewFactoryOver((&net.Dialer{Timeout: maxDial}).DialContext)
+}
+
+// NewFactoryOver returns a factory whose probers make their connections with
+// dial: over pipes, for instance, where time is virtual.
+func NewFactoryOver(dial DialFunc) *Factory { return &Factory{dial: dial} }
 
 // Prepare makes the credentials of a configuration, as successors of those of
 // the one before. Nothing changes until its Commit.
@@ -32,7 +41,7 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 			b.credentials[name] = old
 			continue
 		}
-		c, err := newCredential(next)
+		c, err := newCredential(next, f.dial)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +122,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 	client, ok := b.clients[endpoint.HTTP]
 	if !ok {
 		var err error
-		if client, err = newClient(endpoint.HTTP); err != nil {
+		if client, err = newClient(endpoint.HTTP, b.factory.dial); err != nil {
 			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
 		}
 		b.clients[endpoint.HTTP] = client

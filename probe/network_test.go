@@ -149,7 +149,7 @@ func TestNetworkFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := overTLS(t, c.url(), ca)
-			p.client.transport.DialContext = dialer{net.Dialer{Resolver: noResolver}}.dial
+			p.client.transport.DialContext = DialFunc((&net.Dialer{Resolver: noResolver}).DialContext).aging
 			r := mustProbe(t, p)
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)

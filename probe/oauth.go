@@ -28,8 +28,8 @@ type tokenSource struct {
 	token  *oauth2.Token             // the last one given; nil when it was refused
 }
 
-func newTokenSource(settings *promconfig.OAuth2) (*tokenSource, error) {
-	c, err := newClient(&config.HTTP{TLS: settings.TLSConfig, Proxy: settings.ProxyConfig})
+func newTokenSource(settings *promconfig.OAuth2, dial DialFunc) (*tokenSource, error) {
+	c, err := newClient(&config.HTTP{TLS: settings.TLSConfig, Proxy: settings.ProxyConfig}, dial)
 	if err != nil {
 		return nil, err
 	}
