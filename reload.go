@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"session_exporter/collector"
 	"session_exporter/config"
@@ -97,12 +95,9 @@ func (e *exporter) Resume(credential string) bool {
 	return true
 }
 
-// follow reloads on SIGHUP and when the configuration changes on disk, and lets
+// follow reloads on a hangup and when the configuration changes on disk, and lets
 // changed secrets be tried at once, until ctx is over.
-func (e *exporter) follow(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func (e *exporter) follow(ctx context.Context, hangup <-chan os.Signal) {
 	var watching sync.WaitGroup
 	watching.Go(func() { watchFiles(ctx, e.files, e.look, e.logger) })
 	defer watching.Wait()

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,6 +39,10 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 		return err
 	}
 	logger.Info("starting session_exporter", "version", version.Info(), "build", version.BuildContext())
+	// First of all, for a hangup that nobody waits for ends the program.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	exporter := newExporter(configFile, logger)
 	if err := exporter.Reload(); err != nil {
 		return err
@@ -44,11 +51,11 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	if err != nil {
 		return &exitError{exitMisused, err}
 	}
-	return exporter.run(ctx, handler, f.toolkit)
+	return exporter.run(ctx, handler, f.toolkit, hangup)
 }
 
 // run serves and probes until ctx is cancelled or the server fails.
-func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig) error {
+func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, hangup <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
@@ -59,7 +66,7 @@ func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit
 	}()
 	context.AfterFunc(ctx, func() { e.stopping.Store(true) })
 	var following sync.WaitGroup
-	following.Go(func() { e.follow(ctx) })
+	following.Go(func() { e.follow(ctx, hangup) })
 	left := e.watch.Run(ctx)
 	following.Wait()
 	if left != nil {

@@ -14,6 +14,9 @@ const (
 	// settleAfter is how long files must be at rest before they are looked at:
 	// editors and deployments change them in several steps.
 	settleAfter = 250 * time.Millisecond
+	// settleWithin is how long that may take at most: the folder may be one in
+	// which others write all the time.
+	settleWithin = 2 * time.Second
 	// lookAnyway is how often they are looked at without a notice. Network file
 	// systems send none.
 	lookAnyway = time.Minute
@@ -33,16 +36,24 @@ func watchFiles(ctx context.Context, files func() []string, look func(), logger 
 	watchFolders(watcher, files(), logger)
 	rest := time.NewTimer(lookAnyway)
 	defer rest.Stop()
+	var noticed time.Time // first change since the last look, zero if there was none
+	settle := func() {
+		if noticed.IsZero() {
+			noticed = time.Now()
+		}
+		rest.Reset(min(settleAfter, time.Until(noticed.Add(settleWithin))))
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-watcher.Events:
-			rest.Reset(settleAfter)
+			settle()
 		case err := <-watcher.Errors:
 			logger.Warn("watching files", "err", err)
-			rest.Reset(settleAfter) // notices may have been lost
+			settle() // notices may have been lost
 		case <-rest.C:
+			noticed = time.Time{}
 			look()
 			watchFolders(watcher, files(), logger)
 			rest.Reset(lookAnyway)

@@ -1,6 +1,9 @@
 package probe
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Result is what one probe found, complete and immutable.
 type Result struct {
@@ -55,10 +58,13 @@ type StepResult struct {
 	Phases   Phases
 }
 
-// Last returns the last request that was sent, and whether there was one.
+// Last returns the last request that was sent to find something out, so no
+// logout, and whether there was one.
 func (r *Result) Last() (StepResult, bool) {
-	if len(r.Steps) == 0 {
-		return StepResult{}, false
+	for _, step := range slices.Backward(r.Steps) {
+		if step.Step != Logout {
+			return step, true
+		}
 	}
-	return r.Steps[len(r.Steps)-1], true
+	return StepResult{}, false
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"session_exporter/config"
@@ -27,7 +28,8 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 		}
 	}
 	for renewed := false; ; renewed = true {
-		if p.session == nil {
+		fresh := p.session == nil
+		if fresh {
 			leave, withheld := p.admit(ctx)
 			if withheld != nil {
 				return withheld
@@ -42,6 +44,11 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 		}
 		r.Expirations++
 		r.Lifetime = time.Since(p.session.established)
+		if fresh || found.x.answer.Status != http.StatusUnauthorized {
+			// It may live on all the same, on another node for instance; what
+			// is only claimed to be nobody's must not pile up.
+			_ = p.logout(ctx, r)
+		}
 		p.session = nil
 		if renewed {
 			found.refusedAtOnce = true

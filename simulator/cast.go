@@ -16,6 +16,7 @@ type part struct {
 	module string // of the configuration
 	base   string // dr: base path; empty: the part is an hcx
 	shares string // credential that it shares with others; empty: one of its own
+	maxAge string // of its secret, as the configuration writes it; empty: not known
 
 	secret    func(*Appliance) string // makes the secret, and the appliance agree to it or not
 	settings  Settings
@@ -73,8 +74,8 @@ func healthyParts() []part {
 		name: "hcx-healthy-basic", kind: healthy, module: "hcx-basic", shares: "hcx-monitor", secret: goodPassword,
 		story: "Healthy; every request carries username and password.",
 	}, {
-		name: "hcx-healthy-bearer", kind: healthy, module: "hcx-bearer", secret: bearerToken,
-		story: "Healthy; asked with a bearer token that an SSO server gave.",
+		name: "hcx-healthy-bearer", kind: healthy, module: "hcx-bearer", secret: bearerToken, maxAge: "7d",
+		story: "Healthy; asked with a bearer token that an SSO server gave for 7 days.",
 	}, {
 		name: "dr-healthy-srm", kind: healthy, module: "dr", base: "/api/rest/srm/v2", shares: "dr-monitor", secret: goodPassword,
 		story: "Healthy Site Recovery Manager.",

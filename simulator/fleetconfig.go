@@ -61,6 +61,9 @@ func (f *Fleet) writeCredentials(b *strings.Builder) {
 		} else {
 			fmt.Fprintf(b, "    username: %s\n    password_file: %q\n", user, m.file)
 		}
+		if m.part.maxAge != "" {
+			fmt.Fprintf(b, "    max_age: %s\n", m.part.maxAge)
+		}
 	}
 }
 
