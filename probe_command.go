@@ -135,6 +135,9 @@ func printMetrics(out io.Writer, watch *collector.Collector) error {
 	}
 	encoder := expfmt.NewEncoder(out, expfmt.NewFormat(expfmt.TypeTextPlain))
 	for _, family := range families {
+		if strings.HasPrefix(family.GetName(), "session_exporter_") {
+			continue // there is no exporter whose reloads and schedule could be told of
+		}
 		if err := encoder.Encode(family); err != nil {
 			return err
 		}

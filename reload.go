@@ -24,6 +24,7 @@ type exporter struct {
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
 	fingerprint string // of the files that the last attempt to load saw
+	failure     string // why that attempt failed, empty when it did not
 
 	stopping atomic.Bool
 }
@@ -38,8 +39,16 @@ func newExporter(file string, logger *slog.Logger) *exporter {
 // long as it serves, so it does until it stops.
 func (e *exporter) Ready() bool { return !e.stopping.Load() }
 
-// Reload loads the configuration again, all or nothing.
+// Reload loads the configuration again, all or nothing. Why it did not is logged
+// too: whoever asked may not tell those who read the log.
 func (e *exporter) Reload() error {
+	err := e.load()
+	e.logError(err)
+	return err
+}
+
+// load loads the configuration, all or nothing.
+func (e *exporter) load() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.reload()
@@ -58,8 +67,10 @@ func (e *exporter) reload() error {
 	}
 	e.watch.Reloaded(err == nil)
 	if err != nil {
+		e.failure = err.Error()
 		return err
 	}
+	e.failure = ""
 	if now := settings.Files(); !slices.Equal(now, files) {
 		e.fingerprint = config.Fingerprint(now...)
 	}
@@ -106,7 +117,7 @@ func (e *exporter) follow(ctx context.Context, hangup <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			e.logError(e.Reload())
+			_ = e.Reload() // it is logged
 		}
 	}
 }
@@ -121,8 +132,13 @@ func (e *exporter) files() []string {
 func (e *exporter) look() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if config.Fingerprint(e.settings.Files()...) != e.fingerprint {
-		e.logError(e.reload())
+	changed := config.Fingerprint(e.settings.Files()...) != e.fingerprint
+	if before := e.failure; changed || before != "" {
+		// A file that was missing may have come: Kubernetes brings a
+		// configuration and its secrets one after the other.
+		if err := e.reload(); err != nil && (changed || err.Error() != before) {
+			e.logError(err)
+		}
 	}
 	for _, credential := range e.probers.Refresh() {
 		e.logger.Info("a secret changed", "credential", credential)

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -44,7 +46,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	exporter := newExporter(configFile, logger)
-	if err := exporter.Reload(); err != nil {
+	if err := exporter.load(); err != nil {
 		return err
 	}
 	handler, err := f.handler(exporter)
@@ -112,10 +114,21 @@ func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 	})
 }
 
+// warnOfPlainHTTP tells, once for all, of secrets that go out unencrypted.
 func warnOfPlainHTTP(settings *config.Config, logger *slog.Logger) {
+	var plain []string
 	for _, endpoint := range settings.Endpoints {
 		if endpoint.URL.Scheme == "http" {
-			logger.Warn("credentials are sent without encryption; use https", "endpoint", endpoint.Name, "url", endpoint.URL.String())
+			plain = append(plain, endpoint.Name)
 		}
+	}
+	for name, credential := range settings.Credentials {
+		if credential.OAuth2 != nil && strings.HasPrefix(credential.OAuth2.TokenURL, "http://") {
+			plain = append(plain, name+" (token_url)")
+		}
+	}
+	if len(plain) > 0 {
+		slices.Sort(plain)
+		logger.Warn("secrets are sent without encryption; use https", "count", len(plain), "first", plain[0])
 	}
 }

@@ -34,6 +34,15 @@ func watchFiles(ctx context.Context, files func() []string, look func(), logger 
 		defer func() { _ = watcher.Close() }() // nothing was written
 	}
 	watchFolders(watcher, files(), logger)
+	awaitChanges(ctx, watcher, func() {
+		look()
+		watchFolders(watcher, files(), logger)
+	}, logger)
+}
+
+// awaitChanges calls look when files are at rest behind a notice, and now and
+// then without one, until ctx is over.
+func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, look func(), logger *slog.Logger) {
 	rest := time.NewTimer(lookAnyway)
 	defer rest.Stop()
 	var noticed time.Time // first change since the last look, zero if there was none
@@ -55,7 +64,6 @@ func watchFiles(ctx context.Context, files func() []string, look func(), logger 
 		case <-rest.C:
 			noticed = time.Time{}
 			look()
-			watchFolders(watcher, files(), logger)
 			rest.Reset(lookAnyway)
 		}
 	}

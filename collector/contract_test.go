@@ -42,6 +42,7 @@ var promised = map[string]struct {
 	"session_login_failures_total":                     {counter, nil},
 	"session_logins_unanswered_total":                  {counter, nil},
 	"session_logouts_total":                            {counter, nil},
+	"session_logout_failures_total":                    {counter, nil},
 	"session_expirations_total":                        {counter, nil},
 	"session_established_timestamp_seconds":            {gauge, nil},
 	"session_lifetime_seconds":                         {gauge, nil},

@@ -51,7 +51,7 @@ func probeFamilies() []family {
 		{name: "session_last_probe_timestamp_seconds", kind: gauge, help: "When the last probe began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.result.Start) }},
 		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "When the last probe that found a valid session began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.lastSuccess) }},
 		{name: "session_consecutive_failures", kind: gauge, help: "Probes since the last one that found a valid session.", read: func(s *state, e *emitter) { e.emit(float64(s.consecutiveFailures)) }},
-		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Answers that carried an error code of the API. Documented codes start at 0; at most 20 codes are told apart, the rest is code=\"other\".", read: func(s *state, e *emitter) {
+		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Answers to checks and logins that carried an error code of the API. Documented codes start at 0; at most 20 codes are told apart, the rest is code=\"other\".", read: func(s *state, e *emitter) {
 			for _, code := range sortedKeys(s.codes) {
 				e.emit(s.codes[code], code)
 			}
@@ -110,6 +110,7 @@ func loginFamilies() []family {
 		{name: "session_login_failures_total", kind: counter, help: "Logins sent that gave no session.", read: func(s *state, e *emitter) { e.emit(s.loginFailures) }},
 		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent whose answer never came. Each may have left a session on the appliance until that ends it.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
 		{name: "session_logouts_total", kind: counter, help: "Logouts that the appliance accepted.", read: func(s *state, e *emitter) { e.emit(s.logouts) }},
+		{name: "session_logout_failures_total", kind: counter, help: "Logouts sent that the appliance did not accept. Each may have left a session there until that ends it.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},
 		{name: "session_expirations_total", kind: counter, help: "Sessions of ours that the appliance had ended.", read: func(s *state, e *emitter) { e.emit(s.expirations) }},
 		{name: "session_established_timestamp_seconds", kind: gauge, help: "When the session held now was established, as Unix time. No sample when none is held.", read: func(s *state, e *emitter) {
 			e.emitTime(s.result.Established)

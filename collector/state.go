@@ -27,8 +27,8 @@ type state struct {
 
 	codes map[string]float64 // error codes counted
 
-	logins, loginFailures, unanswered, logouts, expirations float64
-	lifetime                                                time.Duration
+	logins, loginFailures, unanswered, logouts, logoutFailures, expirations float64
+	lifetime                                                                time.Duration
 
 	// These outlive the probe that found them, for the next may not come as
 	// far.
@@ -59,17 +59,19 @@ func (s *state) record(r *probe.Result) {
 		s.verdict, s.verdictAt = verdict, r.Start.Add(r.Duration)
 	}
 	for _, step := range r.Steps {
-		if step.Code != "" {
-			s.count(step.Code)
-		}
-		if step.Step == probe.Check {
+		switch step.Step {
+		case probe.Check:
 			s.phases = &step.Phases
+			s.count(step.Code)
+		case probe.Login:
+			s.count(step.Code)
 		}
 	}
 	s.logins += float64(r.Logins)
 	s.loginFailures += float64(r.LoginFailures)
 	s.unanswered += float64(r.Unanswered)
 	s.logouts += float64(r.Logouts)
+	s.logoutFailures += float64(r.LogoutFailures)
 	s.expirations += float64(r.Expirations)
 	if r.Expirations > 0 {
 		s.lifetime = r.Lifetime
@@ -82,13 +84,21 @@ func (s *state) record(r *probe.Result) {
 // recordClose takes in that the session was given up, if one was held, and
 // whether the appliance took the logout.
 func (s *state) recordClose(loggedOut bool) {
-	if loggedOut && !s.result.Established.IsZero() {
+	switch {
+	case s.result.Established.IsZero(): // none was held
+	case loggedOut:
 		s.logouts++
+	default:
+		s.logoutFailures++
 	}
 	s.result.Established = time.Time{}
 }
 
+// count counts an error code, if there is one.
 func (s *state) count(code string) {
+	if code == "" {
+		return
+	}
 	if _, known := s.codes[code]; !known && len(s.codes) >= maxCodes {
 		code = otherCode
 	}

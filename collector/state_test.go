@@ -177,11 +177,11 @@ func TestCodes(t *testing.T) {
 	}{
 		{"documented ones from the start", nil, map[string]float64{"A": 0, "B": 0}, 2},
 		{"no code", []probe.StepResult{check}, map[string]float64{"A": 0, "B": 0}, 2},
-		{"documented", []probe.StepResult{{Code: "A"}, {Code: "A"}}, map[string]float64{"A": 2, "B": 0}, 2},
+		{"documented", []probe.StepResult{{Step: probe.Login, Code: "A"}, {Step: probe.Check, Code: "A"}, {Step: probe.Logout, Code: "A"}, {Step: probe.Token, Code: "A"}}, map[string]float64{"A": 2, "B": 0}, 2},
 		{"18 more", codes("x", 18), map[string]float64{"A": 0, "B": 0}, 20},
 		{"19 more", codes("x", 19), map[string]float64{"A": 0, "B": 0, "other": 1}, 21},
 		{"1000 more", codes("x", 1000), map[string]float64{"A": 0, "B": 0, "other": 982}, 21},
-		{"known ones count on", append(codes("x", 1000), probe.StepResult{Code: "A"}, probe.StepResult{Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
+		{"known ones count on", append(codes("x", 1000), probe.StepResult{Step: probe.Check, Code: "A"}, probe.StepResult{Step: probe.Check, Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
 		{"a code called other", []probe.StepResult{other}, map[string]float64{"A": 0, "B": 0, "other": 1}, 3},
 		{"and many more", append([]probe.StepResult{other}, codes("x", 1000)...), map[string]float64{"A": 0, "B": 0, "other": 984}, 20},
 		{"after many more", append(codes("x", 1000), other), map[string]float64{"A": 0, "B": 0, "other": 983}, 21},

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -21,6 +22,7 @@ type target struct {
 	// turn holds one token; who has it may use prober.
 	turn   chan struct{}
 	prober Prober
+	closed chan struct{} // closed when nobody gets a turn any more
 
 	duration histogram // has its own lock
 
@@ -35,16 +37,21 @@ func newTarget(name, api string, prober Prober, logger *slog.Logger) *target {
 		api:      api,
 		logger:   logger.With("endpoint", name, "api", api),
 		turn:     make(chan struct{}, 1),
+		closed:   make(chan struct{}),
 		prober:   prober,
 		duration: newDurationHistogram(),
 		state:    newState(probe.SpecOf(api).Codes),
 	}
 }
 
-// take waits for the turn, unless ctx is over.
+var errClosed = errors.New("the endpoint is not watched any more")
+
+// take waits for the turn, unless ctx is over or the target is closed.
 func (t *target) take(ctx context.Context) error {
 	select {
 	case t.turn <- struct{}{}:
+	case <-t.closed:
+		return errClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -106,11 +113,12 @@ func (t *target) renew(ctx context.Context) error {
 }
 
 // close waits for the probe that runs, if any, and logs out. It keeps the turn:
-// nobody probes after this.
+// nobody probes after this. It is called once.
 func (t *target) close(ctx context.Context) error {
 	if err := t.take(ctx); err != nil {
 		return t.unended()
 	}
+	close(t.closed)
 	return t.logout(ctx, t.prober)
 }
 

@@ -11,7 +11,7 @@ import (
 // advise says what to do about a finding.
 func advise(f *finding, e *config.Endpoint) string {
 	secret := e.Credential.Secret
-	oauth := byOAuth(f, e)
+	oauth := byOAuth(f)
 	switch {
 	case f.state == TLSFailed:
 		return adviseTLS(f)
@@ -19,6 +19,8 @@ func advise(f *finding, e *config.Endpoint) string {
 		return oauthAdvice[f.state]
 	case f.refusedAtOnce && f.auth == config.AuthLogin:
 		return "Look at the appliance's health: nodes behind a load balancer that do not share sessions behave like this, and so does a clock that is far off."
+	case f.state == CredentialsRejected && e.Credential.Auth == config.AuthToken:
+		return "Obtain a new token. " + put("it", secret)
 	case f.state == CredentialsRejected:
 		return fmt.Sprintf("Either the password in %s is not the account's any more, or the account is locked or disabled: the API does not say which. Put the right one there, and unlock the account if need be.", secret)
 	case f.state == LoginSuspended && f.suspension == nil:

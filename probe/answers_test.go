@@ -102,7 +102,7 @@ var documented = []struct {
 	{"200", "hcx", 200, hcxOK, Valid, ""},
 	{"400", "hcx", 400, hcxFailure("BAD_REQUEST"), BadRequest, "BAD_REQUEST"},
 	{"401 token", "hcx", 401, hcxUnauthorized, SessionExpired, "INVALID_SESSION_TOKEN"},
-	{"401 credentials", "hcx", 401, hcxFailure("INVALID_CREDENTIALS"), CredentialsRejected, "INVALID_CREDENTIALS"},
+	{"401 credentials", "hcx", 401, hcxFailure("INVALID_CREDENTIALS"), SessionExpired, "INVALID_CREDENTIALS"},
 	{"403", "hcx", 403, hcxFailure("NOT_ENOUGH_PRIVILEGES"), Forbidden, "NOT_ENOUGH_PRIVILEGES"},
 	{"500", "hcx", 500, hcxInternal, ServerError, "INTERNAL_SERVER_ERROR"},
 	{"200 that failed", "hcx", 200, hcxUnauthorized, SessionExpired, "INVALID_SESSION_TOKEN"},

@@ -65,6 +65,7 @@ const (
 	Check  Step = "check"  // who am I?
 	Login  Step = "login"  // establishes a session
 	Logout Step = "logout" // ends it
+	Token  Step = "token"  // gets a bearer token from an OAuth 2.0 server
 )
 
 // Account is who logs in.

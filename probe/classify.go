@@ -34,11 +34,18 @@ func classify(x *exchange, reading Reading, auth config.Auth) State {
 	if state == "" || (state == InvalidResponse && status == http.StatusUnauthorized) {
 		state = classifyStatus(status)
 	}
-	// What was refused depends on what was presented.
-	if state.Verdict() == Refused && (x.step == Login || auth == config.AuthBasic) {
+	// What a login or a 401 refuses is what was presented, whatever the API calls
+	// it.
+	switch {
+	case state.Verdict() != Refused:
+		return state
+	case x.step == Login || x.step == Token || auth == config.AuthBasic:
 		return CredentialsRejected
+	case status == http.StatusUnauthorized:
+		return SessionExpired
+	default:
+		return state // the API's word is all there is
 	}
-	return state
 }
 
 // classifyStatus judges by the status alone, where the body says nothing.

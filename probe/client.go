@@ -31,6 +31,8 @@ var userAgent = "session_exporter/" + version.Version
 type client struct {
 	transport *http.Transport
 	headers   *promconfig.Headers
+	// proxySecrets are those that the proxy is sent.
+	proxySecrets []config.Secret
 }
 
 func newClient(settings *config.HTTP, dial DialFunc) (*client, error) {
@@ -40,7 +42,8 @@ func newClient(settings *config.HTTP, dial DialFunc) (*client, error) {
 	}
 	proxy := settings.Proxy
 	return &client{
-		headers: settings.Headers,
+		headers:      settings.Headers,
+		proxySecrets: proxySecrets(&proxy),
 		transport: &http.Transport{
 			DialContext:        dial.aging,
 			Proxy:              proxy.Proxy(),
@@ -62,31 +65,49 @@ func newClient(settings *config.HTTP, dial DialFunc) (*client, error) {
 	}, nil
 }
 
-// addHeaders adds the configured headers, files read afresh.
-func (c *client) addHeaders(header http.Header) error {
-	if c.headers == nil {
-		return nil
+func proxySecrets(proxy *promconfig.ProxyConfig) []config.Secret {
+	var secrets []config.Secret
+	if proxy.ProxyURL.URL != nil && proxy.ProxyURL.User != nil {
+		password, _ := proxy.ProxyURL.User.Password()
+		secrets = append(secrets, config.NewSecret(password), basicPair(proxy.ProxyURL.User.Username(), password))
 	}
+	for _, values := range proxy.ProxyConnectHeader {
+		for _, value := range values {
+			secrets = append(secrets, config.NewSecret(string(value)))
+		}
+	}
+	return secrets
+}
+
+// addHeaders adds the configured headers, files read afresh, and returns the
+// secrets among them.
+func (c *client) addHeaders(header http.Header) ([]config.Secret, error) {
+	if c.headers == nil {
+		return nil, nil
+	}
+	var secrets []config.Secret
 	for name, h := range c.headers.Headers {
 		for _, value := range h.Values {
 			header.Add(name, value)
 		}
 		for _, secret := range h.Secrets {
 			header.Add(name, string(secret))
+			secrets = append(secrets, config.NewSecret(string(secret)))
 		}
 		for _, file := range h.Files {
 			value, err := os.ReadFile(file)
 			if err != nil {
-				return fmt.Errorf("reading the http_headers file %q: %w", file, err)
+				return nil, fmt.Errorf("reading the http_headers file %q: %w", file, err)
 			}
 			text := strings.TrimSpace(string(value))
 			if !httpguts.ValidHeaderFieldValue(text) {
-				return fmt.Errorf("the http_headers file %q has characters that no HTTP header can carry", file)
+				return nil, fmt.Errorf("the http_headers file %q has characters that no HTTP header can carry", file)
 			}
 			header.Add(name, text)
+			secrets = append(secrets, config.NewSecret(text))
 		}
 	}
-	return nil
+	return secrets, nil
 }
 
 // DialFunc makes a connection, as net.Dialer's DialContext does.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -16,6 +17,8 @@ type credential struct {
 	*config.Credential
 	guard *guard       // outlives a reload that changes other settings
 	oauth *tokenSource // nil without OAuth 2.0
+
+	reading sync.Mutex // held while the secret is read, which may take long
 
 	mu   sync.Mutex // guards read
 	read secretRead
@@ -47,56 +50,70 @@ func newCredential(settings *config.Credential, dial DialFunc) (*credential, err
 
 // load returns the secret as it is now.
 func (c *credential) load() (config.Secret, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	last := c.lastRead()
+	if last.at.IsZero() || time.Since(last.at) >= readAgainAfter {
+		last = c.readAgain(last)
+	}
+	return last.secret, last.err
+}
+
+// lastRead returns the secret as it was last read. It waits for no file.
+func (c *credential) lastRead() secretRead {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.read.at.IsZero() || time.Since(c.read.at) >= readAgainAfter {
-		c.readAgain()
-	}
-	return c.read.secret, c.read.err
+	return c.read
 }
 
 // refresh reads the secret again, however lately it was read, and reports
 // whether it has changed since.
 func (c *credential) refresh() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.read.at.IsZero() {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	last := c.lastRead()
+	if last.at.IsZero() {
 		return false // it was not even used yet
 	}
-	old := c.read.secret
-	c.readAgain()
-	return c.read.err == nil && !c.read.secret.Equal(old)
+	now := c.readAgain(last)
+	return now.err == nil && !now.secret.Equal(last.secret)
 }
 
-// readAgain reads the secret. The caller holds mu.
-func (c *credential) readAgain() {
-	secret, err := c.Secret.Read()
-	if err == nil && c.Auth == config.AuthToken && !headerSafe(secret) {
-		err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
+// readAgain reads the secret. The caller holds reading.
+func (c *credential) readAgain(last secretRead) secretRead {
+	now := secretRead{at: time.Now(), changed: last.changed, tokenEnd: last.tokenEnd}
+	now.secret, now.err = c.Secret.Read()
+	switch {
+	case now.err != nil:
+	case !utf8.ValidString(now.secret.Reveal()):
+		now.err = fmt.Errorf("the secret from %s is not UTF-8", c.Secret)
+	case c.Auth == config.AuthToken && !headerSafe(now.secret):
+		now.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
 	}
-	now := time.Now()
-	if err == nil && (c.read.changed.IsZero() || !secret.Equal(c.read.secret)) {
-		c.read.tokenEnd = jwtExpiry(secret)
-		if c.read.changed = c.Secret.Changed(); c.read.changed.IsZero() {
-			c.read.changed = now // the environment does not tell
+	if now.err == nil && (last.changed.IsZero() || !now.secret.Equal(last.secret)) {
+		now.tokenEnd = jwtExpiry(now.secret)
+		if now.changed = c.Secret.Changed(); now.changed.IsZero() {
+			now.changed = now.at // the environment does not tell
 		}
 	}
-	c.read.secret, c.read.err, c.read.at = secret, err, now
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read = now
+	return now
 }
 
 // expiries returns when the credential ends, by who says so.
 func (c *credential) expiries() map[string]time.Time {
 	ends := make(map[string]time.Time, 1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	last := c.lastRead()
 	switch {
 	case !c.Expires.IsZero():
 		ends["config"] = c.Expires
-	case c.MaxAge > 0 && c.Secret.File != "" && !c.read.changed.IsZero():
-		ends["config"] = c.read.changed.Add(c.MaxAge)
+	case c.MaxAge > 0 && c.Secret.File != "" && !last.changed.IsZero():
+		ends["config"] = last.changed.Add(c.MaxAge)
 	}
-	if c.Auth == config.AuthToken && !c.read.tokenEnd.IsZero() {
-		ends["jwt"] = c.read.tokenEnd
+	if c.Auth == config.AuthToken && !last.tokenEnd.IsZero() {
+		ends["jwt"] = last.tokenEnd
 	}
 	if c.oauth != nil {
 		if end := c.oauth.expiry(); !end.IsZero() {

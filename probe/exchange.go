@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"session_exporter/config"
 )
 
 // exchange is one request and what became of it.
@@ -29,12 +31,13 @@ type exchange struct {
 	inHandshake bool
 	// connectionBorn is when the connection used was made.
 	connectionBorn time.Time
-	// certificateExpiry is the earliest end of the certificates presented on a
-	// fresh connection, trusted or not.
+	// certificateExpiry is the earliest end of the certificates presented when
+	// the connection was made, trusted or not.
 	certificateExpiry time.Time
 
-	err      error // transport failure, or the body could not be read to its end
-	unsent   bool  // err kept the request from being sent
+	secrets  []config.Secret // that were sent beside the proof
+	err      error           // transport failure, or the body could not be read to its end
+	unsent   bool            // err kept the request from being sent
 	answer   Answer
 	tooLarge bool // the body has more than MaxBody bytes
 }
@@ -59,6 +62,9 @@ type request struct {
 func (c *client) do(ctx context.Context, r request) *exchange {
 	target := *r.base
 	target.Path += r.call.Path
+	if target.RawPath != "" {
+		target.RawPath += r.call.Path // which needs no escape
+	}
 	x := &exchange{step: r.step, method: r.call.Method, url: &target, start: time.Now()}
 	defer func() {
 		x.end = time.Now()
@@ -67,11 +73,12 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 		}
 	}()
 
-	header, err := c.header(r)
+	header, secrets, err := c.header(r)
 	if err != nil {
 		x.err, x.unsent = err, true
 		return x
 	}
+	x.secrets = secrets
 	req := &http.Request{Method: r.call.Method, URL: &target, Host: target.Host, Header: header, Close: r.last}
 	if r.call.Body != nil {
 		req.ContentLength = int64(len(r.call.Body))
@@ -90,17 +97,19 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 	}
 	x.read(response)
 	x.observe(&trace, time.Now())
-	if !x.reused && response.TLS != nil {
+	if response.TLS != nil {
 		x.certificateExpiry = earliestExpiry(response.TLS.PeerCertificates)
 	}
 	return x
 }
 
-// header returns the headers of a request, the configured ones included.
-func (c *client) header(r request) (http.Header, error) {
+// header returns the headers of a request, the configured ones included, and
+// the secrets that they and the proxy's bring along.
+func (c *client) header(r request) (http.Header, []config.Secret, error) {
 	header := make(http.Header, 5)
-	if err := c.addHeaders(header); err != nil {
-		return nil, err
+	secrets, err := c.addHeaders(header)
+	if err != nil {
+		return nil, nil, err
 	}
 	if r.proof.header != "" {
 		header[r.proof.header] = []string{r.proof.value.Reveal()}
@@ -116,7 +125,7 @@ func (c *client) header(r request) (http.Header, error) {
 		// A login is not repeated: a refused one would count twice.
 		header["Idempotency-Key"] = nil
 	}
-	return header, nil
+	return header, append(secrets, c.proxySecrets...), nil
 }
 
 // read reads the answer. The body is closed without being drained when it is

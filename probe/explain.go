@@ -38,15 +38,15 @@ func diagnose(f *finding, e *config.Endpoint) string {
 		return diagnoseSuspension(f, e)
 	case CredentialMissing:
 		if f.x != nil {
-			return fmt.Sprintf("The %s could not be sent: %s.", requested(f, e), f.failure)
+			return fmt.Sprintf("The %s could not be sent: %s.", requested(f), f.failure)
 		}
 		return fmt.Sprintf("Credential %q cannot be used: %s. Nothing was sent.", e.Credential.Name, f.detail)
 	case RateLimited:
-		return fmt.Sprintf("%s answered that it is asked too often (%s).", answerer(f, e), f.answered())
+		return fmt.Sprintf("%s answered that it is asked too often (%s).", answerer(f), f.answered())
 	case BadRequest:
-		return fmt.Sprintf("%s calls our %s malformed (%s).", answerer(f, e), requested(f, e), f.answered())
+		return fmt.Sprintf("%s calls our %s malformed (%s).", answerer(f), requested(f), f.answered())
 	case ServerError:
-		return fmt.Sprintf("%s reports an error of its own: the answer to the %s was %s%s.", answerer(f, e), requested(f, e), f.answered(), why(f))
+		return fmt.Sprintf("%s reports an error of its own: the answer to the %s was %s%s.", answerer(f), requested(f), f.answered(), why(f))
 	case InvalidResponse:
 		return diagnoseForeign(f, e)
 	default:
@@ -61,9 +61,9 @@ func diagnoseRefusal(f *finding, e *config.Endpoint) string {
 	case f.x.answer.Status < 300 && f.reading.Code == "":
 		return fmt.Sprintf("The appliance answered %d, which looks like success, but %s: nobody is logged in with %s.", f.x.answer.Status, f.reading.Why, presentedAs(f, e))
 	case f.reading.Why != "":
-		return fmt.Sprintf("%s refused %s: the answer was %s, and %s.", answerer(f, e), presentedAs(f, e), f.answered(), f.reading.Why)
+		return fmt.Sprintf("%s refused %s: the answer was %s, and %s.", answerer(f), presentedAs(f, e), f.answered(), f.reading.Why)
 	default:
-		return fmt.Sprintf("%s refused %s (%s).", answerer(f, e), presentedAs(f, e), f.answered())
+		return fmt.Sprintf("%s refused %s (%s).", answerer(f), presentedAs(f, e), f.answered())
 	}
 }
 
@@ -71,7 +71,7 @@ func diagnoseRefusal(f *finding, e *config.Endpoint) string {
 func presentedAs(f *finding, e *config.Endpoint) string {
 	c := e.Credential
 	switch {
-	case byOAuth(f, e):
+	case byOAuth(f):
 		return fmt.Sprintf("the OAuth 2.0 client %q", c.OAuth2.ClientID)
 	case c.OAuth2 != nil:
 		return fmt.Sprintf("the bearer token that OAuth 2.0 gave to client %q", c.OAuth2.ClientID)
@@ -103,30 +103,30 @@ func diagnoseForeign(f *finding, e *config.Endpoint) string {
 	case f.x.err != nil:
 		return fmt.Sprintf("Something answers at %s that does not speak HTTP properly: %s.", f.x.url.Host, f.failure)
 	case f.x.tooLarge:
-		return fmt.Sprintf("The answer to the %s was %d with a body of more than %d KiB, which no session API sends.", requested(f, e), status, MaxBody>>10)
+		return fmt.Sprintf("The answer to the %s was %d with a body of more than %d KiB, which no session API sends.", requested(f), status, MaxBody>>10)
 	case status >= 300 && status < 400:
-		return fmt.Sprintf("The answer to the %s was %d, a redirect. It is not followed, for it would carry the credential elsewhere.", requested(f, e), status)
-	case byOAuth(f, e):
+		return fmt.Sprintf("The answer to the %s was %d, a redirect. It is not followed, for it would carry the credential elsewhere.", requested(f), status)
+	case byOAuth(f):
 		what = "that is not what an OAuth 2.0 authorization server answers"
 	case status == http.StatusNotFound:
 		what = "there is no such API at this address"
 	case status < 300:
 		what = "that is not what this API answers"
 	}
-	return fmt.Sprintf("The answer to the %s was %s%s: %s.", requested(f, e), f.answered(), why(f), what)
+	return fmt.Sprintf("The answer to the %s was %s%s: %s.", requested(f), f.answered(), why(f), what)
 }
 
 func diagnoseFailure(f *finding, e *config.Endpoint) string {
 	host := f.x.url.Host // the authorization server's, where a token was asked for
 	switch {
 	case f.state == Timeout:
-		return fmt.Sprintf("%s did not answer the %s completely within %s: %s.", host, requested(f, e), f.within.Round(time.Millisecond), f.x.stage())
+		return fmt.Sprintf("%s did not answer the %s completely within %s: %s.", host, requested(f), f.within.Round(time.Millisecond), f.x.stage())
 	case f.state == TLSFailed:
 		return fmt.Sprintf("No TLS connection to %s could be made: %s.", host, f.failure)
 	case !f.x.answered.IsZero():
-		return fmt.Sprintf("The connection to %s broke before the answer to the %s was complete: %s.", host, requested(f, e), f.failure)
+		return fmt.Sprintf("The connection to %s broke before the answer to the %s was complete: %s.", host, requested(f), f.failure)
 	case !f.x.written.IsZero():
-		return fmt.Sprintf("The connection to %s broke before the %s was answered: %s.", host, requested(f, e), f.failure)
+		return fmt.Sprintf("The connection to %s broke before the %s was answered: %s.", host, requested(f), f.failure)
 	default:
 		return fmt.Sprintf("%s cannot be reached: %s.", host, f.failure)
 	}
@@ -170,13 +170,13 @@ func cause(err error) error {
 }
 
 // byOAuth reports whether it was an authorization server that was asked.
-func byOAuth(f *finding, e *config.Endpoint) bool {
-	return f.x != nil && f.x.step == Login && e.Credential.OAuth2 != nil
+func byOAuth(f *finding) bool {
+	return f.x != nil && f.x.step == Token
 }
 
 // requested names what was asked for.
-func requested(f *finding, e *config.Endpoint) string {
-	if byOAuth(f, e) {
+func requested(f *finding) string {
+	if byOAuth(f) {
 		return "token request"
 	}
 	return string(f.x.step)
@@ -184,16 +184,16 @@ func requested(f *finding, e *config.Endpoint) string {
 
 // attempt says what a step does.
 func attempt(f *finding) string {
-	if f.x.step == Login {
+	if f.x.step != Check {
 		return "log in"
 	}
 	return "read its own session"
 }
 
 // answerer names who answered.
-func answerer(f *finding, e *config.Endpoint) string {
+func answerer(f *finding) string {
 	switch {
-	case byOAuth(f, e):
+	case byOAuth(f):
 		return "The authorization server " + f.x.url.Host
 	case f.reading.State == InvalidResponse:
 		return "The appliance, or a proxy in front of it,"

@@ -43,7 +43,7 @@ func untold(step Step, written, answered time.Time, err error) *exchange {
 
 // atSSO moves an exchange to the authorization server.
 func atSSO(x *exchange) *exchange {
-	x.url = &url.URL{Scheme: "https", Host: "sso.test"}
+	x.step, x.url = Token, &url.URL{Scheme: "https", Host: "sso.test"}
 	return x
 }
 

@@ -16,7 +16,8 @@ import (
 type Factory struct {
 	dial DialFunc
 
-	mu          sync.Mutex             // guards credentials
+	mu          sync.Mutex             // guards the fields below
+	pauses      map[string]*pause      // by endpoint; each is its prober's, one after the other
 	credentials map[string]*credential // by name, of the configuration at work
 }
 
@@ -45,8 +46,12 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if known && old.Username == next.Username {
+		switch {
+		case !known:
+		case old.Username == next.Username:
 			c.guard = old.guard // it is the same account that may be locked
+		default:
+			_, c.guard.total = old.guard.status() // it is counted by the credential's name
 		}
 		b.credentials[name] = c
 	}
@@ -55,18 +60,20 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 
 // Credentials tells how the credentials at work stand, in no order.
 func (f *Factory) Credentials() []CredentialStatus {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := make([]CredentialStatus, 0, len(f.credentials))
-	for name, c := range f.credentials {
-		status := CredentialStatus{Name: name}
+	var all []CredentialStatus
+	for name, c := range f.current() {
+		status := CredentialStatus{Name: name, Changed: c.lastRead().changed}
 		status.Suspended, status.Refusals = c.guard.status()
-		c.mu.Lock()
-		status.Changed = c.read.changed
-		c.mu.Unlock()
 		all = append(all, status)
 	}
 	return all
+}
+
+// current returns the credentials at work. The map is not written to any more.
+func (f *Factory) current() map[string]*credential {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.credentials
 }
 
 // CredentialStatus is how a credential stands.
@@ -82,11 +89,10 @@ type CredentialStatus struct {
 // Refresh reads all secrets again and returns the names of the credentials
 // whose secret has changed since it was last read.
 func (f *Factory) Refresh() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	var changed []string
-	for _, name := range sortedKeys(f.credentials) {
-		if f.credentials[name].refresh() {
+	current := f.current()
+	for _, name := range sortedKeys(current) {
+		if current[name].refresh() {
 			changed = append(changed, name)
 		}
 	}
@@ -96,9 +102,7 @@ func (f *Factory) Refresh() []string {
 // Resume lets a credential's secret be tried again at once. It reports whether
 // there is a credential of that name.
 func (f *Factory) Resume(name string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	c, known := f.credentials[name]
+	c, known := f.current()[name]
 	if known {
 		c.guard.resume()
 	}
@@ -127,13 +131,33 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		}
 		b.clients[endpoint.HTTP] = client
 	}
+	credential := b.credentials[endpoint.Credential.Name]
 	return &Prober{
 		endpoint:   endpoint,
 		api:        api,
 		spec:       api.Spec(),
 		client:     client,
-		credential: b.credentials[endpoint.Credential.Name],
+		credential: credential,
+		patience:   credential.guard.patienceOf(endpoint.Name),
+		pause:      b.pauseOf(endpoint),
 	}, nil
+}
+
+// pauseOf returns the pause of an endpoint. It outlives the endpoint's prober:
+// what an appliance asked for holds for the next one too.
+func (b *Batch) pauseOf(endpoint *config.Endpoint) *pause {
+	key := endpoint.Name + " " + endpoint.URL.String()
+	b.factory.mu.Lock()
+	defer b.factory.mu.Unlock()
+	own, known := b.factory.pauses[key]
+	if !known {
+		own = new(pause)
+		if b.factory.pauses == nil {
+			b.factory.pauses = make(map[string]*pause)
+		}
+		b.factory.pauses[key] = own
+	}
+	return own
 }
 
 // Commit puts the credentials to work.

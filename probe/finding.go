@@ -37,16 +37,23 @@ func (f *finding) vainLogin() bool {
 		return false
 	}
 	reached := !f.x.written.IsZero()
-	return f.refusedAtOnce || (f.x.step == Login && reached && f.state.Verdict() != Refused && f.state != Valid)
+	return f.refusedAtOnce || ((f.x.step == Login || f.x.step == Token) && reached && f.state.Verdict() != Refused && f.state != Valid)
 }
 
-// judgement is what the guard is told of a secret that was sent. A 401 counts
-// against it for the account's sake, whatever else the answer says.
-func (f *finding) judgement() Verdict {
-	if f.x.answer.Status == http.StatusUnauthorized {
-		return Refused
+// judge tells the guard what became of a secret that was sent. A refusal counts
+// for the account's sake, whatever else the answer says; a 403 without the API's
+// own word for it may be anybody's, and is no acceptance.
+func (f *finding) judge(l *leave) {
+	said := f.reading.State.Verdict()
+	switch {
+	case f.x.answer.Status == 0: // nobody answered
+	case f.x.answer.Status == http.StatusUnauthorized || said == Refused:
+		l.judge(Refused)
+	case f.state == Forbidden && said != Accepted:
+		l.judge(Inconclusive)
+	default:
+		l.judge(f.state.Verdict())
 	}
-	return f.state.Verdict()
 }
 
 // answered says in a few words what the answer was.

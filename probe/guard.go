@@ -8,43 +8,68 @@ import (
 	"session_exporter/config"
 )
 
+// slowLogin is how long a login may take before another may be sent in its
+// place, unless the secret has been refused: an appliance that hangs must not
+// keep the account from all others. It is longer than the delay with which
+// logins are commonly refused.
+const slowLogin = 5 * time.Second
+
 // guard keeps one account from being locked: it decides when its secret may be
 // sent to be judged. It sends nothing itself.
 //
-// A secret that was accepted last is trusted, and logins with it run side by
-// side. Any other is tried by one login at a time, and after max_refusals
-// refusals without an acceptance in between not at all until the time is up,
-// which doubles with each further refusal. An endpoint that refused it waits as
-// long by itself, whatever the others say.
+// A secret that was not accepted last is tried by one login at a time, and after
+// max_refusals refusals without an acceptance in between not at all until the
+// time is up, which doubles with each further time. With one that was accepted
+// last, logins run side by side, but for those that can wait: see renewing. An
+// endpoint that refused it waits as long by itself, whatever the others say.
 type guard struct {
-	mu       sync.Mutex // guards the fields below, and every patience handed in
-	settings config.LockoutGuard
-	secret   config.Secret
-	epoch    int // of the secret: what is known belongs to one of them
-	trusted  bool
-	refusals int // since the last acceptance
-	until    time.Time
-	trying   chan struct{} // closed when the login under way ends; nil when there is none
-	total    int           // refusals ever
+	mu          sync.Mutex // guards the fields below but renewing, and every patience
+	settings    config.LockoutGuard
+	secret      config.Secret
+	epoch       int // of the secret: what is known belongs to one of them
+	trusted     bool
+	refusals    int // since the last acceptance
+	suspensions int // since then
+	until       time.Time
+	total       int // refusals ever
+	// underWay are the logins sent that are not judged and not slow. freed is
+	// closed when there is one less; nil when nobody waits for that.
+	underWay int
+	freed    chan struct{}
+	// patience is each endpoint's, by name. It outlives the endpoint's prober,
+	// which a reload may replace.
+	patience map[string]*patience
+
+	// renewing is held while a session that is still good is replaced. Side by
+	// side, a password that was changed would be refused by all of them.
+	renewing sync.Mutex
 }
 
-// patience is an endpoint's own part in the guard. The guard keeps it current.
+// patience is an endpoint's own part in the guard, which guards it.
 type patience struct {
 	epoch    int
 	refusals int
 	until    time.Time
 }
 
-// leave is the guard's leave to send a secret once.
-type leave struct {
-	secret config.Secret
-	// judged must be told how that ended.
-	judged func(Verdict)
+// patienceOf returns the patience of an endpoint.
+func (g *guard) patienceOf(endpoint string) *patience {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	own, known := g.patience[endpoint]
+	if !known {
+		own = new(patience)
+		if g.patience == nil {
+			g.patience = make(map[string]*patience)
+		}
+		g.patience[endpoint] = own
+	}
+	return own
 }
 
 // suspension is the error of a login that the guard withholds.
 type suspension struct {
-	refusals int // of the credential when it is suspended everywhere, else 0
+	refusals int // of the credential when it is suspended everywhere for them, else 0
 	until    time.Time
 }
 
@@ -74,6 +99,7 @@ func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), o
 	}
 }
 
+// tryAdmit gives leave, or what to wait for, or why not.
 func (g *guard) tryAdmit(secret config.Secret, own *patience) (admitted *leave, wait <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -87,52 +113,106 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience) (admitted *leave, 
 	now := time.Now()
 	switch {
 	case now.Before(g.until):
-		return nil, nil, &suspension{g.refusals, g.until}
+		return nil, nil, &suspension{refusals: g.refusals, until: g.until}
 	case now.Before(own.until):
-		return nil, nil, &suspension{0, own.until}
-	case g.trusted:
-		return &leave{secret, func(v Verdict) { g.record(v, own) }}, nil, nil
-	case g.trying != nil:
-		return nil, g.trying, nil
+		return nil, nil, &suspension{until: own.until}
+	case !g.trusted && g.underWay > 0:
+		if g.freed == nil {
+			g.freed = make(chan struct{})
+		}
+		return nil, g.freed, nil
 	}
-	g.trying = make(chan struct{})
-	return &leave{secret, func(v Verdict) {
-		g.record(v, own)
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		close(g.trying)
-		g.trying = nil
-	}}, nil, nil
+	g.underWay++
+	free := sync.OnceFunc(g.free)
+	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, free: free, slow: time.AfterFunc(slowLogin, func() {
+		if !g.doubted() {
+			free()
+		}
+	})}, nil, nil
 }
 
-func (g *guard) record(v Verdict, own *patience) {
+// doubted reports whether the secret was refused since it was last accepted.
+func (g *guard) doubted() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.refusals > 0
+}
+
+func (g *guard) free() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.underWay--
+	if g.freed != nil {
+		close(g.freed)
+		g.freed = nil
+	}
+}
+
+// leave is the guard's leave to send a secret. It must be ended.
+type leave struct {
+	guard  *guard
+	own    *patience
+	epoch  int
+	secret config.Secret
+	free   func()
+	slow   *time.Timer
+}
+
+// judge tells the guard how a login ended.
+func (l *leave) judge(v Verdict) { l.guard.record(v, l) }
+
+// again reports whether the secret may be sent once more, after it was refused.
+func (l *leave) again() bool {
+	l.guard.mu.Lock()
+	defer l.guard.mu.Unlock()
+	return l.epoch == l.guard.epoch && l.guard.refusals < l.guard.settings.MaxRefusals
+}
+
+// end gives the leave back.
+func (l *leave) end() {
+	l.slow.Stop()
+	l.free()
+}
+
+func (g *guard) record(v Verdict, l *leave) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if v == Refused {
 		g.total++
 	}
-	if own.epoch != g.epoch {
+	if l.epoch != g.epoch {
 		return // judged too late: another secret has taken its place
 	}
 	switch v {
 	case Accepted:
-		g.trusted, g.refusals, g.until = true, 0, time.Time{}
-		own.refusals, own.until = 0, time.Time{}
+		g.trusted, g.refusals, g.suspensions, g.until = true, 0, 0, time.Time{}
+		l.own.refusals, l.own.until = 0, time.Time{}
 	case Refused:
 		g.trusted = false
 		g.refusals++
-		own.refusals++
-		own.until = time.Now().Add(g.wait(own.refusals))
+		l.own.refusals++
+		l.own.until = time.Now().Add(g.wait(l.own.refusals))
 		if g.refusals >= g.settings.MaxRefusals {
-			g.until = time.Now().Add(g.wait(g.refusals - g.settings.MaxRefusals + 1))
+			g.suspend()
 		}
 	}
+}
+
+// suspend withholds the secret from every endpoint, for longer each time. What
+// was under way already when that began is no further time. The caller holds mu.
+func (g *guard) suspend() {
+	now := time.Now()
+	if now.Before(g.until) {
+		return
+	}
+	g.suspensions++
+	g.until = now.Add(g.wait(g.suspensions))
 }
 
 // forget makes void what is held against the secret: another has taken its
 // place, or somebody says that it is good now. The caller holds mu.
 func (g *guard) forget() {
-	g.trusted, g.refusals, g.until = false, 0, time.Time{}
+	g.trusted, g.refusals, g.suspensions, g.until = false, 0, 0, time.Time{}
 	g.epoch++
 }
 
@@ -158,9 +238,9 @@ func (g *guard) status() (suspended bool, refusals int) {
 	return time.Now().Before(g.until), g.total
 }
 
-// wait is how long to be patient behind so many refusals.
-func (g *guard) wait(refusals int) time.Duration {
-	return doubled(g.settings.RetryAfter, refusals-1, g.settings.MaxRetryAfter)
+// wait is how long to wait for the nth time.
+func (g *guard) wait(n int) time.Duration {
+	return doubled(g.settings.RetryAfter, n-1, g.settings.MaxRetryAfter)
 }
 
 // doubled returns first, doubled times over, at most limit.

@@ -27,7 +27,8 @@ func (g *guard) try(t *testing.T, secret string, own *patience, v Verdict) bool 
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave.judged(v)
+	defer leave.end()
+	leave.judge(v)
 	return true
 }
 
@@ -112,7 +113,8 @@ func TestGuardOneAtATime(t *testing.T) {
 			tried.Add(1)
 			<-time.After(time.Second)
 			trying.Add(-1)
-			leave.judged(v)
+			leave.judge(v)
+			leave.end()
 		}
 		for _, round := range []struct {
 			verdict            Verdict
@@ -136,10 +138,12 @@ func TestGuardOneAtATime(t *testing.T) {
 			if most.Load() != round.mostAtOnce || tried.Load() != round.tried || time.Since(begin) != round.took {
 				t.Errorf("%d at once of %d in %s, want %+v", most.Load(), tried.Load(), time.Since(begin), round)
 			}
-			if _, err := g.admit(t.Context(), always("a"), new(patience)); isSuspended(err) != round.suspendedAfterward {
+			leave, err := g.admit(t.Context(), always("a"), new(patience))
+			if isSuspended(err) != round.suspendedAfterward {
 				t.Errorf("suspended: %v", err)
-			} else if round.verdict == Inconclusive {
-				g = newGuard() // the trial just admitted is never judged
+			}
+			if leave != nil {
+				leave.end()
 			}
 		}
 	})
@@ -158,7 +162,8 @@ func TestGuardWaitingRespectsContext(t *testing.T) {
 		if _, err := g.admit(ctx, always("a"), new(patience)); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
-		leave.judged(Accepted)
+		leave.judge(Accepted)
+		leave.end()
 		if !g.try(t, "a", new(patience), Accepted) {
 			t.Error("not admitted afterwards")
 		}
@@ -175,7 +180,8 @@ func TestGuardLateVerdict(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.try(t, "new", new(patience), Accepted)
-	late.judged(Refused)
+	late.judge(Refused)
+	late.end()
 	if !g.trusted || g.refusals != 0 {
 		t.Errorf("trusted: %t, refusals: %d", g.trusted, g.refusals)
 	}
@@ -199,12 +205,14 @@ func TestGuardWaitersTakeTheNewSecret(t *testing.T) {
 					t.Errorf("tried %v, error %v", leave, err)
 					return
 				}
-				leave.judged(Accepted)
+				leave.judge(Accepted)
+				leave.end()
 			})
 		}
 		synctest.Wait()
 		now = "new"
-		first.judged(Refused)
+		first.judge(Refused)
+		first.end()
 		waiting.Wait()
 		if _, refusals := g.status(); refusals != 1 || !g.trusted {
 			t.Errorf("%d refusals, trusted: %t", refusals, g.trusted)

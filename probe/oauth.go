@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,13 +20,14 @@ import (
 // credentials grant (RFC 6749, 4.4). All endpoints of an account share a token
 // until it expires or is refused.
 type tokenSource struct {
-	settings *promconfig.OAuth2
-	client   *http.Client
+	settings     *promconfig.OAuth2
+	client       *http.Client
+	proxySecrets []config.Secret
 
 	mu     sync.Mutex // guards the fields below
 	secret config.Secret
-	grant  *clientcredentials.Config // of that secret; knows how this server wants it
-	token  *oauth2.Token             // the last one given; nil when it was refused
+	style  oauth2.AuthStyle // how this server wants it; unknown until it gave a token
+	token  *oauth2.Token    // the last one given; nil when it was refused
 }
 
 func newTokenSource(settings *promconfig.OAuth2, dial DialFunc) (*tokenSource, error) {
@@ -33,7 +35,7 @@ func newTokenSource(settings *promconfig.OAuth2, dial DialFunc) (*tokenSource, e
 	if err != nil {
 		return nil, err
 	}
-	return &tokenSource{settings: settings, client: &http.Client{
+	return &tokenSource{settings: settings, proxySecrets: c.proxySecrets, client: &http.Client{
 		Transport:     c.transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -49,13 +51,29 @@ func (s *tokenSource) held(secret config.Secret) (config.Secret, bool) {
 	return config.NewSecret(s.token.AccessToken), true
 }
 
+// styles are the ways to send the client secret that are worth a try: in the
+// header, which every server must take (RFC 6749, 2.3.1), and in the body, which
+// is all that some take. The library would try both by itself, and on any error.
+func (s *tokenSource) styles() []oauth2.AuthStyle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.style != oauth2.AuthStyleAutoDetect {
+		return []oauth2.AuthStyle{s.style}
+	}
+	return []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
+}
+
 // fetch gets a fresh token. It tells what became of that as the exchange that
 // it was, so that it is classified like any other.
-func (s *tokenSource) fetch(ctx context.Context, secret config.Secret) (*exchange, Reading) {
-	x := &exchange{step: Login, method: http.MethodPost, start: time.Now()}
+func (s *tokenSource) fetch(ctx context.Context, secret config.Secret, style oauth2.AuthStyle) (*exchange, Reading) {
+	x := &exchange{step: Token, method: http.MethodPost, start: time.Now()}
+	// RFC 6749, 2.3.1: both are escaped, in the form and before HTTP Basic encodes
+	// them. A form is quoted in turn.
+	escaped := url.QueryEscape(secret.Reveal())
+	x.secrets = append(slices.Clip(s.proxySecrets), config.NewSecret(escaped), basicPair(url.QueryEscape(s.settings.ClientID), escaped))
 	x.url, _ = url.Parse(s.settings.TokenURL) // it was parsed when the configuration was loaded
 	var trace tracer
-	token, err := s.grantFor(secret).Token(context.WithValue(trace.attach(ctx), oauth2.HTTPClient, s.client))
+	token, err := s.grant(secret, style).Token(context.WithValue(trace.attach(ctx), oauth2.HTTPClient, s.client))
 	x.end = time.Now()
 	x.observe(&trace, x.end)
 	if err != nil {
@@ -69,30 +87,23 @@ func (s *tokenSource) fetch(ctx context.Context, secret config.Secret) (*exchang
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.secret.Equal(secret) {
-		s.token = token
-	}
+	s.secret, s.style, s.token = secret, style, token
 	return x, Reading{State: Valid, Token: given}
 }
 
-func (s *tokenSource) grantFor(secret config.Secret) *clientcredentials.Config {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.grant == nil || !s.secret.Equal(secret) {
-		parameters := make(url.Values, len(s.settings.EndpointParams))
-		for name, value := range s.settings.EndpointParams {
-			parameters.Set(name, value)
-		}
-		s.secret, s.token = secret, nil
-		s.grant = &clientcredentials.Config{
-			ClientID:       s.settings.ClientID,
-			ClientSecret:   secret.Reveal(),
-			TokenURL:       s.settings.TokenURL,
-			Scopes:         s.settings.Scopes,
-			EndpointParams: parameters,
-		}
+func (s *tokenSource) grant(secret config.Secret, style oauth2.AuthStyle) *clientcredentials.Config {
+	parameters := make(url.Values, len(s.settings.EndpointParams))
+	for name, value := range s.settings.EndpointParams {
+		parameters.Set(name, value)
 	}
-	return s.grant
+	return &clientcredentials.Config{
+		ClientID:       s.settings.ClientID,
+		ClientSecret:   secret.Reveal(),
+		TokenURL:       s.settings.TokenURL,
+		Scopes:         s.settings.Scopes,
+		EndpointParams: parameters,
+		AuthStyle:      style,
+	}
 }
 
 // refused drops a token that an API refused, so that the next use fetches one.

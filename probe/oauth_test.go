@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"session_exporter/config"
 )
 
@@ -85,7 +87,7 @@ func TestOAuthTokenIsReused(t *testing.T) {
 		if end := results[0].CredentialExpiries["oauth2"]; !end.Equal(begin.Add(10 * time.Minute)) {
 			t.Errorf("expires %s", end)
 		}
-		if s := results[0].Steps; len(s) != 2 || s[0].Step != Login || s[0].Status != 200 || s[0].URL != "http://sso.test/token" || s[1].Step != Check {
+		if s := results[0].Steps; len(s) != 2 || s[0].Step != Token || s[0].Status != 200 || s[0].URL != "http://sso.test/token" || s[1].Step != Check {
 			t.Errorf("steps: %+v", s)
 		}
 		r := a.seen[0]
@@ -152,7 +154,15 @@ func TestOAuthFailures(t *testing.T) {
 				if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 					t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 				}
-				if r.Logins != 1 || r.LoginFailures != 1 || len(r.Steps) != 1 {
+				// What is refused in the header is tried in the body, and both count.
+				sent := 1
+				if c.state == CredentialsRejected {
+					sent = 2
+				}
+				if _, refusals := p.credential.guard.status(); refusals != sent && c.state == CredentialsRejected {
+					t.Errorf("%d refusals", refusals)
+				}
+				if r.Logins != sent || r.LoginFailures != sent || len(r.Steps) != sent {
 					t.Errorf("%+v", r)
 				}
 				<-time.After(p.endpoint.Interval)
@@ -212,7 +222,7 @@ func TestOAuthIsShared(t *testing.T) {
 	if _, ok := p.credential.oauth.held(config.NewSecret("another")); ok {
 		t.Error("a token of another secret")
 	}
-	if _, reading := p.credential.oauth.fetch(context.Background(), config.NewSecret("another")); reading.State != Valid {
+	if _, reading := p.credential.oauth.fetch(context.Background(), config.NewSecret("another"), oauth2.AuthStyleInHeader); reading.State != Valid {
 		t.Errorf("%+v", reading)
 	}
 }

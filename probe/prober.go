@@ -12,6 +12,8 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"session_exporter/config"
@@ -26,9 +28,10 @@ type Prober struct {
 	client     *client
 	credential *credential
 
-	session  *session // nil when none is held
-	patience patience // the guard's, for this endpoint
-	pause    pause
+	session  *session  // nil when none is held
+	patience *patience // the guard's, for this endpoint
+	pause    *pause
+	mask     mask // of the last exchange
 	// connectionBorn is when the connection of the last exchange was made.
 	connectionBorn time.Time
 }
@@ -80,7 +83,15 @@ func (p *Prober) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	return p.logout(ctx, new(Result))
+	found := p.logout(ctx, new(Result))
+	switch {
+	case found.loggedOut():
+		return nil
+	case found.x.err != nil:
+		return fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
+	default:
+		return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
+	}
 }
 
 // find goes the way that the endpoint authenticates.
@@ -116,8 +127,9 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
 	if withheld != nil {
 		return withheld
 	}
+	defer leave.end()
 	found := p.check(ctx, r, basicProof(p.credential.Username, leave.secret))
-	leave.judged(found.judgement())
+	found.judge(leave)
 	return found
 }
 
@@ -152,27 +164,37 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 	if withheld != nil {
 		return config.Secret{}, withheld
 	}
-	r.Logins++
-	x, reading := p.credential.oauth.fetch(ctx, leave.secret)
-	found := p.conclude(r, x, reading, proof{secrets: []config.Secret{leave.secret}})
-	leave.judged(found.judgement())
-	if found.state == Valid {
-		return reading.Token, nil
+	defer leave.end()
+	for _, style := range p.credential.oauth.styles() {
+		r.Logins++
+		x, reading := p.credential.oauth.fetch(ctx, leave.secret, style)
+		found := p.conclude(r, x, reading, proof{secrets: []config.Secret{leave.secret}})
+		found.judge(leave)
+		if found.state == Valid {
+			return reading.Token, nil
+		}
+		r.LoginFailures++
+		if found.state != CredentialsRejected || !leave.again() {
+			return config.Secret{}, found
+		}
+		withheld = found
 	}
-	r.LoginFailures++
-	return config.Secret{}, found
+	return config.Secret{}, withheld
 }
 
-// admit asks the guard for leave to send the secret, as it is now.
+// admit asks the guard for leave to send the secret, as it is now. It waits for
+// at most half of the time that the probe has, for the login needs some too.
 func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
-	leave, err := p.credential.guard.admit(ctx, p.credential.load, &p.patience)
+	waiting, cancel := context.WithTimeout(ctx, p.endpoint.Timeout/2)
+	defer cancel()
+	leave, err := p.credential.guard.admit(waiting, p.credential.load, p.patience)
 	suspended, isSuspended := errors.AsType[*suspension](err)
 	switch {
 	case err == nil:
 		return leave, nil
 	case isSuspended:
 		return nil, &finding{state: LoginSuspended, suspension: suspended, resumeAt: suspended.until}
-	case ctx.Err() != nil:
+	case waiting.Err() != nil:
 		return nil, &finding{state: LoginSuspended, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
 	default:
 		return nil, missing(err)
@@ -226,7 +248,8 @@ func (p *Prober) connectionEnds() bool {
 // conclude classifies an exchange and takes it into the result.
 func (p *Prober) conclude(r *Result, x *exchange, reading Reading, proof proof) *finding {
 	state := classify(x, reading, p.endpoint.Auth)
-	reading.mask(proof)
+	mask := p.maskOf(slices.Concat(proof.secrets, x.secrets, []config.Secret{reading.Token, p.credential.lastRead().secret}))
+	reading.mask(mask, p.credential.Username)
 	reading.clean()
 	if !x.unsent {
 		r.Steps = append(r.Steps, StepResult{
@@ -246,7 +269,7 @@ func (p *Prober) conclude(r *Result, x *exchange, reading Reading, proof proof) 
 		found.retryAfter = retryAfter(x.answer.Header)
 	}
 	if x.err != nil {
-		found.failure = clean(proof.mask(cause(x.err).Error()), maxMessage)
+		found.failure = clean(mask.texts.Replace(cause(x.err).Error()), maxMessage)
 	}
 	x.answer.Header, x.answer.Body = nil, nil // a finding may stand for long
 	return found

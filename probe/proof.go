@@ -1,7 +1,12 @@
 package probe
 
 import (
+	"cmp"
 	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -19,11 +24,20 @@ type proof struct {
 }
 
 func basicProof(username string, password config.Secret) proof {
-	encoded := base64.StdEncoding.EncodeToString([]byte(username + ":" + password.Reveal()))
-	return proof{
-		"Authorization", config.NewSecret("Basic " + encoded),
-		[]config.Secret{password, config.NewSecret(encoded)},
-	}
+	pair := basicPair(username, password.Reveal())
+	encoded := base64.StdEncoding.EncodeToString([]byte(pair.Reveal()))
+	return proof{"Authorization", config.NewSecret("Basic " + encoded), []config.Secret{password, pair}}
+}
+
+// basicPair is what HTTP Basic encodes.
+func basicPair(username, password string) config.Secret {
+	return config.NewSecret(username + ":" + password)
+}
+
+// bodyProof goes in a JSON body. What the body makes of the password is a secret
+// of its own, for a body is quoted in turn.
+func bodyProof(password config.Secret) proof {
+	return proof{secrets: []config.Secret{password, config.NewSecret(inJSON(password.Reveal()))}}
 }
 
 func bearerProof(token config.Secret) proof {
@@ -34,18 +48,67 @@ func tokenProof(header string, token config.Secret) proof {
 	return proof{header, token, []config.Secret{token}}
 }
 
-// maskable is the length from which a secret is masked in what an appliance
-// says. A shorter one is part of too many words.
-const maskable = 4
+// The lengths from which a secret is masked in what an appliance says. A shorter
+// one is part of too many words. Names are more than shown, they are compared
+// with what is expected.
+const (
+	maskable       = 4
+	maskableInName = 8
+)
 
-// mask hides the secrets of a request in a text that came back.
-func (p proof) mask(text string) string {
-	for _, secret := range p.secrets {
-		if len(secret.Reveal()) >= maskable {
-			text = strings.ReplaceAll(text, secret.Reveal(), "<secret>")
+const masked = "<secret>"
+
+// mask hides secrets in what came back.
+type mask struct {
+	secrets      []config.Secret
+	texts, names *strings.Replacer
+}
+
+// maskOf returns the mask of secrets. It is kept: from probe to probe they are
+// the same, and a mask costs more to make than a probe.
+func (p *Prober) maskOf(secrets []config.Secret) *mask {
+	if p.mask.texts == nil || !slices.EqualFunc(p.mask.secrets, secrets, config.Secret.Equal) {
+		p.mask = mask{secrets, masker(secrets, maskable), masker(secrets, maskableInName)}
+	}
+	return &p.mask
+}
+
+// masker returns what hides secrets of so many characters or more in a text that
+// came back, however it writes them. The longest go first, for one may be the
+// beginning of another.
+func masker(secrets []config.Secret, least int) *strings.Replacer {
+	var all []string
+	for _, secret := range secrets {
+		if text := secret.Reveal(); len(text) >= least {
+			all = append(all, forms(text)...)
 		}
 	}
-	return text
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	replacements := make([]string, 0, 2*len(all))
+	for _, form := range slices.Compact(all) {
+		replacements = append(replacements, form, masked)
+	}
+	return strings.NewReplacer(replacements...)
+}
+
+// forms are how a secret looks as it is, in JSON, quoted by Go's errors, in a
+// URL or a form, and in Base64.
+func forms(secret string) []string {
+	quoted := strconv.Quote(secret)
+	return []string{
+		secret,
+		inJSON(secret),
+		quoted[1 : len(quoted)-1],
+		url.QueryEscape(secret),
+		url.PathEscape(secret),
+		base64.RawStdEncoding.EncodeToString([]byte(secret)),
+		base64.RawURLEncoding.EncodeToString([]byte(secret)),
+	}
+}
+
+func inJSON(text string) string {
+	quoted, _ := json.Marshal(text) // a string can always be encoded
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // headerSafe reports whether a secret can be sent in a header as it is.

@@ -18,8 +18,8 @@ type Result struct {
 	// Steps are the requests that were sent, in order; none when the probe was
 	// withheld (see LoginSuspended, RateLimited, CredentialMissing).
 	Steps []StepResult
-	// CertificateExpiry is the earliest end of the certificates presented,
-	// zero when no fresh connection presented one.
+	// CertificateExpiry is the earliest end of the certificates presented, zero
+	// when there were none.
 	CertificateExpiry time.Time
 	// ClockSkew is the appliance's clock minus ours, nil when it did not tell.
 	ClockSkew *time.Duration
@@ -35,6 +35,7 @@ type Result struct {
 	Logins, LoginFailures int // sent, and those of them that gave no session
 	Unanswered            int // logins whose answer never came: each may have left a session that nobody can log out
 	Logouts               int // accepted by the appliance
+	LogoutFailures        int // sent and not accepted: each may have left a session
 	Expirations           int // held sessions that the appliance had ended
 	// Lifetime is how long the last of those lived.
 	Lifetime time.Duration

@@ -2,29 +2,18 @@ package probe
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"time"
-
-	"session_exporter/config"
 )
 
 // findBySession asks with the session that is held, and establishes one where
 // there is none, where it is older than session_max_age, and, once, where the
 // appliance refuses it.
 func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
-	if p.session != nil && p.sessionTooOld() {
-		// The guard is asked before the old session is given up: one that is
-		// still good is better than none.
-		leave, withheld := p.admit(ctx)
-		switch {
-		case withheld == nil:
-			_ = p.logout(ctx, r) // the appliance ends it in time, or has already
-			if failed := p.login(ctx, r, leave); failed != nil {
-				return failed
-			}
-		case withheld.state == CredentialMissing:
-			return withheld
+	if p.session != nil && p.sessionTooOld() && p.credential.guard.renewing.TryLock() {
+		defer p.credential.guard.renewing.Unlock()
+		if failed := p.retire(ctx, r); failed != nil {
+			return failed
 		}
 	}
 	for renewed := false; ; renewed = true {
@@ -47,7 +36,7 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 		if fresh || found.x.answer.Status != http.StatusUnauthorized {
 			// It may live on all the same, on another node for instance; what
 			// is only claimed to be nobody's must not pile up.
-			_ = p.logout(ctx, r)
+			p.logout(ctx, r)
 		}
 		p.session = nil
 		if renewed {
@@ -55,6 +44,28 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 			return found
 		}
 	}
+}
+
+// retire ends a session that is old and still good, if another may be
+// established now. That is not urgent, so it waits for nobody: the old session
+// is better than none, and the next probe comes soon. It returns a finding only
+// where that ends the probe.
+func (p *Prober) retire(ctx context.Context, r *Result) *finding {
+	secret, err := p.credential.load()
+	if err != nil {
+		return missing(err)
+	}
+	// The leave is not kept: an appliance may be slow to log out, and much may be
+	// refused meanwhile.
+	leave, _, _ := p.credential.guard.tryAdmit(secret, p.patience)
+	if leave == nil {
+		return nil
+	}
+	leave.end()
+	if found := p.logout(ctx, r); found.x.unsent {
+		return found // nor would a login be sent
+	}
+	return nil
 }
 
 func (p *Prober) sessionTooOld() bool {
@@ -71,44 +82,52 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	unstopped, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: leave.secret, Options: p.endpoint.Login})
-	proof := proof{secrets: []config.Secret{leave.secret}}
+	proof := bodyProof(leave.secret)
 	if call.Basic {
 		proof = basicProof(p.credential.Username, leave.secret)
 	}
-	r.Logins++
+	defer leave.end()
 	found := p.exchange(unstopped, r, Login, call, proof)
 	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
 		p.session = &session{token: token, established: time.Now()}
 	}
+	found.judge(leave)
+	if !found.x.unsent {
+		r.Logins++
+	}
 	if found.state == Valid {
-		leave.judged(Accepted)
 		return nil
 	}
-	r.LoginFailures++
+	if !found.x.unsent {
+		r.LoginFailures++
+	}
 	if found.x.err != nil && !found.x.written.IsZero() {
 		r.Unanswered++
 	}
-	leave.judged(found.judgement())
 	if p.session != nil { // given by an answer that is not as documented
-		_ = p.logout(unstopped, r)
+		p.logout(unstopped, r)
 	}
 	return found
 }
 
 // logout ends the session that is held. It is not held any more afterwards,
-// whatever the appliance says.
-func (p *Prober) logout(ctx context.Context, r *Result) error {
-	proof := p.sessionProof()
+// whatever the appliance says, unless nothing could be sent.
+func (p *Prober) logout(ctx context.Context, r *Result) *finding {
+	held := p.session
 	p.session = nil
-	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), proof)
+	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), tokenProof(p.spec.SessionHeader, held.token))
 	switch {
-	case found.x.err != nil:
-		return fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
-	case !found.x.answer.ok():
-		return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
+	case found.x.unsent:
+		p.session = held
+	case found.loggedOut():
+		r.Logouts++
+	default:
+		r.LogoutFailures++
 	}
-	r.Logouts++
-	return nil
+	return found
 }
+
+// loggedOut reports whether a logout was accepted.
+func (f *finding) loggedOut() bool { return f.x.err == nil && f.x.answer.ok() }
 
 func (p *Prober) sessionProof() proof { return tokenProof(p.spec.SessionHeader, p.session.token) }

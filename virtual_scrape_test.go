@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// A series is a metric's name, the endpoint or credential that it is about, and
+// the value of its state or code. Labels that an endpoint was given are no part
+// of it, so that it stays the same when they change.
+type series struct{ name, subject, detail string }
+
+// scrape returns what the exporter exposes: of histograms, the count.
+func (w *world) scrape() map[series]float64 {
+	w.t.Helper()
+	families, err := w.registry.Gather()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	values := make(map[series]float64)
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			s := series{name: family.GetName()}
+			for _, label := range m.GetLabel() {
+				switch label.GetName() {
+				case "endpoint", "credential":
+					s.subject = label.GetValue()
+				case "state", "code", "phase", "role", "source":
+					s.detail = label.GetValue()
+				}
+			}
+			switch family.GetType() {
+			case dto.MetricType_COUNTER:
+				values[s] = m.GetCounter().GetValue()
+			case dto.MetricType_GAUGE:
+				values[s] = m.GetGauge().GetValue()
+			default:
+				s.name += "_count"
+				values[s] = float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	return values
+}
+
+// states counts the endpoints by state.
+func states(values map[series]float64) map[string]int {
+	counts := make(map[string]int)
+	for s, value := range values {
+		if s.name == "session_state" && value == 1 {
+			counts[s.detail]++
+		}
+	}
+	return counts
+}
+
+// backwards names the counters that are less than they were. An endpoint that
+// is gone has none.
+func backwards(before, after map[series]float64) []string {
+	var wrong []string
+	for s, value := range before {
+		now, stays := after[s]
+		if stays && now < value && (strings.HasSuffix(s.name, "_total") || strings.HasSuffix(s.name, "_count")) {
+			wrong = append(wrong, fmt.Sprintf("%s of %s %s went from %v to %v", s.name, s.subject, s.detail, value, now))
+		}
+	}
+	return wrong
+}
+
+// want checks one value.
+func want(t *testing.T, values map[series]float64, s series, value float64) {
+	t.Helper()
+	if got, ok := values[s]; !ok || got != value {
+		t.Errorf("%s of %q %s is %v (there: %t), want %v", s.name, s.subject, s.detail, got, ok, value)
+	}
+}

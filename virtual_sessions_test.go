@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/simulator"
+)
+
+// TestVirtualShutdown has a quarter of the appliances hang meanwhile.
+func TestVirtualShutdown(t *testing.T) {
+	const n = 500
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newShared(t, n, passwordModules["dr login"], "right")
+		time.Sleep(2 * time.Minute)
+		want(t, w.scrape(), series{"session_exporter_sessions_held", "", ""}, n)
+		for i := range n / 4 {
+			w.site(fmt.Sprintf("site-%d.test", i)).Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{{Hang: true}} })
+		}
+		time.Sleep(5 * time.Second)
+		if took := w.stop(); took > 4*time.Second {
+			t.Errorf("the shutdown took %v, want at most 4s", took)
+		}
+		if w.left == nil || strings.Count(w.left.Error(), "endpoint ") != n/4 {
+			t.Errorf("sessions are said to be left by: %v\nwant each appliance that hangs", w.left)
+		}
+		for i := range n {
+			if left := w.site(fmt.Sprintf("site-%d.test", i)).Stats().Sessions; left != count(i < n/4) {
+				t.Errorf("site-%d has %d sessions left, want %d", i, left, count(i < n/4))
+			}
+		}
+	})
+}
+
+// TestVirtualUnanswered loses the answers of logins that were accepted.
+func TestVirtualUnanswered(t *testing.T) {
+	for name, module := range passwordModules {
+		if name == "hcx basic" {
+			continue // has no logins
+		}
+		for lost, fault := range map[string]simulator.Fault{
+			"hang":  {On: simulator.Login, After: true, Times: 1, Hang: true},
+			"reset": {On: simulator.Login, After: true, Times: 1, Reset: true},
+			"late":  {On: simulator.Login, After: true, Times: 1, Delay: 15 * time.Second},
+		} {
+			t.Run(name+" "+lost, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, slog.New(slog.DiscardHandler))
+					settings := account("right")
+					settings.Faults = []simulator.Fault{fault}
+					s := w.add("site-0", newAppliance(module, settings))
+					w.write("password", "right")
+					w.load(oneAccount(1, module))
+					w.start()
+					time.Sleep(time.Minute - time.Second)
+					if stats := s.Stats(); stats.Attempts != 1 || stats.Sessions != 1 {
+						t.Errorf("the appliance got %d logins and has %d sessions, want 1 and the one that nobody holds", stats.Attempts, stats.Sessions)
+					}
+					now := w.scrape()
+					want(t, now, series{"session_logins_unanswered_total", "site-0", ""}, 1)
+					want(t, now, series{"session_login_failures_total", "site-0", ""}, 1)
+					want(t, now, series{"session_exporter_sessions_held", "", ""}, 0)
+					want(t, now, series{"session_exporter_credential_refusals_total", "shared", ""}, 0)
+					time.Sleep(2 * time.Minute)
+					now = w.scrape()
+					want(t, now, series{"session_up", "site-0", ""}, 1)
+					want(t, now, series{"session_logins_unanswered_total", "site-0", ""}, 1)
+					w.stop()
+					if left := s.Stats().Sessions; left != 1 || w.left != nil {
+						t.Errorf("the shutdown left %d sessions (%v), want the unanswered one alone", left, w.left)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestVirtualSlowLogout has an appliance that is slow to end a session, while
+// the account's password is refused elsewhere.
+func TestVirtualSlowLogout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newShared(t, 100, passwordModules["hcx login"], "right")
+		time.Sleep(2 * time.Minute)
+		for i := range 100 {
+			w.site(fmt.Sprintf("site-%d.test", i)).Change(func(s *simulator.Settings) {
+				setPassword("changed")(s)
+				s.Faults = []simulator.Fault{{On: simulator.Logout, Delay: 9 * time.Second}}
+			})
+		}
+		time.Sleep(28*time.Minute - time.Second)
+		for i := range 3 { // the first session to be renewed is still being ended
+			w.site(fmt.Sprintf("site-%d.test", i)).restart()
+		}
+		time.Sleep(5 * time.Minute)
+		checkRefusals(t, w, 2)
+	})
+}
