@@ -48,9 +48,9 @@ func diagnose(f *finding, e *config.Endpoint) string {
 	case ServerError:
 		return fmt.Sprintf("%s reports an error of its own: the answer to the %s was %s%s.", answerer(f), requested(f), f.answered(), why(f))
 	case InvalidResponse:
-		return diagnoseForeign(f, e)
+		return diagnoseForeign(f)
 	default:
-		return diagnoseFailure(f, e)
+		return diagnoseFailure(f)
 	}
 }
 
@@ -97,7 +97,7 @@ func diagnoseSuspension(f *finding, e *config.Endpoint) string {
 	}
 }
 
-func diagnoseForeign(f *finding, e *config.Endpoint) string {
+func diagnoseForeign(f *finding) string {
 	what := "something that is not the API answered"
 	switch status := f.x.answer.Status; {
 	case f.x.err != nil:
@@ -116,7 +116,7 @@ func diagnoseForeign(f *finding, e *config.Endpoint) string {
 	return fmt.Sprintf("The answer to the %s was %s%s: %s.", requested(f), f.answered(), why(f), what)
 }
 
-func diagnoseFailure(f *finding, e *config.Endpoint) string {
+func diagnoseFailure(f *finding) string {
 	host := f.x.url.Host // the authorization server's, where a token was asked for
 	switch {
 	case f.state == Timeout:
