@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -61,22 +62,36 @@ const masked = "<secret>"
 // mask hides secrets in what came back.
 type mask struct {
 	secrets      []config.Secret
-	texts, names *strings.Replacer
+	texts, names *masker
+}
+
+// masker hides what it was made for in a text.
+type masker struct {
+	replacer *strings.Replacer
+	shortest int // of what is hidden; a shorter text, as nearly all are, has none of it
+}
+
+// Replace returns text without what it hides.
+func (m *masker) Replace(text string) string {
+	if len(text) < m.shortest {
+		return text
+	}
+	return m.replacer.Replace(text)
 }
 
 // maskOf returns the mask of secrets. It is kept: from probe to probe they are
 // the same, and a mask costs more to make than a probe.
 func (p *Prober) maskOf(secrets []config.Secret) *mask {
 	if p.mask.texts == nil || !slices.EqualFunc(p.mask.secrets, secrets, config.Secret.Equal) {
-		p.mask = mask{secrets, masker(secrets, maskable), masker(secrets, maskableInName)}
+		p.mask = mask{secrets, newMasker(secrets, maskable), newMasker(secrets, maskableInName)}
 	}
 	return &p.mask
 }
 
-// masker returns what hides secrets of so many characters or more in a text that
+// newMasker returns what hides secrets of so many characters or more in a text that
 // came back, however it writes them. The longest go first, for one may be the
 // beginning of another.
-func masker(secrets []config.Secret, least int) *strings.Replacer {
+func newMasker(secrets []config.Secret, least int) *masker {
 	var all []string
 	for _, secret := range secrets {
 		if text := secret.Reveal(); len(text) >= least {
@@ -85,10 +100,12 @@ func masker(secrets []config.Secret, least int) *strings.Replacer {
 	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	replacements := make([]string, 0, 2*len(all))
+	shortest := math.MaxInt
 	for _, form := range slices.Compact(all) {
 		replacements = append(replacements, form, masked)
+		shortest = len(form)
 	}
-	return strings.NewReplacer(replacements...)
+	return &masker{strings.NewReplacer(replacements...), shortest}
 }
 
 // forms are how a secret looks as it is, in JSON, quoted by Go's errors, in a
