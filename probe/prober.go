@@ -168,7 +168,7 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 	for _, style := range p.credential.oauth.styles() {
 		r.Logins++
 		x, reading := p.credential.oauth.fetch(ctx, leave.secret, style)
-		found := p.conclude(r, x, reading, proof{secrets: []config.Secret{leave.secret}})
+		found := p.conclude(r, x, reading, bodyProof(leave.secret))
 		found.judge(leave)
 		if found.state == Valid {
 			return reading.Token, nil
