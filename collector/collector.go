@@ -36,6 +36,11 @@ type Prober interface {
 	Probe(ctx context.Context) (probe.Result, error)
 	// Close logs out of the session that is held, if any.
 	Close(ctx context.Context) error
+	// Release gives up the session that is held, nil if none is, for another
+	// prober to adopt.
+	Release() *probe.Session
+	// Adopt takes over a session, and reports whether it could.
+	Adopt(session *probe.Session) bool
 }
 
 // Collector watches the endpoints of a configuration.
@@ -88,8 +93,8 @@ func New(credentials func() []probe.CredentialStatus, logger *slog.Logger) *Coll
 // one, nothing is applied.
 //
 // What an endpoint of the same name and API has counted goes on. One whose
-// settings are the same keeps its prober, and thereby its session, too; of the
-// others, and of those that are gone, the sessions are logged out.
+// settings are the same keeps its prober, and one with the same account at the
+// same place its session. All other sessions are logged out.
 func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoint) (Prober, error)) error {
 	c.applying.Lock()
 	defer c.applying.Unlock()

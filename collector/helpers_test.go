@@ -39,6 +39,9 @@ func (f *fake) Close(ctx context.Context) error {
 	return f.close(ctx)
 }
 
+func (f *fake) Release() *probe.Session   { return nil }
+func (f *fake) Adopt(*probe.Session) bool { return f.close == nil }
+
 func noCredentials() []probe.CredentialStatus { return nil }
 
 func idle(*config.Endpoint) Prober { return &fake{} }

@@ -97,8 +97,9 @@ func (t *target) settle(ctx context.Context) error {
 	return t.renew(ctx)
 }
 
-// renew puts the replacement into the prober's place, if there is one, and logs
-// out of what the old one held. The caller has the turn.
+// renew puts the replacement into the prober's place, if there is one, and hands
+// it the session that the old one held, or logs out of that when it is of no use
+// to the new one. The caller has the turn.
 func (t *target) renew(ctx context.Context) error {
 	t.mu.Lock()
 	old, replacement := t.prober, t.replacement
@@ -109,6 +110,11 @@ func (t *target) renew(ctx context.Context) error {
 	if replacement == nil {
 		return nil
 	}
+	held := old.Release()
+	if replacement.Adopt(held) {
+		return nil
+	}
+	old.Adopt(held)
 	return t.logout(ctx, old)
 }
 

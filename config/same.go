@@ -1,6 +1,9 @@
 package config
 
-import "reflect"
+import (
+	"maps"
+	"reflect"
+)
 
 // ProbedLike reports whether both endpoints are probed in the same way, so that
 // one's session is as good as the other's. Labels do not matter for that.
@@ -8,4 +11,15 @@ func (e *Endpoint) ProbedLike(other *Endpoint) bool {
 	a, b := *e, *other
 	a.Labels, b.Labels = nil, nil
 	return reflect.DeepEqual(a, b)
+}
+
+// SameAccount reports whether both endpoints log in to the same place as the
+// same account, so that one's session is the other's too, however else they
+// differ.
+func (e *Endpoint) SameAccount(other *Endpoint) bool {
+	return e.Auth == AuthLogin && other.Auth == AuthLogin &&
+		e.API == other.API &&
+		e.URL.String() == other.URL.String() &&
+		e.Credential.Username == other.Credential.Username &&
+		maps.Equal(e.Login, other.Login)
 }

@@ -47,7 +47,7 @@ func start(t *testing.T, a *simulator.Appliance, base string) *appliance {
 	}
 	started := &appliance{Appliance: a, server: server, url: server.URL() + base}
 	t.Cleanup(func() {
-		server.Close()
+		started.server.Close()
 		if left := a.Stats().Sessions; left > started.issued && !started.mayLeak {
 			t.Errorf("%d sessions are left on the appliance", left-started.issued)
 		}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"session_exporter/simulator"
 )
 
 const (
@@ -312,6 +314,41 @@ func TestReloadOfLabels(t *testing.T) {
 		t.Error("series with the old labels are left")
 	}
 	if stats := a.Stats(); stats.Logins != 1 || stats.Logouts != 0 {
+		t.Errorf("the appliance has seen %+v", stats)
+	}
+}
+
+// TestRenewedCA: an appliance's certificate is renewed by another CA, and our
+// file of CAs is replaced a while later. No restart is needed, and no login: the session goes over to the new trust.
+func TestRenewedCA(t *testing.T) {
+	t.Parallel()
+	renewed, err := simulator.NewCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted := newMount(t, map[string]string{"ca.pem": ca.PEM()})
+	a := newHCX(t, withAccount(password))
+	x := serve(t, fmt.Sprintf(prelude+`
+credentials:
+  account: {username: %s, password_file: %q}
+endpoints:
+%s`, trusted.path("ca.pem"), user, secretFile(t, password), a.endpoint("a", "hcx")))
+	x.await(t, want{"session_up": 1, "session_auth_success": 1})
+
+	address := strings.TrimPrefix(a.server.URL(), "https://")
+	a.server.Close()
+	eventually(t, func() error { // a connection of somebody's may have its port
+		server, err := renewed.Serve(a, address, simulator.ServerOptions{})
+		if err == nil {
+			a.server = server
+		}
+		return err
+	})
+	x.await(t, want{`session_state{state="tls_failed"}`: 1, "session_up": 0, "session_auth_success": 1})
+
+	trusted.publish(t, map[string]string{"ca.pem": renewed.PEM()})
+	x.await(t, want{"session_up": 1, `session_state{state="tls_failed"}`: 0, "session_auth_success": 1, reloadSuccessful: 1})
+	if stats := a.Stats(); stats.Logins != 1 || stats.Sessions != 1 || stats.Refusals > 0 {
 		t.Errorf("the appliance has seen %+v", stats)
 	}
 }

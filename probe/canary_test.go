@@ -107,6 +107,6 @@ func TestSecretInTransportErrorIsMasked(t *testing.T) {
 func TestSecretsPrintMasked(t *testing.T) {
 	proof := basicProof("alice", config.NewSecret(canaryPassword))
 	noCanary(t, fmt.Sprintf("%v %+v %#v", proof, proof, proof))
-	held := &session{token: config.NewSecret(canaryToken)}
+	held := &Session{token: config.NewSecret(canaryToken)}
 	noCanary(t, fmt.Sprintf("%v %+v %#v", held, held, *held))
 }

@@ -28,18 +28,12 @@ type Prober struct {
 	client     *client
 	credential *credential
 
-	session  *session  // nil when none is held
+	session  *Session  // nil when none is held
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
 	mask     mask // of the last exchange
 	// connectionBorn is when the connection of the last exchange was made.
 	connectionBorn time.Time
-}
-
-// session is one that we established.
-type session struct {
-	token       config.Secret
-	established time.Time
 }
 
 // Probe makes one probe, within the endpoint's timeout. The error is ctx's
@@ -73,6 +67,24 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		r.RolesExpected = rolesExpected(p.endpoint.Expect, r.Identity)
 	}
 	return *r, nil
+}
+
+// Release gives up the session that is held, without logging out of it, for
+// another prober to adopt. It returns nil when none is held.
+func (p *Prober) Release() *Session {
+	released := p.session
+	p.session = nil
+	return released
+}
+
+// Adopt takes over a session that was released, and reports whether it may: it
+// must be of the same account at the same place. It may take nil.
+func (p *Prober) Adopt(released *Session) bool {
+	if released != nil && !released.endpoint.SameAccount(p.endpoint) {
+		return false
+	}
+	p.session = released
+	return true
 }
 
 // Close ends the session that is held, if any, within the endpoint's timeout:

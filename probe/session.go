@@ -4,7 +4,16 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"session_exporter/config"
 )
+
+// Session is one that we established on an appliance.
+type Session struct {
+	token       config.Secret
+	established time.Time
+	endpoint    *config.Endpoint // whose login gave it
+}
 
 // findBySession asks with the session that is held, and establishes one where
 // there is none, where it is older than session_max_age, and, once, where the
@@ -89,7 +98,7 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	defer leave.end()
 	found := p.exchange(unstopped, r, Login, call, proof)
 	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
-		p.session = &session{token: token, established: time.Now()}
+		p.session = &Session{token, time.Now(), p.endpoint}
 	}
 	found.judge(leave)
 	if !found.x.unsent {
