@@ -105,8 +105,8 @@ func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return web.NewHandler(web.Options{
+		Collector:     e.watch,
 		Registry:      registry,
-		Gatherer:      e.watch.Filter(registry),
 		TelemetryPath: *f.telemetryPath,
 		RoutePrefix:   prefix,
 		Lifecycle:     e,

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,7 +30,8 @@ const shutdownTimeout = 4 * time.Second
 // changed may take, a probe that still runs included.
 const leaveTimeout = time.Minute
 
-var errStopped = errors.New("the exporter is stopping")
+// ErrStopped is the error of what is asked of a collector that is stopping.
+var ErrStopped = errors.New("the exporter is stopping")
 
 // Prober is what the collector needs of a probe.Prober.
 type Prober interface {
@@ -49,6 +52,7 @@ type Collector struct {
 	schedule *schedule
 	metrics  *ownMetrics
 	applied  atomic.Pointer[applied]
+	demand   demand
 
 	applying sync.Mutex // held by Apply; guards stopped
 	stopped  bool
@@ -58,10 +62,15 @@ type Collector struct {
 
 // applied is a configuration at work. It is immutable.
 type applied struct {
-	config   *config.Config
-	watched  []watched
-	families []family
+	config    *config.Config
+	newProber NewProber
+	watched   []watched
+	byName    map[string]watched
+	families  []family
 }
+
+// NewProber makes an endpoint's prober. It must be safe for concurrent use.
+type NewProber func(*config.Endpoint) (Prober, error)
 
 // watched is a target as one configuration wants it. The target outlives it.
 type watched struct {
@@ -71,20 +80,13 @@ type watched struct {
 	labels []*dto.LabelPair
 }
 
-func (a *applied) byName() map[string]watched {
-	all := make(map[string]watched, len(a.watched))
-	for _, w := range a.watched {
-		all[w.endpoint.Name] = w
-	}
-	return all
-}
-
 // New returns a collector that watches nothing yet. credentials tells how the
 // credentials at work stand.
 func New(credentials func() []probe.CredentialStatus, logger *slog.Logger) *Collector {
 	metrics := newOwnMetrics(credentials)
 	c := &Collector{logger: logger, metrics: metrics, schedule: newSchedule(metrics)}
 	c.applied.Store(&applied{config: &config.Config{}})
+	c.demand.init()
 	return c
 }
 
@@ -95,14 +97,19 @@ func New(credentials func() []probe.CredentialStatus, logger *slog.Logger) *Coll
 // What an endpoint of the same name and API has counted goes on. One whose
 // settings are the same keeps its prober, and one with the same account at the
 // same place its session. All other sessions are logged out.
-func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoint) (Prober, error)) error {
+func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	c.applying.Lock()
 	defer c.applying.Unlock()
 	if c.stopped {
-		return errStopped
+		return ErrStopped
 	}
-	before := c.applied.Load().byName()
-	next := &applied{config: settings, families: newFamilies(settings.LabelNames)}
+	before := maps.Clone(c.applied.Load().byName)
+	next := &applied{
+		config:    settings,
+		newProber: newProber,
+		byName:    make(map[string]watched, len(settings.Endpoints)),
+		families:  newFamilies(settings.LabelNames),
+	}
 	replaced := make(map[*target]Prober)
 	var errs []error
 	for _, endpoint := range settings.Endpoints {
@@ -117,13 +124,14 @@ func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoi
 			case stays:
 				replaced[old.target] = prober
 			default:
-				w.target = newTarget(endpoint.Name, endpoint.API, prober, c.logger)
+				w.target = c.newTarget(endpoint, prober)
 			}
 		}
 		if stays {
 			delete(before, endpoint.Name)
 		}
 		next.watched = append(next.watched, w)
+		next.byName[endpoint.Name] = w
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("applying %s: %w", settings.File, err)
@@ -139,8 +147,12 @@ func (c *Collector) Apply(settings *config.Config, newProber func(*config.Endpoi
 	for _, gone := range before {
 		c.leave(gone.close)
 	}
+	c.revisit(next)
 	return nil
 }
+
+// Config returns the configuration at work.
+func (c *Collector) Config() *config.Config { return c.applied.Load().config }
 
 // Reloaded notes whether the last attempt to load a configuration succeeded.
 func (c *Collector) Reloaded(successful bool) { c.metrics.reloaded(successful) }
@@ -179,10 +191,11 @@ func (c *Collector) Run(ctx context.Context) error {
 	c.applying.Lock()
 	c.stopped = true
 	c.applying.Unlock()
-	watched := c.applied.Load().watched
-	errs := make([]error, len(watched))
+	c.demand.end()
+	all := slices.Concat(c.applied.Load().watched, c.demand.all())
+	errs := make([]error, len(all))
 	var running sync.WaitGroup
-	for i, w := range watched {
+	for i, w := range all {
 		running.Go(func() { errs[i] = w.close(closing) })
 	}
 	running.Wait()

@@ -39,18 +39,26 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	now := c.applied.Load()
-	durationDesc := newDesc(durationName, durationHelp, now.config.LabelNames)
+	now.expose(ch, now.watched...)
 	held := 0
+	for _, w := range slices.Concat(now.watched, c.demand.all()) {
+		if result := w.found(); !result.Established.IsZero() {
+			held++
+		}
+	}
+	c.metrics.collect(ch, len(now.watched), held)
+}
+
+// expose sends the metrics of endpoints.
+func (a *applied) expose(ch chan<- prometheus.Metric, all ...watched) {
+	durationDesc := newDesc(durationName, durationHelp, a.config.LabelNames)
 	var e emitter
-	for _, w := range now.watched {
+	for _, w := range all {
 		e.labels, e.metrics = w.labels, e.metrics[:0]
 		w.mu.Lock()
-		for i := range now.families {
-			e.family = &now.families[i]
+		for i := range a.families {
+			e.family = &a.families[i]
 			e.family.read(&w.state, &e)
-		}
-		if !w.state.result.Established.IsZero() {
-			held++
 		}
 		w.mu.Unlock()
 		for _, metric := range e.metrics {
@@ -58,7 +66,6 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- &labelled{w.duration, durationDesc, w.labels}
 	}
-	c.metrics.collect(ch, len(now.watched), held)
 }
 
 // emitter gathers one endpoint's samples while its state is locked.

@@ -31,10 +31,8 @@ func (c *Collector) ProbeAll(ctx context.Context) ([]Probed, error) {
 		slots <- struct{}{}
 		running.Go(func() {
 			defer func() { <-slots }()
-			w.probe(ctx)
-			w.mu.Lock()
-			found[i] = Probed{w.endpoint, w.state.result}
-			w.mu.Unlock()
+			_ = w.probe(ctx) // it fails only when ctx is over, and then nothing was found
+			found[i] = Probed{w.endpoint, w.found()}
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 			defer cancel()
 			errs[i] = w.close(closing)

@@ -184,7 +184,7 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 			t.Errorf("%d of 100 logouts were waited for", closed.Load())
 		}
 		err := c.Apply(newSettings(), nil)
-		if !errors.Is(err, errStopped) {
+		if !errors.Is(err, ErrStopped) {
 			t.Errorf("a reload behind the end gives %v", err)
 		}
 	})

@@ -87,6 +87,7 @@ func (s *schedule) hasten(targets map[*target]bool) {
 	now := time.Now()
 	for i := range s.queue {
 		if targets[s.queue[i].target] {
+			s.queue[i].target.asked.Store(0)
 			s.queue[i].due = now
 		}
 	}
@@ -117,11 +118,14 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 	now := time.Now()
 	for len(s.queue) > 0 && !s.queue[0].due.After(now) && s.inFlight < s.slots {
 		next := heap.Pop(&s.queue).(entry) //nolint:forcetypeassert // queue holds nothing else
+		if later := next.target.freshUntil(s.current[next.target].Interval); later.After(now) {
+			heap.Push(&s.queue, entry{next.target, later})
+			continue
+		}
 		s.inFlight++
 		s.metrics.delay.Observe(now.Sub(next.due).Seconds())
 		go s.probe(ctx, next)
 	}
-	s.metrics.inFlight.Set(float64(s.inFlight))
 	s.wakeAt = now.Add(never)
 	if len(s.queue) > 0 && s.queue[0].due.After(now) {
 		s.wakeAt = s.queue[0].due
@@ -132,12 +136,11 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 // probe runs one probe and puts the endpoint back into the queue, at its next
 // time, unless a reload removed it. Times that passed meanwhile are skipped.
 func (s *schedule) probe(ctx context.Context, e entry) {
-	e.target.probe(ctx)
+	_ = e.target.probe(ctx) // it fails only when we are stopping
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
-	s.metrics.inFlight.Set(float64(s.inFlight))
 	endpoint, stays := s.current[e.target]
 	if !stays {
 		return

@@ -112,7 +112,9 @@ func TestNothingStartsWhenOver(t *testing.T) {
 		}}
 	})
 	for _, target := range c.applied.Load().watched {
-		target.probe(over)
+		if err := target.probe(over); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v", target.name, err)
+		}
 	}
 	results, err := c.ProbeAll(over)
 	if err != nil || len(results) != 100 || results[99].Result.State != probe.Unknown {
@@ -140,6 +142,8 @@ func TestNothingIsProbedAfterItsLogout(t *testing.T) {
 		runFor(t, c, 5*time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		c.applied.Load().watched[0].probe(ctx)
+		if err := c.applied.Load().watched[0].probe(ctx); !errors.Is(err, errClosed) {
+			t.Errorf("error %v", err)
+		}
 	})
 }

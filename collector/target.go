@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -18,29 +20,39 @@ import (
 type target struct {
 	name, api string
 	logger    *slog.Logger
+	inFlight  prometheus.Gauge // counts probes that run, of all targets
 
 	// turn holds one token; who has it may use prober.
 	turn   chan struct{}
 	prober Prober
 	closed chan struct{} // closed when nobody gets a turn any more
 
-	duration histogram // has its own lock
+	duration histogram    // has its own lock
+	asked    atomic.Int64 // when somebody last asked for a probe, in Unix nanoseconds; 0 for never
 
 	mu          sync.Mutex // guards the fields below
 	state       state
-	replacement Prober // takes prober's place at the next turn; nil when there is none
+	replacement Prober  // takes prober's place at the next turn; nil when there is none
+	flight      *flight // the probe that runs; nil when none does
 }
 
-func newTarget(name, api string, prober Prober, logger *slog.Logger) *target {
+// flight is a probe under way. All who ask meanwhile share it.
+type flight struct {
+	landed chan struct{} // closed at its end
+	err    error         // set before that
+}
+
+func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target {
 	return &target{
-		name:     name,
-		api:      api,
-		logger:   logger.With("endpoint", name, "api", api),
+		name:     endpoint.Name,
+		api:      endpoint.API,
+		logger:   c.logger.With("endpoint", endpoint.Name, "api", endpoint.API),
+		inFlight: c.metrics.inFlight,
 		turn:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		prober:   prober,
 		duration: newDurationHistogram(),
-		state:    newState(probe.SpecOf(api).Codes),
+		state:    newState(probe.SpecOf(endpoint.API).Codes),
 	}
 }
 
@@ -65,10 +77,39 @@ func (t *target) take(ctx context.Context) error {
 // pass gives the turn back.
 func (t *target) pass() { <-t.turn }
 
-// probe makes one probe and records it, unless ctx is over.
-func (t *target) probe(ctx context.Context) {
-	if t.take(ctx) != nil {
-		return
+// probe makes one probe and records it, unless ctx is over. Where one runs
+// already, it waits for that instead.
+func (t *target) probe(ctx context.Context) error {
+	t.mu.Lock()
+	under := t.flight
+	if under == nil {
+		t.flight = &flight{landed: make(chan struct{})}
+	}
+	own := t.flight
+	t.mu.Unlock()
+	if under != nil {
+		select {
+		case <-under.landed:
+			return under.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer func() {
+		t.mu.Lock()
+		t.flight = nil
+		t.mu.Unlock()
+		close(own.landed)
+	}()
+	t.inFlight.Inc()
+	defer t.inFlight.Dec()
+	own.err = t.probeInTurn(ctx)
+	return own.err
+}
+
+func (t *target) probeInTurn(ctx context.Context) error {
+	if err := t.take(ctx); err != nil {
+		return err
 	}
 	defer t.pass()
 	if err := t.renew(ctx); err != nil {
@@ -76,9 +117,28 @@ func (t *target) probe(ctx context.Context) {
 	}
 	result, err := t.prober.Probe(ctx)
 	if err != nil {
-		return // we are stopping, and nothing was found
+		return err // we are stopping, and nothing was found
 	}
 	t.record(&result)
+	return nil
+}
+
+// freshUntil returns when the schedule is to probe the target again because nobody
+// has asked for it. Who asks at its interval, a little late now and then, is all
+// the schedule that it needs.
+func (t *target) freshUntil(interval time.Duration) time.Time {
+	asked := t.asked.Load()
+	if asked == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, asked).Add(interval + interval/10)
+}
+
+// found returns what the last probe found.
+func (t *target) found() probe.Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.state.result
 }
 
 // replace lets another prober take over at the next turn.

@@ -57,7 +57,7 @@ func TestLog(t *testing.T) {
 					return attr
 				},
 			}))
-			a := newTarget("a", "hcx", &fake{}, logger)
+			a := New(noCredentials, logger).newTarget(newEndpoint("a"), &fake{})
 			a.state.result.State = tc.before
 			result := at(0, tc.after, check)
 			result.Duration = 2*time.Second + 1

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // httpURL parses an http:// or https:// address that has a host. The parser's
@@ -24,27 +25,34 @@ func goodHost(u *url.URL) bool {
 	return err == nil && n > 0
 }
 
-const userinfoAdvice = "must not have a user or password in it; use "
-
 func (l *loader) endpointURL(endpoint, text string) *url.URL {
-	key := join(endpoint, "url")
 	if text == "" {
 		l.needs(endpoint, "url", "needs a `url`")
 		return nil
 	}
+	u, problem := baseURL(text)
+	if problem != "" {
+		l.add(join(endpoint, "url"), "%s", problem)
+	}
+	return u
+}
+
+// baseURL parses the address of a session API, or says what is wrong with it.
+func baseURL(text string) (u *url.URL, problem string) {
 	u, ok := httpURL(text)
 	switch {
 	case !ok:
-		l.add(key, "must be an address such as https://hcx.example.com:9443")
-		return nil
+		return nil, "must be an address such as https://hcx.example.com:9443"
 	case u.User != nil:
-		l.add(key, userinfoAdvice+"`credentials`")
+		problem = userinfoAdvice + "`credentials`"
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		l.add(key, "must end with the API's base path; remove what follows `?` or `#`")
+		problem = "must end with the API's base path; remove what follows `?` or `#`"
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
-	return u
+	return u, problem
 }
+
+const userinfoAdvice = "must not have a user or password in it; use "
 
 func (l *loader) origins(key string, patterns []string) []Origin {
 	origins := make([]Origin, 0, len(patterns))
@@ -62,6 +70,19 @@ func (l *loader) origins(key string, patterns []string) []Origin {
 		}
 	}
 	return origins
+}
+
+// allows reports whether an address is of the origin. Names in other alphabets
+// have many spellings, and are refused.
+func (o Origin) allows(u *url.URL) bool {
+	host := strings.ToLower(u.Hostname())
+	if u.Scheme != o.Scheme || port(u) != o.Port || strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return false
+	}
+	if below, ok := strings.CutPrefix(o.Host, "*"); ok {
+		return len(host) > len(below) && strings.HasSuffix(host, below)
+	}
+	return host == o.Host
 }
 
 // port returns the port of a URL, the scheme's own when it names none.

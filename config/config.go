@@ -25,6 +25,8 @@ type Config struct {
 	MetricsDeny []*regexp.Regexp
 	// Credentials are all accounts, by name.
 	Credentials map[string]*Credential
+	// Modules are the settings of all modules, by name: see Target.
+	Modules map[string]Settings
 	// Endpoints are the sessions to watch, in the order of the file.
 	Endpoints []*Endpoint
 	// LabelNames is the sorted union of the label names of all endpoints.

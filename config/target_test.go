@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"errors"
+	"testing"
+
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+func withModules(t *testing.T) *config.Config {
+	t.Helper()
+	settings, err := config.Parse([]byte(`
+global: {interval: 5s}
+credentials:
+  fleet: {username: u, password: p, origins: ["https://*.example.com:9443", "https://one.example.org", "http://10.0.0.1:8080", "https://[2001:db8::1]"]}
+  homebody: {username: u, password: p}
+modules:
+  hcx: {api: hcx, credential: fleet}
+  home: {api: hcx, credential: homebody}
+  nobody: {api: hcx}
+endpoints:
+  - {name: known, url: "https://known.example.net", module: home}
+`), "f.yml", probe.APIs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+func TestTarget(t *testing.T) {
+	for name, url := range map[string]string{
+		"below the pattern": "https://hcx-a.example.com:9443",
+		"far below it":      "https://a.b.example.com:9443/base",
+		"in capitals":       "https://HCX-A.Example.COM:9443",
+		"the scheme's port": "https://one.example.org",
+		"its port said":     "https://one.example.org:443",
+		"an address":        "http://10.0.0.1:8080",
+		"an IPv6 address":   "https://[2001:db8::1]:443",
+	} {
+		t.Run(name, func(t *testing.T) {
+			endpoint, err := withModules(t).Target("hcx", url+"/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if endpoint.Name != url || endpoint.URL.String() != url {
+				t.Errorf("it is %q at %q, want both %q", endpoint.Name, endpoint.URL, url)
+			}
+			if endpoint.Auth != config.AuthLogin || endpoint.Timeout != 5*second || endpoint.Credential.Name != "fleet" {
+				t.Errorf("its settings are %+v", endpoint.Settings)
+			}
+		})
+	}
+}
+
+// A secret goes nowhere but where its origins say.
+func TestTargetForeign(t *testing.T) {
+	for name, tc := range map[string]struct{ module, url, origin string }{
+		"somewhere else":             {"hcx", "https://attacker.example/base", "https://attacker.example"},
+		"another port":               {"hcx", "https://hcx-a.example.com", "https://hcx-a.example.com"},
+		"unencrypted":                {"hcx", "http://hcx-a.example.com:9443", "http://hcx-a.example.com:9443"},
+		"the pattern's own domain":   {"hcx", "https://example.com:9443", "https://example.com:9443"},
+		"no name below it":           {"hcx", "https://.example.com:9443", "https://.example.com:9443"},
+		"a name that ends like it":   {"hcx", "https://evilexample.com:9443", "https://evilexample.com:9443"},
+		"a name that begins like it": {"hcx", "https://one.example.org.evil.example", "https://one.example.org.evil.example"},
+		"another alphabet":           {"hcx", "https://evil／.example.com:9443", "https://evil／.example.com:9443"},
+		"an endpoint's place":        {"home", "https://known.example.net", "https://known.example.net"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := withModules(t)
+			_, err := settings.Target(tc.module, tc.url)
+			want := "foreign origin: credential \"" + settings.Modules[tc.module].Credential.Name + "\" must not be sent to " + tc.origin + "; allow that with its `origins` in the configuration"
+			if !errors.Is(err, config.ErrForeignOrigin) || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
+			}
+		})
+	}
+}
+
+func TestTargetErrors(t *testing.T) {
+	const good, noAddress = "https://hcx-a.example.com:9443", "target must be an address such as https://hcx.example.com:9443"
+	for name, tc := range map[string]struct{ module, url, want string }{
+		"disguised by a user": {"hcx", good + "@attacker.example", "target must not have a user or password in it; use `credentials`"},
+		"with a query":        {"hcx", good + "?x=y", "target must end with the API's base path; remove what follows `?` or `#`"},
+		"no scheme":           {"hcx", "hcx-a.example.com:9443", noAddress},
+		"another scheme":      {"hcx", "ftp://hcx-a.example.com:9443", noAddress},
+		"nothing":             {"hcx", "", noAddress},
+		"no such module":      {"hxc", good, "there is no module \"hxc\", it must be one of: hcx, home, nobody"},
+		"no credential":       {"nobody", good, "module \"nobody\" has no `credential`; give it one in the configuration"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := withModules(t).Target(tc.module, tc.url)
+			if err == nil || err.Error() != tc.want || errors.Is(err, config.ErrForeignOrigin) {
+				t.Errorf("error %v, want %s", err, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+// stub is a prober that finds what it is told to.
+type stub struct {
+	state probe.State
+	hangs bool
+}
+
+func (s stub) Probe(ctx context.Context) (probe.Result, error) {
+	start := time.Now()
+	if s.hangs {
+		<-ctx.Done()
+		return probe.Result{State: probe.Timeout, Start: start, Duration: time.Since(start)}, nil
+	}
+	return probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}}, nil
+}
+
+func (stub) Close(context.Context) error { return nil }
+func (stub) Release() *probe.Session     { return nil }
+func (stub) Adopt(*probe.Session) bool   { return true }
+
+// newWatching is a handler over a collector of a configuration.
+func newWatching(t *testing.T, settings *config.Config) http.Handler {
+	t.Helper()
+	o := newOptions()
+	o.Collector = collector.New(func() []probe.CredentialStatus { return nil }, slog.New(slog.DiscardHandler))
+	err := o.Collector.Apply(settings, func(e *config.Endpoint) (collector.Prober, error) {
+		if e.Name == "bad" {
+			return stub{state: probe.CredentialsRejected}, nil
+		}
+		return stub{state: probe.Valid, hangs: e.Name == "slow"}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newHandler(t, o)
+}
+
+func threeEndpoints() *config.Config {
+	at := func(name string) *config.Endpoint {
+		return &config.Endpoint{
+			Name: name, URL: &url.URL{Scheme: "https", Host: name + ".test:9443"}, Labels: map[string]string{"site": "a"},
+			Settings: config.Settings{
+				API: "hcx", Module: "m", Interval: time.Minute, Timeout: 10 * time.Second,
+				Credential: &config.Credential{Name: "c", Origins: []config.Origin{{Scheme: "https", Host: "*.test", Port: "9443"}}},
+			},
+		}
+	}
+	endpoints := []*config.Endpoint{at("good"), at("bad"), at("slow")}
+	return &config.Config{
+		Endpoints: endpoints, LabelNames: []string{"site"},
+		Modules: map[string]config.Settings{"m": endpoints[0].Settings},
+	}
+}
+
+func TestProbe(t *testing.T) {
+	for _, tc := range []struct {
+		name, query string
+		status      int
+		want        []string
+	}{
+		{"good", "endpoint=good", 200, []string{`session_up{api="hcx",endpoint="good",site="a"} 1`, "\nprobe_success 1\n", "\nprobe_duration_seconds 0.25\n"}},
+		{"bad", "endpoint=bad", 200, []string{`session_state{api="hcx",endpoint="bad",site="a",state="credentials_rejected"} 1`, "\nprobe_success 0\n"}},
+		{"target", "module=m&target=https://new.test:9443", 200, []string{`session_up{api="hcx",endpoint="https://new.test:9443",site=""} 1`, "\nprobe_success 1\n"}},
+		{"unknown", "endpoint=another", 404, []string{"the configuration has no endpoint of this name"}},
+		{"foreign", "module=m&target=https://attacker.example", 403, []string{"foreign origin"}},
+		{"no such module", "module=x&target=https://new.test:9443", 400, []string{`there is no module "x"`}},
+		{"nothing", "", 400, []string{"name what to probe: /probe?endpoint=NAME, or /probe?module=MODULE&target=URL"}},
+		{"a target alone", "target=https://new.test:9443", 400, []string{"name what to probe"}},
+		{"both", "endpoint=good&module=m&target=https://new.test:9443", 400, []string{"name what to probe"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			response := ask(newWatching(t, threeEndpoints()), http.MethodGet, "/probe?"+tc.query)
+			if response.Code != tc.status {
+				t.Errorf("status %d, want %d", response.Code, tc.status)
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(response.Body.String(), want) {
+					t.Errorf("no %q in\n%s", want, response.Body)
+				}
+			}
+		})
+	}
+}
+
+// An answer must reach Prometheus before it gives up.
+func TestProbeScrapeTimeout(t *testing.T) {
+	for _, tc := range []struct {
+		header string
+		within time.Duration
+	}{{"10", 9500 * time.Millisecond}, {"2.5", 2 * time.Second}, {"0.5", 250 * time.Millisecond}} {
+		t.Run(tc.header, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				handler := newWatching(t, threeEndpoints())
+				start := time.Now()
+				response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, tc.header)
+				if took := time.Since(start); took != tc.within {
+					t.Errorf("took %s, want %s", took, tc.within)
+				}
+				if response.Code != 200 || !strings.Contains(response.Body.String(), `state="timeout"} 1`) {
+					t.Errorf("status %d, body %s", response.Code, response.Body)
+				}
+			})
+		})
+	}
+	for _, header := range []string{"0", "-1", "soon", "NaN", "Inf", "1e300"} {
+		if response := ask(newWatching(t, threeEndpoints()), http.MethodGet, "/probe?endpoint=good", scrapeTimeout, header); response.Code != http.StatusBadRequest {
+			t.Errorf("%s: status %d", header, response.Code)
+		}
+	}
+}
+
+// A probe that somebody asked for with more patience must not cost us the scrape.
+func TestProbeSharedForTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := newWatching(t, threeEndpoints())
+		var patient sync.WaitGroup
+		defer patient.Wait()
+		patient.Go(func() { ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "30") })
+		synctest.Wait()
+		start := time.Now()
+		response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "5")
+		if took := time.Since(start); response.Code != http.StatusServiceUnavailable || took >= 5*time.Second {
+			t.Errorf("status %d in %s", response.Code, took)
+		}
+	})
+}
+
+func TestDiscovery(t *testing.T) {
+	settings := threeEndpoints()
+	settings.Endpoints = settings.Endpoints[:1]
+	response := ask(newWatching(t, settings), http.MethodGet, "/sd")
+	var got any
+	if err := json.Unmarshal(response.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []any{map[string]any{
+		"targets": []any{"good"},
+		"labels": map[string]any{
+			"__param_endpoint":                 "good",
+			"__meta_session_exporter_api":      "hcx",
+			"__meta_session_exporter_module":   "m",
+			"__meta_session_exporter_url":      "https://good.test:9443",
+			"__meta_session_exporter_interval": "1m",
+			"__meta_session_exporter_timeout":  "10s",
+			"site":                             "a",
+		},
+	}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if contentType := response.Header().Get("Content-Type"); contentType != "application/json" { // Prometheus takes nothing else
+		t.Errorf("content type %q", contentType)
+	}
+	if body := ask(newWatching(t, &config.Config{}), http.MethodGet, "/sd").Body.String(); body != "[]\n" {
+		t.Errorf("without endpoints: %q", body)
+	}
+}
