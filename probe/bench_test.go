@@ -16,6 +16,7 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+	"go.uber.org/goleak"
 
 	"session_exporter/config"
 	"session_exporter/simulator"
@@ -25,12 +26,13 @@ import (
 // process it would cost more than what is measured.
 const serverVariable = "PROBE_BENCHMARK_SERVER"
 
+// TestMain fails when a goroutine outlives the tests.
 func TestMain(m *testing.M) {
 	if os.Getenv(serverVariable) != "" {
 		benchmarkServer()
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // benchmarkServer serves both APIs until its standard input ends.

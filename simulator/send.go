@@ -63,7 +63,7 @@ func (f Fault) pad(body []byte) io.Reader {
 func (f Fault) stream(ctx context.Context, w http.ResponseWriter, body io.Reader) {
 	out, flush := io.Writer(w), http.NewResponseController(w).Flush
 	if f.Gzip {
-		z := gzip.NewWriter(w)
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // which is a level
 		defer z.Close()
 		out = z
 		flushConn := flush
