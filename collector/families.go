@@ -77,7 +77,7 @@ func sessionFamilies() []family {
 				e.emitIf(id.Organizations != nil, float64(len(id.Organizations)))
 			}
 		}},
-		{name: "session_role_present", kind: gauge, labels: []string{"role"}, help: "Whether the session has a role that is named in `expect`.", read: func(s *state, e *emitter) {
+		{name: "session_role_present", kind: gauge, labels: []string{"role"}, help: "Whether the session has a role of `expect.roles`.", read: func(s *state, e *emitter) {
 			for _, role := range sortedKeys(s.result.RolesExpected) {
 				e.emit(truth(s.result.RolesExpected[role]), role)
 			}

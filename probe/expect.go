@@ -35,16 +35,15 @@ func differences(expect config.Expect, id *Identity) []string {
 	return found
 }
 
-// rolesExpected says of each role named in expect whether the session has it.
+// rolesExpected says of each role that expect wants whether the session has it.
+// Those that it forbids are left out: a 0 is a role that is missing.
 func rolesExpected(expect config.Expect, id *Identity) map[string]bool {
-	if id.Roles == nil || len(expect.Roles)+len(expect.ForbidRoles) == 0 {
+	if id.Roles == nil || len(expect.Roles) == 0 {
 		return nil
 	}
-	present := make(map[string]bool, len(expect.Roles)+len(expect.ForbidRoles))
-	for _, roles := range [][]string{expect.Roles, expect.ForbidRoles} {
-		for _, role := range roles {
-			present[role] = slices.Contains(id.Roles, role)
-		}
+	present := make(map[string]bool, len(expect.Roles))
+	for _, role := range expect.Roles {
+		present[role] = slices.Contains(id.Roles, role)
 	}
 	return present
 }

@@ -53,6 +53,9 @@ func (p *pause) note(found *finding, interval time.Duration) {
 	if wait > 0 {
 		p.found, p.until = found, time.Now().Add(wait)
 	}
+	if found.retryAfter > 0 {
+		found.resumeAt = p.until
+	}
 }
 
 // retryAfter returns how long an answer asks to be left alone (RFC 9110,

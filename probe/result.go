@@ -25,7 +25,7 @@ type Result struct {
 	ClockSkew *time.Duration
 	// Identity is set while the session is Valid or Unexpected.
 	Identity *Identity
-	// RolesExpected says of each role named in `expect` whether the session
+	// RolesExpected says of each role in `expect.roles` whether the session
 	// has it; nil when the API did not say which roles there are.
 	RolesExpected map[string]bool
 	// CredentialExpiries are the ends of the credential, by who says so:
@@ -42,8 +42,8 @@ type Result struct {
 	// Established is when the session held now was established, zero when none
 	// is held.
 	Established time.Time
-	// ResumeAt is when a withheld login may be tried again, zero when none is
-	// withheld.
+	// ResumeAt is when something is sent again, a withheld login for instance,
+	// zero when that is the next time.
 	ResumeAt time.Time
 }
 
