@@ -68,6 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	commands["check-config"] = addCheckConfig(app, s)
 	commands["demo"] = addDemo(app, s)
 	commands["simulate"] = addSimulate(app, s)
+	commands["healthcheck"] = addHealthcheck(app, s)
 	name, err := app.Parse(args)
 	switch {
 	case ended != nil:
@@ -141,6 +142,7 @@ func addCheckConfig(app *kingpin.Application, s streams) command {
 func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 	return &serverFlags{
 		log:           addLogFlags(cmd),
+		shard:         cmd.Flag("shard", "Watch only a share of the endpoints: i/n is the i-th of n, counted from 0.").PlaceHolder("<i/n>").String(),
 		toolkit:       kingpinflag.AddFlags(cmd, listenAddress),
 		telemetryPath: cmd.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").String(),
 		externalURL:   cmd.Flag("web.external-url", "URL under which the exporter is reached from outside, if a proxy serves it elsewhere than at the root.").PlaceHolder("<url>").String(),

@@ -17,6 +17,7 @@ import (
 // exporter is what a reload changes. It implements web.Lifecycle.
 type exporter struct {
 	file    string
+	shard   config.Shard // of the file's endpoints
 	watch   *collector.Collector
 	probers *probe.Factory
 	logger  *slog.Logger
@@ -63,6 +64,7 @@ func (e *exporter) reload() error {
 	e.fingerprint = config.Fingerprint(files...)
 	settings, err := config.Load(e.file, probe.APIs())
 	if err == nil {
+		settings = settings.Shard(e.shard)
 		err = e.apply(settings)
 	}
 	e.watch.Reloaded(err == nil)

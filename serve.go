@@ -28,6 +28,7 @@ import (
 // serverFlags are those of the commands that run the exporter.
 type serverFlags struct {
 	log           logFlags
+	shard         *string
 	toolkit       *toolkit.FlagConfig
 	telemetryPath *string
 	externalURL   *string
@@ -36,6 +37,10 @@ type serverFlags struct {
 
 // serve runs the exporter until ctx is cancelled, and leaves no session behind.
 func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
+	shard, err := config.ParseShard(*f.shard)
+	if err != nil {
+		return &exitError{exitMisused, fmt.Errorf("--shard is %q; it %w", *f.shard, err)}
+	}
 	logger, err := newLogger(s.err, *f.log.level, *f.log.format)
 	if err != nil {
 		return err
@@ -46,6 +51,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	exporter := newExporter(configFile, logger)
+	exporter.shard = shard
 	if err := exporter.load(); err != nil {
 		return err
 	}

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestHealthcheck(t *testing.T) {
+	answers := func(status int) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	}
+	for _, tc := range []struct {
+		name   string
+		server *httptest.Server
+		want   int
+	}{
+		{"healthy", httptest.NewServer(answers(http.StatusOK)), exitOK},
+		{"by TLS, for another name", httptest.NewTLSServer(answers(http.StatusOK)), exitOK},
+		{"asks for a password", httptest.NewServer(answers(http.StatusUnauthorized)), exitOK},
+		{"something else", httptest.NewServer(answers(http.StatusNotFound)), exitFailed},
+		{"broken", httptest.NewServer(answers(http.StatusInternalServerError)), exitFailed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			defer tc.server.Close()
+			var stderr strings.Builder
+			if code := run(t.Context(), []string{"healthcheck", "--url", tc.server.URL + "/-/healthy"}, io.Discard, &stderr); code != tc.want {
+				t.Errorf("exit code %d, want %d; %s", code, tc.want, &stderr)
+			}
+		})
+	}
+	for name, url := range map[string]string{"nobody listens": "http://127.0.0.1:1", "no URL": "://"} {
+		if code := run(t.Context(), []string{"healthcheck", "--url", url}, io.Discard, io.Discard); code == exitOK {
+			t.Errorf("%s: exit code %d", name, code)
+		}
+	}
+}
