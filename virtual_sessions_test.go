@@ -99,3 +99,34 @@ func TestVirtualSlowLogout(t *testing.T) {
 		checkRefusals(t, w, 2)
 	})
 }
+
+// TestVirtualRenewalsAreFair: with renewals that take their time, each endpoint
+// gets its turn. A password may be changed on one appliance alone, and only that
+// one's own renewal notices.
+func TestVirtualRenewalsAreFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, delay = 100, 2 * time.Second
+		w := newWorld(t, slog.New(slog.DiscardHandler))
+		for i := range n {
+			settings := account("right")
+			settings.Faults = []simulator.Fault{{On: simulator.Login, Delay: delay}}
+			w.add(fmt.Sprintf("site-%d", i), newAppliance("api: hcx", settings))
+		}
+		w.write("password", "right")
+		// With a budget of one refusal they take place one after the other.
+		w.load(strings.Replace(oneAccount(n, "{api: hcx, credential: shared}"), "password_file: password", "password_file: password, lockout_guard: {max_refusals: 1}", 1))
+		w.start()
+		const maxAge = 30 * time.Minute // by default
+		for range 180 {
+			time.Sleep(time.Minute)
+			for s, established := range w.scrape() {
+				if s.name != "session_established_timestamp_seconds" {
+					continue
+				}
+				if age := time.Since(time.UnixMilli(int64(established * 1000))); age > maxAge+2*n*delay {
+					t.Fatalf("the session of %s is %s old", s.subject, age)
+				}
+			}
+		}
+	})
+}

@@ -38,7 +38,7 @@ type secretRead struct {
 const readAgainAfter = time.Second
 
 func newCredential(settings *config.Credential, dial DialFunc) (*credential, error) {
-	c := &credential{Credential: settings, guard: &guard{settings: settings.Guard}}
+	c := &credential{Credential: settings, guard: newGuard(settings.Guard)}
 	if settings.OAuth2 != nil {
 		var err error
 		if c.oauth, err = newTokenSource(settings.OAuth2, dial); err != nil {

@@ -24,7 +24,7 @@ const slowLogin = 5 * time.Second
 // last, logins run side by side, but for those that can wait: see renewing. An
 // endpoint that refused it waits as long by itself, whatever the others say.
 type guard struct {
-	mu          sync.Mutex // guards the fields below but renewing, and every patience
+	mu          sync.Mutex // guards the fields below, and every patience
 	settings    config.LockoutGuard
 	secret      config.Secret
 	epoch       int // of the secret: what is known belongs to one of them
@@ -43,9 +43,14 @@ type guard struct {
 	// pruneAt is how many there are when those that wait for nothing are let go.
 	pruneAt int
 
-	// renewing is held while a session that is still good is replaced. Side by
-	// side, a password that was changed would be refused by all of them.
-	renewing sync.Mutex
+	// renewing has room for those who replace a session that is still good: as
+	// many as may be refused. Were it all at once, a password that was changed
+	// would be refused by all of them.
+	renewing chan struct{}
+}
+
+func newGuard(settings config.LockoutGuard) *guard {
+	return &guard{settings: settings, renewing: make(chan struct{}, settings.MaxRefusals)}
 }
 
 // patience is an endpoint's own part in the guard, which guards it.
@@ -242,7 +247,26 @@ func (g *guard) resume() {
 func (g *guard) configure(settings config.LockoutGuard) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if settings.MaxRefusals != cap(g.renewing) {
+		g.renewing = make(chan struct{}, settings.MaxRefusals)
+	}
 	g.settings = settings
+}
+
+// renew waits a while for a place among those who replace a session that is still
+// good. It returns nil when it got none, else what gives the place back.
+func (g *guard) renew(ctx context.Context, patience time.Duration) (done func()) {
+	g.mu.Lock()
+	renewing := g.renewing
+	g.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case renewing <- struct{}{}:
+		return func() { <-renewing }
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // status returns whether the credential is suspended everywhere, and how often

@@ -12,8 +12,8 @@ import (
 	"session_exporter/config"
 )
 
-func newGuard() *guard {
-	return &guard{settings: config.LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour}}
+func standardGuard() *guard {
+	return newGuard(config.LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour})
 }
 
 // try sends a secret to an endpoint and gives a verdict; it returns false when
@@ -87,7 +87,7 @@ func TestGuard(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, own := newGuard(), make([]patience, 10)
+				g, own := standardGuard(), make([]patience, 10)
 				for i, s := range c.steps {
 					<-time.After(s.wait)
 					if got := g.try(t, s.secret, &own[s.endpoint], s.verdict); got != s.admitted {
@@ -102,7 +102,7 @@ func TestGuard(t *testing.T) {
 // An untrusted secret is tried by one at a time, a trusted one side by side.
 func TestGuardOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard()
+		g := standardGuard()
 		var trying, most, tried atomic.Int32
 		attempt := func(v Verdict) {
 			leave, err := g.admit(t.Context(), always("a"), new(patience))
@@ -151,7 +151,7 @@ func TestGuardOneAtATime(t *testing.T) {
 
 func TestGuardWaitingRespectsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard()
+		g := standardGuard()
 		leave, err := g.admit(t.Context(), always("a"), new(patience))
 		if err != nil {
 			t.Fatal(err)
@@ -172,7 +172,7 @@ func TestGuardWaitingRespectsContext(t *testing.T) {
 
 // A verdict on an old secret says nothing of the new one.
 func TestGuardLateVerdict(t *testing.T) {
-	g := newGuard()
+	g := standardGuard()
 	g.try(t, "old", new(patience), Accepted)
 	own := new(patience)
 	late, err := g.admit(t.Context(), always("old"), own)
@@ -190,7 +190,7 @@ func TestGuardLateVerdict(t *testing.T) {
 // Who waited with an old secret goes on with the new one.
 func TestGuardWaitersTakeTheNewSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard()
+		g := standardGuard()
 		now := "old"
 		load := func() (config.Secret, error) { return config.NewSecret(now), nil }
 		first, err := g.admit(t.Context(), load, new(patience))
@@ -222,7 +222,7 @@ func TestGuardWaitersTakeTheNewSecret(t *testing.T) {
 
 func TestGuardResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, own := newGuard(), new(patience)
+		g, own := standardGuard(), new(patience)
 		g.try(t, "a", own, Refused)
 		g.try(t, "a", new(patience), Refused)
 		if suspended, refusals := g.status(); !suspended || refusals != 2 {

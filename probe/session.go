@@ -19,10 +19,14 @@ type Session struct {
 // there is none, where it is older than session_max_age, and, once, where the
 // appliance refuses it.
 func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
-	if p.session != nil && p.sessionTooOld() && p.credential.guard.renewing.TryLock() {
-		defer p.credential.guard.renewing.Unlock()
-		if failed := p.retire(ctx, r); failed != nil {
-			return failed
+	if p.session != nil && p.sessionTooOld() {
+		// Whoever waits gets a turn: at their own times, the same endpoints
+		// would be too late again and again.
+		if done := p.credential.guard.renew(ctx, p.endpoint.Timeout/4); done != nil {
+			defer done()
+			if failed := p.retire(ctx, r); failed != nil {
+				return failed
+			}
 		}
 	}
 	for renewed := false; ; renewed = true {
@@ -56,9 +60,9 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 }
 
 // retire ends a session that is old and still good, if another may be
-// established now. That is not urgent, so it waits for nobody: the old session
-// is better than none, and the next probe comes soon. It returns a finding only
-// where that ends the probe.
+// established now. That is not urgent, so it does not wait for the guard's leave:
+// the old session is better than none, and the next probe comes soon. It returns
+// a finding only where that ends the probe.
 func (p *Prober) retire(ctx context.Context, r *Result) *finding {
 	secret, err := p.credential.load()
 	if err != nil {
