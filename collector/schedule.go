@@ -95,6 +95,20 @@ func (s *schedule) hasten(targets map[*target]bool) {
 	s.signal()
 }
 
+// dueTimes returns when each of these is probed next. One whose probe runs has no
+// time yet.
+func (s *schedule) dueTimes(targets map[*target]bool) map[*target]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	due := make(map[*target]time.Time, len(targets))
+	for _, e := range s.queue {
+		if targets[e.target] {
+			due[e.target] = e.due
+		}
+	}
+	return due
+}
+
 // run starts probes until ctx is cancelled. Probes that run then are ctx's to
 // end; run does not wait for them.
 func (s *schedule) run(ctx context.Context) {

@@ -14,9 +14,12 @@ const maxCodes = 20
 const otherCode = "other"
 
 // state is all that is known of an endpoint. It holds nothing that grows with
-// time.
+// time, once its history is full.
 type state struct {
-	result probe.Result // the last one
+	result  probe.Result // the last one
+	since   time.Time    // when the first of its state in a row began
+	history history
+	failure *probe.Result // the last one that was sent and did not find a valid session
 
 	probes, failures    float64
 	consecutiveFailures int
@@ -46,7 +49,14 @@ func newState(documented []string) state {
 
 // record takes in what a probe found.
 func (s *state) record(r *probe.Result) {
+	if r.State != s.result.State {
+		s.since = r.Start
+	}
 	s.result = *r
+	s.history.add(r)
+	if r.State != probe.Valid && len(r.Steps) > 0 {
+		s.failure = r
+	}
 	s.probes++
 	if r.State == probe.Valid {
 		s.consecutiveFailures, s.lastSuccess = 0, r.Start

@@ -19,6 +19,7 @@ type exchange struct {
 	step   Step
 	method string
 	url    *url.URL
+	header http.Header // of the request; nil when a library made it
 
 	start, end time.Time
 	phases     Phases
@@ -78,7 +79,7 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 		x.err, x.unsent = err, true
 		return x
 	}
-	x.secrets = secrets
+	x.header, x.secrets = header, secrets
 	req := &http.Request{Method: r.call.Method, URL: &target, Host: target.Host, Header: header, Close: r.last}
 	if r.call.Body != nil {
 		req.ContentLength = int64(len(r.call.Body))

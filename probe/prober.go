@@ -31,6 +31,7 @@ type Prober struct {
 	session  *Session  // nil when none is held
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
+	traced   bool // the probe that runs is to trace every step
 	mask     mask // of the last exchange
 	// connectionBorn is when the connection of the last exchange was made.
 	connectionBorn time.Time
@@ -41,6 +42,7 @@ type Prober struct {
 // no cancellation: it only shortens the timeout.
 func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	r := &Result{Start: time.Now()}
+	p.traced = traces(ctx)
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
 	found := p.pause.finding()
@@ -61,6 +63,11 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	r.CredentialExpiries = p.credential.expiries()
 	if p.session != nil {
 		r.Established = p.session.established
+	}
+	if found.state == Valid && !p.traced {
+		for i := range r.Steps { // an expired session's, which was renewed
+			r.Steps[i].Trace = nil
+		}
 	}
 	if found.state == Valid || found.state == Unexpected {
 		r.Identity = found.reading.Identity
@@ -264,11 +271,15 @@ func (p *Prober) conclude(r *Result, x *exchange, reading Reading, proof proof) 
 	reading.mask(mask, p.credential.Username)
 	reading.clean()
 	if !x.unsent {
-		r.Steps = append(r.Steps, StepResult{
+		step := StepResult{
 			Step: x.step, Method: x.method, URL: x.url.Redacted(),
 			Status: x.answer.Status, Code: reading.Code, OpID: reading.OperationID,
 			Duration: x.end.Sub(x.start), Phases: x.phases,
-		})
+		}
+		if p.traced || state != Valid {
+			step.Trace = x.trace(mask)
+		}
+		r.Steps = append(r.Steps, step)
 	}
 	if !x.certificateExpiry.IsZero() {
 		r.CertificateExpiry = x.certificateExpiry

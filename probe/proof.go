@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"math"
 	"net/url"
 	"slices"
@@ -108,14 +109,15 @@ func newMasker(secrets []config.Secret, least int) *masker {
 	return &masker{strings.NewReplacer(replacements...), shortest}
 }
 
-// forms are how a secret looks as it is, in JSON, quoted by Go's errors, in a
-// URL or a form, and in Base64.
+// forms are how a secret looks as it is, in JSON, quoted by Go's errors, in HTML,
+// in a URL or a form, and in Base64.
 func forms(secret string) []string {
 	quoted := strconv.Quote(secret)
 	return []string{
 		secret,
 		inJSON(secret),
 		quoted[1 : len(quoted)-1],
+		html.EscapeString(secret),
 		url.QueryEscape(secret),
 		url.PathEscape(secret),
 		base64.RawStdEncoding.EncodeToString([]byte(secret)),

@@ -57,6 +57,9 @@ type StepResult struct {
 	OpID     string // the API's own operation id
 	Duration time.Duration
 	Phases   Phases
+	// Trace is set in a probe that found no valid session, where the step itself
+	// failed, and everywhere in one that was asked to: see WithTrace.
+	Trace *Trace
 }
 
 // Last returns the last request that was sent to find something out, so no

@@ -1,0 +1,50 @@
+package collector
+
+import (
+	"reflect"
+	"testing"
+	"time"
+	"unsafe"
+
+	"session_exporter/probe"
+)
+
+func TestHistory(t *testing.T) {
+	var h history
+	begin := time.UnixMicro(1_800_000_000_123_456)
+	var want []Past
+	for i := range historyLength + 30 {
+		p := Past{
+			Start:    begin.Add(time.Duration(i) * time.Minute),
+			Duration: time.Duration(i) * time.Millisecond,
+			State:    probe.States()[i%len(probe.States())],
+			Status:   400 + i, Code: "CODE", OpID: "op",
+			Phases: probe.Phases{Resolve: 1000, Connect: 2000, TLS: 3000, Processing: 4000, Transfer: 5000},
+		}
+		h.add(&probe.Result{
+			State: p.State, Start: p.Start, Duration: p.Duration,
+			Steps: []probe.StepResult{{Step: probe.Check, Status: p.Status, Code: p.Code, OpID: p.OpID, Phases: p.Phases}, {Step: probe.Logout, Status: 200}},
+		})
+		want = append(want, p)
+		kept := want[max(0, len(want)-historyLength):]
+		if got := h.all(); !reflect.DeepEqual(got, kept) {
+			t.Fatalf("after %d: %+v, want %+v", i+1, got, kept)
+		}
+	}
+}
+
+// A probe that sent nothing, and one that took for ever.
+func TestHistoryOfExtremes(t *testing.T) {
+	var h history
+	h.add(&probe.Result{State: probe.LoginSuspended, Start: time.UnixMicro(1), Duration: 1000 * time.Hour})
+	if got := h.all()[0]; got.State != probe.LoginSuspended || got.Status != 0 || got.Duration < time.Hour {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What the documentation says of its size.
+func TestHistorySize(t *testing.T) {
+	if size := unsafe.Sizeof(past{}) * historyLength; size > 7<<10+512 {
+		t.Errorf("%d bytes", size)
+	}
+}
