@@ -31,6 +31,8 @@ type Config struct {
 	Endpoints []*Endpoint
 	// LabelNames is the sorted union of the label names of all endpoints.
 	LabelNames []string
+	// YAML is the file as it was understood, with its secrets masked.
+	YAML string
 }
 
 // Auth is a way to authenticate against a session API.
@@ -100,11 +102,11 @@ type HTTP struct {
 // Expect is what a session must look like to be `valid`. Empty fields expect
 // nothing.
 type Expect struct {
-	Username      string   `yaml:"username"`
-	Roles         []string `yaml:"roles"`
-	RolesExact    bool     `yaml:"roles_exact"`
-	ForbidRoles   []string `yaml:"forbid_roles"`
-	Organizations []string `yaml:"organizations"`
+	Username      string   `yaml:"username,omitempty"`
+	Roles         []string `yaml:"roles,omitempty"`
+	RolesExact    bool     `yaml:"roles_exact,omitempty"`
+	ForbidRoles   []string `yaml:"forbid_roles,omitempty"`
+	Organizations []string `yaml:"organizations,omitempty"`
 }
 
 // Credential is one account: who we are, and one lockout budget.

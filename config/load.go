@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+	"go.yaml.in/yaml/v3"
 )
 
 // The defaults of what the file does not say.
@@ -48,10 +50,15 @@ func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
 	if !decode(text, &l.shape, l.collected) {
 		return nil, l.err()
 	}
+	masked, err := yaml.Marshal(l.shape) // now, before secrets are taken out of it
+	if err != nil {
+		return nil, fmt.Errorf("showing %s: %w", file, err)
+	}
 	l.settleCredentials()
 	l.settleModules()
 	config := &Config{
 		File:        file,
+		YAML:        string(masked),
 		MetricsDeny: l.metricsDeny(),
 		Credentials: l.credentials,
 		Modules:     l.modules,

@@ -13,69 +13,69 @@ import (
 // what was not; what is said wins over the module's, then the global setting.
 
 type fileShape struct {
-	Global      globalShape                `yaml:"global"`
-	Credentials map[string]credentialShape `yaml:"credentials"`
-	Modules     map[string]settingsShape   `yaml:"modules"`
-	Endpoints   []endpointShape            `yaml:"endpoints"`
+	Global      globalShape                `yaml:"global,omitempty"`
+	Credentials map[string]credentialShape `yaml:"credentials,omitempty"`
+	Modules     map[string]settingsShape   `yaml:"modules,omitempty"`
+	Endpoints   []endpointShape            `yaml:"endpoints,omitempty"`
 }
 
 type globalShape struct {
-	Interval    *model.Duration `yaml:"interval"`
-	Timeout     *model.Duration `yaml:"timeout"`
-	MetricsDeny []string        `yaml:"metrics_deny"`
+	Interval    *model.Duration `yaml:"interval,omitempty"`
+	Timeout     *model.Duration `yaml:"timeout,omitempty"`
+	MetricsDeny []string        `yaml:"metrics_deny,omitempty"`
 }
 
 type credentialShape struct {
-	Username string `yaml:"username"`
+	Username string `yaml:"username,omitempty"`
 
-	Password     Secret `yaml:"password"`
-	PasswordFile string `yaml:"password_file"`
-	PasswordEnv  string `yaml:"password_env"`
+	Password     Secret `yaml:"password,omitempty"`
+	PasswordFile string `yaml:"password_file,omitempty"`
+	PasswordEnv  string `yaml:"password_env,omitempty"`
 
-	Token     Secret `yaml:"token"`
-	TokenFile string `yaml:"token_file"`
-	TokenEnv  string `yaml:"token_env"`
+	Token     Secret `yaml:"token,omitempty"`
+	TokenFile string `yaml:"token_file,omitempty"`
+	TokenEnv  string `yaml:"token_env,omitempty"`
 
-	OAuth2 *promconfig.OAuth2 `yaml:"oauth2"`
+	OAuth2 *promconfig.OAuth2 `yaml:"oauth2,omitempty"`
 
-	Expires      *date           `yaml:"expires"`
-	MaxAge       *model.Duration `yaml:"max_age"`
-	Origins      []string        `yaml:"origins"`
-	LockoutGuard guardShape      `yaml:"lockout_guard"`
+	Expires      *date           `yaml:"expires,omitempty"`
+	MaxAge       *model.Duration `yaml:"max_age,omitempty"`
+	Origins      []string        `yaml:"origins,omitempty"`
+	LockoutGuard guardShape      `yaml:"lockout_guard,omitempty"`
 }
 
 type guardShape struct {
-	MaxRefusals   *int            `yaml:"max_refusals"`
-	RetryAfter    *model.Duration `yaml:"retry_after"`
-	MaxRetryAfter *model.Duration `yaml:"max_retry_after"`
+	MaxRefusals   *int            `yaml:"max_refusals,omitempty"`
+	RetryAfter    *model.Duration `yaml:"retry_after,omitempty"`
+	MaxRetryAfter *model.Duration `yaml:"max_retry_after,omitempty"`
 }
 
 type endpointShape struct {
-	Name     string            `yaml:"name"`
-	URL      string            `yaml:"url"`
-	Module   string            `yaml:"module"`
-	Labels   map[string]string `yaml:"labels"`
+	Name     string            `yaml:"name,omitempty"`
+	URL      string            `yaml:"url,omitempty"`
+	Module   string            `yaml:"module,omitempty"`
+	Labels   map[string]string `yaml:"labels,omitempty"`
 	Settings settingsShape     `yaml:",inline"`
 }
 
 // settingsShape is what a module says and an endpoint may override. Blocks
 // (login, expect, tls_config, http_headers and the proxy) are replaced whole.
 type settingsShape struct {
-	API        string            `yaml:"api"`
-	Credential string            `yaml:"credential"`
-	Auth       Auth              `yaml:"auth"`
-	Login      map[string]string `yaml:"login"`
+	API        string            `yaml:"api,omitempty"`
+	Credential string            `yaml:"credential,omitempty"`
+	Auth       Auth              `yaml:"auth,omitempty"`
+	Login      map[string]string `yaml:"login,omitempty"`
 
-	Interval         *model.Duration `yaml:"interval"`
-	Timeout          *model.Duration `yaml:"timeout"`
-	SessionMaxAge    *model.Duration `yaml:"session_max_age"`
-	ConnectionMaxAge *model.Duration `yaml:"connection_max_age"`
+	Interval         *model.Duration `yaml:"interval,omitempty"`
+	Timeout          *model.Duration `yaml:"timeout,omitempty"`
+	SessionMaxAge    *model.Duration `yaml:"session_max_age,omitempty"`
+	ConnectionMaxAge *model.Duration `yaml:"connection_max_age,omitempty"`
 
-	TLSConfig              *promconfig.TLSConfig `yaml:"tls_config"`
-	HTTPHeaders            *promconfig.Headers   `yaml:"http_headers"`
+	TLSConfig              *promconfig.TLSConfig `yaml:"tls_config,omitempty"`
+	HTTPHeaders            *promconfig.Headers   `yaml:"http_headers,omitempty"`
 	promconfig.ProxyConfig `yaml:",inline"`
 
-	Expect *Expect `yaml:"expect"`
+	Expect *Expect `yaml:"expect,omitempty"`
 }
 
 // date is a day or an instant.
