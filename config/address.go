@@ -1,10 +1,10 @@
 package config
 
 import (
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"unicode"
 )
 
 // httpURL parses an http:// or https:// address that has a host. The parser's
@@ -65,6 +65,8 @@ func (l *loader) origins(key string, patterns []string) []Origin {
 			l.add(at, "must be a scheme, host and port such as https://*.example.com:9443, and nothing behind them")
 		case strings.Contains(strings.TrimPrefix(u.Hostname(), "*."), "*"):
 			l.add(at, "`*` may stand only for the first labels of the host, as in https://*.example.com")
+		case strings.Trim(u.Hostname(), "*.") == "":
+			l.add(at, "`*.` must stand before a domain, as in https://*.example.com")
 		default:
 			origins = append(origins, Origin{Scheme: u.Scheme, Host: strings.ToLower(u.Hostname()), Port: port(u)})
 		}
@@ -72,18 +74,38 @@ func (l *loader) origins(key string, patterns []string) []Origin {
 	return origins
 }
 
-// allows reports whether an address is of the origin. Names in other alphabets
-// have many spellings, and are refused.
+// allows reports whether an address is of the origin. A pattern stands for names
+// and never for addresses.
 func (o Origin) allows(u *url.URL) bool {
-	host := strings.ToLower(u.Hostname())
-	if u.Scheme != o.Scheme || port(u) != o.Port || strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+	host, ok := canonicalHost(u)
+	if !ok || u.Scheme != o.Scheme || port(u) != o.Port {
 		return false
 	}
 	if below, ok := strings.CutPrefix(o.Host, "*"); ok {
-		return len(host) > len(below) && strings.HasSuffix(host, below)
+		_, err := netip.ParseAddr(host)
+		return err != nil && len(host) > len(below) && strings.HasSuffix(host, below)
 	}
 	return host == o.Host
 }
+
+// canonicalHost returns the one spelling of a URL's host: an address as netip
+// writes it, a name in small letters. It refuses what is dialled as another than it
+// looks: names in other alphabets, whose letters have many spellings, and
+// addresses with a zone, which may be any text.
+func canonicalHost(u *url.URL) (string, bool) {
+	host := u.Hostname()
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.String(), address.Zone() == ""
+	}
+	for _, r := range host {
+		if !strings.ContainsRune(nameCharacters, r) {
+			return "", false
+		}
+	}
+	return strings.ToLower(host), host != ""
+}
+
+const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
 // port returns the port of a URL, the scheme's own when it names none.
 func port(u *url.URL) string {

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"session_exporter/config"
@@ -29,22 +30,22 @@ endpoints:
 }
 
 func TestTarget(t *testing.T) {
-	for name, url := range map[string]string{
-		"below the pattern": "https://hcx-a.example.com:9443",
-		"far below it":      "https://a.b.example.com:9443/base",
-		"in capitals":       "https://HCX-A.Example.COM:9443",
-		"the scheme's port": "https://one.example.org",
-		"its port said":     "https://one.example.org:443",
-		"an address":        "http://10.0.0.1:8080",
-		"an IPv6 address":   "https://[2001:db8::1]:443",
+	for name, tc := range map[string]struct{ url, canonical string }{
+		"below the pattern": {"https://hcx-a.example.com:9443", "https://hcx-a.example.com:9443"},
+		"far below it":      {"https://a.b.example.com:9443/base", "https://a.b.example.com:9443/base"},
+		"in capitals":       {"HTTPS://HCX-A.Example.COM:9443", "https://hcx-a.example.com:9443"},
+		"the scheme's port": {"https://one.example.org", "https://one.example.org"},
+		"its port said":     {"https://one.example.org:443", "https://one.example.org"},
+		"an address":        {"http://10.0.0.1:8080", "http://10.0.0.1:8080"},
+		"an IPv6 address":   {"https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			endpoint, err := withModules(t).Target("hcx", url+"/")
+			endpoint, err := withModules(t).Target("hcx", tc.url+"/")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if endpoint.Name != url || endpoint.URL.String() != url {
-				t.Errorf("it is %q at %q, want both %q", endpoint.Name, endpoint.URL, url)
+			if endpoint.Name != tc.canonical || endpoint.URL.String() != tc.canonical {
+				t.Errorf("it is %q at %q, want both %q", endpoint.Name, endpoint.URL, tc.canonical)
 			}
 			if endpoint.Auth != config.AuthLogin || endpoint.Timeout != 5*second || endpoint.Credential.Name != "fleet" {
 				t.Errorf("its settings are %+v", endpoint.Settings)
@@ -64,6 +65,8 @@ func TestTargetForeign(t *testing.T) {
 		"a name that ends like it":   {"hcx", "https://evilexample.com:9443", "https://evilexample.com:9443"},
 		"a name that begins like it": {"hcx", "https://one.example.org.evil.example", "https://one.example.org.evil.example"},
 		"another alphabet":           {"hcx", "https://evil／.example.com:9443", "https://evil／.example.com:9443"},
+		"a zone that ends like it":   {"hcx", "https://[::1%25.example.com]:9443", "https://[::1%.example.com]:9443"},
+		"a letter that lowers to it": {"hcx", "https://hcx.\u0130nitech.example.com:9443", "https://hcx.\u0130nitech.example.com:9443"},
 		"an endpoint's place":        {"home", "https://known.example.net", "https://known.example.net"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +88,7 @@ func TestTargetErrors(t *testing.T) {
 		"no scheme":           {"hcx", "hcx-a.example.com:9443", noAddress},
 		"another scheme":      {"hcx", "ftp://hcx-a.example.com:9443", noAddress},
 		"nothing":             {"hcx", "", noAddress},
+		"too long":            {"hcx", good + "/" + strings.Repeat("x", 2000), "target must not be longer than 2000 bytes"},
 		"no such module":      {"hxc", good, "there is no module \"hxc\", it must be one of: hcx, home, nobody"},
 		"no credential":       {"nobody", good, "module \"nobody\" has no `credential`; give it one in the configuration"},
 	} {
@@ -94,5 +98,16 @@ func TestTargetErrors(t *testing.T) {
 				t.Errorf("error %v, want %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// A pattern of every name is no pattern.
+func TestOriginOfEverything(t *testing.T) {
+	_, err := config.Parse([]byte(`
+credentials: {a: {token: t, origins: ["https://*."]}}
+modules: {m: {api: hcx, credential: a}}
+`), "f.yml", probe.APIs())
+	if want := "f.yml:2: credentials.a.origins[0]: `*.` must stand before a domain, as in https://*.example.com"; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
