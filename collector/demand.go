@@ -98,8 +98,12 @@ func (c *Collector) ask(ctx context.Context, now *applied, w watched, within tim
 			probing, cancel = context.WithTimeout(probing, within)
 			defer cancel()
 		}
-		w.asked.Store(time.Now().UnixNano())
-		probed <- w.probe(probing)
+		asked := time.Now()
+		err := w.probe(probing)
+		if err == nil { // else nothing was found, and the schedule must go on
+			w.asked.Store(asked.UnixNano())
+		}
+		probed <- err
 	}()
 	select {
 	case err := <-probed:

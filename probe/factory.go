@@ -185,7 +185,9 @@ func (b *Batch) pauseOf(endpoint *config.Endpoint) *pause {
 	return own
 }
 
-func pauseKey(endpoint *config.Endpoint) string { return endpoint.Name + " " + endpoint.URL.String() }
+func pauseKey(endpoint *config.Endpoint) string {
+	return endpoint.API + " " + endpoint.Name + " " + endpoint.URL.String()
+}
 
 // Commit puts the credentials to work.
 func (b *Batch) Commit() {

@@ -124,8 +124,12 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 }
 
 // logout ends the session that is held. It is not held any more afterwards,
-// whatever the appliance says, unless nothing could be sent.
+// whatever the appliance says, unless nothing could be sent. Like a login, it is
+// not cut off when we are stopping.
 func (p *Prober) logout(ctx context.Context, r *Result) *finding {
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
 	held := p.session
 	p.session = nil
 	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), tokenProof(p.spec.SessionHeader, held.token))
