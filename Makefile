@@ -7,6 +7,9 @@ BIN := $(CURDIR)/.bin
 # Prometheus and promtool are pinned in tools/go.mod.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+ALERTMANAGER_VERSION := v0.31.1
+ALERTMANAGER := $(BIN)/alertmanager-$(ALERTMANAGER_VERSION)
+AMTOOL := $(BIN)/amtool-$(ALERTMANAGER_VERSION)
 
 # Set these when building from an archive, without git.
 VERSION    ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0-dev)
@@ -26,19 +29,31 @@ LDFLAGS = -s -w \
 # Each target of each package has this long.
 FUZZTIME ?= 30s
 
-.PHONY: build test lint fmt bench fuzz tools demo clean
+.PHONY: build test lint fmt bench fuzz deploy tools demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
-# The end-to-end tests find Prometheus and promtool in .bin/. What reads hostile
-# answers by the thousand is not for the race detector.
+# The end-to-end tests find Prometheus and its kin in .bin/; one waits for an alert
+# that takes five minutes to fire. What reads hostile answers by the thousand is not
+# for the race detector.
 test: tools
 	go vet ./...
-	go test -race ./...
+	go test -race -timeout 20m ./...
 	go test -run '^TestHostile' .
 	$(GOLANGCI_LINT) run
+	$(MAKE) deploy
 	$(MAKE) fuzz
+
+# What is in deploy/: manifests against their real types, the Dockerfile, the
+# dashboards. Needs Node.js and systemd-analyze, which is installed where apt can.
+deploy:
+	command -v systemd-analyze >/dev/null || { apt-get update && apt-get install -y --no-install-recommends systemd; }
+	npm --prefix tools/manifests ci
+	npm --prefix tools/manifests run lint
+	go -C tools/manifests test ./...
+	npm --prefix tools/grafana ci
+	npm --prefix tools/grafana run check
 
 lint: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run
@@ -58,7 +73,7 @@ fuzz:
 	done
 
 # The first time takes minutes; after that Go's build cache leaves little but linking.
-tools: $(BIN)/prometheus $(BIN)/promtool $(GOLANGCI_LINT)
+tools: $(BIN)/prometheus $(BIN)/promtool $(ALERTMANAGER) $(AMTOOL) $(GOLANGCI_LINT)
 
 # remove_all_sd leaves out the service discoveries that need a cloud's SDK.
 $(BIN)/prometheus $(BIN)/promtool: tools/go.mod
@@ -69,6 +84,10 @@ $(BIN)/prometheus $(BIN)/promtool: tools/go.mod
 $(GOLANGCI_LINT):
 	GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(BIN)/golangci-lint $@
+
+$(ALERTMANAGER) $(AMTOOL):
+	GOBIN=$(BIN) go install github.com/prometheus/alertmanager/cmd/$(@F:-$(ALERTMANAGER_VERSION)=)@$(ALERTMANAGER_VERSION)
+	mv $(@:-$(ALERTMANAGER_VERSION)=) $@
 
 demo:
 	go run . demo
