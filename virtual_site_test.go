@@ -25,6 +25,7 @@ type site struct {
 	last     time.Time  // when the last request came
 	heard    int        // refusals of a password that the client was told of
 	lost     int        // logins without an answer
+	lostLast time.Time  // when the last one was given up
 	held     held       // what the client must think it holds
 	orphans  int        // live sessions that the client does not hold
 }
@@ -99,6 +100,7 @@ func (s *site) leave(r *http.Request, w *noted, before simulator.Stats, answered
 	case http.MethodPost:
 		if !answered {
 			s.lost++
+			s.lostLast = time.Now()
 		}
 		if after.Logins > before.Logins {
 			s.opened(answered && w.hasToken(), after.Sessions > before.Sessions)

@@ -49,7 +49,7 @@ type Phases struct {
 	Resolve, Connect, TLS, Processing, Transfer time.Duration
 }
 
-// request is what do needs to know beside the call.
+// request is what prepare needs to know beside the call.
 type request struct {
 	step  Step
 	call  Call
@@ -59,25 +59,19 @@ type request struct {
 	last bool
 }
 
-// do sends a request and reads the answer. ctx bounds both.
-func (c *client) do(ctx context.Context, r request) *exchange {
+// prepare makes a request. It returns none when that cannot be, and the exchange
+// says why.
+func (c *client) prepare(r request) (*exchange, *http.Request) {
 	target := *r.base
 	target.Path += r.call.Path
 	if target.RawPath != "" {
 		target.RawPath += r.call.Path // which needs no escape
 	}
 	x := &exchange{step: r.step, method: r.call.Method, url: &target, start: time.Now()}
-	defer func() {
-		x.end = time.Now()
-		if x.err != nil && ctx.Err() != nil {
-			x.err = ctx.Err() // whatever it was cut off at
-		}
-	}()
-
 	header, secrets, err := c.header(r)
 	if err != nil {
-		x.err, x.unsent = err, true
-		return x
+		x.err, x.unsent, x.end = err, true, time.Now()
+		return x, nil
 	}
 	x.header, x.secrets = header, secrets
 	req := &http.Request{Method: r.call.Method, URL: &target, Host: target.Host, Header: header, Close: r.last}
@@ -88,20 +82,32 @@ func (c *client) do(ctx context.Context, r request) *exchange {
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.call.Body)), nil }
 		req.Body, _ = req.GetBody()
 	}
-	var trace tracer
-	response, err := c.transport.RoundTrip(req.WithContext(trace.attach(ctx))) //nolint:bodyclose // read closes it
+	return x, req
+}
+
+// send sends the request of an exchange and reads the answer. ctx bounds both.
+func (c *client) send(ctx context.Context, x *exchange, req *http.Request, t *tracer) {
+	response, err := c.transport.RoundTrip(req.WithContext(t.attach(ctx))) //nolint:bodyclose // read closes it
 	if err != nil {
 		x.err = err
-		x.observe(&trace, time.Now())
 		x.certificateExpiry = earliestExpiry(unverified(err))
-		return x
+	} else {
+		x.read(response)
+		if response.TLS != nil {
+			x.certificateExpiry = earliestExpiry(response.TLS.PeerCertificates)
+		}
 	}
-	x.read(response)
-	x.observe(&trace, time.Now())
-	if response.TLS != nil {
-		x.certificateExpiry = earliestExpiry(response.TLS.PeerCertificates)
+	x.finish(ctx, t)
+}
+
+// finish notes that the exchange is over, or that ctx is and nobody waits for
+// its end.
+func (x *exchange) finish(ctx context.Context, t *tracer) {
+	x.end = time.Now()
+	x.observe(t)
+	if x.err != nil && ctx.Err() != nil {
+		x.err = ctx.Err() // whatever it was cut off at
 	}
-	return x
 }
 
 // header returns the headers of a request, the configured ones included, and

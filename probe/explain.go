@@ -31,7 +31,7 @@ func diagnose(f *finding, e *config.Endpoint) string {
 	case Unexpected:
 		return fmt.Sprintf("%q is logged in, but %s.", f.reading.Identity.Username, listed(f.differences))
 	case Forbidden:
-		return fmt.Sprintf("The appliance accepts %s, but does not let it %s (%s).", presentedAs(f, e), attempt(f), f.answered())
+		return fmt.Sprintf("The appliance accepts %s, but does not let it %s (%s).", presentedAs(f, e), purpose(f), f.answered())
 	case SessionExpired, CredentialsRejected:
 		return diagnoseRefusal(f, e)
 	case LoginSuspended:
@@ -182,8 +182,8 @@ func requested(f *finding) string {
 	return string(f.x.step)
 }
 
-// attempt says what a step does.
-func attempt(f *finding) string {
+// purpose says what a step is for.
+func purpose(f *finding) string {
 	if f.x.step != Check {
 		return "log in"
 	}

@@ -40,6 +40,9 @@ func (f *finding) vainLogin() bool {
 	return f.refusedAtOnce || ((f.x.step == Login || f.x.step == Token) && reached && f.state.Verdict() != Refused && f.state != Valid)
 }
 
+// unanswered reports whether something was sent and no complete answer came.
+func (f *finding) unanswered() bool { return f.x.err != nil && !f.x.written.IsZero() }
+
 // judge tells the guard what became of a secret that was sent. A refusal counts
 // for the account's sake, whatever else the answer says; a 403 without the API's
 // own word for it may be anybody's, and is no acceptance.

@@ -176,6 +176,7 @@ type leave struct {
 	secret config.Secret
 	free   func()
 	slow   *time.Timer
+	lent   bool // to the fate of what was sent, which gives it back
 }
 
 // judge tells the guard how a login ended.
@@ -188,8 +189,14 @@ func (l *leave) again() bool {
 	return l.epoch == l.guard.epoch && l.guard.refusals < l.guard.settings.MaxRefusals
 }
 
-// end gives the leave back.
+// end gives the leave back, unless it is lent.
 func (l *leave) end() {
+	if !l.lent {
+		l.giveBack()
+	}
+}
+
+func (l *leave) giveBack() {
 	l.slow.Stop()
 	l.free()
 }

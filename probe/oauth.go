@@ -63,32 +63,31 @@ func (s *tokenSource) styles() []oauth2.AuthStyle {
 	return []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
 }
 
-// fetch gets a fresh token. It tells what became of that as the exchange that
-// it was, so that it is classified like any other.
-func (s *tokenSource) fetch(ctx context.Context, secret config.Secret, style oauth2.AuthStyle) (*exchange, Reading) {
+// attempt prepares to get a fresh token. What becomes of it is told as the
+// exchange that it is, so that it is classified like any other.
+func (s *tokenSource) attempt(secret config.Secret, style oauth2.AuthStyle) *attempt {
 	x := &exchange{step: Token, method: http.MethodPost, start: time.Now()}
 	// RFC 6749, 2.3.1: both are escaped, in the form and before HTTP Basic encodes
 	// them. A form is quoted in turn.
 	escaped := url.QueryEscape(secret.Reveal())
 	x.secrets = append(slices.Clip(s.proxySecrets), config.NewSecret(escaped), basicPair(url.QueryEscape(s.settings.ClientID), escaped))
 	x.url, _ = url.Parse(s.settings.TokenURL) // it was parsed when the configuration was loaded
-	var trace tracer
-	token, err := s.grant(secret, style).Token(context.WithValue(trace.attach(ctx), oauth2.HTTPClient, s.client))
-	x.end = time.Now()
-	x.observe(&trace, x.end)
-	if err != nil {
-		reading := x.refusal(ctx, err)
-		return x, reading
-	}
-	x.answer.Status = http.StatusOK
-	given := config.NewSecret(token.AccessToken)
-	if !headerSafe(given) {
-		return x, Reading{State: InvalidResponse, Why: "its token has characters that no HTTP header can carry"}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.secret, s.style, s.token = secret, style, token
-	return x, Reading{State: Valid, Token: given}
+	return &attempt{x: x, proof: bodyProof(secret), send: func(ctx context.Context, x *exchange, t *tracer) Reading {
+		token, err := s.grant(secret, style).Token(context.WithValue(t.attach(ctx), oauth2.HTTPClient, s.client))
+		defer x.finish(ctx, t)
+		if err != nil {
+			return x.refusal(ctx, err)
+		}
+		x.answer.Status = http.StatusOK
+		given := config.NewSecret(token.AccessToken)
+		if !headerSafe(given) {
+			return Reading{State: InvalidResponse, Why: "its token has characters that no HTTP header can carry"}
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.secret, s.style, s.token = secret, style, token
+		return Reading{State: Valid, Token: given}
+	}}
 }
 
 func (s *tokenSource) grant(secret config.Secret, style oauth2.AuthStyle) *clientcredentials.Config {

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -222,7 +221,7 @@ func TestOAuthIsShared(t *testing.T) {
 	if _, ok := p.credential.oauth.held(config.NewSecret("another")); ok {
 		t.Error("a token of another secret")
 	}
-	if _, reading := p.credential.oauth.fetch(context.Background(), config.NewSecret("another"), oauth2.AuthStyleInHeader); reading.State != Valid {
+	if reading := p.credential.oauth.attempt(config.NewSecret("another"), oauth2.AuthStyleInHeader).make(t.Context()); reading.State != Valid {
 		t.Errorf("%+v", reading)
 	}
 }

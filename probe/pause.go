@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -8,12 +9,14 @@ import (
 )
 
 // pause is a time in which nothing is sent, because the appliance asked for
-// it, or because a login failed in a way that trying again at once would only
-// make worse. The finding that began it stands meanwhile.
+// it, because a login failed in a way that trying again at once would only make
+// worse, or because the answer to a secret is still to come. The finding that
+// began it stands meanwhile.
 type pause struct {
 	found    *finding
 	until    time.Time
-	failures int // logins in a row that came to nothing
+	failures int   // logins in a row that came to nothing
+	fate     *fate // of the secret sent last, nil when it is known
 }
 
 // loginBackoff is how many intervals to let pass between logins that fail for
@@ -26,8 +29,12 @@ const (
 	maxRetryAfter   = time.Hour
 )
 
-// finding returns the one that stands while the pause lasts, else nil.
-func (p *pause) finding() *finding {
+// finding returns the one that stands while the pause lasts, else nil. It waits
+// for the fate of what was sent, within ctx, and takes that into the result.
+func (p *pause) finding(ctx context.Context, r *Result) *finding {
+	if !p.learn(ctx, r) {
+		return p.fate.found
+	}
 	if p.found == nil || !time.Now().Before(p.until) {
 		p.found = nil
 		return nil
@@ -35,6 +42,24 @@ func (p *pause) finding() *finding {
 	standing := *p.found
 	standing.resumeAt = p.until
 	return &standing
+}
+
+// learn waits for the fate of the secret sent last, and takes it into a result.
+// It reports whether it is known.
+func (p *pause) learn(ctx context.Context, r *Result) bool {
+	if p.fate == nil {
+		return true
+	}
+	select {
+	case <-p.fate.known:
+	case <-ctx.Done():
+		return false
+	}
+	r.Unanswered += p.fate.result.Unanswered
+	r.Logouts += p.fate.result.Logouts
+	r.LogoutFailures += p.fate.result.LogoutFailures
+	p.fate = nil
+	return true
 }
 
 // note begins a pause where a finding asks for one.

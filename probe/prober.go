@@ -45,7 +45,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	p.traced = traces(ctx)
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	found := p.pause.finding()
+	found := p.pause.finding(timed, r)
 	if found == nil {
 		found = p.find(timed, r)
 		p.pause.note(found, p.endpoint.Interval)
@@ -94,23 +94,26 @@ func (p *Prober) Adopt(released *Session) bool {
 	return true
 }
 
-// Close ends the session that is held, if any, within the endpoint's timeout:
-// it is the end of the prober.
+// Close ends the session that is held, if any, and waits for the answer to a
+// login that has none yet, to log out of what it gives. It takes at most the
+// endpoint's timeout, and is the end of the prober.
 func (p *Prober) Close(ctx context.Context) error {
-	if p.session == nil {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	found := p.logout(ctx, new(Result))
-	switch {
-	case found.loggedOut():
-		return nil
-	case found.x.err != nil:
-		return fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
-	default:
-		return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
+	if p.session != nil {
+		found := p.logout(ctx, new(Result))
+		switch {
+		case found.loggedOut():
+		case found.x.err != nil:
+			return fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
+		default:
+			return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
+		}
 	}
+	if !p.pause.learn(ctx, new(Result)) {
+		return fmt.Errorf("a login was sent to %s that it has not answered yet", p.endpoint.URL.Host)
+	}
+	return nil
 }
 
 // find goes the way that the endpoint authenticates.
@@ -147,9 +150,8 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
 		return withheld
 	}
 	defer leave.end()
-	found := p.check(ctx, r, basicProof(p.credential.Username, leave.secret))
-	found.judge(leave)
-	return found
+	asked := p.request(Check, p.api.Call(Check, Account{}), basicProof(p.credential.Username, leave.secret))
+	return p.compare(p.submit(ctx, r, p.attempt(asked), leave))
 }
 
 // findByOAuth presents a bearer token (RFC 6750) that OAuth 2.0 gave. One that
@@ -186,11 +188,9 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 	defer leave.end()
 	for _, style := range p.credential.oauth.styles() {
 		r.Logins++
-		x, reading := p.credential.oauth.fetch(ctx, leave.secret, style)
-		found := p.conclude(r, x, reading, bodyProof(leave.secret))
-		found.judge(leave)
+		found := p.submit(ctx, r, p.credential.oauth.attempt(leave.secret, style), leave)
 		if found.state == Valid {
-			return reading.Token, nil
+			return found.reading.Token, nil
 		}
 		r.LoginFailures++
 		if found.state != CredentialsRejected || !leave.again() {
@@ -227,7 +227,11 @@ func missing(err error) *finding {
 
 // check asks who we are.
 func (p *Prober) check(ctx context.Context, r *Result, proof proof) *finding {
-	found := p.exchange(ctx, r, Check, p.api.Call(Check, Account{}), proof)
+	return p.compare(p.exchange(ctx, r, p.request(Check, p.api.Call(Check, Account{}), proof)))
+}
+
+// compare takes what is expected into what was found.
+func (p *Prober) compare(found *finding) *finding {
 	if found.state == Valid {
 		if different := differences(p.endpoint.Expect, found.reading.Identity); len(different) > 0 {
 			found.state, found.differences = Unexpected, different
@@ -237,21 +241,35 @@ func (p *Prober) check(ctx context.Context, r *Result, proof proof) *finding {
 }
 
 // exchange sends one request and concludes what its answer means.
-func (p *Prober) exchange(ctx context.Context, r *Result, step Step, call Call, proof proof) *finding {
-	last := p.connectionEnds()
-	x := p.client.do(ctx, request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: last})
-	p.connectionBorn = x.connectionBorn
-	if last {
-		p.connectionBorn = time.Time{}
+func (p *Prober) exchange(ctx context.Context, r *Result, asked request) *finding {
+	a := p.attempt(asked)
+	return p.conclude(r, a, a.make(ctx))
+}
+
+// request is the next one to the endpoint.
+func (p *Prober) request(step Step, call Call, proof proof) request {
+	return request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: p.connectionEnds()}
+}
+
+// attempt prepares a request. It is safe for concurrent use.
+func (p *Prober) attempt(asked request) *attempt {
+	x, req := p.client.prepare(asked)
+	a := &attempt{x: x, proof: asked.proof, last: asked.last}
+	if req == nil {
+		return a
 	}
-	var reading Reading
-	if x.err == nil && !x.tooLarge {
-		reading = p.api.Read(step, x.answer)
+	a.send = func(ctx context.Context, x *exchange, t *tracer) Reading {
+		p.client.send(ctx, x, req, t)
+		if x.err != nil || x.tooLarge {
+			return Reading{}
+		}
+		reading := p.api.Read(asked.step, x.answer)
+		if !headerSafe(reading.Token) {
+			return Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
+		}
+		return reading
 	}
-	if !headerSafe(reading.Token) {
-		reading = Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
-	}
-	return p.conclude(r, x, reading, proof)
+	return a
 }
 
 // connectionEnds reports whether the connection will be too old for the probe
@@ -265,9 +283,16 @@ func (p *Prober) connectionEnds() bool {
 }
 
 // conclude classifies an exchange and takes it into the result.
-func (p *Prober) conclude(r *Result, x *exchange, reading Reading, proof proof) *finding {
+func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
+	x := a.x
+	if x.step != Token {
+		p.connectionBorn = x.connectionBorn
+		if a.last {
+			p.connectionBorn = time.Time{}
+		}
+	}
 	state := classify(x, reading, p.endpoint.Auth)
-	mask := p.maskOf(slices.Concat(proof.secrets, x.secrets, []config.Secret{reading.Token, p.credential.lastRead().secret}))
+	mask := p.maskOf(slices.Concat(a.proof.secrets, x.secrets, []config.Secret{reading.Token, p.credential.lastRead().secret}))
 	reading.mask(mask, p.credential.Username)
 	reading.clean()
 	if !x.unsent {

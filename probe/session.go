@@ -100,11 +100,10 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 		proof = basicProof(p.credential.Username, leave.secret)
 	}
 	defer leave.end()
-	found := p.exchange(unstopped, r, Login, call, proof)
+	found := p.submit(unstopped, r, p.attempt(p.request(Login, call, proof)), leave)
 	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
 		p.session = &Session{token, time.Now(), p.endpoint}
 	}
-	found.judge(leave)
 	if !found.x.unsent {
 		r.Logins++
 	}
@@ -114,7 +113,7 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	if !found.x.unsent {
 		r.LoginFailures++
 	}
-	if found.x.err != nil && !found.x.written.IsZero() {
+	if !leave.lent && found.unanswered() {
 		r.Unanswered++
 	}
 	if p.session != nil { // given by an answer that is not as documented
@@ -132,7 +131,7 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 	defer cancel()
 	held := p.session
 	p.session = nil
-	found := p.exchange(ctx, r, Logout, p.api.Call(Logout, Account{}), tokenProof(p.spec.SessionHeader, held.token))
+	found := p.exchange(ctx, r, p.request(Logout, p.api.Call(Logout, Account{}), tokenProof(p.spec.SessionHeader, held.token)))
 	switch {
 	case found.x.unsent:
 		p.session = held

@@ -62,11 +62,20 @@ func (t *tracer) markFirst(at *time.Time) {
 	}
 }
 
-// observe takes what the trace saw of an exchange that ended at end. A part
-// that never ended lasted until then.
-func (x *exchange) observe(t *tracer, end time.Time) {
+// sending reports whether there is a connection, so that something may have been
+// sent.
+func (t *tracer) sending() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return !t.gotConn.IsZero()
+}
+
+// observe takes what the trace saw of an exchange, up to its end. A part that
+// never ended lasted until then.
+func (x *exchange) observe(t *tracer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	end := x.end
 	x.connectionBorn = t.born
 	x.written, x.answered = t.written, t.first
 	x.reused = t.reused

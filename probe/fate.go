@@ -1,0 +1,116 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// maxAnswer is how long the answer to a secret that was sent is awaited, however
+// soon its probe must end. Directories that delay refusals do so by a few seconds.
+const maxAnswer = 30 * time.Second
+
+// attempt is an exchange that is ready to be made.
+type attempt struct {
+	x     *exchange
+	proof proof
+	last  bool // the connection is closed behind it
+	// send is nil where there is nothing to send: x says why.
+	send func(ctx context.Context, x *exchange, t *tracer) Reading
+}
+
+// make makes the exchange. ctx bounds it.
+func (a *attempt) make(ctx context.Context) Reading {
+	if a.send == nil {
+		return Reading{}
+	}
+	return a.send(ctx, a.x, new(tracer))
+}
+
+// answered is an exchange at its end.
+type answered struct {
+	x       *exchange
+	reading Reading
+}
+
+// outlast makes the exchange like make. But where ctx's deadline comes when
+// something was sent, it leaves in x what is known by then, and late yields the
+// whole later: what was sent is judged whether anybody waits for that or not.
+func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan answered) {
+	if a.send == nil {
+		return Reading{}, nil
+	}
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxAnswer)
+	whole, t := *a.x, new(tracer)
+	done := make(chan answered, 1)
+	go func() {
+		defer cancel()
+		reading := a.send(sending, &whole, t)
+		done <- answered{&whole, reading}
+	}()
+	select {
+	case end := <-done:
+		a.x = end.x
+		return end.reading, nil
+	case <-ctx.Done():
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && t.sending() {
+		a.x.err = ctx.Err()
+		a.x.finish(ctx, t)
+		return Reading{}, done
+	}
+	cancel()
+	end := <-done
+	if a.x = end.x; a.x.err != nil {
+		a.x.err = ctx.Err()
+	}
+	return end.reading, nil
+}
+
+// submit makes an exchange in which a secret is judged, and tells the guard how
+// that ended. Where the probe ends before, it is told later.
+func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave) *finding {
+	reading, late := a.outlast(ctx)
+	found := p.conclude(r, a, reading)
+	if late == nil {
+		found.judge(leave)
+		return found
+	}
+	leave.lent = true
+	p.pause.fate = &fate{found: found, known: make(chan struct{})}
+	go p.await(p.pause.fate, late, leave)
+	return found
+}
+
+// fate is what becomes of a secret that was sent by a probe that has ended.
+type fate struct {
+	found *finding      // what the probe made of it
+	known chan struct{} // closed when the result is complete
+	// result has what a Result has of logins and logouts, and no more.
+	result Result
+}
+
+// await waits for an answer that comes late. A session that it gives is held by
+// nobody, so it is ended. It runs beside the prober's next probes.
+func (p *Prober) await(f *fate, late <-chan answered, leave *leave) {
+	defer close(f.known)
+	end := <-late
+	found := &finding{x: end.x, reading: end.reading, state: classify(end.x, end.reading, p.endpoint.Auth)}
+	found.judge(leave)
+	leave.giveBack()
+	switch token := end.reading.Token; {
+	case end.x.step != Login:
+	case found.unanswered():
+		f.result.Unanswered++
+	case !token.IsZero() && end.x.answer.ok():
+		ctx, cancel := context.WithTimeout(context.Background(), p.endpoint.Timeout)
+		defer cancel()
+		a := p.attempt(request{step: Logout, call: p.api.Call(Logout, Account{}), base: p.endpoint.URL, proof: tokenProof(p.spec.SessionHeader, token)})
+		a.make(ctx)
+		if logout := (finding{x: a.x}); logout.loggedOut() {
+			f.result.Logouts++
+		} else {
+			f.result.LogoutFailures++
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package probe
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/simulator"
+)
+
+// slowly has an appliance's answers to one request come after a while.
+func slowly(on simulator.Operation, by time.Duration) func() simulator.Settings {
+	return func() simulator.Settings {
+		s := alice()
+		s.Faults = []simulator.Fault{{On: on, After: true, Delay: by}}
+		return s
+	}
+}
+
+// A refusal that comes later than the probe's timeout locks the account all the
+// same.
+func TestLateRefusalCounts(t *testing.T) {
+	for name, way := range map[string]struct {
+		auth config.Auth
+		on   simulator.Operation
+	}{"login": {config.AuthLogin, simulator.Login}, "basic": {config.AuthBasic, simulator.Check}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := endpointFor("hcx", way.auth)
+				e.Timeout, e.Interval = time.Second, 5*time.Second
+				e.Credential.Secret.Inline = config.NewSecret("wrong")
+				a := newAppliance("hcx", slowly(way.on, 1500*time.Millisecond)())
+				p := piped(t, e, a)
+				results := probesFor(t, p, 19*time.Minute)
+				if n := states(results); n[Timeout] == 0 || n[LoginSuspended] < len(results)-4 || len(n) != 2 {
+					t.Errorf("found %v", n)
+				}
+				if _, refusals := p.credential.guard.status(); refusals != 1 || a.Stats().Refusals != 1 {
+					t.Errorf("%d refusals counted of %d", refusals, a.Stats().Refusals)
+				}
+			})
+		})
+	}
+}
+
+// A session that comes later than the probe's timeout is held by nobody.
+func TestLateSessionIsLoggedOut(t *testing.T) {
+	forEachLogin(t, slowly(simulator.Login, 15*time.Second), func(on trial) {
+		t, p, a := on.t, on.p, on.a
+		first := mustProbe(t, p)
+		if first.State != Timeout || first.Duration != 10*time.Second || first.Logins != 1 || first.LoginFailures != 1 || first.Unanswered != 0 {
+			t.Errorf("%+v", first)
+		}
+		time.Sleep(time.Minute)
+		if s := a.Stats(); s.Logouts != 1 || s.Sessions != 0 {
+			t.Errorf("%+v", s)
+		}
+		if next := mustProbe(t, p); next.Logouts != 1 || next.Unanswered != 0 {
+			t.Errorf("%+v", next)
+		}
+		closeProber(t, p) // comes while the second is not answered
+		if s := a.Stats(); s.Logouts != 2 || s.Sessions != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What is never answered is counted when it is given up.
+func TestUnansweredLogin(t *testing.T) {
+	forEachLogin(t, slowly(simulator.Login, time.Hour), func(on trial) {
+		t, p := on.t, on.p
+		if first := mustProbe(t, p); first.State != Timeout || first.Unanswered != 0 {
+			t.Errorf("%+v", first)
+		}
+		if err := p.Close(t.Context()); err == nil {
+			t.Error("closed without an error, though a session may be left")
+		}
+		time.Sleep(maxAnswer)
+		if next := mustProbe(t, p); next.Unanswered != 1 {
+			t.Errorf("%+v", next)
+		}
+	})
+}
+
+// A token that comes late is there for the next probe.
+func TestLateTokenIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &authorization{lifetime: 3600}
+		p := a.prober(t)
+		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(15 * time.Second)
+			a.ServeHTTP(w, r)
+		})
+		p.credential.oauth.client.Transport.(*http.Transport).DialContext = newPipeServer(t, slow).dial
+		if r := mustProbe(t, p); r.State != Timeout {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(time.Minute)
+		if r := mustProbe(t, p); r.State != Valid || r.Logins != 0 {
+			t.Errorf("%s: %s, after %d fetches", r.State, r.Diagnosis, r.Logins)
+		}
+	})
+}
+
+// A secret does not leave after its probe's time.
+func TestNothingIsSentLate(t *testing.T) {
+	forEachLogin(t, alice, func(on trial) {
+		t, p, a := on.t, on.p, on.a
+		dial := p.client.transport.DialContext
+		p.client.transport.DialContext = func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+			time.Sleep(15 * time.Second)
+			return dial(ctx, network, address)
+		}
+		if r := mustProbe(t, p); r.State != Timeout {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(time.Minute)
+		if s := a.Stats(); s.Attempts != 0 {
+			t.Errorf("%d logins were sent", s.Attempts)
+		}
+	})
+}
