@@ -92,7 +92,7 @@ func (c *Collector) ProbeTarget(ctx context.Context, module, url string, within 
 func (c *Collector) ask(ctx context.Context, now *applied, w watched, within time.Duration) (*Answer, error) {
 	probed := make(chan error, 1)
 	go func() {
-		probing := c.demand.ctx
+		var probing context.Context = asked{c.demand.ctx, ctx}
 		if within > 0 {
 			var cancel context.CancelFunc
 			probing, cancel = context.WithTimeout(probing, within)
@@ -117,6 +117,21 @@ func (c *Collector) ask(ctx context.Context, now *applied, w watched, within tim
 		return nil, ctx.Err()
 	}
 	return &Answer{Probed{w.endpoint, w.found()}, &one{now, w}}, nil
+}
+
+// asked is the context of a probe: it ends with ours, and has the values of the
+// request's, which may want it traced.
+type asked struct {
+	context.Context
+	request context.Context
+}
+
+// Value implements context.Context.
+func (a asked) Value(key any) any {
+	if value := a.Context.Value(key); value != nil {
+		return value
+	}
+	return a.request.Value(key)
 }
 
 // visit returns the target of an endpoint, which is kept until nobody has asked

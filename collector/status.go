@@ -13,8 +13,9 @@ import (
 type Overview struct {
 	Endpoint  *config.Endpoint
 	State     probe.State
-	Since     time.Time // when the first probe in a row that found it began
-	LastProbe time.Time // when the last probe began, zero before the first
+	Since     time.Time     // when the first probe in a row that found it began
+	LastProbe time.Time     // when the last probe began, zero before the first
+	Duration  time.Duration // of the last probe
 }
 
 // Status is what is known of an endpoint, for people: a copy.
@@ -74,7 +75,8 @@ func (c *Collector) Statuses(names ...string) []Status {
 
 // overview is taken with mu held.
 func (w watched) overview() Overview {
-	return Overview{Endpoint: w.endpoint, State: w.state.result.State, Since: w.state.since, LastProbe: w.state.result.Start}
+	last := &w.state.result
+	return Overview{Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration}
 }
 
 func (w watched) status() Status {
