@@ -22,6 +22,12 @@ type Probed struct {
 // again. It returns what it found in the order of the configuration; its error
 // is about sessions that may have been left on an appliance.
 func (c *Collector) ProbeAll(ctx context.Context) ([]Probed, error) {
+	return c.ProbeEach(ctx, func(Probed) {})
+}
+
+// ProbeEach is ProbeAll for those who cannot wait: it calls ended whenever it is
+// done with an endpoint, logout included, from many goroutines at once.
+func (c *Collector) ProbeEach(ctx context.Context, ended func(Probed)) ([]Probed, error) {
 	watched := c.applied.Load().watched
 	found := make([]Probed, len(watched))
 	errs := make([]error, len(watched))
@@ -36,6 +42,7 @@ func (c *Collector) ProbeAll(ctx context.Context) ([]Probed, error) {
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 			defer cancel()
 			errs[i] = w.close(closing)
+			ended(found[i])
 		})
 	}
 	running.Wait()

@@ -208,13 +208,25 @@ func TestProbeAll(t *testing.T) {
 	file, appliances := bench(t)
 	t.Run("text", func(t *testing.T) {
 		got := run(t, "probe", "--all", "--config.file="+file)
-		for name, state := range wanted {
-			if !strings.Contains("\n"+got.stdout, "\n"+name+": "+state+"\n") {
-				t.Errorf("%s is not %s in:\n%s", name, state, got.stdout)
+		rows, explained, _ := strings.Cut(got.stdout, "\n\n")
+		explained = "\n" + explained
+		lines := strings.Split(rows, "\n")
+		if len(lines) != 1+len(wanted) || got.code != 1 || got.stderr != "" || strings.Contains(got.stdout, "\x1b") {
+			t.Errorf("exit code %d, stderr %q, stdout:\n%s", got.code, got.stderr, got.stdout)
+		}
+		for i, line := range lines[1:] {
+			fields := strings.Fields(line)
+			if len(fields) < 4 || wanted[fields[0]] != fields[1] || (fields[1] == "valid") != (i >= len(wanted)-2) {
+				t.Errorf("line %d: %q", i, line)
 			}
 		}
-		if got.code != 1 {
-			t.Errorf("exit code %d", got.code)
+		if summary := "\n6 endpoints: 1 credentials_rejected, 1 server_error, 1 invalid_response, 1 unreachable, 2 valid\n"; !strings.Contains(explained, summary) {
+			t.Errorf("no line %q in:\n%s", summary, explained)
+		}
+		for name, state := range wanted {
+			if strings.Contains(explained, "\n"+name+": "+state+"\n") != (state != "valid") {
+				t.Errorf("%s, which is %s, in:\n%s", name, state, explained)
+			}
 		}
 	})
 	t.Run("json", func(t *testing.T) {

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"session_exporter/simulator"
+)
+
+// atTerminal runs a shell's command on a terminal of so many columns, and returns
+// what that is shown and the exit code. "$@" is the program and args.
+func atTerminal(t *testing.T, columns int, command string, args ...string) (shown string, code int) {
+	t.Helper()
+	// script(1) takes no arguments for the command, so they are quoted for the shell.
+	quoted := "'" + strings.Join(append([]string{binary}, args...), "' '") + "'"
+	command = fmt.Sprintf("unset NO_COLOR; TERM=xterm; export TERM; stty cols %d; set -- %s; %s", columns, quoted, command)
+	p := launch(t, "script", "--quiet", "--return", "--command", command, "/dev/null")
+	code = p.wait(t)
+	return strings.ReplaceAll(p.stdout.String(), "\r\n", "\n"), code
+}
+
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*[a-zA-Z]")
+
+// widest returns how many columns the table in a text takes.
+func widest(text string) (columns int) {
+	table, _, _ := strings.Cut(escapes.ReplaceAllString(text, ""), "\n\n")
+	for line := range strings.Lines(table) {
+		columns = max(columns, len([]rune(strings.TrimSuffix(line, "\n"))))
+	}
+	return columns
+}
+
+func TestProbeTerminal(t *testing.T) {
+	t.Parallel()
+	file, _ := bench(t)
+	const red, green = "\x1b[31m", "\x1b[32m"
+	for _, c := range []struct {
+		name    string
+		columns int
+		command string
+		args    []string
+		code    int
+		colors  bool
+		cut     bool
+	}{
+		{"table", 80, `"$@"`, []string{"--all"}, 1, true, true},
+		{"wide terminal", 400, `"$@"`, []string{"--all"}, 1, true, false},
+		{"no size", 0, `"$@"`, []string{"--all"}, 1, true, true},
+		{"piped", 80, `"$@" | cat`, []string{"--all"}, 0, false, false},
+		{"piped with --color=always", 80, `"$@" | cat`, []string{"--all", "--color=always"}, 0, true, false},
+		{"--color=never", 80, `"$@"`, []string{"--all", "--color=never"}, 1, false, true},
+		{"NO_COLOR", 80, `NO_COLOR=1 "$@"`, []string{"--all"}, 1, false, true},
+		{"empty NO_COLOR", 80, `NO_COLOR= "$@"`, []string{"--all"}, 1, true, true},
+		{"dumb terminal", 80, `TERM=dumb "$@"`, []string{"--all"}, 1, false, true},
+		{"explanations", 80, `"$@"`, []string{"good", "off"}, 1, true, false},
+		{"valid", 80, `"$@"`, []string{"good"}, 0, true, false},
+		{"JSON", 80, `"$@"`, []string{"--all", "-o", "json"}, 1, false, false},
+		{"metrics", 80, `"$@"`, []string{"--all", "-o", "metrics"}, 1, false, false},
+		{"misuse", 80, `"$@"`, []string{"--all", "--color=sometimes"}, 2, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			shown, code := atTerminal(t, c.columns, c.command, append([]string{"probe", "--config.file=" + file}, c.args...)...)
+			colors := strings.Contains(shown, green+"valid") && (c.code == 0 || strings.Contains(shown, red+"unreachable"))
+			if code != c.code || colors != c.colors || colors != strings.Contains(shown, "\x1b") || strings.Contains(shown, "…") != c.cut {
+				t.Errorf("exit code %d, colors %t:\n%q", code, colors, shown)
+			}
+			if width := widest(shown); c.cut && width != 80 {
+				t.Errorf("the table takes %d columns:\n%s", width, shown)
+			}
+		})
+	}
+}
+
+// TestProbeProgress: who waits for many endpoints sees a bar, on a terminal only,
+// and in the end nothing of it.
+func TestProbeProgress(t *testing.T) {
+	t.Parallel()
+	good := newDR(t, withAccount(password))
+	hangs := newDR(t, with(withAccount(password), simulator.Fault{On: simulator.Check, Hang: true}))
+	var b strings.Builder
+	fmt.Fprintf(&b, prelude+"credentials: {good: {token: %q}, hangs: {token: %q}}\nendpoints:\n", caFile, good.token(), hangs.token())
+	for i := range 21 {
+		fmt.Fprintf(&b, "  - {name: e%d, url: %s, module: dr, credential: good}\n", i, good.url)
+	}
+	text := fmt.Sprintf("%s  - {name: hangs, url: %s, module: dr, credential: hangs}\n", &b, hangs.url)
+	// Long enough for the others to be done, on a busy machine too.
+	args := []string{"probe", "--all", "--config.file=" + configFile(t, strings.ReplaceAll(text, "2s", "5s"))}
+	const bar, erased = "Probing: 21 of 22 done, 0 not valid [############################..]", "\r\x1b[K"
+
+	t.Run("terminal", func(t *testing.T) {
+		t.Parallel()
+		shown, code := atTerminal(t, 80, `"$@"`, args...)
+		before, after, found := strings.Cut(shown, "\x1b[1mENDPOINT")
+		if code != 1 || !found || !strings.Contains(before, erased+bar) || !strings.HasSuffix(before, erased) || strings.Contains(before, "\n") || strings.Contains(after, "Probing") {
+			t.Errorf("exit code %d, shown: %q", code, shown)
+		}
+	})
+	t.Run("stdout to a file", func(t *testing.T) {
+		t.Parallel()
+		out := filepath.Join(t.TempDir(), "out")
+		shown, code := atTerminal(t, 80, `"$@" >'`+out+"'", args...)
+		text, err := os.ReadFile(out)
+		if err != nil || code != 1 || !strings.Contains(shown, bar) || !strings.HasSuffix(shown, erased) || strings.Contains(string(text), "\x1b") {
+			t.Errorf("error %v, exit code %d, shown: %q, in the file: %q", err, code, shown, text)
+		}
+	})
+	t.Run("stderr to a file", func(t *testing.T) {
+		t.Parallel()
+		out := filepath.Join(t.TempDir(), "err")
+		shown, code := atTerminal(t, 80, `"$@" 2>'`+out+"'", args...)
+		text, err := os.ReadFile(out)
+		if err != nil || code != 1 || strings.Contains(shown, "Probing") || len(text) > 0 {
+			t.Errorf("error %v, exit code %d, shown: %q, in the file: %q", err, code, shown, text)
+		}
+	})
+	t.Run("pipes", func(t *testing.T) {
+		t.Parallel()
+		if got := run(t, args...); got.code != 1 || got.stderr != "" || strings.Contains(got.stdout, "\x1b") {
+			t.Errorf("%+v", got)
+		}
+	})
+}
