@@ -94,8 +94,10 @@ func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit
 
 func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 	prefix := *f.routePrefix
+	var external *url.URL
 	if *f.externalURL != "" {
-		external, err := url.Parse(*f.externalURL)
+		var err error
+		external, err = url.Parse(*f.externalURL)
 		if err != nil || external.Host == "" {
 			return nil, fmt.Errorf("--web.external-url is %q; it must be a URL such as https://example.com/session_exporter", *f.externalURL)
 		}
@@ -115,6 +117,7 @@ func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 		Registry:      registry,
 		TelemetryPath: *f.telemetryPath,
 		RoutePrefix:   prefix,
+		ExternalURL:   external,
 		Lifecycle:     e,
 		Logger:        e.logger,
 	})

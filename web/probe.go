@@ -26,7 +26,7 @@ const answerTime = 500 * time.Millisecond
 
 // probe probes an endpoint, or a target that only the request names, and answers
 // with its metrics: the multi-target exporter pattern.
-func (o *Options) probe(w http.ResponseWriter, r *http.Request) {
+func (o *server) probe(w http.ResponseWriter, r *http.Request) {
 	within, err := timeLeft(r.Header)
 	if err != nil {
 		answer(w, http.StatusBadRequest, err.Error())
@@ -39,6 +39,10 @@ func (o *Options) probe(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel = context.WithTimeout(ctx, within+answerTime/4)
 		defer cancel()
 	}
+	debugging := r.URL.Query().Get("debug") == "true"
+	if debugging {
+		ctx = probe.WithTrace(ctx)
+	}
 	found, err := o.found(ctx, r.URL.Query(), within)
 	if err != nil {
 		answer(w, statusOf(err), err.Error())
@@ -48,11 +52,16 @@ func (o *Options) probe(w http.ResponseWriter, r *http.Request) {
 	registry.MustRegister(found.Metrics,
 		gauge("probe_success", "Whether the probe found a valid session.", truth(found.Result.State == probe.Valid)),
 		gauge("probe_duration_seconds", "How long the probe took.", found.Result.Duration.Seconds()))
-	promhttp.HandlerFor(o.Collector.Filter(registry), promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+	metrics := o.Collector.Filter(registry)
+	if debugging {
+		debug(w, found, metrics)
+		return
+	}
+	promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
 }
 
 // found probes what a request asks for.
-func (o *Options) found(ctx context.Context, query url.Values, within time.Duration) (*collector.Answer, error) {
+func (o *server) found(ctx context.Context, query url.Values, within time.Duration) (*collector.Answer, error) {
 	endpoint, module, target := query.Get("endpoint"), query.Get("module"), query.Get("target")
 	switch {
 	case endpoint != "" && module == "" && target == "":

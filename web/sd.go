@@ -19,7 +19,7 @@ const meta = model.MetaLabelPrefix + "session_exporter_"
 
 // discover lists the endpoints as Prometheus' targets: the name, for relabelling
 // as the multi-target exporter pattern has it, and the endpoint's labels.
-func (o *Options) discover(w http.ResponseWriter, _ *http.Request) {
+func (o *server) discover(w http.ResponseWriter, _ *http.Request) {
 	endpoints := o.Collector.Config().Endpoints
 	groups := make([]targetGroup, 0, len(endpoints))
 	for _, endpoint := range endpoints {
@@ -35,6 +35,5 @@ func (o *Options) discover(w http.ResponseWriter, _ *http.Request) {
 		groups = append(groups, targetGroup{Targets: []string{endpoint.Name}, Labels: labels})
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	_ = json.NewEncoder(w).Encode(groups) // a client that went away needs no answer
 }

@@ -1,11 +1,14 @@
-// Package web is what the exporter serves over HTTP: the landing page, the
-// metrics, probes that are asked for, service discovery, and the paths by which
-// others see that it lives.
+// Package web is what the exporter serves over HTTP: the pages for people and
+// their JSON, the metrics, probes that are asked for, service discovery, and the
+// paths by which others see that it lives.
+//
+// It shows what the collector knows and sends nothing to an appliance, except for
+// the probes that somebody asks for. No secret gets here.
 package web
 
 import (
+	"cmp"
 	"fmt"
-	"html"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -18,26 +21,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // offers zstd to scrapers that take it
 	"github.com/prometheus/common/version"
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"session_exporter/collector"
 )
 
-// Lifecycle is what may be asked of the exporter besides telling.
-type Lifecycle interface {
-	// Ready reports whether the exporter does its work.
-	Ready() bool
-	// Reload loads the configuration again. Its error says why the old one
-	// goes on.
-	Reload() error
-	// Resume lifts the lockout guard of a credential. It reports whether there
-	// is one of that name.
-	Resume(credential string) bool
-}
-
 const (
 	probePath     = "/probe"
 	discoveryPath = "/sd"
+	jsonPath      = "/api/v1/endpoints"
+	configPath    = "/config"
 )
 
 // Options are what the handler needs.
@@ -47,8 +39,18 @@ type Options struct {
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
+	// ExternalURL is where browsers find us behind a proxy, nil when it is where
+	// we listen.
+	ExternalURL *url.URL
 	Lifecycle   Lifecycle
 	Logger      *slog.Logger
+}
+
+// server is Options with what follows from them.
+type server struct {
+	Options
+	assets  *assets
+	version string
 }
 
 // NewHandler returns the handler of all paths.
@@ -59,15 +61,30 @@ func NewHandler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("--web.route-prefix is %q; it must be a path such as /session_exporter", o.RoutePrefix)
 	case !isPlain(o.TelemetryPath):
 		return nil, fmt.Errorf("--web.telemetry-path is %q; it must be a path such as /metrics", o.TelemetryPath)
-	case strings.HasPrefix(o.TelemetryPath, "/-/") || slices.Contains([]string{probePath, discoveryPath}, o.TelemetryPath):
+	case isTaken(o.TelemetryPath):
 		return nil, fmt.Errorf("--web.telemetry-path is %q, which is taken; choose another such as /metrics", o.TelemetryPath)
 	}
-	landing, err := newLanding(o.TelemetryPath)
+	assets, err := newAssets()
 	if err != nil {
-		return nil, fmt.Errorf("making the landing page: %w", err)
+		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
+	s := &server{Options: o, assets: assets, version: cmp.Or(version.Version, "not a release")}
+	protection := http.NewCrossOriginProtection()
+	if o.ExternalURL != nil {
+		if err := protection.AddTrustedOrigin(o.ExternalURL.Scheme + "://" + o.ExternalURL.Host); err != nil {
+			return nil, fmt.Errorf("--web.external-url: %w", err)
+		}
+	}
+	// A page somewhere else must not let a visitor's browser reload or resume.
+	return secured(protection.Handler(s.mux(prefix))), nil
+}
+
+func (o *server) mux(prefix string) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+prefix+"/{$}", landing)
+	mux.HandleFunc("GET "+prefix+"/{$}", o.overview)
+	mux.HandleFunc("GET "+prefix+endpointsPath+"{name...}", o.endpoint)
+	mux.HandleFunc("GET "+prefix+jsonPath, o.list)
+	mux.HandleFunc("GET "+prefix+configPath, o.config)
 	mux.Handle("GET "+prefix+o.TelemetryPath, promhttp.HandlerFor(o.Collector.Filter(o.Registry), promhttp.HandlerOpts{
 		Registry: o.Registry,
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
@@ -79,63 +96,35 @@ func NewHandler(o Options) (http.Handler, error) {
 	}))
 	mux.HandleFunc("GET "+prefix+probePath, o.probe)
 	mux.HandleFunc("GET "+prefix+discoveryPath, o.discover)
-	mux.HandleFunc("GET "+prefix+"/-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "Healthy") })
-	mux.HandleFunc("GET "+prefix+"/-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if !o.Lifecycle.Ready() {
-			answer(w, http.StatusServiceUnavailable, "Not ready")
-			return
-		}
-		answer(w, http.StatusOK, "Ready")
-	})
-	mux.HandleFunc("POST "+prefix+"/-/reload", o.reload)
-	mux.HandleFunc("POST "+prefix+"/-/resume", o.resume)
-	// A page somewhere else must not let a visitor's browser reload or resume.
-	return http.NewCrossOriginProtection().Handler(mux), nil
+	o.handleLifecycle(mux, prefix)
+	o.assets.handle(mux, prefix)
+	return mux
 }
 
-func (o *Options) reload(w http.ResponseWriter, _ *http.Request) {
-	if err := o.Lifecycle.Reload(); err != nil {
-		answer(w, http.StatusInternalServerError, fmt.Sprintf("The configuration was not reloaded, the old one goes on:\n%v", err))
-		return
-	}
-	answer(w, http.StatusOK, "Reloaded")
+// config shows the configuration at work, its secrets masked. It is plain text
+// because not every browser shows YAML.
+func (o *server) config(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, strings.TrimSuffix(o.Collector.Config().YAML, "\n"))
 }
 
-func (o *Options) resume(w http.ResponseWriter, r *http.Request) {
-	switch credential := r.URL.Query().Get("credential"); {
-	case credential == "":
-		answer(w, http.StatusBadRequest, "Name the credential whose logins are to resume: POST /-/resume?credential=NAME")
-	case !o.Lifecycle.Resume(credential):
-		answer(w, http.StatusNotFound, fmt.Sprintf("The configuration has no credential %q", credential))
-	default:
-		answer(w, http.StatusOK, "Resumed")
-	}
-}
+// policy lets a page load its own files and nothing else, run no script that is
+// not one of them, and be part of no other page.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// newLanding returns the landing page. Its links are relative, so they hold
-// below any prefix, and behind a proxy that serves the exporter elsewhere.
-func newLanding(telemetryPath string) (http.Handler, error) {
-	const here = "./"
-	page, err := toolkit.NewLandingPage(toolkit.LandingConfig{
-		Name:        "session_exporter",
-		Description: "Tells before your automation fails that a session, token or password is expired, broken or about to be.",
-		Version:     html.EscapeString(version.Info()),
-		RoutePrefix: here,
-		Profiling:   "false",
-		Links: []toolkit.LandingLinks{
-			{Address: telemetryPath, Text: "Metrics", Description: "for Prometheus"},
-			{Address: "/-/healthy", Text: "Healthy", Description: "whether the exporter runs"},
-			{Address: "/-/ready", Text: "Ready", Description: "whether it has a configuration"},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
+// secured answers with headers that hold browsers to what we mean.
+func secured(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked := *r
-		asked.URL = &url.URL{Path: here} // the page answers to no other path than its links' prefix
-		page.ServeHTTP(w, &asked)
-	}), nil
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		// Not no-referrer: with it, browsers leave the origin out of what our own
+		// forms send, and these would look like another site's.
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cache-Control", "no-store")
+		handler.ServeHTTP(w, r)
+	})
 }
 
 var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
@@ -144,9 +133,14 @@ var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 // pattern of http.ServeMux.
 func isPlain(p string) bool { return plainPath.MatchString(p) && path.Clean(p) == p }
 
+// isTaken reports whether something else is served at a path.
+func isTaken(p string) bool {
+	return slices.Contains([]string{probePath, discoveryPath, configPath}, p) ||
+		slices.ContainsFunc([]string{"/-/", "/api/", endpointsPath, staticPath}, func(below string) bool { return strings.HasPrefix(p, below) })
+}
+
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintln(w, text) //nolint:gosec // plain text, and said to be; a client that went away needs no answer
 }

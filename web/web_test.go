@@ -4,8 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -69,7 +67,7 @@ func TestPaths(t *testing.T) {
 			status       int
 			body         string // begins so
 		}{
-			{"GET", "/", 200, "<html"},
+			{"GET", "/", 200, "<!DOCTYPE html>"},
 			{"HEAD", "/", 200, ""},
 			{"POST", "/", 405, ""},
 			{"GET", "/metrics", 200, "# HELP"},
@@ -91,6 +89,18 @@ func TestPaths(t *testing.T) {
 			{"POST", "/-/resume?credential=other", 404, "The configuration has no credential \"other\"\n"},
 			{"POST", "/-/resume", 400, "Name the credential"},
 			{"GET", "/-/resume?credential=known", 405, ""},
+			{"POST", "/-/probe", 400, "Name the endpoint to probe"},
+			{"POST", "/-/probe?endpoint=other", 404, "The configuration has no endpoint \"other\"\n"},
+			{"GET", "/-/probe?endpoint=other", 405, ""},
+			{"GET", "/endpoints/other", 404, "<!DOCTYPE html>"},
+			{"GET", "/endpoints/", 404, "<!DOCTYPE html>"},
+			{"GET", "/endpoints", 307, ""},
+			{"POST", "/endpoints/other", 405, ""},
+			{"GET", "/api/v1/endpoints", 200, "{"},
+			{"POST", "/api/v1/endpoints", 405, ""},
+			{"GET", "/config", 200, "\n"},
+			{"GET", "/static/", 404, ""},
+			{"GET", "/static/0/style.css", 404, ""},
 			{"GET", "/-/", 404, ""},
 			{"GET", "/favicon.ico", 404, ""},
 			{"GET", "/debug/pprof/", 404, ""},
@@ -126,52 +136,6 @@ func TestOutsideThePrefix(t *testing.T) {
 	}
 }
 
-var link = regexp.MustCompile(`href="([^"]*)"`)
-
-func TestLandingLinksLeadSomewhere(t *testing.T) {
-	for _, tc := range []struct{ name, prefix, telemetry string }{
-		{"no prefix", "", "/metrics"},
-		{"prefix", "/exporter", "/metrics"},
-		{"prefix that ends in a slash", "/exporter/", "/metrics"},
-		{"long prefix", "/a/b", "/metrics"},
-		{"metrics elsewhere", "/a", "/prom/metrics.txt"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			o := newOptions()
-			o.RoutePrefix, o.TelemetryPath = tc.prefix, tc.telemetry
-			handler := newHandler(t, o)
-			base := &url.URL{Path: strings.TrimRight(tc.prefix, "/") + "/"}
-			links := link.FindAllStringSubmatch(ask(handler, "GET", base.Path).Body.String(), -1)
-			if len(links) != 3 {
-				t.Fatalf("%d links, want 3", len(links))
-			}
-			for _, found := range links {
-				to, err := base.Parse(found[1])
-				if err != nil {
-					t.Fatal(err)
-				}
-				if response := ask(handler, "GET", to.String()); response.Code != http.StatusOK {
-					t.Errorf("%s leads to %s: status %d", found[1], to, response.Code)
-				}
-			}
-		})
-	}
-}
-
-// A proxy may serve the exporter below a path that the exporter never sees.
-func TestLandingLinksBehindAProxyThatStripsItsPath(t *testing.T) {
-	proxy := http.StripPrefix("/outside", newHandler(t, newOptions()))
-	for _, found := range link.FindAllStringSubmatch(ask(proxy, "GET", "/outside/").Body.String(), -1) {
-		to, err := (&url.URL{Path: "/outside/"}).Parse(found[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if response := ask(proxy, "GET", to.String()); response.Code != http.StatusOK {
-			t.Errorf("%s leads to %s: status %d", found[1], to, response.Code)
-		}
-	}
-}
-
 func TestReady(t *testing.T) {
 	o := newOptions()
 	o.Lifecycle = lifecycle{stopping: true}
@@ -197,6 +161,9 @@ func TestRefusedPaths(t *testing.T) {
 		{"query", "", "/metrics?a=b", `--web.telemetry-path is "/metrics?a=b"; it must be a path such as /metrics`},
 		{"HTML", "", `/"><script>`, `--web.telemetry-path is "/\"><script>"; it must be a path such as /metrics`},
 		{"taken", "", "/-/healthy", `--web.telemetry-path is "/-/healthy", which is taken; choose another such as /metrics`},
+		{"the page's", "", "/endpoints/a", `--web.telemetry-path is "/endpoints/a", which is taken; choose another such as /metrics`},
+		{"the JSON's", "", "/api/v1/endpoints", `--web.telemetry-path is "/api/v1/endpoints", which is taken; choose another such as /metrics`},
+		{"the configuration's", "", "/config", `--web.telemetry-path is "/config", which is taken; choose another such as /metrics`},
 		{"prefix with a space", "/a b", "/metrics", `--web.route-prefix is "/a b"; it must be a path such as /session_exporter`},
 		{"prefix as a pattern", "/{a}", "/metrics", `--web.route-prefix is "/{a}"; it must be a path such as /session_exporter`},
 		{"prefix not clean", "/a//b", "/metrics", `--web.route-prefix is "/a//b"; it must be a path such as /session_exporter`},
@@ -208,5 +175,13 @@ func TestRefusedPaths(t *testing.T) {
 				t.Errorf("error %v, want %s", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestConfig(t *testing.T) {
+	s := &site{yaml: "credentials:\n  a: {password: <secret>}\n"}
+	response := ask(s.handler(t), http.MethodGet, "/config")
+	if body := response.Body.String(); body != s.yaml || response.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%q as %v", body, response.Header())
 	}
 }
