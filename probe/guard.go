@@ -21,16 +21,19 @@ const slowLogin = 5 * time.Second
 // A secret that was not accepted last is tried by one login at a time, and after
 // max_refusals refusals without an acceptance in between not at all until the
 // time is up, which doubles with each further time. With one that was accepted
-// last, logins run side by side, but for those that can wait: see renewing. An
-// endpoint that refused it waits as long by itself, whatever the others say.
+// last, logins run side by side, but where there are more than lately each waits a
+// little for those before it, in case they are refused; and those that can wait
+// do: see renewing. An endpoint that refused it waits as long by itself, whatever
+// the others say.
 type guard struct {
 	mu          sync.Mutex // guards the fields below, and every patience
 	settings    config.LockoutGuard
 	secret      config.Secret
 	epoch       int // of the secret: what is known belongs to one of them
 	trusted     bool
-	refusals    int // since the last acceptance
-	suspensions int // since then
+	accepted    burst // of the secret, while it is trusted
+	refusals    int   // since the last acceptance
+	suspensions int   // since then
 	until       time.Time
 	total       int // refusals ever
 	// underWay are the logins sent that are not judged and not slow. freed is
@@ -95,10 +98,13 @@ type suspension struct {
 
 func (s *suspension) Error() string { return "suspended until " + s.until.Format(time.RFC3339) }
 
-// admit waits for leave to send the secret to an endpoint. It fails with a
+// admit waits for leave to send the secret to an endpoint, and no longer than it
+// is asked to for those before it when the secret is trusted. It fails with a
 // suspension, ctx's error, or load's. The secret is loaded anew behind each
 // wait: one that has changed meanwhile must not be tried any more.
-func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), own *patience) (*leave, error) {
+func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), own *patience, courtesy time.Duration) (*leave, error) {
+	polite, cancel := context.WithTimeout(ctx, courtesy)
+	defer cancel()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -107,20 +113,25 @@ func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), o
 		if err != nil {
 			return nil, err
 		}
-		admitted, wait, err := g.tryAdmit(secret, own)
+		urgent := polite.Err() != nil
+		admitted, wait, err := g.tryAdmit(secret, own, urgent)
 		if wait == nil {
 			return admitted, err
 		}
+		until := polite
+		if urgent {
+			until = ctx
+		}
 		select {
 		case <-wait:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		case <-until.Done():
 		}
 	}
 }
 
-// tryAdmit gives leave, or what to wait for, or why not.
-func (g *guard) tryAdmit(secret config.Secret, own *patience) (admitted *leave, wait <-chan struct{}, err error) {
+// tryAdmit gives leave, or what to wait for, or why not. Who is urgent does not
+// wait for others while the secret is trusted.
+func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admitted *leave, wait <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.secret.Equal(secret) {
@@ -136,7 +147,7 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience) (admitted *leave, 
 		return nil, nil, &suspension{refusals: g.refusals, until: g.until}
 	case now.Before(own.until):
 		return nil, nil, &suspension{until: own.until}
-	case !g.trusted && g.underWay > 0:
+	case !g.trusted && g.underWay > 0, g.trusted && !urgent && g.underWay >= max(g.settings.MaxRefusals, g.accepted.most()):
 		if g.freed == nil {
 			g.freed = make(chan struct{})
 		}
@@ -144,11 +155,39 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience) (admitted *leave, 
 	}
 	g.underWay++
 	free := sync.OnceFunc(g.free)
-	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, free: free, slow: time.AfterFunc(slowLogin, func() {
+	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, beside: g.underWay, free: free, slow: time.AfterFunc(slowLogin, func() {
 		if !g.doubted() {
 			free()
 		}
 	})}, nil, nil
+}
+
+// burst is how many logins side by side an account had accepted lately: where
+// that many are usual, to wait for those before would only slow down each.
+type burst struct {
+	began       time.Time
+	now, before int // the most in the span that lasts, and in the one before
+}
+
+const burstSpan = 10 * time.Minute
+
+func (b *burst) note(n int) {
+	b.turn()
+	b.now = max(b.now, n)
+}
+
+func (b *burst) most() int {
+	b.turn()
+	return max(b.now, b.before)
+}
+
+func (b *burst) turn() {
+	switch passed := time.Since(b.began); {
+	case passed >= 2*burstSpan:
+		*b = burst{began: time.Now()}
+	case passed >= burstSpan:
+		*b = burst{began: time.Now(), before: b.now}
+	}
 }
 
 // doubted reports whether the secret was refused since it was last accepted.
@@ -174,6 +213,7 @@ type leave struct {
 	own    *patience
 	epoch  int
 	secret config.Secret
+	beside int // how many were under way with it, itself included
 	free   func()
 	slow   *time.Timer
 	lent   bool // to the fate of what was sent, which gives it back
@@ -213,9 +253,10 @@ func (g *guard) record(v Verdict, l *leave) {
 	switch v {
 	case Accepted:
 		g.trusted, g.refusals, g.suspensions, g.until = true, 0, 0, time.Time{}
+		g.accepted.note(l.beside)
 		l.own.refusals, l.own.until = 0, time.Time{}
 	case Refused:
-		g.trusted = false
+		g.trusted, g.accepted = false, burst{}
 		g.refusals++
 		l.own.refusals++
 		l.own.until = time.Now().Add(g.wait(l.own.refusals))
@@ -240,6 +281,7 @@ func (g *guard) suspend() {
 // place, or somebody says that it is good now. The caller holds mu.
 func (g *guard) forget() {
 	g.trusted, g.refusals, g.suspensions, g.until = false, 0, 0, time.Time{}
+	g.accepted = burst{}
 	g.epoch++
 }
 

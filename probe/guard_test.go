@@ -20,7 +20,7 @@ func standardGuard() *guard {
 // the guard withheld it.
 func (g *guard) try(t *testing.T, secret string, own *patience, v Verdict) bool {
 	t.Helper()
-	leave, err := g.admit(t.Context(), always(secret), own)
+	leave, err := g.admit(t.Context(), always(secret), own, courtesy)
 	if isSuspended(err) {
 		return false
 	}
@@ -36,6 +36,9 @@ func (g *guard) try(t *testing.T, secret string, own *patience, v Verdict) bool 
 func always(secret string) func() (config.Secret, error) {
 	return func() (config.Secret, error) { return config.NewSecret(secret), nil }
 }
+
+// courtesy is how long logins of a trusted secret wait for those before.
+const courtesy = 2500 * time.Millisecond
 
 func isSuspended(err error) bool {
 	_, is := errors.AsType[*suspension](err)
@@ -99,13 +102,14 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// An untrusted secret is tried by one at a time, a trusted one side by side.
+// An untrusted secret is tried by one at a time; a trusted one side by side, once
+// that is usual, and by two else.
 func TestGuardOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := standardGuard()
 		var trying, most, tried atomic.Int32
 		attempt := func(v Verdict) {
-			leave, err := g.admit(t.Context(), always("a"), new(patience))
+			leave, err := g.admit(t.Context(), always("a"), new(patience), courtesy)
 			if err != nil {
 				return
 			}
@@ -123,9 +127,9 @@ func TestGuardOneAtATime(t *testing.T) {
 			suspendedAfterward bool
 		}{
 			{Inconclusive, 1, 10, 10 * time.Second, false},
-			{Accepted, 9, 10, 2 * time.Second, false},
-			{Accepted, 10, 10, time.Second, false},
-			{Refused, 10, 10, time.Second, true}, // they were under way already
+			{Accepted, 7, 10, 3500 * time.Millisecond, false}, // one, two, and who waited for them
+			{Accepted, 7, 10, 2 * time.Second, false},
+			{Refused, 7, 7, time.Second, true}, // they were under way already
 		} {
 			most.Store(0)
 			tried.Store(0)
@@ -138,7 +142,7 @@ func TestGuardOneAtATime(t *testing.T) {
 			if most.Load() != round.mostAtOnce || tried.Load() != round.tried || time.Since(begin) != round.took {
 				t.Errorf("%d at once of %d in %s, want %+v", most.Load(), tried.Load(), time.Since(begin), round)
 			}
-			leave, err := g.admit(t.Context(), always("a"), new(patience))
+			leave, err := g.admit(t.Context(), always("a"), new(patience), courtesy)
 			if isSuspended(err) != round.suspendedAfterward {
 				t.Errorf("suspended: %v", err)
 			}
@@ -149,17 +153,50 @@ func TestGuardOneAtATime(t *testing.T) {
 	})
 }
 
+// A trusted secret that is changed on the appliances is refused by as many as may
+// be, though all endpoints have to log in again at once.
+func TestGuardOfATrustedSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := standardGuard()
+		round := func(v Verdict) (refused int32) {
+			var judged atomic.Int32
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() {
+					leave, err := g.admit(t.Context(), always("a"), new(patience), courtesy)
+					if err != nil {
+						return
+					}
+					<-time.After(time.Second)
+					leave.judge(v)
+					leave.end()
+					judged.Add(1)
+				})
+			}
+			all.Wait()
+			return judged.Load()
+		}
+		if n := round(Accepted); n != 100 {
+			t.Errorf("%d of 100 logins at start", n)
+		}
+		<-time.After(2 * burstSpan)
+		if n := round(Refused); n != 2 {
+			t.Errorf("%d logins were refused, want 2", n)
+		}
+	})
+}
+
 func TestGuardWaitingRespectsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := standardGuard()
-		leave, err := g.admit(t.Context(), always("a"), new(patience))
+		leave, err := g.admit(t.Context(), always("a"), new(patience), courtesy)
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		begin := time.Now()
-		if _, err := g.admit(ctx, always("a"), new(patience)); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+		if _, err := g.admit(ctx, always("a"), new(patience), courtesy); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 		leave.judge(Accepted)
@@ -175,7 +212,7 @@ func TestGuardLateVerdict(t *testing.T) {
 	g := standardGuard()
 	g.try(t, "old", new(patience), Accepted)
 	own := new(patience)
-	late, err := g.admit(t.Context(), always("old"), own)
+	late, err := g.admit(t.Context(), always("old"), own, courtesy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,14 +230,14 @@ func TestGuardWaitersTakeTheNewSecret(t *testing.T) {
 		g := standardGuard()
 		now := "old"
 		load := func() (config.Secret, error) { return config.NewSecret(now), nil }
-		first, err := g.admit(t.Context(), load, new(patience))
+		first, err := g.admit(t.Context(), load, new(patience), courtesy)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var waiting sync.WaitGroup
 		for range 10 {
 			waiting.Go(func() {
-				leave, err := g.admit(t.Context(), load, new(patience))
+				leave, err := g.admit(t.Context(), load, new(patience), courtesy)
 				if err != nil || leave.secret.Reveal() != "new" {
 					t.Errorf("tried %v, error %v", leave, err)
 					return

@@ -206,7 +206,7 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
 	waiting, cancel := context.WithTimeout(ctx, p.endpoint.Timeout/2)
 	defer cancel()
-	leave, err := p.credential.guard.admit(waiting, p.credential.load, p.patience)
+	leave, err := p.credential.guard.admit(waiting, p.credential.load, p.patience, p.endpoint.Timeout/4)
 	suspended, isSuspended := errors.AsType[*suspension](err)
 	switch {
 	case err == nil:

@@ -70,7 +70,7 @@ func (p *Prober) retire(ctx context.Context, r *Result) *finding {
 	}
 	// The leave is not kept: an appliance may be slow to log out, and much may be
 	// refused meanwhile.
-	leave, _, _ := p.credential.guard.tryAdmit(secret, p.patience)
+	leave, _, _ := p.credential.guard.tryAdmit(secret, p.patience, true)
 	if leave == nil {
 		return nil
 	}
