@@ -3,13 +3,14 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"session_exporter/config"
+	"session_exporter/probe"
 )
 
 // ErrNoEndpoint is the error for an endpoint that the configuration does not have.
@@ -24,7 +25,7 @@ const (
 	maxTargets = 10_000
 	// A target is given up, and logged out of, when nobody has asked for it for
 	// so long, or for so many of its intervals.
-	minIdle       = 5 * time.Minute
+	minIdle       = 15 * time.Minute
 	idleIntervals = 3
 )
 
@@ -51,6 +52,7 @@ type visited struct {
 	watched
 	module string
 	idle   *time.Timer // gives it up
+	asked  time.Time
 }
 
 func (d *demand) init() {
@@ -58,65 +60,91 @@ func (d *demand) init() {
 	d.targets = make(map[string]*visited)
 }
 
-// Probe probes an endpoint of the configuration now, within its timeout and, if
-// that is not zero, within the time given. Who asks while a probe of it is under
-// way shares that one. The schedule leaves alone who is asked for at its interval.
-// The error is ErrNoEndpoint, ErrStopped or ctx's: what a probe finds is none.
+// Probe probes an endpoint of the configuration now. Who asks while a probe of it
+// is under way shares that one. The schedule leaves alone who is asked for at its
+// interval. Unless it is zero, within is how long the caller waits: the answer to
+// a probe that takes longer is a timeout for the caller alone, and it goes on. The
+// error is ErrNoEndpoint, ErrStopped or ctx's: what a probe finds is none.
 func (c *Collector) Probe(ctx context.Context, endpoint string, within time.Duration) (*Answer, error) {
-	now := c.applied.Load()
-	w, known := now.byName[endpoint]
-	if !known {
-		return nil, ErrNoEndpoint
-	}
-	return c.ask(ctx, now, w, within)
+	return c.ask(ctx, within, func() (*applied, watched, error) {
+		now := c.applied.Load()
+		w, known := now.byName[endpoint]
+		if !known {
+			return nil, watched{}, ErrNoEndpoint
+		}
+		return now, w, nil
+	})
 }
 
 // ProbeTarget probes a target that the configuration does not name, as one of
 // its modules says; else it is like Probe. Its further errors are those of
 // config.Config's Target, and ErrTooManyTargets.
 func (c *Collector) ProbeTarget(ctx context.Context, module, url string, within time.Duration) (*Answer, error) {
-	now := c.applied.Load()
-	endpoint, err := now.config.Target(module, url)
-	if err != nil {
-		return nil, err
-	}
-	w, err := c.visit(now, endpoint)
-	if err != nil {
-		return nil, err
-	}
-	return c.ask(ctx, now, w, within)
+	return c.ask(ctx, within, func() (*applied, watched, error) { return c.visit(module, url) })
 }
 
-// ask probes for somebody. The probe does not end when they go away: others may
-// share it, and the session that it may give would be held by nobody.
-func (c *Collector) ask(ctx context.Context, now *applied, w watched, within time.Duration) (*Answer, error) {
-	probed := make(chan error, 1)
-	go func() {
-		var probing context.Context = asked{c.demand.ctx, ctx}
-		if within > 0 {
-			var cancel context.CancelFunc
-			probing, cancel = context.WithTimeout(probing, within)
-			defer cancel()
-		}
-		asked := time.Now()
-		err := w.probe(probing)
-		if err == nil { // else nothing was found, and the schedule must go on
-			w.asked.Store(asked.UnixNano())
-		}
-		probed <- err
-	}()
-	select {
-	case err := <-probed:
-		if c.demand.ctx.Err() != nil || errors.Is(err, errClosed) {
-			return nil, ErrStopped
-		}
+// ask probes what find finds for somebody who waits so long.
+func (c *Collector) ask(ctx context.Context, within time.Duration, find func() (*applied, watched, error)) (*Answer, error) {
+	start := time.Now()
+	var up <-chan time.Time
+	if within > 0 {
+		up = time.After(within)
+	}
+	for {
+		now, w, err := find()
 		if err != nil {
 			return nil, err
 		}
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		select {
+		case err = <-c.start(ctx, w, start):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-up:
+			w = w.missed(start, within)
+		}
+		switch {
+		case c.demand.ctx.Err() != nil:
+			return nil, ErrStopped
+		case errors.Is(err, errClosed): // by a reload; or nobody asked for it for long
+			continue
+		case err != nil:
+			return nil, err
+		}
+		return &Answer{Probed{w.endpoint, w.found()}, &one{now, w}}, nil
 	}
-	return &Answer{Probed{w.endpoint, w.found()}, &one{now, w}}, nil
+}
+
+// start begins a probe that somebody asked for, and yields its error. It does not
+// end when they go away: others may share it, and the session that it may give
+// would be held by nobody.
+func (c *Collector) start(ctx context.Context, w watched, at time.Time) <-chan error {
+	probed := make(chan error, 1)
+	go func() {
+		err := w.probe(asked{c.demand.ctx, ctx})
+		if err == nil { // else nothing was found, and the schedule must go on
+			w.askedAt(at)
+		}
+		probed <- err
+	}()
+	return probed
+}
+
+// missed returns a target as somebody is told of it whose time is up while its
+// probe goes on. Nothing is counted: whoever sees the end of the probe would see
+// the counters go back.
+func (w watched) missed(start time.Time, within time.Duration) watched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	view := &target{name: w.name, api: w.api, duration: w.duration, state: w.state}
+	view.state.codes = maps.Clone(w.state.codes)
+	result := &view.state.result
+	result.State, result.Start, result.Duration = probe.Timeout, start, within
+	result.Diagnosis = fmt.Sprintf("The probe did not end within %s, which is how long was waited for it here. It goes on.", within.Round(time.Millisecond))
+	result.Advice = "Let the scrape time out later than the endpoint, or look at /metrics, which waits for no probe."
+	result.Steps, result.Identity, result.RolesExpected, result.ClockSkew = nil, nil, nil, nil
+	result.ResumeAt = time.Time{}
+	w.target = view
+	return w
 }
 
 // asked is the context of a probe: it ends with ours, and has the values of the
@@ -134,47 +162,68 @@ func (a asked) Value(key any) any {
 	return a.request.Value(key)
 }
 
-// visit returns the target of an endpoint, which is kept until nobody has asked
-// for it for a while.
-func (c *Collector) visit(now *applied, endpoint *config.Endpoint) (watched, error) {
+// visit returns a target, which is kept until nobody has asked for it for a while,
+// and the configuration that it is of.
+func (c *Collector) visit(module, url string) (*applied, watched, error) {
 	d := &c.demand
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := endpoint.Module + " " + endpoint.Name
-	idle := max(minIdle, idleIntervals*endpoint.Interval)
+	if d.ended {
+		return nil, watched{}, ErrStopped
+	}
+	now := c.applied.Load() // revisit comes after what is stored there
+	endpoint, err := now.config.Target(module, url)
+	if err != nil {
+		return nil, watched{}, err
+	}
+	key := module + " " + endpoint.Name
 	known, kept := d.targets[key]
+	if kept && !endpoint.ProbedLike(known.endpoint) {
+		c.drop(key, known)
+		kept = false
+	}
 	switch {
-	case d.ended:
-		return watched{}, ErrStopped
 	case kept:
-		known.idle.Reset(idle)
-		return known.watched, nil
+		known.asked = time.Now()
+		known.idle.Reset(known.patience())
+		return now, known.watched, nil
 	case len(d.targets) >= maxTargets:
-		return watched{}, ErrTooManyTargets
+		return nil, watched{}, ErrTooManyTargets
 	}
 	prober, err := now.newProber(endpoint)
 	if err != nil {
-		return watched{}, err
+		return nil, watched{}, err
 	}
-	v := &visited{module: endpoint.Module, watched: watched{
+	v := &visited{module: module, asked: time.Now(), watched: watched{
 		target:   c.newTarget(endpoint, prober),
 		endpoint: endpoint,
 		labels:   endpointLabels(endpoint, now.config.LabelNames),
 	}}
-	v.idle = time.AfterFunc(idle, func() { c.giveUp(key) })
+	v.idle = time.AfterFunc(v.patience(), func() { c.giveUp(key, v) })
 	d.targets[key] = v
-	return v.watched, nil
+	return now, v.watched, nil
 }
 
-// giveUp forgets a target and logs out of it.
-func (c *Collector) giveUp(key string) {
+// patience is how long a target is kept that nobody asks for.
+func (v *visited) patience() time.Duration {
+	return max(minIdle, idleIntervals*v.endpoint.Interval)
+}
+
+// giveUp drops a target, unless somebody has asked for it just now.
+func (c *Collector) giveUp(key string, v *visited) {
 	d := &c.demand
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if v, kept := d.targets[key]; kept && !d.ended {
-		delete(d.targets, key)
-		c.leave(v.close)
+	if !d.ended && d.targets[key] == v && time.Since(v.asked) >= v.patience() {
+		c.drop(key, v)
 	}
+}
+
+// drop forgets a target and logs out of it. The caller holds mu.
+func (c *Collector) drop(key string, v *visited) {
+	v.idle.Stop()
+	delete(c.demand.targets, key)
+	c.leave(v.close)
 }
 
 // revisit brings the targets that are kept under another configuration. Those
@@ -190,9 +239,7 @@ func (c *Collector) revisit(now *applied) {
 			v.labels = endpointLabels(endpoint, now.config.LabelNames)
 			continue
 		}
-		v.idle.Stop()
-		delete(d.targets, key)
-		c.leave(v.close)
+		c.drop(key, v)
 	}
 }
 

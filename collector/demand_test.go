@@ -108,18 +108,84 @@ func TestAskerGoesAway(t *testing.T) {
 	})
 }
 
+// Who has less time than the probe is told of a timeout, and nobody else is.
 func TestAskedWithinTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober {
-			return &fake{probe: func(ctx context.Context) (probe.Result, error) {
-				<-ctx.Done()
-				return found(probe.Timeout), nil
-			}}
+		j := newJournal(func(*config.Endpoint) time.Duration { return 5 * time.Second })
+		c := watch(t, newSettings(newEndpoint("a")), j.prober)
+		var patient sync.WaitGroup
+		patient.Go(func() {
+			if answer, err := c.Probe(t.Context(), "a", 6*time.Second); err != nil || answer.Result.State != probe.Valid {
+				t.Errorf("answer %+v, error %v", answer, err)
+			}
 		})
-		start := time.Now()
-		answer, err := c.Probe(t.Context(), "a", 3*time.Second)
-		if took := time.Since(start); err != nil || answer.Result.State != probe.Timeout || took != 3*time.Second {
-			t.Errorf("answer %+v, error %v, in %s", answer, err, took)
+		synctest.Wait()
+		for _, within := range []time.Duration{time.Second, 3 * time.Second} {
+			start := time.Now()
+			answer, err := c.Probe(t.Context(), "a", within)
+			if took := time.Since(start); err != nil || took != within {
+				t.Fatalf("error %v, in %s", err, took)
+			}
+			if r := answer.Result; r.State != probe.Timeout || r.Duration != within {
+				t.Errorf("%+v", r)
+			}
+			if up, told := sampleOf(t, answer.Metrics, "session_state", "timeout"); !told || up != 1 {
+				t.Errorf("session_state of timeout is %v", up)
+			}
+			if probes, told := sampleOf(t, answer.Metrics, "session_probes_total", ""); !told || probes != 0 {
+				t.Errorf("%v probes", probes)
+			}
+		}
+		patient.Wait()
+		w := c.applied.Load().byName["a"]
+		if r := w.found(); r.State != probe.Valid || len(j.starts["a"]) != 1 || w.state.probes != 1 {
+			t.Errorf("%d probes, found %s", len(j.starts["a"]), r.State)
+		}
+	})
+}
+
+// sampleOf returns the sample of a metric with a label of this value, if any.
+func sampleOf(t *testing.T, metrics prometheus.Collector, name, label string) (value float64, told bool) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(metrics)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			has := slices.ContainsFunc(m.GetLabel(), func(l *dto.LabelPair) bool { return l.GetValue() == label })
+			if family.GetName() == name && (label == "" || has) {
+				return m.GetGauge().GetValue() + m.GetCounter().GetValue(), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// An endpoint that a reload takes away is not there, and no reason to say that
+// we are stopping.
+func TestAskedWhileItIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := watch(t, newSettings(newEndpoint("a")), idle)
+		gone := c.applied.Load()
+		if err := gone.byName["a"].close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		asked := make(chan error)
+		go func() {
+			_, err := c.ask(t.Context(), 0, func() (*applied, watched, error) {
+				if now := c.applied.Load(); now != gone {
+					return nil, watched{}, ErrNoEndpoint
+				}
+				c.applied.Store(&applied{config: &config.Config{}})
+				return gone, gone.byName["a"], nil
+			})
+			asked <- err
+		}()
+		if err := <-asked; !errors.Is(err, ErrNoEndpoint) {
+			t.Errorf("error %v", err)
 		}
 	})
 }

@@ -87,7 +87,7 @@ func (s *schedule) hasten(targets map[*target]bool) {
 	now := time.Now()
 	for i := range s.queue {
 		if targets[s.queue[i].target] {
-			s.queue[i].target.asked.Store(0)
+			s.queue[i].target.askedAt(time.Time{})
 			s.queue[i].due = now
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,13 +26,13 @@ type target struct {
 	prober Prober
 	closed chan struct{} // closed when nobody gets a turn any more
 
-	duration histogram    // has its own lock
-	asked    atomic.Int64 // when somebody last asked for a probe, in Unix nanoseconds; 0 for never
+	duration histogram // has its own lock
 
 	mu          sync.Mutex // guards the fields below
 	state       state
-	replacement Prober  // takes prober's place at the next turn; nil when there is none
-	flight      *flight // the probe that runs; nil when none does
+	asked       time.Time // when somebody last asked for a probe, zero for never
+	replacement Prober    // takes prober's place at the next turn; nil when there is none
+	flight      *flight   // the probe that runs; nil when none does
 }
 
 // flight is a probe under way. All who ask meanwhile share it.
@@ -127,11 +126,19 @@ func (t *target) probeInTurn(ctx context.Context) error {
 // has asked for it. Who asks at its interval, a little late now and then, is all
 // the schedule that it needs.
 func (t *target) freshUntil(interval time.Duration) time.Time {
-	asked := t.asked.Load()
-	if asked == 0 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.asked.IsZero() {
 		return time.Time{}
 	}
-	return time.Unix(0, asked).Add(interval + interval/10)
+	return t.asked.Add(interval + interval/10)
+}
+
+// askedAt notes when somebody asked for a probe, or that nobody did.
+func (t *target) askedAt(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked = at
 }
 
 // found returns what the last probe found.

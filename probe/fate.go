@@ -78,7 +78,7 @@ func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave
 	}
 	leave.lent = true
 	p.pause.fate = &fate{found: found, known: make(chan struct{})}
-	go p.await(p.pause.fate, late, leave)
+	go p.await(context.WithoutCancel(ctx), p.pause.fate, late, leave)
 	return found
 }
 
@@ -92,7 +92,7 @@ type fate struct {
 
 // await waits for an answer that comes late. A session that it gives is held by
 // nobody, so it is ended. It runs beside the prober's next probes.
-func (p *Prober) await(f *fate, late <-chan answered, leave *leave) {
+func (p *Prober) await(ctx context.Context, f *fate, late <-chan answered, leave *leave) {
 	defer close(f.known)
 	end := <-late
 	found := &finding{x: end.x, reading: end.reading, state: classify(end.x, end.reading, p.endpoint.Auth)}
@@ -103,7 +103,7 @@ func (p *Prober) await(f *fate, late <-chan answered, leave *leave) {
 	case found.unanswered():
 		f.result.Unanswered++
 	case !token.IsZero() && end.x.answer.ok():
-		ctx, cancel := context.WithTimeout(context.Background(), p.endpoint.Timeout)
+		ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 		defer cancel()
 		a := p.attempt(request{step: Logout, call: p.api.Call(Logout, Account{}), base: p.endpoint.URL, proof: tokenProof(p.spec.SessionHeader, token)})
 		a.make(ctx)

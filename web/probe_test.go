@@ -18,6 +18,9 @@ import (
 	"session_exporter/probe"
 )
 
+// hangsFor is longer than anybody waits who can help it.
+const hangsFor = time.Minute
+
 // stub is a prober that finds what it is told to.
 type stub struct {
 	state probe.State
@@ -27,8 +30,12 @@ type stub struct {
 func (s stub) Probe(ctx context.Context) (probe.Result, error) {
 	start := time.Now()
 	if s.hangs {
-		<-ctx.Done()
-		return probe.Result{State: probe.Timeout, Start: start, Duration: time.Since(start)}, nil
+		select {
+		case <-time.After(hangsFor):
+		case <-ctx.Done():
+			return probe.Result{}, ctx.Err()
+		}
+		return probe.Result{State: probe.Timeout, Start: start, Duration: hangsFor}, nil
 	}
 	return probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}}, nil
 }
@@ -110,6 +117,7 @@ func TestProbeScrapeTimeout(t *testing.T) {
 		t.Run(tc.header, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				handler := newWatching(t, threeEndpoints())
+				defer time.Sleep(hangsFor) // the probe goes on
 				start := time.Now()
 				response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, tc.header)
 				if took := time.Since(start); took != tc.within {
@@ -128,17 +136,24 @@ func TestProbeScrapeTimeout(t *testing.T) {
 	}
 }
 
-// A probe that somebody asked for with more patience must not cost us the scrape.
+// A probe that somebody asked for with more patience must not cost us the scrape,
+// nor ours cut off theirs.
 func TestProbeSharedForTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := newWatching(t, threeEndpoints())
 		var patient sync.WaitGroup
 		defer patient.Wait()
-		patient.Go(func() { ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "30") })
+		patient.Go(func() {
+			start := time.Now()
+			response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "100")
+			if took := time.Since(start); response.Code != 200 || took != hangsFor {
+				t.Errorf("status %d in %s", response.Code, took)
+			}
+		})
 		synctest.Wait()
 		start := time.Now()
 		response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "5")
-		if took := time.Since(start); response.Code != http.StatusServiceUnavailable || took >= 5*time.Second {
+		if took := time.Since(start); response.Code != 200 || took != 4500*time.Millisecond || !strings.Contains(response.Body.String(), "\nprobe_success 0\n") {
 			t.Errorf("status %d in %s", response.Code, took)
 		}
 	})
