@@ -135,6 +135,9 @@ func warnOfPlainHTTP(settings *config.Config, logger *slog.Logger) {
 		if credential.OAuth2 != nil && strings.HasPrefix(credential.OAuth2.TokenURL, "http://") {
 			plain = append(plain, name+" (token_url)")
 		}
+		if slices.ContainsFunc(credential.Origins, func(o config.Origin) bool { return o.Scheme == "http" }) {
+			plain = append(plain, name+" (origins)")
+		}
 	}
 	if len(plain) > 0 {
 		slices.Sort(plain)

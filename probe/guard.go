@@ -169,7 +169,7 @@ type burst struct {
 	now, before int // the most in the span that lasts, and in the one before
 }
 
-const burstSpan = 10 * time.Minute
+const burstSpan = time.Minute
 
 func (b *burst) note(n int) {
 	b.turn()
