@@ -27,8 +27,7 @@ type target struct {
 	prober Prober
 	closed chan struct{} // closed when nobody gets a turn any more
 
-	duration histogram    // has its own lock
-	asked    atomic.Int64 // when somebody last asked for a probe, in Unix nanoseconds; 0 for never
+	asked atomic.Int64 // when somebody last asked for a probe, in Unix nanoseconds; 0 for never
 
 	mu          sync.Mutex // guards the fields below
 	state       state
@@ -51,7 +50,6 @@ func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target 
 		turn:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		prober:   prober,
-		duration: newDurationHistogram(),
 		state:    newState(probe.SpecOf(endpoint.API).Codes),
 	}
 }
@@ -139,6 +137,13 @@ func (t *target) found() probe.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.state.result
+}
+
+// holds reports whether the last probe left a session held.
+func (t *target) holds() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.state.result.Established.IsZero()
 }
 
 // replace lets another prober take over at the next turn.
@@ -231,10 +236,10 @@ func (t *target) wantsSecret() bool {
 func (t *target) observe(duration time.Duration, operation string) {
 	name := probe.SpecOf(t.api).OperationID
 	if operation == "" || name == "" {
-		t.duration.Observe(duration.Seconds())
+		t.state.duration.Observe(duration.Seconds())
 		return
 	}
-	t.duration.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
+	t.state.duration.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
 }
 
 // log tells a change of state, and each probe to those who debug.

@@ -15,7 +15,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // offers zstd to scrapers that take it
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
@@ -43,7 +42,7 @@ const (
 // Options are what the handler needs.
 type Options struct {
 	Collector     *collector.Collector
-	Registry      *prometheus.Registry // of what TelemetryPath serves
+	Registry      *prometheus.Registry // of what TelemetryPath serves besides the endpoints
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
@@ -66,17 +65,13 @@ func NewHandler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the landing page: %w", err)
 	}
+	metrics, err := newMetrics(&o)
+	if err != nil {
+		return nil, fmt.Errorf("making the metrics page: %w", err)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+prefix+"/{$}", landing)
-	mux.Handle("GET "+prefix+o.TelemetryPath, promhttp.HandlerFor(o.Collector.Filter(o.Registry), promhttp.HandlerOpts{
-		Registry: o.Registry,
-		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-		// A series that cannot be exposed must not hide all others.
-		ErrorHandling:     promhttp.ContinueOnError,
-		EnableOpenMetrics: true,
-		// Not CoalesceGather: with it, a scraper that takes long to read its
-		// answer freezes what all others get.
-	}))
+	mux.Handle("GET "+prefix+o.TelemetryPath, metrics)
 	mux.HandleFunc("GET "+prefix+probePath, o.probe)
 	mux.HandleFunc("GET "+prefix+discoveryPath, o.discover)
 	mux.HandleFunc("GET "+prefix+"/-/healthy", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "Healthy") })
