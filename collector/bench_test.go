@@ -62,8 +62,9 @@ func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent 
 			b.Fatal(err)
 		}
 	}
+	before := heapInUse()
 	scrape() // the first renders all
-	runtime.GC()
+	kept := heapInUse() - before
 	scraping := newMeter(b)
 	for b.Loop() {
 		b.StopTimer()
@@ -77,6 +78,17 @@ func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent 
 		scraping.stop()
 	}
 	b.ReportMetric(float64(size)/1e6, "MB/scrape")
+	if kept > 0 { // else the benchmark before has kept the same already
+		b.ReportMetric(float64(kept)/float64(len(watched)), "kept-B/endpoint")
+	}
+}
+
+// heapInUse returns how much is in use.
+func heapInUse() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // probed returns a collector of endpoints that all have been probed.
