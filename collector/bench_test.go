@@ -78,8 +78,8 @@ func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent 
 		scraping.stop()
 	}
 	b.ReportMetric(float64(size)/1e6, "MB/scrape")
-	if kept > 0 { // else the benchmark before has kept the same already
-		b.ReportMetric(float64(kept)/float64(len(watched)), "kept-B/endpoint")
+	if kept := kept / int64(len(watched)); kept > 0 { // else the benchmark before has kept the same already
+		b.ReportMetric(float64(kept), "kept-B/endpoint")
 	}
 }
 
