@@ -107,7 +107,7 @@ func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		e.watch,
+		e.watch.Own(),
 		versioncollector.NewCollector("session_exporter"),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

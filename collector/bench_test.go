@@ -1,8 +1,10 @@
 package collector
 
 import (
+	"fmt"
 	"io"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,40 +12,135 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// A scrape of 10,000 endpoints that all have been probed.
-func BenchmarkCollect(b *testing.B) {
-	endpoints := newEndpoints(10_000)
+// BenchmarkExposition is of scrapes of endpoints that have all been probed, of
+// which some have been again since the scrape before.
+func BenchmarkExposition(b *testing.B) {
+	for _, endpoints := range []int{10_000, 50_000} {
+		c := probed(b, endpoints)
+		for _, format := range []struct {
+			name string
+			expfmt.Format
+		}{{"text", textFormat}, {"openmetrics", openMetricsFormat}, {"protobuf", protobufFormat}} {
+			for _, percent := range []int{0, 1, 100} {
+				b.Run(fmt.Sprintf("endpoints=%d/format=%s/changed=%d%%", endpoints, format.name, percent), func(b *testing.B) {
+					benchmarkScrapes(b, c, format.Format, percent)
+				})
+			}
+		}
+	}
+}
+
+// BenchmarkExpositionGathered is of what client_golang takes for the same.
+func BenchmarkExpositionGathered(b *testing.B) {
+	c := probed(b, 10_000)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(c)
+	encoder := expfmt.NewEncoder(io.Discard, textFormat)
+	scraping := newMeter(b)
+	for b.Loop() {
+		scraping.start()
+		families, err := registry.Gather()
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, family := range families {
+			if err := encoder.Encode(family); err != nil {
+				b.Fatal(err)
+			}
+		}
+		scraping.stop()
+	}
+}
+
+func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent int) {
+	b.Helper()
+	page, watched := c.Page(format), c.applied.Load().watched
+	var size counting
+	scrape := func() {
+		size = 0
+		if err := page.Write(&size, format, nil, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	before := heapInUse()
+	scrape() // the first renders all
+	kept := heapInUse() - before
+	scraping := newMeter(b)
+	for b.Loop() {
+		b.StopTimer()
+		for i := range len(watched) * percent / 100 {
+			result := hcxValid()
+			watched[i*100/percent].record(&result)
+		}
+		b.StartTimer()
+		scraping.start()
+		scrape()
+		scraping.stop()
+	}
+	b.ReportMetric(float64(size)/1e6, "MB/scrape")
+	if kept := kept / int64(len(watched)); kept > 0 { // else the benchmark before has kept the same already
+		b.ReportMetric(float64(kept), "kept-B/endpoint")
+	}
+}
+
+// heapInUse returns how much is in use.
+func heapInUse() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// probed returns a collector of endpoints that all have been probed.
+func probed(b *testing.B, n int) *Collector {
+	b.Helper()
+	endpoints := newEndpoints(n)
 	for _, e := range endpoints {
 		e.Labels = map[string]string{"site": "a", "zone": "1"}
 	}
 	c := watch(b, newSettings(endpoints...), idle)
-	result := hcxValid()
-	for _, target := range c.applied.Load().watched {
+	for i, target := range c.applied.Load().watched {
+		result := hcxValid()
+		result.Duration += time.Duration(i) * 12_345 * time.Nanosecond
+		result.Established = result.Start.Add(-result.Duration)
 		target.record(&result)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(c)
-	gather := func(b *testing.B, encoder expfmt.Encoder) {
-		b.Helper()
-		b.ReportAllocs()
-		for b.Loop() {
-			families, err := registry.Gather()
-			if err != nil {
-				b.Fatal(err)
-			}
-			if encoder == nil {
-				continue
-			}
-			for _, family := range families {
-				if err := encoder.Encode(family); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
+	return c
+}
+
+// counting counts what is written to it.
+type counting int
+
+func (c *counting) Write(p []byte) (int, error) {
+	*c += counting(len(p))
+	return len(p), nil
+}
+
+// meter reports the processor's time of what is between start and stop, all
+// threads and the garbage collector's included.
+type meter struct {
+	b              *testing.B
+	began, elapsed time.Duration
+}
+
+func newMeter(b *testing.B) *meter {
+	b.Helper()
+	m := &meter{b: b}
+	b.ReportAllocs()
+	b.Cleanup(func() { b.ReportMetric(m.elapsed.Seconds()*1e3/float64(b.N), "cpu-ms/op") })
+	return m
+}
+
+func (m *meter) start() { m.began = cpuTime(m.b) }
+func (m *meter) stop()  { m.elapsed += cpuTime(m.b) - m.began }
+
+func cpuTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		tb.Fatal(err)
 	}
-	b.Run("gather", func(b *testing.B) { gather(b, nil) })
-	b.Run("text", func(b *testing.B) { gather(b, expfmt.NewEncoder(io.Discard, textFormat)) })
-	b.Run("protobuf", func(b *testing.B) { gather(b, expfmt.NewEncoder(io.Discard, protobufFormat)) })
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // One probe's start and end, its result included, while 50,000 endpoints wait.

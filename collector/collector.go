@@ -20,6 +20,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"session_exporter/config"
+	"session_exporter/exposition"
 	"session_exporter/probe"
 )
 
@@ -66,7 +67,8 @@ type applied struct {
 	newProber NewProber
 	watched   []watched
 	byName    map[string]watched
-	families  []family
+	families  []family // that are exposed, sorted by name
+	pages     []*exposition.Page
 }
 
 // NewProber makes an endpoint's prober. It must be safe for concurrent use.
@@ -85,7 +87,9 @@ type watched struct {
 func New(credentials func() []probe.CredentialStatus, logger *slog.Logger) *Collector {
 	metrics := newOwnMetrics(credentials)
 	c := &Collector{logger: logger, metrics: metrics, schedule: newSchedule(metrics)}
-	c.applied.Store(&applied{config: &config.Config{}})
+	nothing := &applied{config: &config.Config{}}
+	nothing.pages = newPages(nothing)
+	c.applied.Store(nothing)
 	c.demand.init()
 	return c
 }
@@ -108,7 +112,7 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 		config:    settings,
 		newProber: newProber,
 		byName:    make(map[string]watched, len(settings.Endpoints)),
-		families:  newFamilies(settings.LabelNames),
+		families:  newFamilies(settings),
 	}
 	replaced := make(map[*target]Prober)
 	var errs []error
@@ -139,6 +143,7 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	for t, prober := range replaced {
 		t.replace(prober)
 	}
+	next.pages = newPages(next)
 	c.applied.Store(next)
 	c.schedule.set(next.watched)
 	for t := range replaced {

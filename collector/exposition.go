@@ -14,22 +14,21 @@ import (
 
 type desc = prometheus.Desc
 
-const (
-	durationName = "session_probe_duration_seconds"
-	durationHelp = "Duration of probes that were sent, login and renewal included."
-)
-
-// newFamilies returns the table for a set of label names.
-func newFamilies(labelNames []string) []family {
-	families := familyTable()
+// newFamilies returns the table for a configuration: without the metrics that it
+// denies, and sorted by name.
+func newFamilies(settings *config.Config) []family {
+	families := slices.DeleteFunc(familyTable(), func(f family) bool { return denies(settings, f.name) })
+	slices.SortFunc(families, func(a, b family) int { return cmp.Compare(a.name, b.name) })
 	for i := range families {
-		families[i].desc = newDesc(families[i].name, families[i].help, labelNames, families[i].labels...)
+		f := &families[i]
+		f.desc = prometheus.NewDesc(f.name, f.help, slices.Concat(ownerLabels(settings), f.labels), nil)
 	}
 	return families
 }
 
-func newDesc(name, help string, labelNames []string, more ...string) *desc {
-	return prometheus.NewDesc(name, help, slices.Concat([]string{"endpoint", "api"}, labelNames, more), nil)
+// ownerLabels are the names of the labels of all series of an endpoint.
+func ownerLabels(settings *config.Config) []string {
+	return slices.Sorted(slices.Values(append([]string{"endpoint", "api"}, settings.LabelNames...)))
 }
 
 // Describe implements prometheus.Collector. It sends nothing: the labels depend
@@ -38,12 +37,35 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	c.Endpoints().Collect(ch)
+	c.Own().Collect(ch)
+}
+
+// Endpoints exposes the endpoints alone. Page does the same for much less.
+func (c *Collector) Endpoints() prometheus.Collector { return collect(c.collectEndpoints) }
+
+// Own exposes the exporter's own metrics alone.
+func (c *Collector) Own() prometheus.Collector { return collect(c.collectOwn) }
+
+// collect is a prometheus.Collector that describes nothing beforehand.
+type collect func(ch chan<- prometheus.Metric)
+
+func (collect) Describe(chan<- *prometheus.Desc)      {}
+func (c collect) Collect(ch chan<- prometheus.Metric) { c(ch) }
+
+func (c *Collector) collectEndpoints(ch chan<- prometheus.Metric) {
 	now := c.applied.Load()
 	now.expose(ch, now.watched...)
+}
+
+func (c *Collector) collectOwn(ch chan<- prometheus.Metric) {
+	now := c.applied.Load()
 	held := 0
-	for _, w := range slices.Concat(now.watched, c.demand.all()) {
-		if result := w.found(); !result.Established.IsZero() {
-			held++
+	for _, all := range [][]watched{now.watched, c.demand.all()} {
+		for _, w := range all {
+			if w.holds() {
+				held++
+			}
 		}
 	}
 	c.metrics.collect(ch, len(now.watched), held)
@@ -51,41 +73,35 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 // expose sends the metrics of endpoints.
 func (a *applied) expose(ch chan<- prometheus.Metric, all ...watched) {
-	durationDesc := newDesc(durationName, durationHelp, a.config.LabelNames)
-	var e emitter
 	for _, w := range all {
-		e.labels, e.metrics = w.labels, e.metrics[:0]
+		samples := samples{labels: w.labels}
+		e := emitter{out: &samples}
 		w.mu.Lock()
 		for i := range a.families {
-			e.family = &a.families[i]
-			e.family.read(&w.state, &e)
+			samples.family = &a.families[i]
+			samples.family.read(&w.state, &e)
 		}
 		w.mu.Unlock()
-		for _, metric := range e.metrics {
-			ch <- metric
+		for _, sample := range samples.all {
+			ch <- sample
 		}
-		ch <- &labelled{w.duration, durationDesc, w.labels}
 	}
 }
 
-// emitter gathers one endpoint's samples while its state is locked.
+// emitter hands on one endpoint's samples while its state is locked.
 type emitter struct {
-	family  *family
-	labels  []*dto.LabelPair
-	metrics []prometheus.Metric
+	out interface {
+		// Sample takes a sample of the current family. It does not keep labelValues.
+		Sample(value float64, labelValues []string)
+		Histogram(h *dto.Histogram)
+	}
+	labelValues []string // of the sample before, for their memory
 }
 
 // emit adds a sample of the current family, with values for its own labels.
 func (e *emitter) emit(value float64, labelValues ...string) {
-	labels := e.labels
-	if len(labelValues) > 0 {
-		labels = append(make([]*dto.LabelPair, 0, len(labels)+len(labelValues)), labels...)
-		for i := range labelValues {
-			labels = append(labels, &dto.LabelPair{Name: &e.family.labels[i], Value: &labelValues[i]})
-		}
-		sortLabels(labels)
-	}
-	e.metrics = append(e.metrics, &sample{e.family, labels, value})
+	e.labelValues = append(e.labelValues[:0], labelValues...)
+	e.out.Sample(value, e.labelValues)
 }
 
 func (e *emitter) emitIf(known bool, value float64) {
@@ -101,43 +117,63 @@ func (e *emitter) emitTime(t time.Time, labelValues ...string) {
 	}
 }
 
+func (e *emitter) emitHistogram(h prometheus.Histogram) {
+	var m dto.Metric
+	if h.Write(&m) == nil { // client_golang's has no way to fail
+		e.out.Histogram(m.Histogram)
+	}
+}
+
 // unixSeconds converts a time. Certificates without an end say that they end in
 // 9999, which UnixNano cannot.
 func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
 
+// samples gathers one endpoint's samples for client_golang.
+type samples struct {
+	family *family // the current one
+	labels []*dto.LabelPair
+	all    []prometheus.Metric
+}
+
+// Sample implements what an emitter wants.
+func (s *samples) Sample(value float64, labelValues []string) {
+	labels := s.labels
+	if len(labelValues) > 0 {
+		labels = slices.Clone(labels)
+		for i, name := range s.family.labels {
+			labels = append(labels, labelPair(name, labelValues[i]))
+		}
+		sortLabels(labels)
+	}
+	found := &sample{desc: s.family.desc, labels: labels}
+	if s.family.kind == counter {
+		found.counter = &dto.Counter{Value: &value}
+	} else {
+		found.gauge = &dto.Gauge{Value: &value}
+	}
+	s.all = append(s.all, found)
+}
+
+// Histogram implements what an emitter wants.
+func (s *samples) Histogram(h *dto.Histogram) {
+	s.all = append(s.all, &sample{desc: s.family.desc, labels: s.labels, histogram: h})
+}
+
 // sample is a prometheus.Metric that shares its labels with the endpoint's
 // other samples: client_golang's constant metrics build them anew each time.
 type sample struct {
-	family *family
-	labels []*dto.LabelPair
-	value  float64
+	desc      *desc
+	labels    []*dto.LabelPair
+	gauge     *dto.Gauge
+	counter   *dto.Counter
+	histogram *dto.Histogram
 }
 
-func (s *sample) Desc() *prometheus.Desc { return s.family.desc }
+func (s *sample) Desc() *prometheus.Desc { return s.desc }
 
 func (s *sample) Write(m *dto.Metric) error {
-	m.Label = s.labels
-	if s.family.kind == counter {
-		m.Counter = &dto.Counter{Value: &s.value}
-	} else {
-		m.Gauge = &dto.Gauge{Value: &s.value}
-	}
+	m.Label, m.Gauge, m.Counter, m.Histogram = s.labels, s.gauge, s.counter, s.histogram
 	return nil
-}
-
-// labelled gives a metric an endpoint's labels.
-type labelled struct {
-	prometheus.Metric
-	desc   *desc
-	labels []*dto.LabelPair
-}
-
-func (l *labelled) Desc() *prometheus.Desc { return l.desc }
-
-func (l *labelled) Write(m *dto.Metric) error {
-	err := l.Metric.Write(m)
-	m.Label = l.labels
-	return err
 }
 
 // endpointLabels returns the labels of all series of an endpoint, sorted by
@@ -168,8 +204,6 @@ type histogram interface {
 func newDurationHistogram() histogram {
 	//nolint:forcetypeassert // documented: its histograms take exemplars
 	return prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: durationName,
-		Help: durationHelp,
 		// From a kept connection on the same site to the default timeout.
 		Buckets:                         []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		NativeHistogramBucketFactor:     1.1,
@@ -178,4 +212,11 @@ func newDurationHistogram() histogram {
 	}).(histogram)
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
+}

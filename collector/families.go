@@ -2,7 +2,6 @@ package collector
 
 import (
 	"slices"
-	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -11,6 +10,10 @@ import (
 
 // family is one metric of endpoints: its name and meaning, and how its samples
 // are read from an endpoint's state. This table is all there is to a metric.
+//
+// Samples are read in the order of their labels' values, which is how
+// client_golang sorts them, and of nothing but the state: what is read is kept
+// until the state changes.
 type family struct {
 	name, help string
 	kind       dto.MetricType
@@ -20,17 +23,19 @@ type family struct {
 }
 
 const (
-	gauge   = dto.MetricType_GAUGE
-	counter = dto.MetricType_COUNTER
+	gauge         = dto.MetricType_GAUGE
+	counter       = dto.MetricType_COUNTER
+	histogramKind = dto.MetricType_HISTOGRAM
 )
 
-// familyTable lists every metric of endpoints but the histogram.
+// familyTable lists every metric of endpoints.
 func familyTable() []family {
 	return slices.Concat(probeFamilies(), sessionFamilies(), loginFamilies())
 }
 
 // probeFamilies are about probes and their answers.
 func probeFamilies() []family {
+	states := slices.Sorted(slices.Values(probe.States()))
 	return []family{
 		{name: "session_up", kind: gauge, help: "Whether the last probe found a valid session, as expected. No sample before the first probe.", read: func(s *state, e *emitter) {
 			e.emitIf(s.probes > 0, truth(s.result.State == probe.Valid))
@@ -42,7 +47,7 @@ func probeFamilies() []family {
 			e.emitTime(s.verdictAt)
 		}},
 		{name: "session_state", kind: gauge, labels: []string{"state"}, help: "What the last probe found: 1 for that state, 0 for all others.", read: func(s *state, e *emitter) {
-			for _, state := range probe.States() {
+			for _, state := range states {
 				e.emit(truth(state == s.result.State), string(state))
 			}
 		}},
@@ -56,6 +61,7 @@ func probeFamilies() []family {
 				e.emit(s.codes[code], code)
 			}
 		}},
+		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that were sent, login and renewal included.", read: func(s *state, e *emitter) { e.emitHistogram(s.duration) }},
 		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the parts of the last check that was sent. A kept connection spends nothing on resolve, connect and tls.", read: readPhases},
 		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last probe's last answer, 0 if there was none.", read: func(s *state, e *emitter) {
 			last, _ := s.result.Last()
@@ -130,20 +136,12 @@ func loginFamilies() []family {
 }
 
 func readPhases(s *state, e *emitter) {
-	if s.phases == nil {
-		return
-	}
-	for _, phase := range []struct {
-		name     string
-		duration time.Duration
-	}{
-		{"resolve", s.phases.Resolve},
-		{"connect", s.phases.Connect},
-		{"tls", s.phases.TLS},
-		{"processing", s.phases.Processing},
-		{"transfer", s.phases.Transfer},
-	} {
-		e.emit(phase.duration.Seconds(), phase.name)
+	if s.phases != nil {
+		e.emit(s.phases.Connect.Seconds(), "connect")
+		e.emit(s.phases.Processing.Seconds(), "processing")
+		e.emit(s.phases.Resolve.Seconds(), "resolve")
+		e.emit(s.phases.TLS.Seconds(), "tls")
+		e.emit(s.phases.Transfer.Seconds(), "transfer")
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"session_exporter/config"
 )
 
 // Filter leaves out of what gatherer gathers the metrics that the configuration
@@ -13,12 +15,11 @@ import (
 func (c *Collector) Filter(gatherer prometheus.Gatherer) prometheus.Gatherer {
 	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		families, err := gatherer.Gather()
-		denied := c.applied.Load().config.MetricsDeny
-		if len(denied) > 0 {
-			families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool {
-				return slices.ContainsFunc(denied, func(re *regexp.Regexp) bool { return re.MatchString(f.GetName()) })
-			})
-		}
-		return families, err
+		settings := c.applied.Load().config
+		return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return denies(settings, f.GetName()) }), err
 	})
+}
+
+func denies(settings *config.Config, name string) bool {
+	return slices.ContainsFunc(settings.MetricsDeny, func(re *regexp.Regexp) bool { return re.MatchString(name) })
 }

@@ -97,10 +97,10 @@ func TestScrapesWhileRecording(t *testing.T) {
 		before[i] = fmt.Sprint(target.labels)
 	}
 	var running sync.WaitGroup
-	for _, format := range []expfmt.Format{textFormat, openMetricsFormat, protobufFormat} {
+	for _, format := range formats {
 		running.Go(func() {
 			for range 20 {
-				expose(t, c, format)
+				write(t, c, format)
 			}
 		})
 	}
@@ -125,6 +125,9 @@ func TestScrapesWhileRecording(t *testing.T) {
 		}
 	})
 	running.Wait()
+	for _, format := range formats {
+		expose(t, c, format)
+	}
 	for i, target := range targets {
 		if after := fmt.Sprint(target.labels); after != before[i] {
 			t.Errorf("labels %s became %s", before[i], after)

@@ -16,6 +16,7 @@ const otherCode = "other"
 // state is all that is known of an endpoint. It holds nothing that grows with
 // time, once its history is full.
 type state struct {
+	version uint64       // goes up with each change
 	result  probe.Result // the last one
 	since   time.Time    // when the first of its state in a row began
 	history history
@@ -33,6 +34,8 @@ type state struct {
 	logins, loginFailures, unanswered, logouts, logoutFailures, expirations float64
 	lifetime                                                                time.Duration
 
+	duration histogram // of probes that were sent; has its own lock
+
 	// These outlive the probe that found them, for the next may not come as
 	// far.
 	phases            *probe.Phases
@@ -40,7 +43,12 @@ type state struct {
 }
 
 func newState(documented []string) state {
-	s := state{result: probe.Result{State: probe.Unknown}, codes: make(map[string]float64, len(documented))}
+	s := state{
+		version:  1,
+		result:   probe.Result{State: probe.Unknown},
+		codes:    make(map[string]float64, len(documented)),
+		duration: newDurationHistogram(),
+	}
 	for _, code := range documented {
 		s.codes[code] = 0
 	}
@@ -49,6 +57,7 @@ func newState(documented []string) state {
 
 // record takes in what a probe found.
 func (s *state) record(r *probe.Result) {
+	s.version++
 	if r.State != s.result.State {
 		s.since = r.Start
 	}
@@ -94,6 +103,7 @@ func (s *state) record(r *probe.Result) {
 // recordClose takes in that the session was given up, if one was held, and
 // whether the appliance took the logout.
 func (s *state) recordClose(loggedOut bool) {
+	s.version++
 	switch {
 	case s.result.Established.IsZero(): // none was held
 	case loggedOut:

@@ -26,8 +26,6 @@ type target struct {
 	prober Prober
 	closed chan struct{} // closed when nobody gets a turn any more
 
-	duration histogram // has its own lock
-
 	mu          sync.Mutex // guards the fields below
 	state       state
 	asked       time.Time // when somebody last asked for a probe, zero for never
@@ -50,7 +48,6 @@ func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target 
 		turn:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
 		prober:   prober,
-		duration: newDurationHistogram(),
 		state:    newState(probe.SpecOf(endpoint.API).Codes),
 	}
 }
@@ -148,6 +145,13 @@ func (t *target) found() probe.Result {
 	return t.state.result
 }
 
+// holds reports whether the last probe left a session held.
+func (t *target) holds() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.state.result.Established.IsZero()
+}
+
 // replace lets another prober take over at the next turn.
 func (t *target) replace(prober Prober) {
 	t.mu.Lock()
@@ -238,10 +242,10 @@ func (t *target) wantsSecret() bool {
 func (t *target) observe(duration time.Duration, operation string) {
 	name := probe.SpecOf(t.api).OperationID
 	if operation == "" || name == "" {
-		t.duration.Observe(duration.Seconds())
+		t.state.duration.Observe(duration.Seconds())
 		return
 	}
-	t.duration.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
+	t.state.duration.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
 }
 
 // log tells a change of state, and each probe to those who debug.

@@ -10,13 +10,21 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"session_exporter/collector"
+	"session_exporter/config"
 )
 
 // What Prometheus 3 sends without and with native histograms.
@@ -62,35 +70,106 @@ func TestFormats(t *testing.T) {
 }
 
 func TestEncodings(t *testing.T) {
-	plain := ask(newHandler(t, newOptions()), "GET", "/metrics").Body.String()
+	o := newOptions()
+	many := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "many", Help: "Many."}, []string{"label"})
+	for i := range 5000 {
+		many.WithLabelValues(fmt.Sprint(i)).Set(float64(i))
+	}
+	small := newHandler(t, o)
+	o = newOptions()
+	o.Registry.MustRegister(many)
+	large := newHandler(t, o)
+	plain := ask(large, "GET", "/metrics").Body.String()
 	for _, tc := range []struct{ name, accept, encoding, magic string }{
 		{"nothing asked", "", "", "# HELP"},
 		{"identity", "identity", "", "# HELP"},
 		{"unknown", "br", "", "# HELP"},
 		{"gzip", "gzip", "gzip", "\x1f\x8b"},
 		{"zstd", "zstd", "zstd", "\x28\xb5\x2f\xfd"},
+		{"both", "gzip, deflate, zstd", "zstd", "\x28\xb5\x2f\xfd"},
+		{"weighted", "zstd;q=0.5, GZIP ; q=0.6", "gzip", "\x1f\x8b"},
 		{"zstd refused", "zstd;q=0, gzip", "gzip", "\x1f\x8b"},
+		{"all refused", "gzip;q=0,zstd;q=none", "", "# HELP"},
+		{"identity preferred", "gzip;q=0.5, identity", "", "# HELP"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			response := ask(newHandler(t, newOptions()), "GET", "/metrics", "Accept-Encoding", tc.accept)
-			if encoding := response.Header().Get("Content-Encoding"); encoding != tc.encoding {
-				t.Errorf("encoding %q, want %q", encoding, tc.encoding)
+			if encoding := ask(small, "GET", "/metrics", "Accept-Encoding", tc.accept).Header().Get("Content-Encoding"); encoding != "" {
+				t.Errorf("a small page is encoded: %s", encoding)
 			}
-			body := response.Body.String()
-			if !strings.HasPrefix(body, tc.magic) {
-				t.Errorf("body begins with %q, want %q", body[:min(6, len(body))], tc.magic)
-			}
-			if tc.encoding != "gzip" {
-				return
-			}
-			reader, err := gzip.NewReader(strings.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if unpacked, err := io.ReadAll(reader); err != nil || string(unpacked) != plain {
-				t.Errorf("unpacked to %q (%v), want %q", unpacked, err, plain)
+			for range 2 { // the second with the first's encoder
+				response := ask(large, "GET", "/metrics", "Accept-Encoding", tc.accept)
+				if encoding := response.Header().Get("Content-Encoding"); encoding != tc.encoding {
+					t.Errorf("encoding %q, want %q", encoding, tc.encoding)
+				}
+				if vary := response.Header().Values("Vary"); !slices.Equal(vary, []string{"Accept", "Accept-Encoding"}) {
+					t.Errorf("it varies with %q", vary)
+				}
+				body := response.Body.String()
+				if !strings.HasPrefix(body, tc.magic) {
+					t.Errorf("body begins with %q, want %q", body[:min(6, len(body))], tc.magic)
+				}
+				if unpacked := unpack(t, tc.encoding, body); unpacked != plain {
+					t.Errorf("unpacked to %d bytes, want %d", len(unpacked), len(plain))
+				}
 			}
 		})
+	}
+}
+
+func unpack(t *testing.T, encoding, body string) string {
+	t.Helper()
+	var reader io.Reader = strings.NewReader(body)
+	var err error
+	switch encoding {
+	case "gzip":
+		reader, err = gzip.NewReader(reader)
+	case "zstd":
+		reader, err = zstd.NewReader(reader)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(unpacked)
+}
+
+// What is served is what client_golang would serve, whatever is asked for.
+func TestSameAsClientGolang(t *testing.T) {
+	o := newOptions()
+	o.Registry = prometheus.NewRegistry()
+	o.Registry.MustRegister(o.Collector.Own(), prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_p", Help: "Between."}))
+	settings := &config.Config{
+		LabelNames:  []string{"site"},
+		MetricsDeny: []*regexp.Regexp{regexp.MustCompile("^(?:session_login.*|session_exporter_s.*|session_errors_total)$")},
+	}
+	for i := range 30 {
+		settings.Endpoints = append(settings.Endpoints, &config.Endpoint{Name: fmt.Sprint(i), Settings: config.Settings{API: "hcx", Interval: time.Minute}})
+	}
+	if err := o.Collector.Apply(settings, func(*config.Endpoint) (collector.Prober, error) { return nil, nil }); err != nil {
+		t.Fatal(err)
+	}
+	ours := newHandler(t, o)
+	endpoints := prometheus.NewRegistry()
+	endpoints.MustRegister(o.Collector.Endpoints())
+	theirs := promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{EnableOpenMetrics: true})
+	for _, query := range []string{"", "?name[]=session_state&name[]=session_p", "?name[]=nothing"} {
+		for _, accept := range []string{
+			"", "text/html", "text/plain;version=0.0.4;escaping=dots", "application/openmetrics-text;version=0.0.1", acceptText, acceptProtobuf,
+			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=compact-text",
+		} {
+			got, want := ask(ours, "GET", "/metrics"+query, "Accept", accept), ask(theirs, "GET", "/metrics"+query, "Accept", accept)
+			if got.Header().Get("Content-Type") != want.Header().Get("Content-Type") {
+				t.Errorf("%q: %s, want %s", accept, got.Header(), want.Header())
+			}
+			// Protobuf as text has random spaces, to be relied upon by nobody.
+			if !strings.HasSuffix(accept, "text") && got.Body.String() != want.Body.String() {
+				t.Errorf("%q%s: %.2000s\nwant\n%.2000s", accept, query, got.Body, want.Body)
+			}
+		}
 	}
 }
 

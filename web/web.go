@@ -18,7 +18,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // offers zstd to scrapers that take it
 	"github.com/prometheus/common/version"
 
@@ -35,7 +34,7 @@ const (
 // Options are what the handler needs.
 type Options struct {
 	Collector     *collector.Collector
-	Registry      *prometheus.Registry // of what TelemetryPath serves
+	Registry      *prometheus.Registry // of what TelemetryPath serves besides the endpoints
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
@@ -68,6 +67,10 @@ func NewHandler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
+	metrics, err := newMetrics(&o)
+	if err != nil {
+		return nil, fmt.Errorf("making the metrics page: %w", err)
+	}
 	s := &server{Options: o, assets: assets, version: cmp.Or(version.Version, "not a release")}
 	protection := http.NewCrossOriginProtection()
 	if o.ExternalURL != nil {
@@ -76,24 +79,16 @@ func NewHandler(o Options) (http.Handler, error) {
 		}
 	}
 	// A page somewhere else must not let a visitor's browser reload or resume.
-	return secured(protection.Handler(s.mux(prefix))), nil
+	return secured(protection.Handler(s.mux(prefix, metrics))), nil
 }
 
-func (o *server) mux(prefix string) http.Handler {
+func (o *server) mux(prefix string, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+prefix+"/{$}", o.overview)
 	mux.HandleFunc("GET "+prefix+endpointsPath+"{name...}", o.endpoint)
 	mux.HandleFunc("GET "+prefix+jsonPath, o.list)
 	mux.HandleFunc("GET "+prefix+configPath, o.config)
-	mux.Handle("GET "+prefix+o.TelemetryPath, promhttp.HandlerFor(o.Collector.Filter(o.Registry), promhttp.HandlerOpts{
-		Registry: o.Registry,
-		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-		// A series that cannot be exposed must not hide all others.
-		ErrorHandling:     promhttp.ContinueOnError,
-		EnableOpenMetrics: true,
-		// Not CoalesceGather: with it, a scraper that takes long to read its
-		// answer freezes what all others get.
-	}))
+	mux.Handle("GET "+prefix+o.TelemetryPath, metrics)
 	mux.HandleFunc("GET "+prefix+probePath, o.probe)
 	mux.HandleFunc("GET "+prefix+discoveryPath, o.discover)
 	o.handleLifecycle(mux, prefix)
