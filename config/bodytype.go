@@ -43,6 +43,7 @@ func (l *loader) bodyType(key, name string, t tree) *Type {
 		}
 	default:
 		l.addAt(t.line, key, "must be one of: "+bodyWords)
+		own.kind = "any" // so that nothing more is found wrong with it
 	}
 	return own
 }

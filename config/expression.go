@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/decls"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
@@ -170,7 +172,7 @@ func (c *compiler) compile(env *cel.Env, name string, text expressionText, want 
 	if issues.Err() != nil {
 		for _, found := range issues.Errors() {
 			at := position{found.Location.Line(), found.Location.Column()}
-			c.addPosition(key, text.at(c.text, at), c.inOurWords(found.Message))
+			c.addPosition(key, text.at(c.text, at), c.inOurWords(env, found.Message, text.calls(at)))
 		}
 		return nil
 	}
@@ -206,14 +208,18 @@ var (
 	noOverload = regexp.MustCompile(`^found no matching overload for '([^']{1,40})' applied to '(.{1,200})'$`)
 )
 
-// inOurWords retells the library's messages. Those that may quote a value are
-// told without it.
-func (c *compiler) inOurWords(message string) string {
-	if match := undeclared.FindStringSubmatch(message); match != nil {
-		return "there is no `" + match[1] + "` here" + suggest(match[1], c.known())
+// inOurWords retells the library's messages, without what they quote: it may be
+// a secret in the wrong place, and the column points at it.
+func (c *compiler) inOurWords(env *cel.Env, message string, call bool) string {
+	match := undeclared.FindStringSubmatch(message)
+	switch {
+	case match != nil && call:
+		return "there is no such function for this type"
+	case match != nil:
+		return "there is no such variable here" + suggest(match[1], known(env))
 	}
 	if match := noField.FindStringSubmatch(message); match != nil {
-		return "`body` has no field `" + match[1] + "`; add it to the API's `body`, or correct it" + suggest(match[1], c.fields())
+		return "the API's `body` lists no such field" + suggest(match[1], c.fields())
 	}
 	if match := noOverload.FindStringSubmatch(message); match != nil {
 		return "`" + strings.Trim(match[1], "_") + "` cannot be used with " + match[2]
@@ -237,23 +243,14 @@ func (c *compiler) inOurWords(message string) string {
 	return "does not compile"
 }
 
-// known are the names that an expression may begin with.
-func (c *compiler) known() map[string]bool {
+// known are the variables that an expression may have.
+func known(env *cel.Env) map[string]bool {
 	all := make(map[string]bool)
-	for _, variable := range c.rules.Variables() {
-		if name := variable.Name(); !strings.Contains(name, ".") && name == strings.ToLower(name) && !c.isType(name) {
-			all[name] = true
-		}
+	for _, name := range []string{"status", "ok", "step", "headers", "now", "body", "error_code", "username"} {
+		all[name] = slices.ContainsFunc(env.Variables(), func(v *decls.VariableDecl) bool { return v.Name() == name })
 	}
+	maps.DeleteFunc(all, func(_ string, has bool) bool { return !has })
 	return all
-}
-
-func (*compiler) isType(name string) bool {
-	switch name {
-	case "bool", "bytes", "double", "dyn", "duration", "int", "list", "map", "null_type", "optional_type", "string", "timestamp", "type", "uint":
-		return true
-	}
-	return false
 }
 
 func (c *compiler) fields() map[string]bool {
@@ -275,12 +272,10 @@ func fits(is *cel.Type, want []*cel.Type) bool {
 	if is.IsExactType(cel.DynType) {
 		return true
 	}
-	for _, t := range want {
-		if t.IsAssignableType(is) {
-			return true
-		}
-	}
-	return false
+	unknownList := is.Kind() == types.ListKind && is.Parameters()[0].IsExactType(cel.DynType)
+	return slices.ContainsFunc(want, func(t *cel.Type) bool {
+		return t.IsAssignableType(is) || (unknownList && t.Kind() == types.ListKind)
+	})
 }
 
 var typeWords = map[string]string{
@@ -334,6 +329,16 @@ func (e expressionText) MarshalYAML() (any, error) { return e.text, nil }
 
 // IsZero tells `omitempty` that there is none.
 func (e expressionText) IsZero() bool { return e.text == "" }
+
+// calls reports whether a function is called at a place.
+func (e expressionText) calls(at position) bool {
+	lines := strings.Split(e.text, "\n")
+	if at.line < 1 || at.line > len(lines) {
+		return false
+	}
+	rest := []rune(lines[at.line-1])
+	return at.column < len(rest) && rest[at.column] == '('
+}
 
 // at returns where in the file a place of the expression is. Where YAML has
 // folded lines or undone escapes, that is no more than the expression's beginning.
