@@ -125,7 +125,9 @@ func (l *loader) apiAuths(key string, shape apiShape) []Auth {
 	if shape.Login != nil {
 		follows = append(follows, AuthLogin)
 	}
-	if len(shape.Session) > 0 {
+	// Who only has a token does not know the path that the login gave.
+	pathOfLogin := strings.HasPrefix(shape.Check.Path, "$"+varSession)
+	if len(shape.Session) > 0 && !pathOfLogin {
 		follows = append(follows, AuthToken)
 	}
 	if len(shape.Auth) == 0 {
@@ -141,6 +143,8 @@ func (l *loader) apiAuths(key string, shape apiShape) []Auth {
 			l.add(index(at, i), "must be one of: %s", joinAuths(auths))
 		case auth == AuthLogin && shape.Login == nil:
 			l.add(index(at, i), "goes with a `login`, and there is none")
+		case auth != AuthLogin && pathOfLogin:
+			l.add(index(at, i), "cannot be: the path of `check` comes from a login")
 		case auth == AuthToken && len(shape.Session) == 0:
 			l.add(index(at, i), "goes with a `session`, which says how a token is presented, and there is none")
 		}

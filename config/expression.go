@@ -226,7 +226,7 @@ func (c *compiler) inOurWords(env *cel.Env, message string, call bool) string {
 	}
 	switch {
 	case strings.Contains(message, "nesting limit"):
-		return "has a loop inside a loop, which takes for ever on a long list; use one"
+		return "has a loop inside of a loop or behind one, which takes for ever on a long list; use one, such as map(x, condition, value)"
 	case strings.HasPrefix(message, "Syntax error: token recognition"):
 		return "has a character that no expression has, or a quote that is not closed"
 	case strings.HasPrefix(message, "Syntax error: mismatched input '<EOF>'"):

@@ -51,10 +51,10 @@ func noLogout() *finding {
 // refusal ends what was known; what an outage does not tell stays.
 func (p *Prober) noteExpiry(step Step, state State, end time.Time) {
 	switch {
-	case !end.IsZero():
+	case step == Check && state.Verdict() == Refused:
+		p.expiry = time.Time{} // whatever the answer says of its end: it is over
+	case step == Login || !end.IsZero():
 		p.expiry = end
-	case step == Login || (step == Check && state.Verdict() == Refused):
-		p.expiry = time.Time{}
 	}
 }
 
