@@ -171,7 +171,7 @@ var scalars = map[reflect.Type]string{
 	reflect.TypeFor[promconfig.TLSVersion](): "one of: TLS10, TLS11, TLS12, TLS13",
 	reflect.TypeFor[promconfig.URL]():        proxyWords,
 	reflect.TypeFor[expressionText]():        "an expression",
-	reflect.TypeFor[tree]():                  "values with no more than 1000 values inside, 20 deep, and text as keys",
+	reflect.TypeFor[tree]():                  treeWords,
 }
 
 // kindName says in words what a key takes.

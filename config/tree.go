@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -23,7 +24,9 @@ const (
 	maxTreeDepth  = 20
 )
 
-var errTree = errors.New("must be a value with no more than 1000 values inside, 20 deep, and text as keys")
+var errTree = errors.New("must be " + treeWords)
+
+const treeWords = "values with no more than 1000 values inside, 20 deep, and text as keys, each once"
 
 // UnmarshalYAML implements yaml.Unmarshaler. Its error never quotes a value.
 func (t *tree) UnmarshalYAML(node *yaml.Node) error {
@@ -45,6 +48,9 @@ func (t *tree) read(node *yaml.Node, depth int, left *int) error {
 	for i, content := range node.Content {
 		if node.Kind == yaml.MappingNode && i%2 == 0 {
 			if key := resolved(content); key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
+				return errTree
+			}
+			if slices.Contains(t.keys, resolved(content).Value) {
 				return errTree
 			}
 			t.keys = append(t.keys, resolved(content).Value)

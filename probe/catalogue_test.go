@@ -162,6 +162,15 @@ var catalogue = []catalogued{
 		"GET /api/user": {401, nil, `{"message": "Expired API key", "messageId": "api-key.expired", "statusCode": 401, "traceID": ""}`},
 	}, SessionExpired, "api-key.expired", nil},
 
+	{"valid", "vcenter-rest", config.AuthLogin, map[string]reply{
+		"POST /rest/com/vmware/cis/session":   json200(`{"value": "` + canaryToken + `"}`),
+		"GET /rest/com/vmware/cis/session":    json200(`{"value": {"user": "alice", "created_time": "2026-01-01T00:00:00Z"}}`),
+		"DELETE /rest/com/vmware/cis/session": {status: 200},
+	}, Valid, "", nil},
+	{"refused", "vcenter-rest", config.AuthToken, map[string]reply{
+		"GET /rest/com/vmware/cis/session": {401, nil, `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"default_message": "Authentication required."}]}}`},
+	}, SessionExpired, "Authentication required.", nil},
+
 	{"valid", "vcenter", config.AuthLogin, map[string]reply{
 		"POST /api/session":   {201, nil, `"` + canaryToken + `"`},
 		"GET /api/session":    json200(`{"user": "alice", "created_time": "2026-01-01T00:00:00Z", "last_accessed_time": "2026-01-01T00:00:00Z"}`),

@@ -79,8 +79,8 @@ func (c custom) Read(step Step, answer Answer) Reading {
 	if reading.State == "" {
 		reading.State, reading.Why = c.meaning(&r, missing)
 	}
-	if step == Login && !reading.Token.IsZero() {
-		reading.Message, reading.OperationID = "", "" // more than the session may be secret in there
+	if step == Login && answer.ok() && reading.State.Verdict() != Refused && r.code == "" {
+		reading.Message, reading.OperationID = "", "" // a session is in there, perhaps elsewhere than described
 	}
 	return reading
 }
