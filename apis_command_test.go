@@ -22,6 +22,10 @@ modules: {m: {api: own}}
 	if err := os.WriteFile(broken, []byte(strings.Replace(own, "body.user", "bodi.user", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	var said bytes.Buffer
+	if code := run(t.Context(), []string{"check-config", broken}, &said, &said); code != exitFailed || !strings.Contains(said.String(), "broken.yml:2:84: apis.own.answer.username: ") {
+		t.Errorf("check-config exits with %d and says\n%s", code, said.String())
+	}
 	for _, c := range []struct {
 		name string
 		args []string
