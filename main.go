@@ -65,6 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s := streams{stdout, stderr}
 	commands["serve"] = addServe(app, s)
 	commands["probe"] = addProbe(app, s)
+	commands["apis"] = addAPIs(app, s)
 	commands["check-config"] = addCheckConfig(app, s)
 	commands["demo"] = addDemo(app, s)
 	commands["simulate"] = addSimulate(app, s)

@@ -18,6 +18,7 @@ import (
 // lives as long as configurations name it, whatever else they say.
 type target struct {
 	name, api string
+	operation string // what the API calls the id of a request
 	logger    *slog.Logger
 	inFlight  prometheus.Gauge // counts probes that run, of all targets
 
@@ -41,14 +42,15 @@ type flight struct {
 
 func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target {
 	return &target{
-		name:     endpoint.Name,
-		api:      endpoint.API,
-		logger:   c.logger.With("endpoint", endpoint.Name, "api", endpoint.API),
-		inFlight: c.metrics.inFlight,
-		turn:     make(chan struct{}, 1),
-		closed:   make(chan struct{}),
-		prober:   prober,
-		state:    newState(probe.SpecOf(endpoint.API).Codes),
+		name:      endpoint.Name,
+		api:       endpoint.API,
+		operation: probe.SpecFor(endpoint).OperationID,
+		logger:    c.logger.With("endpoint", endpoint.Name, "api", endpoint.API),
+		inFlight:  c.metrics.inFlight,
+		turn:      make(chan struct{}, 1),
+		closed:    make(chan struct{}),
+		prober:    prober,
+		state:     newState(probe.SpecFor(endpoint).Codes),
 	}
 }
 
@@ -240,7 +242,7 @@ func (t *target) wantsSecret() bool {
 // observe adds a probe's duration, with the API's own id of the operation as
 // an exemplar where it gave one.
 func (t *target) observe(duration time.Duration, operation string) {
-	name := probe.SpecOf(t.api).OperationID
+	name := t.operation
 	if operation == "" || name == "" {
 		t.state.duration.Observe(duration.Seconds())
 		return

@@ -25,6 +25,8 @@ type Config struct {
 	MetricsDeny []*regexp.Regexp
 	// Credentials are all accounts, by name.
 	Credentials map[string]*Credential
+	// APIs are those that the file describes, by name.
+	APIs map[string]*Definition
 	// Modules are the settings of all modules, by name: see Target.
 	Modules map[string]Settings
 	// Endpoints are the sessions to watch, in the order of the file.
@@ -72,8 +74,10 @@ type Endpoint struct {
 // Settings is how an endpoint is probed: its own settings over its module's,
 // over the global ones, over the defaults.
 type Settings struct {
-	Module     string
-	API        string
+	Module string
+	API    string
+	// Custom describes the API, nil when it is built in.
+	Custom     *Definition
 	Credential *Credential
 	Auth       Auth
 	Login      map[string]string // the API's own login options

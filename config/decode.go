@@ -170,6 +170,8 @@ var scalars = map[reflect.Type]string{
 	reflect.TypeFor[date]():                  "a date such as 2027-01-31 or 2027-01-31T12:00:00Z",
 	reflect.TypeFor[promconfig.TLSVersion](): "one of: TLS10, TLS11, TLS12, TLS13",
 	reflect.TypeFor[promconfig.URL]():        proxyWords,
+	reflect.TypeFor[expressionText]():        "an expression",
+	reflect.TypeFor[tree]():                  treeWords,
 }
 
 // kindName says in words what a key takes.

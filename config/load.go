@@ -46,13 +46,16 @@ func Load(file string, apis map[string]API) (*Config, error) {
 // Parse checks the text of a configuration file. file names it in errors, and
 // relative paths in it are relative to file's directory.
 func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
-	l := &loader{collected: newCollected(file), dir: filepath.Dir(file), apis: apis}
+	l := &loader{collected: newCollected(file), dir: filepath.Dir(file), apis: apis, text: string(text)}
 	if !decode(text, &l.shape, l.collected) {
 		return nil, l.err()
 	}
 	masked, err := yaml.Marshal(l.shape) // now, before secrets are taken out of it
 	if err != nil {
 		return nil, fmt.Errorf("showing %s: %w", file, err)
+	}
+	if err := l.settleAPIs(); err != nil {
+		return nil, err
 	}
 	l.settleCredentials()
 	l.settleModules()
@@ -61,6 +64,7 @@ func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
 		YAML:        string(masked),
 		MetricsDeny: l.metricsDeny(),
 		Credentials: l.credentials,
+		APIs:        l.definitions,
 		Modules:     l.modules,
 		Endpoints:   l.endpoints(),
 	}
@@ -87,9 +91,11 @@ func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
 type loader struct {
 	*collected
 	dir   string
-	apis  map[string]API
+	text  string         // of the file
+	apis  map[string]API // those that the file describes among them
 	shape fileShape
 
+	definitions map[string]*Definition
 	credentials map[string]*Credential
 	modules     map[string]Settings
 }

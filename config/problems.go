@@ -10,17 +10,23 @@ import (
 // A Problem is one thing wrong with a configuration file.
 type Problem struct {
 	File string
-	Line int    // 1 for the first; 0 when the file as a whole is meant
-	Key  string // as in `endpoints[2].module`, empty when the file as a whole is meant
-	Text string // what is wrong, and what to write instead
+	Line int // 1 for the first; 0 when the file as a whole is meant
+	// Column is set where a place inside of a value is meant, from 1.
+	Column int
+	Key    string // as in `endpoints[2].module`, empty when the file as a whole is meant
+	Text   string // what is wrong, and what to write instead
 }
 
-// String renders the problem as `file:line: key: text`, which editors follow.
+// String renders the problem as `file:line: key: text`, or with a column behind
+// the line, which editors follow.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
 	if p.Line > 0 {
 		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	if p.Column > 0 {
+		fmt.Fprintf(&b, ":%d", p.Column)
 	}
 	b.WriteString(": ")
 	if p.Key != "" {
@@ -96,7 +102,7 @@ func (c *collected) err() error {
 	}
 	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		// The shapes' maps have no order; by key, the order is the same each time.
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))
 	})
 	return slices.Compact(c.problems)
 }

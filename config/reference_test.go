@@ -27,6 +27,12 @@ var blocks = map[string]struct{ shape, file string }{
 	"`credentials.NAME`":                 {shape: "credentials: {c: {%s}}", file: "credentials: {c: {token: t, %s}}\n" + aModule},
 	"`credentials.NAME.lockout_guard`":   {shape: "credentials: {c: {lockout_guard: {%s}}}", file: "credentials: {c: {token: t, lockout_guard: {%s}}}\n" + aModule},
 	"`credentials.NAME.oauth2`":          {shape: "credentials: {c: {oauth2: {%s}}}", file: "credentials: {c: {oauth2: {client_id: i, client_secret: s, token_url: 'https://a.example.com', %s}}}\nmodules: {m: {api: hcx}}"},
+	"`apis.NAME`":                        {shape: "apis: {a: {%s}}"},
+	"`apis.NAME.login`":                  {shape: "apis: {a: {login: {%s}}}"},
+	"`apis.NAME.session[]`":              {shape: "apis: {a: {session: [{%s}]}}"},
+	"`apis.NAME.check`":                  {shape: "apis: {a: {check: {%s}}}"},
+	"`apis.NAME.answer`":                 {shape: "apis: {a: {answer: {%s}}}"},
+	"`apis.NAME.states[]`":               {shape: "apis: {a: {states: [{%s}]}}"},
 	"`modules.NAME`":                     {shape: "modules: {m: {%s}}", file: "credentials: {c: {username: u, password: p}}\nmodules: {m: {api: hcx, credential: c, %s}}\nendpoints: [{name: e, url: 'https://a.example.com', module: m}]"},
 	"`modules.NAME.expect`":              {shape: "modules: {m: {expect: {%s}}}", file: "modules: {m: {api: hcx, expect: {roles: [r], %s}}}"},
 	"`modules.NAME.tls_config`":          {shape: "modules: {m: {tls_config: {%s}}}", file: "modules: {m: {api: hcx, tls_config: {server_name: n, %s}}}"},
@@ -155,6 +161,9 @@ var kinds = map[string]string{
 	"a date such as 2027-01-31 or 2027-01-31T12:00:00Z": "date",
 	"one of: TLS10, TLS11, TLS12, TLS13":                "TLS version",
 	"an address such as http://proxy.example.com:3128":  "URL",
+	"an expression":     "expression",
+	"a block of fields": "block",
+	"one of: text, number, bool, any, a list such as [text], or a block of fields and their types": "types",
 }
 
 // kindOf gives a key a list of lists, which none takes, and hears what it must be.

@@ -10,6 +10,10 @@ import (
 func (e *Endpoint) ProbedLike(other *Endpoint) bool {
 	a, b := *e, *other
 	a.Labels, b.Labels = nil, nil
+	if !a.Custom.Equal(b.Custom) {
+		return false
+	}
+	a.Custom, b.Custom = nil, nil // compiled expressions cannot be compared
 	return reflect.DeepEqual(a, b)
 }
 
@@ -18,7 +22,7 @@ func (e *Endpoint) ProbedLike(other *Endpoint) bool {
 // differ.
 func (e *Endpoint) SameAccount(other *Endpoint) bool {
 	return e.Auth == AuthLogin && other.Auth == AuthLogin &&
-		e.API == other.API &&
+		e.API == other.API && e.Custom.Equal(other.Custom) &&
 		e.URL.String() == other.URL.String() &&
 		e.Credential.Username == other.Credential.Username &&
 		maps.Equal(e.Login, other.Login)

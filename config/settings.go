@@ -30,6 +30,7 @@ func (l *loader) defaults() Settings {
 func (l *loader) override(key string, base Settings, own settingsShape) Settings {
 	s := base
 	s.API = cmp.Or(own.API, base.API)
+	s.Custom = l.definitions[s.API]
 	s.Auth = cmp.Or(own.Auth, base.Auth)
 	s.Interval = durationOr(base.Interval, own.Interval)
 	s.Timeout = durationOr(base.Timeout, own.Timeout)

@@ -15,6 +15,7 @@ import (
 type fileShape struct {
 	Global      globalShape                `yaml:"global,omitempty"`
 	Credentials map[string]credentialShape `yaml:"credentials,omitempty"`
+	APIs        map[string]apiShape        `yaml:"apis,omitempty"`
 	Modules     map[string]settingsShape   `yaml:"modules,omitempty"`
 	Endpoints   []endpointShape            `yaml:"endpoints,omitempty"`
 }

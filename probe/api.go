@@ -3,6 +3,8 @@ package probe
 import (
 	"maps"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"session_exporter/config"
@@ -37,13 +39,31 @@ func APIs() map[string]config.API {
 	return known
 }
 
-// SpecOf returns what never changes about the API of that name, the zero Spec
-// when there is none.
+// SpecOf returns what never changes about the built-in API of that name, the zero
+// Spec when there is none.
 func SpecOf(name string) Spec {
 	if api, ok := apis[name]; ok {
 		return api.Spec()
 	}
 	return Spec{}
+}
+
+// SpecFor returns what never changes about an endpoint's API, built in or not.
+func SpecFor(endpoint *config.Endpoint) Spec {
+	if api, ok := apiOf(endpoint); ok {
+		return api.Spec()
+	}
+	return Spec{}
+}
+
+// apiOf returns an endpoint's API: the one that the configuration describes, or
+// the built-in one of its name.
+func apiOf(endpoint *config.Endpoint) (API, bool) {
+	if endpoint.Custom != nil {
+		return custom{endpoint.Custom}, true
+	}
+	api, ok := apis[endpoint.API]
+	return api, ok
 }
 
 // Spec is what never changes about an API.
@@ -75,12 +95,36 @@ type Account struct {
 	Options  map[string]string // the API's own login options
 }
 
-// Call is a request below an endpoint's URL.
+// Call is a request below an endpoint's URL. A Logout without a Method says that
+// the API has none.
 type Call struct {
 	Method string
-	Path   string
-	Body   []byte // JSON; nil for none
+	Path   string // escaped; with a query, perhaps
+	Shown  string // what people see instead of a path with a session in it
+	Body   []byte // nil for none
 	Basic  bool   // carries the account as HTTP Basic
+	// ContentType is the body's; JSON where it is empty.
+	ContentType string
+	// Header has what the request carries beside what authenticates it.
+	Header map[string]string
+	// Fill completes a call that has the session in its path or body.
+	Fill func(session config.Secret) Call
+}
+
+// below returns the URL of a call to an API at base.
+func (c Call) below(base *url.URL) *url.URL {
+	target := *base
+	path, query, _ := strings.Cut(c.Path, "?")
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		plain = path
+	}
+	if target.RawPath != "" || plain != path {
+		target.RawPath = base.EscapedPath() + path
+	}
+	target.Path += plain
+	target.RawQuery = query
+	return &target
 }
 
 // Answer is what came back.
@@ -114,6 +158,9 @@ type Reading struct {
 	// ServerTime is the appliance's clock when it answered, zero when the
 	// answer does not say or cannot be meant.
 	ServerTime time.Time
+	// Expiry is when the session or the credential ends, zero when the answer does
+	// not say.
+	Expiry time.Time
 }
 
 // Identity is who the appliance says we are.

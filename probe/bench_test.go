@@ -110,21 +110,51 @@ func measure(b *testing.B, operation func()) {
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(n), "cpu-µs/op")
 }
 
-// BenchmarkProbe is one probe over a kept connection, BenchmarkBare what the
-// same request costs a bare client that reads and decodes the answer.
+// BenchmarkProbe is one probe over a kept connection, by a built-in API and by
+// the same as the configuration describes it, BenchmarkBare what the same request
+// costs a bare client that reads and decodes the answer.
 func BenchmarkProbe(b *testing.B) {
 	address, ca := startServer(b)
 	for _, api := range []string{"hcx", "dr"} {
-		b.Run(api+"/keepalive", func(b *testing.B) {
-			e := endpointFor(api, config.AuthToken)
-			e.URL, e.ConnectionMaxAge = address, 24*time.Hour
-			e.HTTP.TLS = promconfig.TLSConfig{CA: ca}
-			p := newProber(b, e)
-			measure(b, func() {
-				if r, err := p.Probe(b.Context()); err != nil || r.State != Valid {
-					b.Fatal(r.State, r.Diagnosis, err)
-				}
+		for _, custom := range []*config.Definition{nil, definition(api)} {
+			name := api + "/keepalive"
+			if custom != nil {
+				name = api + "/custom"
+			}
+			b.Run(name, func(b *testing.B) {
+				e := endpointFor(api, config.AuthToken)
+				e.URL, e.ConnectionMaxAge, e.Custom = address, 24*time.Hour, custom
+				e.HTTP.TLS = promconfig.TLSConfig{CA: ca}
+				p := newProber(b, e)
+				measure(b, func() {
+					if r, err := p.Probe(b.Context()); err != nil || r.State != Valid {
+						b.Fatal(r.State, r.Diagnosis, err)
+					}
+				})
 			})
+		}
+	}
+}
+
+// BenchmarkRead is what an answer alone costs to read.
+func BenchmarkRead(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		api  API
+		body string
+	}{
+		{"hcx", hcx{}, hcxOK},
+		{"hcx/custom", custom{definition("hcx")}, hcxOK},
+		{"dr", dr{}, drOK},
+		{"dr/custom", custom{definition("dr")}, drOK},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if c.api.Read(Check, Answer{Status: 200, Body: []byte(c.body)}).State != Valid {
+					b.Fatal("not valid")
+				}
+			}
 		})
 	}
 }

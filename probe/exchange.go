@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -62,19 +63,21 @@ type request struct {
 // prepare makes a request. It returns none when that cannot be, and the exchange
 // says why.
 func (c *client) prepare(r request) (*exchange, *http.Request) {
-	target := *r.base
-	target.Path += r.call.Path
-	if target.RawPath != "" {
-		target.RawPath += r.call.Path // which needs no escape
+	if r.call.Fill != nil {
+		r.call = r.call.Fill(r.proof.token)
 	}
-	x := &exchange{step: r.step, method: r.call.Method, url: &target, start: time.Now()}
+	target := r.call.below(r.base)
+	x := &exchange{step: r.step, method: r.call.Method, url: target, start: time.Now()}
+	if r.call.Shown != "" {
+		x.url = Call{Path: r.call.Shown}.below(r.base)
+	}
 	header, secrets, err := c.header(r)
 	if err != nil {
 		x.err, x.unsent, x.end = err, true, time.Now()
 		return x, nil
 	}
 	x.header, x.secrets = header, secrets
-	req := &http.Request{Method: r.call.Method, URL: &target, Host: target.Host, Header: header, Close: r.last}
+	req := &http.Request{Method: r.call.Method, URL: target, Host: target.Host, Header: header, Close: r.last}
 	if r.call.Body != nil {
 		req.ContentLength = int64(len(r.call.Body))
 		// For a kept connection that turns out to be closed before anything
@@ -121,10 +124,16 @@ func (c *client) header(r request) (http.Header, []config.Secret, error) {
 	if r.proof.header != "" {
 		header[r.proof.header] = []string{r.proof.value.Reveal()}
 	}
+	for _, more := range r.proof.also {
+		header[more.header] = []string{more.value.Reveal()}
+	}
 	header["User-Agent"] = []string{userAgent}
 	header["Accept"] = []string{"application/json"}
 	if r.call.Body != nil {
-		header["Content-Type"] = []string{"application/json"}
+		header["Content-Type"] = []string{cmp.Or(r.call.ContentType, "application/json")}
+	}
+	for name, value := range r.call.Header {
+		header.Set(name, value)
 	}
 	if r.step == Logout {
 		// Not sent: it tells the transport that a logout may be repeated where

@@ -131,7 +131,7 @@ type Batch struct {
 // New returns the prober of an endpoint, or of a target that the configuration
 // does not list.
 func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
-	api, ok := apis[endpoint.API]
+	api, ok := apiOf(endpoint)
 	if !ok {
 		return nil, fmt.Errorf("endpoint %q: there is no API %q", endpoint.Name, endpoint.API)
 	}

@@ -103,9 +103,13 @@ func (p *Prober) await(ctx context.Context, f *fate, late <-chan answered, leave
 	case found.unanswered():
 		f.result.Unanswered++
 	case !token.IsZero() && end.x.answer.ok():
+		call := p.api.Call(Logout, Account{})
+		if call.Method == "" {
+			return
+		}
 		ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 		defer cancel()
-		a := p.attempt(request{step: Logout, call: p.api.Call(Logout, Account{}), base: p.endpoint.URL, proof: tokenProof(p.spec.SessionHeader, token)})
+		a := p.attempt(request{step: Logout, call: call, base: p.endpoint.URL, proof: p.present(token)})
 		a.make(ctx)
 		if logout := (finding{x: a.x}); logout.loggedOut() {
 			f.result.Logouts++

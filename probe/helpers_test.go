@@ -42,11 +42,15 @@ func credentialFor(auth config.Auth) *config.Credential {
 
 // endpointFor returns an endpoint with the default settings.
 func endpointFor(api string, auth config.Auth) *config.Endpoint {
+	var custom *config.Definition
+	if _, builtIn := apis[api]; described && builtIn {
+		custom = definition(api)
+	}
 	return &config.Endpoint{
 		Name: "site-a",
 		URL:  &url.URL{Scheme: "http", Host: "appliance.test"},
 		Settings: config.Settings{
-			API: api, Auth: auth, Credential: credentialFor(auth),
+			API: api, Custom: custom, Auth: auth, Credential: credentialFor(auth),
 			Interval: time.Minute, Timeout: 10 * time.Second,
 			SessionMaxAge: 30 * time.Minute, ConnectionMaxAge: 10 * time.Minute,
 			HTTP: new(config.HTTP),

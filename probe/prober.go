@@ -31,8 +31,9 @@ type Prober struct {
 	session  *Session  // nil when none is held
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
-	traced   bool // the probe that runs is to trace every step
-	mask     mask // of the last exchange
+	traced   bool      // the probe that runs is to trace every step
+	expiry   time.Time // of what is presented, as the API said last; zero when it did not
+	mask     mask      // of the last exchange
 	// connectionBorn is when the connection of the last exchange was made.
 	connectionBorn time.Time
 }
@@ -60,7 +61,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	r.State = found.state
 	r.Diagnosis, r.Advice = explain(found, p.endpoint)
 	r.ResumeAt = found.resumeAt
-	r.CredentialExpiries = p.credential.expiries()
+	r.CredentialExpiries = p.expiries()
 	if p.session != nil {
 		r.Established = p.session.established
 	}
@@ -136,7 +137,7 @@ func (p *Prober) findByToken(ctx context.Context, r *Result) *finding {
 	if err != nil {
 		return missing(err)
 	}
-	proof := tokenProof(p.spec.SessionHeader, token)
+	proof := p.present(token)
 	if p.endpoint.Auth == config.AuthBearer {
 		proof = bearerProof(token)
 	}
@@ -292,7 +293,8 @@ func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 		}
 	}
 	state := classify(x, reading, p.endpoint.Auth)
-	mask := p.maskOf(slices.Concat(a.proof.secrets, x.secrets, []config.Secret{reading.Token, p.credential.lastRead().secret}))
+	p.noteExpiry(x.step, state, reading.Expiry)
+	mask := p.maskOf(slices.Concat(a.proof.secrets, x.secrets, parts(reading.Token), []config.Secret{reading.Token, p.credential.lastRead().secret}))
 	reading.mask(mask, p.credential.Username)
 	reading.clean()
 	if !x.unsent {

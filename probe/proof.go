@@ -23,12 +23,14 @@ type proof struct {
 	header  string // canonical
 	value   config.Secret
 	secrets []config.Secret
+	also    []presented   // more headers of the same kind
+	token   config.Secret // that it presents, where it is one
 }
 
 func basicProof(username string, password config.Secret) proof {
 	pair := basicPair(username, password.Reveal())
 	encoded := base64.StdEncoding.EncodeToString([]byte(pair.Reveal()))
-	return proof{"Authorization", config.NewSecret("Basic " + encoded), []config.Secret{password, pair}}
+	return proof{header: "Authorization", value: config.NewSecret("Basic " + encoded), secrets: []config.Secret{password, pair}}
 }
 
 // basicPair is what HTTP Basic encodes.
@@ -36,18 +38,19 @@ func basicPair(username, password string) config.Secret {
 	return config.NewSecret(username + ":" + password)
 }
 
-// bodyProof goes in a JSON body. What the body makes of the password is a secret
-// of its own, for a body is quoted in turn.
+// bodyProof goes in a JSON body, or in a form. What the body makes of the password
+// is a secret of its own, for a body is quoted in turn.
 func bodyProof(password config.Secret) proof {
-	return proof{secrets: []config.Secret{password, config.NewSecret(inJSON(password.Reveal()))}}
+	plain := password.Reveal()
+	return proof{secrets: []config.Secret{password, config.NewSecret(inJSON(plain)), config.NewSecret(url.QueryEscape(plain))}}
 }
 
 func bearerProof(token config.Secret) proof {
-	return proof{"Authorization", config.NewSecret("Bearer " + token.Reveal()), []config.Secret{token}}
+	return proof{header: "Authorization", value: config.NewSecret("Bearer " + token.Reveal()), secrets: []config.Secret{token}, token: token}
 }
 
 func tokenProof(header string, token config.Secret) proof {
-	return proof{header, token, []config.Secret{token}}
+	return proof{header: header, value: token, secrets: []config.Secret{token}, token: token}
 }
 
 // The lengths from which a secret is masked in what an appliance says. A shorter

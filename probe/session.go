@@ -131,7 +131,11 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 	defer cancel()
 	held := p.session
 	p.session = nil
-	found := p.exchange(ctx, r, p.request(Logout, p.api.Call(Logout, Account{}), tokenProof(p.spec.SessionHeader, held.token)))
+	call := p.api.Call(Logout, Account{})
+	if call.Method == "" {
+		return noLogout()
+	}
+	found := p.exchange(ctx, r, p.request(Logout, call, p.present(held.token)))
 	switch {
 	case found.x.unsent:
 		p.session = held
@@ -146,4 +150,4 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 // loggedOut reports whether a logout was accepted.
 func (f *finding) loggedOut() bool { return f.x.err == nil && f.x.answer.ok() }
 
-func (p *Prober) sessionProof() proof { return tokenProof(p.spec.SessionHeader, p.session.token) }
+func (p *Prober) sessionProof() proof { return p.present(p.session.token) }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAPIs(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "session_exporter.yml")
+	const own = `apis:
+  own: {session: [{from: header, name: x}], check: {path: /me}, answer: {username: body.user}}
+modules: {m: {api: own}}
+`
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(dir, "broken.yml")
+	if err := os.WriteFile(broken, []byte(strings.Replace(own, "body.user", "bodi.user", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if code := run(t.Context(), []string{"check-config", broken}, &said, &said); code != exitFailed || !strings.Contains(said.String(), "broken.yml:2:84: apis.own.answer.username: ") {
+		t.Errorf("check-config exits with %d and says\n%s", code, said.String())
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want []string // lines, or parts of them
+	}{
+		{"without a configuration", []string{"--config.file=" + dir + "/none.yml"}, exitOK, []string{"dr", "hcx", "built in", "login, basic, token, bearer"}},
+		{"with one", []string{"--config.file=" + file}, exitOK, []string{"own", "the configuration", "token"}},
+		{"one of the configuration", []string{"--config.file=" + file, "own"}, exitOK, []string{"apis:\n  own:\n    session:\n", "      username: body.user\n"}},
+		{"one of the catalogue", []string{"--config.file=" + dir + "/none.yml", "hcx"}, exitOK, []string{"apis:\n  hcx:\n", "authType: $auth_type"}},
+		{"none", []string{"--config.file=" + file, "soap"}, exitMisused, []string{`there is no API "soap"; there are: `, "hcx, ", "own"}},
+		{"an error in the configuration", []string{"--config.file=" + broken}, exitMisused, []string{"broken.yml:2:84: apis.own.answer.username: there is no such variable here, did you mean `body`?"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			code := run(t.Context(), append([]string{"apis"}, c.args...), &out, &out)
+			if code != c.code {
+				t.Errorf("exit code %d, want %d", code, c.code)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q in\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}

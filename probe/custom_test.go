@@ -1,0 +1,367 @@
+package probe
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+)
+
+// endpointOf returns an endpoint of an API that a text describes.
+func endpointOf(tb testing.TB, definition string, auth config.Auth) *config.Endpoint {
+	tb.Helper()
+	text := "apis:\n  own:\n" + definition + "\nmodules: {m: {api: own}}"
+	settings, err := config.Parse([]byte(text), "own.yml", APIs())
+	if err != nil {
+		tb.Fatalf("%v\n%s", err, text)
+	}
+	e := endpointFor("own", auth)
+	e.Custom = settings.APIs["own"]
+	return e
+}
+
+// sent is what a request was, in one line.
+func sent(r *http.Request, body string) string {
+	var b strings.Builder
+	b.WriteString(r.Method + " " + r.URL.RequestURI())
+	for _, name := range []string{"Authorization", "Cookie", "X-Token", "X-Xsrf-Token", "Content-Type", "Accept"} {
+		if value := r.Header.Get(name); value != "" && value != "application/json" {
+			b.WriteString(" " + name + "=" + value)
+		}
+	}
+	if body != "" {
+		b.WriteString(" " + body)
+	}
+	return b.String()
+}
+
+// The ways in which APIs send passwords, give sessions and want them back.
+func TestCustomRequests(t *testing.T) {
+	const basic = "Basic YWxpY2U6Y2FuYXJ5LXBhc3N3MHJk"
+	const who = "\n    answer: {username: body.user}"
+	for _, c := range []struct {
+		name, definition string
+		auth             config.Auth
+		login            reply
+		want             []string
+	}{
+		{
+			"form, a cookie and a header", `
+    login: {path: /login, send: form, body: {user: $username, pass: $password, cost: "$$5 & more"}}
+    session: [{from: cookie, name: SID}, {from: header, name: x-xsrf-token}]
+    check: {path: /me}
+    logout: {method: POST, path: /logout}`, config.AuthLogin,
+			reply{200, map[string]string{"Set-Cookie": "SID=" + canaryToken + "; Path=/; HttpOnly", "X-Xsrf-Token": canaryToken + "2", "X-Other": "x"}, ""},
+			[]string{
+				"POST /login Content-Type=application/x-www-form-urlencoded user=alice&pass=canary-passw0rd&cost=%245+%26+more",
+				"GET /me Cookie=SID=canary-t0ken X-Xsrf-Token=canary-t0ken2",
+				"POST /logout Cookie=SID=canary-t0ken X-Xsrf-Token=canary-t0ken2",
+			},
+		},
+		{
+			"JSON, nested; a bearer token in the body", `
+    headers: {accept: application/vnd.own+json}
+    login: {method: PUT, path: "/users/$username/login?tenant=1", send: json, body: {auth: {user: $username, keys: [$password, 7, true, null]}, remember: false}}
+    session: [{from: body, name: data.token, to: header, as: authorization, prefix: "Bearer "}]
+    check: {path: "/me?fields=user"}`, config.AuthLogin,
+			reply{200, nil, `{"data": {"token": "` + canaryToken + `"}}`},
+			[]string{
+				`PUT /users/alice/login?tenant=1 Accept=application/vnd.own+json {"auth":{"user":"alice","keys":["canary-passw0rd",7,true,null]},"remember":false}`,
+				"GET /me?fields=user Authorization=Bearer canary-t0ken Accept=application/vnd.own+json",
+			},
+		},
+		{
+			"the whole body, an address", `
+    login: {path: /login, send: basic}
+    session: [{from: body, to: header, as: x-token}, {from: header, name: location, to: path}]
+    check: {path: $session}
+    logout: {path: "$session?now=1"}`, config.AuthLogin,
+			reply{201, map[string]string{"Location": "https://elsewhere.test/sessions/a%2Fb?secret=1"}, `"` + canaryToken + `"`},
+			[]string{
+				"POST /login Authorization=" + basic,
+				"GET /sessions/a%2Fb X-Token=canary-t0ken",
+				"DELETE /sessions/a%2Fb?now=1 X-Token=canary-t0ken",
+			},
+		},
+		{
+			"a token in a cookie", `
+    session: [{from: cookie, name: SID}]
+    check: {path: /me}`, config.AuthToken,
+			reply{},
+			[]string{"GET /me Cookie=SID=canary-t0ken"},
+		},
+		{
+			"a token in a form", `
+    auth: [bearer]
+    check: {method: POST, path: /introspect, send: form, body: {token: $token, hint: access_token}}`, config.AuthBearer,
+			reply{},
+			[]string{"POST /introspect Authorization=Bearer canary-t0ken Content-Type=application/x-www-form-urlencoded token=canary-t0ken&hint=access_token"},
+		},
+		{
+			"nothing but a password", `
+    auth: [basic]
+    check: {method: POST, path: /me, body: {kind: Review}}`, config.AuthBasic,
+			reply{},
+			[]string{"POST /me Authorization=" + basic + ` {"kind":"Review"}`},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := endpointOf(t, c.definition+who, c.auth)
+			ok := reply{200, map[string]string{"Set-Cookie": "tracking=1"}, `{"user": "alice"}`}
+			appliance := &handwritten{get: []http.Handler{ok}, post: []http.Handler{ok}, del: []http.Handler{ok}}
+			if c.auth == config.AuthLogin {
+				appliance.post = []http.Handler{c.login, ok}
+			}
+			server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method == http.MethodPut {
+					c.login.ServeHTTP(w, r)
+					return
+				}
+				appliance.ServeHTTP(w, r)
+			})
+			var handler http.Handler = appliance
+			if strings.HasPrefix(c.want[0], "PUT") {
+				handler = recorded(appliance, server)
+			}
+			p := piped(t, e, handler)
+			r := mustProbe(t, p)
+			if r.State != Valid {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+			for _, step := range r.Steps {
+				if strings.Contains(step.URL, "a%2Fb") {
+					t.Errorf("the session shows in %s", step.URL)
+				}
+			}
+			if err := p.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			var got []string
+			for i, request := range appliance.got {
+				got = append(got, sent(request, appliance.body[i]))
+			}
+			if strings.Join(got, "\n") != strings.Join(c.want, "\n") {
+				t.Errorf("sent\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+}
+
+// recorded keeps what a PUT sends among what an appliance got.
+func recorded(h *handwritten, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPut {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := make([]byte, r.ContentLength)
+		_, _ = r.Body.Read(body)
+		h.mu.Lock()
+		h.got, h.body = append(h.got, r), append(h.body, string(body))
+		h.mu.Unlock()
+		next.ServeHTTP(w, r)
+	})
+}
+
+const whoAmI = `
+    session: [{from: header, name: x-token}]
+    check: {path: /me}
+`
+
+// What answers mean.
+func TestCustomAnswers(t *testing.T) {
+	const typed = whoAmI + `
+    body: {user: {name: text, roles: [text]}, active: bool, code: number, n: any}
+    error_codes: {"7": forbidden, "8":}
+    answer: {username: body.user.name, authenticated: body.active, roles: body.user.roles, error_code: body.code, organizations: 'body.user.roles.map(r, r + "!")'}
+    states:
+      - {when: body.code == 9.0 && ok, state: rate_limited, why: it says nine}
+      - {when: 'headers["x-down"] == "yes"', state: server_error}
+      - {when: 'status == 404', state: session_expired, why: there is no such session}
+`
+	const plain = whoAmI + `
+    answer: {username: body.name, roles: 'body.groups.map(g, g.name)', version: string(body.n / 2.0), organization: 'body.?org.orValue("none")'}
+`
+	for _, c := range []struct {
+		name, definition string
+		reply            reply
+		state            State
+		why              string
+	}{
+		{"valid", typed, reply{200, nil, `{"active": true, "user": {"name": "alice", "roles": ["a"]}}`}, Valid, `"alice"`},
+		{"nobody", typed, reply{200, nil, `{"active": true}`}, SessionExpired, "it names no user"},
+		{"no roles", typed, reply{200, nil, `{"active": true, "user": {"name": "alice"}}`}, InvalidResponse, "`answer.organizations`"},
+		{"not active", typed, reply{200, nil, `{"active": false, "user": {"name": "alice", "roles": []}}`}, SessionExpired, "nobody is logged in"},
+		{"activity not said", typed, reply{200, nil, `{"user": {"name": "alice", "roles": []}}`}, SessionExpired, "nobody is logged in"},
+		{"blank name", typed, reply{200, nil, `{"active": true, "user": {"name": " ", "roles": []}}`}, SessionExpired, "names no user"},
+		{"name null", typed, reply{200, nil, `{"active": true, "user": {"name": null, "roles": []}}`}, SessionExpired, "names no user"},
+		{"empty", typed, reply{200, nil, ``}, SessionExpired, "nobody is logged in"},
+		{"wrong type", typed, reply{200, nil, `{"user": {"name": 7}}`}, InvalidResponse, "its field `user.name` has the wrong type, a JSON number"},
+		{"a list", typed, reply{200, nil, `[]`}, InvalidResponse, "a JSON array instead of an object"},
+		{"a code", typed, reply{200, nil, `{"code": 7}`}, Forbidden, "200 7"},
+		{"a code of no meaning", typed, reply{400, nil, `{"code": 8}`}, BadRequest, "400 8"},
+		{"a rule", typed, reply{200, nil, `{"code": 9}`}, RateLimited, "asked too often"},
+		{"a header", typed, reply{400, map[string]string{"X-Down": "yes"}, ``}, ServerError, "error of its own"},
+		{"a status", typed, reply{404, nil, `{}`}, SessionExpired, "there is no such session"},
+		{"a status, HTML", typed, reply{404, nil, `<html>`}, InvalidResponse, "HTML"},
+		{"401 HTML", typed, reply{401, nil, `<html>`}, SessionExpired, "refused"},
+		{"500", typed, reply{500, nil, `{"code": 7}`}, ServerError, "error of its own"},
+		{"untyped", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}], "n": 4}`}, Valid, "alice"},
+		{"an element lacks it", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, InvalidResponse, "the API's `answer.roles` cannot be evaluated on this answer"},
+		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, InvalidResponse, "`answer.username` has another type"},
+		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, InvalidResponse, "`answer.roles` has another type"},
+		{"no number", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, InvalidResponse, "`answer.version` cannot be evaluated"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := mustProbe(t, piped(t, endpointOf(t, c.definition, config.AuthToken), c.reply))
+			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
+				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
+			}
+			if strings.Contains(r.Diagnosis, "canary") {
+				t.Errorf("quotes a value: %s", r.Diagnosis)
+			}
+		})
+	}
+}
+
+// An answer that would take for ever does not.
+func TestCustomCost(t *testing.T) {
+	const definition = whoAmI + `
+    answer: {username: body.name, roles: 'body.roles.map(r, r.replace("a", "bb").replace("b", "cc"))'}
+`
+	for roles, want := range map[int]State{100: Valid, 10_000: Valid, 200_000: InvalidResponse} {
+		body := `{"name": "alice", "roles": [` + strings.Repeat(`"a",`, roles-1) + `"a"]}`
+		begin := time.Now()
+		r := mustProbe(t, piped(t, endpointOf(t, definition, config.AuthToken), reply{200, nil, body}))
+		if r.State != want || (want == InvalidResponse && !strings.Contains(r.Diagnosis, "`answer.roles` takes too long on this answer")) {
+			t.Errorf("%d roles: %s: %.300s", roles, r.State, r.Diagnosis)
+		}
+		if took := time.Since(begin); took > 5*time.Second {
+			t.Errorf("%d roles took %s", roles, took)
+		}
+	}
+}
+
+// When what is presented ends, by the API's own words.
+func TestCustomExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		const definition = `
+    login: {path: /login, send: basic}
+    session: [{from: body, name: token, to: header, as: x-token}]
+    check: {path: /me}
+    answer:
+      username: body.user
+      expiry: |
+        step == "login" ? now + duration(string(int(body.expires_in)) + "s") : timestamp(headers["x-expires"])
+`
+		given := reply{200, nil, `{"token": "` + canaryToken + `", "expires_in": 3600}`}
+		me := func(header string) reply {
+			return reply{200, map[string]string{"X-Expires": header}, `{"user": "alice"}`}
+		}
+		later := begin.Add(2 * time.Hour).UTC()
+		appliance := &handwritten{post: []http.Handler{given}, get: []http.Handler{
+			reply{200, nil, `{"user": "alice"}`},
+			me(later.Format(time.RFC3339)),
+			reply{503, nil, ""},
+			reply{401, nil, ""},
+		}}
+		p := piped(t, endpointOf(t, definition, config.AuthLogin), appliance)
+		for i, want := range []time.Time{begin.Add(time.Hour), later.Truncate(time.Second), later.Truncate(time.Second)} {
+			if got := mustProbe(t, p).CredentialExpiries["api"]; !got.Equal(want) {
+				t.Errorf("probe %d: it ends %s, want %s", i, got, want)
+			}
+		}
+		if ends := mustProbe(t, p).CredentialExpiries; !ends["api"].IsZero() {
+			t.Errorf("refused: it ends %s", ends["api"])
+		}
+	})
+}
+
+// Sessions that come in another way than described are none, and leak nothing.
+func TestCustomSessionMissing(t *testing.T) {
+	const cookies = `
+    login: {path: /login, send: form, body: {pass: $password}}
+    session: [{from: cookie, name: SID}, {from: header, name: x-xsrf}]
+    check: {path: /me}
+    answer: {username: body.user, message: body.secret}
+`
+	const bodies = `
+    login: {path: /login, send: form, body: {pass: $password}}
+    session: [{from: body, name: data.token, to: cookie, as: T}]
+    check: {path: /me}
+    answer: {username: body.user, message: body.data.token, error_code: body.data.token}
+    states: [{when: ok && step == "login" && has(body.failed), state: server_error}]
+`
+	for _, c := range []struct {
+		name, definition string
+		reply            reply
+		why              string
+	}{
+		{"no cookie", cookies, reply{200, map[string]string{"X-Xsrf": "x"}, ""}, "it has no session in its cookie SID"},
+		{"a cookie deleted", cookies, reply{200, map[string]string{"X-Xsrf": "x", "Set-Cookie": "SID=x; Max-Age=0"}, ""}, "its cookie SID"},
+		{"no header", cookies, reply{200, map[string]string{"Set-Cookie": "SID=x"}, `{"secret": "x"}`}, "its header x-xsrf"},
+		{"no field", bodies, reply{200, nil, `{"data": "x"}`}, "its field `data.token`"},
+		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has another type"},
+		{"failed", bodies, reply{200, nil, `{"failed": 1, "data": {"token": "` + canaryToken + `"}}`}, "error of its own"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			appliance := &handwritten{post: []http.Handler{c.reply}, get: []http.Handler{reply{status: 200}}}
+			r := mustProbe(t, piped(t, endpointOf(t, c.definition, config.AuthLogin), appliance))
+			if !strings.Contains(r.Diagnosis, c.why) || r.Logins != 1 || r.LoginFailures != 1 || appliance.methods() != "POST" {
+				t.Errorf("%s after %s: %s", r.State, appliance.methods(), r.Diagnosis)
+			}
+		})
+	}
+}
+
+// Passwords that a form or a path escapes are masked where they come back.
+func TestCustomQuotedSecrets(t *testing.T) {
+	const definition = `
+    login: {path: /login, send: form, body: {user: $username, pass: $password}}
+    session: [{from: header, name: x-token}]
+    check: {path: /me}
+    answer: {username: body.user, message: body.errorText, error_code: body.errorText}
+`
+	e := endpointOf(t, definition, config.AuthLogin)
+	e.Credential.Secret.Inline = config.NewSecret("pässwörd & more")
+	r := mustProbe(t, piped(t, e, quoting(`{"errorText": %s}`)))
+	for _, text := range []string{"pässwörd", url.QueryEscape("pässwörd & more")} {
+		if strings.Contains(r.Diagnosis, text) {
+			t.Errorf("shows %q: %s", text, r.Diagnosis)
+		}
+	}
+}
+
+// A definition's states are states, and none of them is a success.
+func TestAnswerStates(t *testing.T) {
+	for _, name := range config.AnswerStates {
+		if state := State(name); !slices.Contains(States(), state) || state == Valid || state == Unexpected || state == Unknown {
+			t.Errorf("%q", name)
+		}
+	}
+}
+
+func FuzzCustom(f *testing.F) {
+	for _, seed := range []string{hcxOK, hcxUnauthorized, drOK, drError, `{}`, `null`, ``, `[]`, `"x"`, `<html>`, `{"data": {"user": {"roles": [1]}}}`, `{"success": true, "data": {"user": {"username": " "}}}`} {
+		for _, status := range []int{200, 204, 400, 401, 500} {
+			f.Add(status, []byte(seed), "token")
+		}
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte, token string) {
+		header := http.Header{hcxTokenHeader: {token}, "Date": {token}}
+		for name, builtIn := range map[string]API{"hcx": hcx{}, "dr": dr{}} {
+			answer := Answer{Status: status, Header: header, Body: body}
+			want, _ := fuzzAnswer(t, builtIn, answer)
+			got, _ := fuzzAnswer(t, custom{definition(name)}, answer)
+			if (got == Valid) != (want == Valid) {
+				t.Errorf("%s: described %s, built in %s", name, got, want)
+			}
+		}
+	})
+}
