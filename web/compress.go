@@ -9,9 +9,12 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"session_exporter/exposition"
 )
+
+// worthwhile is what a body, or the first piece of it, must have to be compressed.
+// It is less than the exporter's own metrics take: who asks for gzip gets it, as
+// from other exporters.
+const worthwhile = 2 << 10
 
 // encoder is a gzip.Writer or a zstd.Encoder.
 type encoder interface {
@@ -40,8 +43,8 @@ func newEncoders() encoders {
 	}
 }
 
-// body is the body of an answer, in the encoding that was negotiated. What comes
-// in one small piece is sent as it is: there, compression costs more than it saves.
+// body is the body of an answer, in the encoding that was negotiated. What is
+// small is sent as it is: there, compression costs more than it saves.
 type body struct {
 	http.ResponseWriter
 	pool     *sync.Pool // nil for a body that is sent as it is
@@ -57,7 +60,7 @@ func (e encoders) body(w http.ResponseWriter, accepted http.Header) *body {
 
 // Write implements io.Writer.
 func (b *body) Write(p []byte) (int, error) {
-	if b.encoder == nil && b.pool != nil && len(p) >= exposition.BufferSize {
+	if b.encoder == nil && b.pool != nil && len(p) >= worthwhile {
 		b.Header().Set("Content-Encoding", b.encoding)
 		b.encoder, _ = b.pool.Get().(encoder)
 		b.encoder.Reset(b.ResponseWriter)
