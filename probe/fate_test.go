@@ -86,6 +86,20 @@ func TestUnansweredLogin(t *testing.T) {
 	})
 }
 
+// What can give no session is not waited for at the end.
+func TestCloseWaitsForLoginsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := piped(t, endpointFor("hcx", config.AuthBasic), newAppliance("hcx", slowly(simulator.Check, 15*time.Second)()))
+		mustProbe(t, p)
+		begin := time.Now()
+		closeProber(t, p)
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("closed in %s", took)
+		}
+		time.Sleep(maxAnswer)
+	})
+}
+
 // A token that comes late is there for the next probe.
 func TestLateTokenIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
