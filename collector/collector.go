@@ -27,6 +27,10 @@ import (
 // shutdownTimeout is how long a shutdown may take. The whole program has 5 s.
 const shutdownTimeout = 4 * time.Second
 
+// closesPerHost is how many logouts one host gets at once when we stop: a thousand
+// connections in the making at a time would all be too late.
+const closesPerHost = 100
+
 // leaveTimeout is how long the logout of an endpoint that a reload removed or
 // changed may take, a probe that still runs included.
 const leaveTimeout = time.Minute
@@ -199,9 +203,19 @@ func (c *Collector) Run(ctx context.Context) error {
 	c.demand.end()
 	all := slices.Concat(c.applied.Load().watched, c.demand.all())
 	errs := make([]error, len(all))
+	places := make(map[string]chan struct{}) // by host
 	var running sync.WaitGroup
 	for i, w := range all {
-		running.Go(func() { errs[i] = w.close(closing) })
+		place, known := places[w.endpoint.URL.Host]
+		if !known {
+			place = make(chan struct{}, closesPerHost)
+			places[w.endpoint.URL.Host] = place
+		}
+		running.Go(func() {
+			place <- struct{}{} // each gives its own up in time
+			defer func() { <-place }()
+			errs[i] = w.close(closing)
+		})
 	}
 	running.Wait()
 	c.wait(closing)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -53,7 +54,7 @@ func found(state probe.State) probe.Result {
 
 // newEndpoint is one that is probed once a minute for at most 10 s.
 func newEndpoint(name string) *config.Endpoint {
-	return &config.Endpoint{Name: name, Settings: config.Settings{API: "hcx", Interval: time.Minute, Timeout: 10 * time.Second}}
+	return &config.Endpoint{Name: name, URL: &url.URL{Scheme: "https", Host: name + ".test"}, Settings: config.Settings{API: "hcx", Interval: time.Minute, Timeout: 10 * time.Second}}
 }
 
 func newEndpoints(n int) []*config.Endpoint {

@@ -147,3 +147,28 @@ func TestNothingIsProbedAfterItsLogout(t *testing.T) {
 		}
 	})
 }
+
+// A host that stands for many endpoints gets no more logouts at once than it can
+// answer in time.
+func TestShutdownOfOneHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoints := newEndpoints(5 * closesPerHost)
+		for _, e := range endpoints {
+			e.URL = endpoints[0].URL
+		}
+		var running, most, closed atomic.Int32
+		c := watch(t, newSettings(endpoints...), func(*config.Endpoint) Prober {
+			return &fake{close: func(context.Context) error {
+				most.Store(max(most.Load(), running.Add(1)))
+				time.Sleep(100 * time.Millisecond)
+				running.Add(-1)
+				closed.Add(1)
+				return nil
+			}}
+		})
+		runFor(t, c, time.Second)
+		if most.Load() != closesPerHost || int(closed.Load()) != len(endpoints) {
+			t.Errorf("%d logouts at once, %d in all", most.Load(), closed.Load())
+		}
+	})
+}
