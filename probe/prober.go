@@ -151,7 +151,7 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
 		return withheld
 	}
 	defer leave.end()
-	asked := p.request(Check, p.api.Call(Check, Account{}), basicProof(p.credential.Username, leave.secret))
+	asked := p.request(Check, p.call(Check), basicProof(p.credential.Username, leave.secret))
 	return p.compare(p.submit(ctx, r, p.attempt(asked), leave))
 }
 
@@ -228,7 +228,7 @@ func missing(err error) *finding {
 
 // check asks who we are.
 func (p *Prober) check(ctx context.Context, r *Result, proof proof) *finding {
-	return p.compare(p.exchange(ctx, r, p.request(Check, p.api.Call(Check, Account{}), proof)))
+	return p.compare(p.exchange(ctx, r, p.request(Check, p.call(Check), proof)))
 }
 
 // compare takes what is expected into what was found.
@@ -245,6 +245,11 @@ func (p *Prober) compare(found *finding) *finding {
 func (p *Prober) exchange(ctx context.Context, r *Result, asked request) *finding {
 	a := p.attempt(asked)
 	return p.conclude(r, a, a.make(ctx))
+}
+
+// call is a step that needs no account.
+func (p *Prober) call(step Step) Call {
+	return p.api.Call(step, Account{Options: p.endpoint.Login})
 }
 
 // request is the next one to the endpoint.

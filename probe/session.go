@@ -131,7 +131,7 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 	defer cancel()
 	held := p.session
 	p.session = nil
-	call := p.api.Call(Logout, Account{})
+	call := p.call(Logout)
 	if call.Method == "" {
 		return noLogout()
 	}

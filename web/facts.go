@@ -76,7 +76,7 @@ func skewInWords(skew *time.Duration) string {
 	}
 }
 
-func identityFacts(s *collector.Status) []fact {
+func identityFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	id := s.Result.Identity
 	if id == nil {
 		return nil
@@ -87,6 +87,8 @@ func identityFacts(s *collector.Status) []fact {
 		fact{Name: "Organizations", Text: strings.Join(id.Organizations, ", ")},
 		fact{Name: "Enterprise", Text: id.Enterprise},
 		fact{Name: "API version", Text: id.Version},
+		fact{Name: "Session created", At: at(id.Created)},
+		fact{Name: "Session last used", At: at(id.LastAccessed)},
 	)
 }
 
