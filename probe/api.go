@@ -63,6 +63,9 @@ func apiOf(endpoint *config.Endpoint) (API, bool) {
 	if endpoint.Custom != nil {
 		return custom{endpoint.Custom}, true
 	}
+	if endpoint.Pairing != nil {
+		return drRemote{id: endpoint.Pairing.ID}, true
+	}
 	api, ok := apis[endpoint.API]
 	return api, ok
 }

@@ -132,8 +132,14 @@ func settingFacts(e *config.Endpoint) []fact {
 	if e.Auth != config.AuthLogin {
 		sessionAge = 0 // there is no session of ours
 	}
+	pairing, local := "", ""
+	if e.Pairing != nil {
+		pairing, local = e.Pairing.ID, e.Pairing.Local.Name
+	}
 	return facts(
 		fact{Name: "URL", Text: e.URL.String()},
+		fact{Name: "Pairing", Text: pairing},
+		fact{Name: "Local credential", Text: local},
 		fact{Name: "Module", Text: e.Module},
 		fact{Name: "API", Text: e.API},
 		fact{Name: "Authentication", Text: string(e.Auth)},
