@@ -29,7 +29,7 @@ LDFLAGS = -s -w \
 # Each target of each package has this long.
 FUZZTIME ?= 30s
 
-.PHONY: build test lint fmt bench fuzz deploy tools demo clean
+.PHONY: build test lint fmt bench fuzz servers deploy tools demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
@@ -42,8 +42,14 @@ test: tools
 	go test -race -timeout 20m ./...
 	go test -run '^TestHostile' .
 	$(GOLANGCI_LINT) run
+	$(MAKE) servers
 	$(MAKE) deploy
 	$(MAKE) fuzz
+
+# Session APIs against servers that others wrote.
+servers:
+	go -C tools/servers vet ./...
+	go -C tools/servers test ./...
 
 # What is in deploy/: manifests against their real types, the Dockerfile, the
 # dashboards. Needs Node.js and systemd-analyze, which is installed where apt can.

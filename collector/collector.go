@@ -171,7 +171,7 @@ func (c *Collector) Reloaded(successful bool) { c.metrics.reloaded(successful) }
 func (c *Collector) Hasten(credential string) {
 	waiting := make(map[*target]bool)
 	for _, w := range c.applied.Load().watched {
-		if w.endpoint.Credential.Name == credential && w.wantsSecret() {
+		if w.endpoint.Uses(credential) && w.wantsSecret() {
 			waiting[w.target] = true
 		}
 	}

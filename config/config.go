@@ -61,6 +61,8 @@ type API struct {
 	// NoRoles and NoOrganizations are set when the API never says them, so
 	// that expecting some is a mistake in the file and not a finding.
 	NoRoles, NoOrganizations bool
+	// Pairings is set when its sessions may have sessions at other sites.
+	Pairings bool
 }
 
 // Endpoint is one session to watch.
@@ -68,6 +70,8 @@ type Endpoint struct {
 	Name   string
 	URL    *url.URL // scheme, host and the API's base path; nothing else
 	Labels map[string]string
+	// Pairing is set where the endpoint is the session at another site.
+	Pairing *Pairing
 	Settings
 }
 

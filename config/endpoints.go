@@ -45,6 +45,7 @@ func (l *loader) endpoints() []*Endpoint {
 		l.checkLabels(join(key, "labels"), shape.Labels)
 		if module, ok := l.module(key, shape.Module); ok {
 			endpoint.Settings = l.settings(key, module, shape.Settings)
+			l.pair(key, endpoint, shape)
 		}
 		endpoints = append(endpoints, endpoint)
 	}

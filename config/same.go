@@ -25,5 +25,6 @@ func (e *Endpoint) SameAccount(other *Endpoint) bool {
 		e.API == other.API && e.Custom.Equal(other.Custom) &&
 		e.URL.String() == other.URL.String() &&
 		e.Credential.Username == other.Credential.Username &&
+		e.Pairing.equal(other.Pairing) &&
 		maps.Equal(e.Login, other.Login)
 }

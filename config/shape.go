@@ -57,6 +57,9 @@ type endpointShape struct {
 	Module   string            `yaml:"module,omitempty"`
 	Labels   map[string]string `yaml:"labels,omitempty"`
 	Settings settingsShape     `yaml:",inline"`
+
+	Pairing          string `yaml:"pairing,omitempty"`
+	RemoteCredential string `yaml:"remote_credential,omitempty"`
 }
 
 // settingsShape is what a module says and an endpoint may override. Blocks

@@ -26,8 +26,9 @@ type API interface {
 
 // apis is the registry.
 var apis = map[string]API{
-	"hcx": hcx{},
-	"dr":  dr{},
+	"hcx":     hcx{},
+	"dr":      dr{},
+	"vcenter": vcenter{},
 }
 
 // APIs returns what the configuration has to know of each API, by name.
@@ -62,6 +63,9 @@ func apiOf(endpoint *config.Endpoint) (API, bool) {
 	if endpoint.Custom != nil {
 		return custom{endpoint.Custom}, true
 	}
+	if endpoint.Pairing != nil {
+		return drRemote{id: endpoint.Pairing.ID}, true
+	}
 	api, ok := apis[endpoint.API]
 	return api, ok
 }
@@ -92,7 +96,7 @@ const (
 type Account struct {
 	Username string
 	Password config.Secret
-	Options  map[string]string // the API's own login options
+	Options  map[string]string // the API's own login options; every step has them
 }
 
 // Call is a request below an endpoint's URL. A Logout without a Method says that
@@ -171,4 +175,7 @@ type Identity struct {
 	Version       string   // of the API
 	Roles         []string // nil when the API does not say
 	Organizations []string // nil when the API does not say
+	// Created and LastAccessed are when the session began and was last used, by
+	// the appliance's clock, zero when the API does not say.
+	Created, LastAccessed time.Time
 }

@@ -25,6 +25,7 @@ func (dr) Spec() Spec {
 			Auth:         []config.Auth{config.AuthLogin, config.AuthToken},
 			LoginByBasic: true,
 			NoRoles:      true, NoOrganizations: true,
+			Pairings: true,
 		},
 		SessionHeader: drTokenHeader,
 		OperationID:   "op_id",

@@ -140,7 +140,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
 	}
 	credential := b.credentials[endpoint.Credential.Name]
-	return &Prober{
+	p := &Prober{
 		endpoint:   endpoint,
 		api:        api,
 		spec:       api.Spec(),
@@ -148,7 +148,9 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		credential: credential,
 		patience:   credential.guard.patienceOf(endpoint.Name),
 		pause:      b.pauseOf(endpoint),
-	}, nil
+	}
+	p.local = b.localOf(p)
+	return p, nil
 }
 
 // clientOf returns the client that all endpoints with these settings share.

@@ -103,7 +103,7 @@ func (p *Prober) await(ctx context.Context, f *fate, late <-chan answered, leave
 	case found.unanswered():
 		f.result.Unanswered++
 	case !token.IsZero() && end.x.answer.ok():
-		call := p.api.Call(Logout, Account{})
+		call := p.call(Logout)
 		if call.Method == "" {
 			return
 		}

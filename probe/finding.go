@@ -23,7 +23,10 @@ type finding struct {
 	suspension    *suspension   // the guard's reason for it
 	differences   []string      // from what was expected
 	refusedAtOnce bool          // the session refused was just given
-	retryAfter    time.Duration
+	// local is set where it is about the local session of an endpoint with a
+	// pairing.
+	local      *config.Endpoint
+	retryAfter time.Duration
 	// resumeAt is when something is sent again, zero when that is the next
 	// time.
 	resumeAt time.Time

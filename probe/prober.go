@@ -29,6 +29,7 @@ type Prober struct {
 	credential *credential
 
 	session  *Session  // nil when none is held
+	local    *Prober   // whose session a pairing's is in, nil where there is no pairing
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
 	traced   bool      // the probe that runs is to trace every step
@@ -58,12 +59,12 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		found.within = deadline.Sub(r.Start)
 	}
 	r.Duration = time.Since(r.Start)
-	r.State = found.state
-	r.Diagnosis, r.Advice = explain(found, p.endpoint)
+	r.State = found.shown()
+	r.Diagnosis, r.Advice = p.explained(found)
 	r.ResumeAt = found.resumeAt
 	r.CredentialExpiries = p.expiries()
-	if p.session != nil {
-		r.Established = p.session.established
+	if held := p.held(); held != nil {
+		r.Established = held.established
 	}
 	if found.state == Valid && !p.traced {
 		for i := range r.Steps { // an expired session's, which was renewed
@@ -77,9 +78,20 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	return *r, nil
 }
 
+// held is the session that the prober holds, nil when there is none.
+func (p *Prober) held() *Session {
+	if p.local != nil {
+		return p.local.session
+	}
+	return p.session
+}
+
 // Release gives up the session that is held, without logging out of it, for
 // another prober to adopt. It returns nil when none is held.
 func (p *Prober) Release() *Session {
+	if p.local != nil {
+		return p.local.Release().of(p.endpoint)
+	}
 	released := p.session
 	p.session = nil
 	return released
@@ -91,6 +103,9 @@ func (p *Prober) Adopt(released *Session) bool {
 	if released != nil && !released.endpoint.SameAccount(p.endpoint) {
 		return false
 	}
+	if p.local != nil {
+		return p.local.Adopt(released.of(p.local.endpoint))
+	}
 	p.session = released
 	return true
 }
@@ -99,6 +114,9 @@ func (p *Prober) Adopt(released *Session) bool {
 // login that has none yet, to log out of what it gives. It takes at most the
 // endpoint's timeout, and is the end of the prober.
 func (p *Prober) Close(ctx context.Context) error {
+	if p.local != nil {
+		return p.local.Close(ctx) // of both: see drRemote
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
 	if p.session != nil {
@@ -120,6 +138,8 @@ func (p *Prober) Close(ctx context.Context) error {
 // find goes the way that the endpoint authenticates.
 func (p *Prober) find(ctx context.Context, r *Result) *finding {
 	switch {
+	case p.local != nil:
+		return p.findByPairing(ctx, r)
 	case p.endpoint.Auth == config.AuthLogin:
 		return p.findBySession(ctx, r)
 	case p.endpoint.Auth == config.AuthBasic:
@@ -151,7 +171,7 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
 		return withheld
 	}
 	defer leave.end()
-	asked := p.request(Check, p.api.Call(Check, Account{}), basicProof(p.credential.Username, leave.secret))
+	asked := p.request(Check, p.call(Check), basicProof(p.credential.Username, leave.secret))
 	return p.compare(p.submit(ctx, r, p.attempt(asked), leave))
 }
 
@@ -228,7 +248,7 @@ func missing(err error) *finding {
 
 // check asks who we are.
 func (p *Prober) check(ctx context.Context, r *Result, proof proof) *finding {
-	return p.compare(p.exchange(ctx, r, p.request(Check, p.api.Call(Check, Account{}), proof)))
+	return p.compare(p.exchange(ctx, r, p.request(Check, p.call(Check), proof)))
 }
 
 // compare takes what is expected into what was found.
@@ -245,6 +265,11 @@ func (p *Prober) compare(found *finding) *finding {
 func (p *Prober) exchange(ctx context.Context, r *Result, asked request) *finding {
 	a := p.attempt(asked)
 	return p.conclude(r, a, a.make(ctx))
+}
+
+// call is a step that needs no account.
+func (p *Prober) call(step Step) Call {
+	return p.api.Call(step, Account{Options: p.endpoint.Login})
 }
 
 // request is the next one to the endpoint.

@@ -13,6 +13,9 @@ type Session struct {
 	token       config.Secret
 	established time.Time
 	endpoint    *config.Endpoint // whose login gave it
+	// remote is when it was logged in at the other site of a pairing, zero when it
+	// was not.
+	remote time.Time
 }
 
 // findBySession asks with the session that is held, and establishes one where
@@ -102,7 +105,7 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	defer leave.end()
 	found := p.submit(unstopped, r, p.attempt(p.request(Login, call, proof)), leave)
 	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
-		p.session = &Session{token, time.Now(), p.endpoint}
+		p.session = &Session{token: token, established: time.Now(), endpoint: p.endpoint}
 	}
 	if !found.x.unsent {
 		r.Logins++
@@ -131,7 +134,7 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 	defer cancel()
 	held := p.session
 	p.session = nil
-	call := p.api.Call(Logout, Account{})
+	call := p.call(Logout)
 	if call.Method == "" {
 		return noLogout()
 	}

@@ -18,6 +18,10 @@ func (a *Appliance) decide(op Operation, c claim) outcome {
 		return a.login(c)
 	case Logout:
 		return a.logout(c)
+	case RemoteCheck:
+		return a.remoteCheck(c)
+	case RemoteLogin:
+		return a.remoteLogin(c)
 	}
 	return a.check(c)
 }

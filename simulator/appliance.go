@@ -6,14 +6,18 @@ import (
 	"time"
 )
 
-// An Operation is one of the three things a client can ask of a session API.
+// An Operation is one of the things a client can ask of a session API.
 type Operation string
 
-// The operations, each a method of the same URL.
+// The operations. The first three are methods of one URL, the others those of
+// a dr gateway's URL of a [Pairing].
 const (
 	Check  Operation = "check"  // GET
 	Login  Operation = "login"  // POST
 	Logout Operation = "logout" // DELETE
+
+	RemoteCheck Operation = "remote check" // GET
+	RemoteLogin Operation = "remote login" // POST
 )
 
 // An Appliance is one simulated appliance: an [http.Handler] with accounts,
@@ -53,10 +57,11 @@ func newAppliance(d dialect, path string, s Settings) *Appliance {
 // ServeHTTP answers as the appliance does, or as the first fault that applies
 // wants it.
 func (a *Appliance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	op, stray := a.route(r)
+	op, pairing, stray := a.route(r)
 	// The request is read even if a fault ignores it: net/http notices that a
 	// client has gone, and ends the fault, only once the body was read.
 	c := a.dialect.claim(op, r)
+	c.pairing = pairing
 	fault, now := a.receive(op)
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 
@@ -108,21 +113,21 @@ func (a *Appliance) Stats() Stats {
 
 // route says which operation a request asks for, or how a request for anything
 // else is answered.
-func (a *Appliance) route(r *http.Request) (op Operation, stray answer) {
-	if r.URL.Path != a.path {
-		return "", answer{status: http.StatusNotFound}
+func (a *Appliance) route(r *http.Request) (op Operation, pairing string, stray answer) {
+	operations, allowed := map[string]Operation{http.MethodGet: Check, http.MethodPost: Login, http.MethodDelete: Logout}, "GET, POST, DELETE"
+	pairing, remote := a.pairingOf(r.URL.Path)
+	switch {
+	case remote:
+		operations, allowed = map[string]Operation{http.MethodGet: RemoteCheck, http.MethodPost: RemoteLogin}, "GET, POST"
+	case r.URL.Path != a.path:
+		return "", "", answer{status: http.StatusNotFound}
 	}
-	switch r.Method {
-	case http.MethodGet:
-		return Check, answer{}
-	case http.MethodPost:
-		return Login, answer{}
-	case http.MethodDelete:
-		return Logout, answer{}
+	if op, known := operations[r.Method]; known {
+		return op, pairing, answer{}
 	}
-	return "", answer{
+	return "", "", answer{
 		status: http.StatusMethodNotAllowed,
-		header: http.Header{"Allow": {"GET, POST, DELETE"}},
+		header: http.Header{"Allow": {allowed}},
 	}
 }
 

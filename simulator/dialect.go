@@ -27,6 +27,7 @@ type claim struct {
 	basic     bool // username and password are given
 	username  string
 	password  string
+	pairing   string // that the request is about
 }
 
 // A verdict is what the appliance thinks of a request.
@@ -38,7 +39,8 @@ const (
 	refused   // username and password
 	noSession // no token, or one that is not, or no longer, good
 	forbidden
-	full // no session slot is left
+	full    // no session slot is left
+	unknown // pairing
 )
 
 // An outcome is all that an answer can tell.

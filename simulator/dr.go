@@ -29,6 +29,9 @@ type drLogin struct {
 
 // claim takes HTTP Basic for logins only: nothing says that a check does.
 func (dr) claim(op Operation, r *http.Request) claim {
+	if op == RemoteCheck || op == RemoteLogin {
+		return remoteClaim(r)
+	}
 	if op != Login {
 		return claim{token: r.Header.Get(drToken)}
 	}
@@ -43,7 +46,7 @@ func (d dr) answer(op Operation, o outcome) answer {
 	switch op {
 	case Login:
 		return jsonAnswer(http.StatusOK, drLogin{SessionID: o.token})
-	case Logout:
+	case Logout, RemoteLogin:
 		return answer{status: http.StatusNoContent}
 	}
 	return jsonAnswer(http.StatusOK, drSession{Username: o.username})
@@ -55,6 +58,8 @@ func (d dr) refusal(o outcome) answer {
 		return d.failure(problem{http.StatusBadRequest, "BAD_REQUEST", o.detail}, o.now)
 	case forbidden:
 		return d.failure(problem{http.StatusForbidden, "FORBIDDEN", "The user has no permission for this operation."}, o.now)
+	case unknown:
+		return d.failure(problem{http.StatusNotFound, "NOT_FOUND", "There is no such pairing."}, o.now)
 	case full:
 		return d.failure(problem{http.StatusServiceUnavailable, "TOO_MANY_SESSIONS", "The maximum number of sessions is reached."}, o.now)
 	}

@@ -9,7 +9,8 @@ import (
 type session struct {
 	username string
 	created  time.Time
-	used     time.Time // last authenticated request
+	used     time.Time         // last authenticated request
+	remote   map[string]string // username at the other site, by pairing
 }
 
 // Issue creates a session as if somebody else had logged in, and returns its

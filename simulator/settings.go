@@ -12,6 +12,8 @@ type Settings struct {
 	Accounts map[string]Account // by username; removing one ends its sessions
 	Bearers  map[string]string  // hcx: accepted bearer token to username
 
+	Pairings map[string]Pairing // dr: by ID; not to be written into
+
 	IdleTimeout time.Duration // from a session's last request to its end; 0: never
 	MaxLifetime time.Duration // from a session's login to its end; 0: never
 	MaxSessions int           // live sessions at which a login gets 503; 0: no limit
@@ -59,6 +61,8 @@ type Stats struct {
 	Refusals int // wrong or locked credentials: logins, and checks with HTTP Basic
 	Sessions int // live now
 	Locked   int // accounts locked now
+
+	RemoteLogins, RemoteRefusals int // at the other sites of pairings
 }
 
 // clone keeps what the appliance changes apart from what its creator holds, so

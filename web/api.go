@@ -81,6 +81,9 @@ type identityJSON struct {
 	Version       *string  `json:"version"`
 	Roles         []string `json:"roles"`
 	Organizations []string `json:"organizations"`
+	// By the appliance's clock.
+	Created      *time.Time `json:"created"`
+	LastAccessed *time.Time `json:"last_accessed"`
 }
 
 type pastJSON struct {
@@ -192,7 +195,7 @@ func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
 		j.ClockSkew = new(s.Result.ClockSkew.Seconds())
 	}
 	if id := s.Result.Identity; id != nil {
-		j.Identity = &identityJSON{id.Username, known(id.Organization), known(id.Enterprise), known(id.Version), id.Roles, id.Organizations}
+		j.Identity = &identityJSON{id.Username, known(id.Organization), known(id.Enterprise), known(id.Version), id.Roles, id.Organizations, utc(id.Created), utc(id.LastAccessed)}
 	}
 	for _, past := range s.History[max(0, len(s.History)-history):] {
 		j.History = append(j.History, newPastJSON(past))

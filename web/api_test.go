@@ -45,7 +45,7 @@ func TestJSON(t *testing.T) {
   "next_probe": "NEXT", "resume_at": "2000-01-01T00:01:00Z",
   "http_status": 200, "code": "CODE", "operation_id": "op-1",
   "session_established": "1999-12-31T23:59:00Z", "session_lifetime_seconds": 90,
-  "identity": {"username": "<monitor>", "organization": "DEFAULT", "enterprise": null, "version": null, "roles": ["one"], "organizations": null},
+  "identity": {"username": "<monitor>", "organization": "DEFAULT", "enterprise": null, "version": null, "roles": ["one"], "organizations": null, "created": null, "last_accessed": null},
   "roles_expected": {"one": true, "two": false}, "clock_skew_seconds": -1.5,
   "certificate_expiry": "2000-01-01T01:00:00Z", "credential_expiries": {"config": "2000-01-01T02:00:00Z"},
   "history": [{"time": "2000-01-01T00:00:00Z", "state": "unexpected", "duration_seconds": 0.25,

@@ -112,7 +112,7 @@ func (o *server) newDetailPage(s *collector.Status) *detailPage {
 		p.Past = append(p.Past, pastView{past, viewOf(past.State), at(past.Start), sent(past)})
 	}
 	p.Columns = [][]group{
-		filled(group{Title: "Session", Facts: sessionFacts(s, at)}, group{Title: "Identity", Facts: identityFacts(s)}, group{Title: "Roles", Roles: roles(s)}),
+		filled(group{Title: "Session", Facts: sessionFacts(s, at)}, group{Title: "Identity", Facts: identityFacts(s, at)}, group{Title: "Roles", Roles: roles(s)}),
 		filled(group{Title: "Ends", Facts: endFacts(s, at)}, group{Title: "Since it is watched", Facts: countFacts(s)}, group{Title: "Labels", Facts: labelFacts(s.Endpoint)}),
 		filled(group{Title: "Settings", Facts: settingFacts(s.Endpoint)}),
 	}

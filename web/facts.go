@@ -76,7 +76,7 @@ func skewInWords(skew *time.Duration) string {
 	}
 }
 
-func identityFacts(s *collector.Status) []fact {
+func identityFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	id := s.Result.Identity
 	if id == nil {
 		return nil
@@ -87,6 +87,8 @@ func identityFacts(s *collector.Status) []fact {
 		fact{Name: "Organizations", Text: strings.Join(id.Organizations, ", ")},
 		fact{Name: "Enterprise", Text: id.Enterprise},
 		fact{Name: "API version", Text: id.Version},
+		fact{Name: "Session created", At: at(id.Created)},
+		fact{Name: "Session last used", At: at(id.LastAccessed)},
 	)
 }
 
@@ -130,8 +132,14 @@ func settingFacts(e *config.Endpoint) []fact {
 	if e.Auth != config.AuthLogin {
 		sessionAge = 0 // there is no session of ours
 	}
+	pairing, local := "", ""
+	if e.Pairing != nil {
+		pairing, local = e.Pairing.ID, e.Pairing.Local.Name
+	}
 	return facts(
 		fact{Name: "URL", Text: e.URL.String()},
+		fact{Name: "Pairing", Text: pairing},
+		fact{Name: "Local credential", Text: local},
 		fact{Name: "Module", Text: e.Module},
 		fact{Name: "API", Text: e.API},
 		fact{Name: "Authentication", Text: string(e.Auth)},

@@ -1,0 +1,179 @@
+package probe
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/simulator"
+)
+
+const canaryRemote = "canary-rem0te"
+
+// paired is an appliance with a pairing, where alice is bob.
+func paired() simulator.Settings {
+	s := alice()
+	s.Pairings = map[string]simulator.Pairing{"p-1": {Accounts: map[string]string{"bob": canaryRemote}}}
+	return s
+}
+
+// pairingEndpoint returns an endpoint with a pairing.
+func pairingEndpoint() *config.Endpoint {
+	e := endpointFor("dr", config.AuthLogin)
+	remote := *credentialFor(config.AuthLogin)
+	remote.Name, remote.Username, remote.Secret.Inline = "remote", "bob", config.NewSecret(canaryRemote)
+	e.Pairing, e.Credential = &config.Pairing{ID: "p-1", Local: e.Credential}, &remote
+	return e
+}
+
+// piping returns the probers of endpoints of one configuration, which all lead to
+// one appliance.
+func piping(t *testing.T, a *simulator.Appliance, endpoints ...*config.Endpoint) []*Prober {
+	t.Helper()
+	settings := &config.Config{Credentials: make(map[string]*config.Credential)}
+	for _, e := range endpoints {
+		settings.Credentials[e.Credential.Name] = e.Credential
+		if e.Pairing != nil {
+			settings.Credentials[e.Pairing.Local.Name] = e.Pairing.Local
+		}
+	}
+	b, err := NewFactoryOver(newPipeServer(t, a).dial).Prepare(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Commit()
+	probers := make([]*Prober, len(endpoints))
+	for i, e := range endpoints {
+		probers[i] = proberOf(t, b, e)
+	}
+	return probers
+}
+
+func steps(r Result) string {
+	var all []string
+	for _, step := range r.Steps {
+		site := "local"
+		if strings.Contains(step.URL, "/pairings/p-1/remote-session") {
+			site = "remote"
+		}
+		all = append(all, site+" "+string(step.Step))
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestPairingIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.NewDR("", paired())
+		e := pairingEndpoint()
+		e.Expect.Username = "bob"
+		p := piping(t, a, e)[0]
+		want := func(sent string, expirations int) {
+			t.Helper()
+			r := mustProbe(t, p)
+			if r.State != Valid || r.Identity.Username != "bob" || steps(r) != sent || r.Expirations != expirations || r.Established.IsZero() {
+				t.Errorf("%s, %d expired, sent %s\n%s", r.State, r.Expirations, steps(r), r.Diagnosis)
+			}
+			<-time.After(time.Minute)
+		}
+		want("local login, local check, remote check, remote login, remote check", 0)
+		want("local check, remote check", 0)
+		a.EndRemoteSessions()
+		want("local check, remote check, remote login, remote check", 1)
+		a.EndSessions()
+		want("local check, local login, local check, remote check, remote login, remote check", 1)
+		<-time.After(30 * time.Minute)
+		want("local logout, local login, local check, remote check, remote login, remote check", 0)
+		closeProber(t, p)
+		if stats := a.Stats(); stats.Sessions != 0 || stats.RemoteLogins != 4 {
+			t.Errorf("%+v", stats)
+		}
+	})
+}
+
+// A broken login at the other site is told apart from a broken local one, by the
+// states of the two endpoints, and costs the other account nothing.
+func TestPairingTellsSitesApart(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		change         func(*simulator.Settings)
+		local, pairing State
+		words          string
+	}{
+		{"well", func(*simulator.Settings) {}, Valid, Valid, `Pairing "p-1", other site: The appliance says that "bob"`},
+		{"remote password", func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" }, Valid, CredentialsRejected, `refused the password of "bob"`},
+		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, CredentialsRejected, LoginSuspended, `no local session to log in to the other site with. The appliance refused the password of "alice"`},
+		{"local rights", func(s *simulator.Settings) {
+			s.Accounts["alice"] = simulator.Account{Password: canaryPassword, Forbidden: true}
+		}, Forbidden, LoginSuspended, "no local session"},
+		{"local outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.Check, Status: 503}} }, ServerError, ServerError, "no local session"},
+		{"no pairing", func(s *simulator.Settings) { s.Pairings = nil }, Valid, InvalidResponse, "may know no such pairing"},
+		{"remote outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.RemoteLogin, Status: 500}} }, Valid, ServerError, "other site: "},
+		{"remote session refused at once", func(s *simulator.Settings) {
+			s.Faults = []simulator.Fault{{On: simulator.RemoteCheck, Status: 401}}
+		}, Valid, SessionExpired, "refuses the session that it has just given"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := simulator.NewDR("", paired())
+				a.Change(c.change)
+				local, pairing := endpointFor("dr", config.AuthLogin), pairingEndpoint()
+				local.Name = "site-a-local"
+				probers := piping(t, a, local, pairing)
+				there, here := mustProbe(t, probers[1]), mustProbe(t, probers[0])
+				if c.local == CredentialsRejected {
+					// Its password was refused once already, by the pairing's probe.
+					if here.State != CredentialsRejected && here.State != LoginSuspended {
+						t.Errorf("local: %s", here.State)
+					}
+				} else if here.State != c.local {
+					t.Errorf("local: %s: %s", here.State, here.Diagnosis)
+				}
+				if there.State != c.pairing || !strings.Contains(there.Diagnosis, c.words) {
+					t.Errorf("pairing: %s: %s\nwant %s: … %s …", there.State, there.Diagnosis, c.pairing, c.words)
+				}
+				for range 200 {
+					for _, p := range probers {
+						mustProbe(t, p)
+					}
+					<-time.After(time.Minute)
+				}
+				stats := a.Stats()
+				if most := map[bool]int{true: 6, false: 0}; stats.Refusals > most[c.name == "local password"] || stats.RemoteRefusals > most[c.name == "remote password"] {
+					t.Errorf("the guard let through %+v", stats)
+				}
+				for _, p := range probers {
+					closeProber(t, p)
+				}
+				if left := a.Stats().Sessions; left != 0 {
+					t.Errorf("%d sessions are left", left)
+				}
+			})
+		})
+	}
+}
+
+// A reload hands the session over, the remote one in it included, unless another
+// account is meant.
+func TestPairingIsHandedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.NewDR("", paired())
+		first, same, other := pairingEndpoint(), pairingEndpoint(), pairingEndpoint()
+		same.Interval = time.Hour
+		other.Credential.Name, other.Credential.Username = "carol", "carol"
+		p := piping(t, a, first, same, other)
+		mustProbe(t, p[0])
+		held := p[0].Release()
+		if p[2].Adopt(held) || !p[1].Adopt(held) {
+			t.Fatal("adopted by the wrong one")
+		}
+		if r := mustProbe(t, p[1]); r.State != Valid || steps(r) != "local check, remote check" {
+			t.Errorf("%s: sent %s", r.State, steps(r))
+		}
+		if plain := piping(t, a, endpointFor("dr", config.AuthLogin))[0]; plain.Adopt(p[1].Release().of(same)) {
+			t.Error("a session with a remote one was adopted by an endpoint without a pairing")
+		}
+		a.EndSessions()
+	})
+}

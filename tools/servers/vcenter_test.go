@@ -1,0 +1,210 @@
+package servers
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+	vapi "github.com/vmware/govmomi/vapi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+
+	"session_exporter/probe"
+)
+
+const (
+	oldPath     = "/rest/com/vmware/cis/session"
+	newPath     = "/api/session"
+	tokenHeader = "Vmware-Api-Session-Id"
+)
+
+// idle is vcsim's session timeout in these tests, which is vCenter's own.
+const idle = 2 * time.Hour
+
+// vcsim is govmomi's simulator, and the sessions that it gave.
+type vcsim struct {
+	handler http.Handler
+
+	mu    sync.Mutex // guards given
+	given []string
+}
+
+// newVcsim starts a simulator that knows one account, and checks its password.
+func newVcsim(t *testing.T) *vcsim {
+	t.Helper()
+	model := simulator.VPX()
+	if err := model.Create(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(model.Remove)
+	t.Cleanup(func() { <-time.After(2 * idle) }) // what watches a session ends with it
+	registry := model.Map()
+	fault := registry.OptionManager().UpdateOptions(&types.UpdateOptions{ChangedValue: []types.BaseOptionValue{
+		&types.OptionValue{Key: "config.vmacore.soap.sessionTimeout", Value: idle.String()},
+	}}).Fault()
+	if fault != nil {
+		t.Fatal(fault.String)
+	}
+	_, handler := vapi.New(&url.URL{Scheme: "http", Host: "vcenter.test", User: url.UserPassword("monitor@vsphere.local", "right")}, registry)
+	return &vcsim{handler: handler}
+}
+
+// ServeHTTP serves the older path as vcsim does, and the newer one, which it has
+// not, in the same way: the words differ, who may come in does not.
+func (v *vcsim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	newer := r.URL.Path == newPath
+	if newer {
+		r.URL.Path = oldPath
+	}
+	answer := httptest.NewRecorder()
+	v.handler.ServeHTTP(answer, r)
+	body := answer.Body.Bytes()
+	var wrapped struct {
+		Value json.RawMessage `json:"value"`
+	}
+	if json.Unmarshal(body, &wrapped) == nil {
+		v.note(r, wrapped.Value)
+		if newer {
+			body = wrapped.Value
+		}
+	}
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(body)
+}
+
+func (v *vcsim) note(r *http.Request, value []byte) {
+	var token string
+	if r.Method != http.MethodPost || json.Unmarshal(value, &token) != nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.given = append(v.given, token)
+}
+
+// live counts the sessions that were given and are still good.
+func (v *vcsim) live() (live, given int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, token := range v.given {
+		r := httptest.NewRequest(http.MethodGet, oldPath, http.NoBody)
+		r.Header.Set(tokenHeader, token)
+		w := httptest.NewRecorder()
+		v.handler.ServeHTTP(w, r)
+		if w.Code == http.StatusOK && !bytes.Contains(w.Body.Bytes(), []byte("null")) {
+			live++
+		}
+	}
+	return live, len(v.given)
+}
+
+// A trial is a simulator, and a configuration that asks it.
+type trial struct {
+	t    *testing.T
+	v    *vcsim
+	text string // without a password
+}
+
+// config returns the configuration with a password.
+func (on trial) config(password string) string {
+	return strings.Replace(on.text, "password_file: secret", "password: "+password, 1)
+}
+
+// forEachVCenter runs a test in virtual time against each path, by the built-in
+// API and by the catalogue's definition.
+func forEachVCenter(t *testing.T, test func(trial)) {
+	t.Helper()
+	builtIn := func(options string) string {
+		return `
+credentials: {monitor: {username: monitor@vsphere.local, password_file: secret}}
+modules: {m: {api: vcenter, credential: monitor` + options + `}}
+endpoints: [{name: vcenter-a, url: "https://vcenter.example.com", module: m}]`
+	}
+	for name, text := range map[string]string{
+		"newer path":         builtIn(""),
+		"older path":         builtIn(", login: {path: " + oldPath + "}"),
+		"newer path, custom": catalogued(t, "vcenter"),
+		"older path, custom": catalogued(t, "vcenter-rest"),
+	} {
+		// Two hours without a probe, and the session is what vCenter ends.
+		text = strings.NewReplacer("https://", "http://", "credential: monitor", "credential: monitor, interval: 1m, session_max_age: 0").Replace(text)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test(trial{t, newVcsim(t), text})
+			})
+		})
+	}
+}
+
+func TestVCenterSession(t *testing.T) {
+	forEachVCenter(t, func(on trial) {
+		t, v := on.t, on.v
+		p := proberOf(t, on.config("right"), serve(t, v))
+		begin := time.Now()
+		for range 3 {
+			r := wants(t, p, probe.Valid)
+			if r.Identity.Username != "monitor@vsphere.local" || !r.Established.Equal(begin) {
+				t.Errorf("logged in %q at %s", r.Identity.Username, r.Established)
+			}
+			if id := r.Identity; !id.Created.IsZero() && (!id.Created.Equal(begin) || !id.LastAccessed.Equal(time.Now())) {
+				t.Errorf("created %s, last used %s", id.Created, id.LastAccessed)
+			}
+			<-time.After(idle / 2)
+		}
+		if live, given := v.live(); live != 1 || given != 1 {
+			t.Errorf("%d of %d sessions are live, want the one that was used", live, given)
+		}
+
+		<-time.After(2*idle + time.Minute)
+		if live, _ := v.live(); live != 0 {
+			t.Fatal("the simulator did not end the session")
+		}
+		if r := wants(t, p, probe.Valid); r.Expirations != 1 || r.Logins != 1 {
+			t.Errorf("renewed with %d expirations, %d logins", r.Expirations, r.Logins)
+		}
+		closeProber(t, p)
+		if live, given := v.live(); live != 0 || given != 2 {
+			t.Errorf("%d of %d sessions are left", live, given)
+		}
+	})
+}
+
+func TestVCenterWrongPassword(t *testing.T) {
+	forEachVCenter(t, func(on trial) {
+		t, v := on.t, on.v
+		p := proberOf(t, on.config("wrong"), serve(t, v))
+		if r := wants(t, p, probe.CredentialsRejected); !strings.Contains(r.Diagnosis, `password of "monitor@vsphere.local"`) {
+			t.Error(r.Diagnosis)
+		}
+		wants(t, p, probe.LoginSuspended) // the guard
+		closeProber(t, p)
+		if _, given := v.live(); given != 0 {
+			t.Errorf("%d sessions were given", given)
+		}
+	})
+}
+
+// A session that somebody else obtained is neither renewed nor ended.
+func TestVCenterToken(t *testing.T) {
+	forEachVCenter(t, func(on trial) {
+		t, v := on.t, on.v
+		owner := proberOf(t, on.config("right"), serve(t, v))
+		wants(t, owner, probe.Valid)
+		text := strings.Replace(on.config("x"), "username: monitor@vsphere.local, password: x", "token: "+v.given[0], 1)
+		p := proberOf(t, text, serve(t, v))
+		wants(t, p, probe.Valid)
+		closeProber(t, p)
+		wants(t, p, probe.Valid)
+		closeProber(t, owner)
+		if r := wants(t, p, probe.SessionExpired); r.Logins != 0 {
+			t.Error("logged in")
+		}
+	})
+}
