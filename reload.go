@@ -16,11 +16,12 @@ import (
 
 // exporter is what a reload changes. It implements web.Lifecycle.
 type exporter struct {
-	file    string
-	shard   config.Shard // of the file's endpoints
-	watch   *collector.Collector
-	probers *probe.Factory
-	logger  *slog.Logger
+	file      string
+	shard     config.Shard // of the file's endpoints
+	watch     *collector.Collector
+	probers   *probe.Factory
+	openFiles uint64 // that may be open; 0 when that is not known
+	logger    *slog.Logger
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
@@ -78,6 +79,7 @@ func (e *exporter) reload() error {
 	}
 	e.logger.Info("configuration loaded", "file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials))
 	warnOfPlainHTTP(settings, e.logger)
+	warnOfFiles(len(settings.Endpoints), e.openFiles, e.logger)
 	return nil
 }
 

@@ -52,6 +52,10 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	defer signal.Stop(hangup)
 	exporter := newExporter(configFile, logger)
 	exporter.shard = shard
+	limitGarbage()
+	exporter.openFiles = openFiles()
+	exporter.probers.Keep(connectionsFor(exporter.openFiles))
+	exporter.watch.Bound(probesFor(exporter.openFiles))
 	if err := exporter.load(); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ var promised = map[string]struct {
 	"session_consecutive_failures":                     {gauge, nil},
 }
 
-// promisedOwn are those about the exporter, which have no labels.
+// promisedOwn are those about the exporter, which have no labels of endpoints.
 var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_config_last_reload_successful":                gauge,
 	"session_exporter_config_last_reload_success_timestamp_seconds": gauge,
@@ -61,6 +61,7 @@ var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_probes_in_flight":                             gauge,
 	"session_exporter_probe_delay_seconds":                          histogramType,
 	"session_exporter_probes_skipped_total":                         counter,
+	"session_exporter_shard_info":                                   gauge,
 	"session_exporter_sessions_held":                                gauge,
 	"session_exporter_credential_suspended":                         gauge,
 	"session_exporter_credential_refusals_total":                    counter,
@@ -105,6 +106,9 @@ func TestMetricsAreThosePromised(t *testing.T) {
 		want := []string{}
 		if strings.HasPrefix(name, "session_exporter_credential_") {
 			want = []string{"credential"}
+		}
+		if name == "session_exporter_shard_info" {
+			want = []string{"shard", "shards"}
 		}
 		if ofEndpoints {
 			want = append([]string{"endpoint", "api", "site"}, promise.labels...)

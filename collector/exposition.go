@@ -68,7 +68,7 @@ func (c *Collector) collectOwn(ch chan<- prometheus.Metric) {
 			}
 		}
 	}
-	c.metrics.collect(ch, len(now.watched), held)
+	c.metrics.collect(ch, now.config, held)
 }
 
 // expose sends the metrics of endpoints.

@@ -1,10 +1,12 @@
 package collector
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -16,7 +18,7 @@ type ownMetrics struct {
 	delay            prometheus.Histogram
 	skipped          prometheus.Counter
 
-	endpoints, held              *prometheus.Desc
+	endpoints, shard, held       *prometheus.Desc
 	suspended, refusals, changed *prometheus.Desc // by credential
 
 	credentials func() []probe.CredentialStatus
@@ -54,6 +56,7 @@ func newOwnMetrics(credentials func() []probe.CredentialStatus) *ownMetrics {
 			Help: "Scheduled probes that were not made because the endpoint's probe before had not ended by then.",
 		}),
 		endpoints: prometheus.NewDesc("session_exporter_endpoints", "Endpoints that are watched.", nil, nil),
+		shard:     prometheus.NewDesc("session_exporter_shard_info", "Which of how many shares of the endpoints the exporter watches; 1. Without --shard it is 0 of 1.", []string{"shard", "shards"}, nil),
 		held:      prometheus.NewDesc("session_exporter_sessions_held", "Sessions on appliances that the exporter established and holds. A token that somebody else obtained is none.", nil, nil),
 	}
 }
@@ -65,11 +68,13 @@ func (m *ownMetrics) reloaded(successful bool) {
 	}
 }
 
-func (m *ownMetrics) collect(ch chan<- prometheus.Metric, endpoints, held int) {
+func (m *ownMetrics) collect(ch chan<- prometheus.Metric, settings *config.Config, held int) {
 	for _, metric := range []prometheus.Metric{m.reloadSuccessful, m.reloadSuccess, m.inFlight, m.delay, m.skipped} {
 		ch <- metric
 	}
-	ch <- prometheus.MustNewConstMetric(m.endpoints, prometheus.GaugeValue, float64(endpoints))
+	ch <- prometheus.MustNewConstMetric(m.endpoints, prometheus.GaugeValue, float64(len(settings.Endpoints)))
+	share := settings.Share
+	ch <- prometheus.MustNewConstMetric(m.shard, prometheus.GaugeValue, 1, strconv.Itoa(share.Index), strconv.Itoa(max(share.Count, 1)))
 	ch <- prometheus.MustNewConstMetric(m.held, prometheus.GaugeValue, float64(held))
 	for _, c := range m.credentials() {
 		ch <- prometheus.MustNewConstMetric(m.suspended, prometheus.GaugeValue, truth(c.Suspended), c.Name)

@@ -36,6 +36,7 @@ type schedule struct {
 	queue    queue
 	current  map[*target]*config.Endpoint // what is to be probed, and how
 	slots    int                          // how many probes may be in flight
+	most     int                          // how many slots there may be; 0 for no bound
 	inFlight int
 	wakeAt   time.Time     // when run wakes next by itself
 	wake     chan struct{} // wakes it earlier; has room for one
@@ -76,6 +77,9 @@ func (s *schedule) set(all []watched) {
 		s.queue = append(s.queue, e)
 	}
 	s.slots = spareSlots + int(need+4*math.Sqrt(need))
+	if s.most > 0 {
+		s.slots = min(s.slots, s.most)
+	}
 	heap.Init(&s.queue)
 	s.signal()
 }

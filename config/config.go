@@ -31,6 +31,8 @@ type Config struct {
 	Modules map[string]Settings
 	// Endpoints are the sessions to watch, in the order of the file.
 	Endpoints []*Endpoint
+	// Share is which of the file's endpoints these are.
+	Share Shard
 	// LabelNames is the sorted union of the label names of all endpoints.
 	LabelNames []string
 	// YAML is the file as it was understood, with its secrets masked.

@@ -35,6 +35,7 @@ func ParseShard(text string) (Shard, error) {
 // labels' names stay those of all, so that every shard's series have the same.
 func (c *Config) Shard(s Shard) *Config {
 	share := *c
+	share.Share = s
 	share.Endpoints = slices.DeleteFunc(slices.Clone(c.Endpoints), func(e *Endpoint) bool { return !s.has(e.Name) })
 	return &share
 }

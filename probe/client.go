@@ -30,6 +30,7 @@ var userAgent = "session_exporter/" + version.Version
 // follows no redirect: it has a transport and no http.Client around it.
 type client struct {
 	transport *http.Transport
+	sessions  tlsSessions
 	headers   *promconfig.Headers
 	// proxySecrets are those that the proxy is sent.
 	proxySecrets []config.Secret
@@ -63,6 +64,15 @@ func newClient(settings *config.HTTP, dial DialFunc) (*client, error) {
 			MaxResponseHeaderBytes: 64 << 10,
 		},
 	}, nil
+}
+
+// resume makes connections resume TLS sessions. Not where a proxy has sessions
+// too, or where all hosts go by one name: nobody would know whose a session is.
+func (c *client) resume(settings *config.HTTP) {
+	proxy := settings.Proxy
+	if settings.TLS.ServerName == "" && proxy.Proxy() == nil {
+		c.transport.TLSClientConfig.ClientSessionCache = &c.sessions
+	}
 }
 
 func proxySecrets(proxy *promconfig.ProxyConfig) []config.Secret {

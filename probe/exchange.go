@@ -33,6 +33,10 @@ type exchange struct {
 	inHandshake bool
 	// connectionBorn is when the connection used was made.
 	connectionBorn time.Time
+	// resumed is set when its TLS session is an older connection's, and certified
+	// is when that one showed the certificate; zero when that is not known.
+	resumed   bool
+	certified time.Time
 	// certificateExpiry is the earliest end of the certificates presented when
 	// the connection was made, trusted or not.
 	certificateExpiry time.Time
@@ -98,6 +102,9 @@ func (c *client) send(ctx context.Context, x *exchange, req *http.Request, t *tr
 		x.read(response)
 		if response.TLS != nil {
 			x.certificateExpiry = earliestExpiry(response.TLS.PeerCertificates)
+			if x.resumed = response.TLS.DidResume; x.resumed {
+				x.certified = c.sessions.verified(req.URL.Hostname())
+			}
 		}
 	}
 	x.finish(ctx, t)

@@ -16,6 +16,7 @@ import (
 // is safe for concurrent use.
 type Factory struct {
 	dial DialFunc
+	open connections
 
 	mu          sync.Mutex             // guards the fields below
 	pauses      map[string]*pause      // by endpoint; each is its prober's, one after the other
@@ -29,7 +30,15 @@ func NewFactory() *Factory {
 
 // NewFactoryOver returns a factory whose probers make their connections with
 // dial: over pipes, for instance, where time is virtual.
-func NewFactoryOver(dial DialFunc) *Factory { return &Factory{dial: dial} }
+func NewFactoryOver(dial DialFunc) *Factory {
+	f := new(Factory)
+	f.dial = f.open.counting(dial)
+	return f
+}
+
+// Keep bounds how many connections are kept between probes. Endpoints beyond are
+// probed on fresh ones.
+func (f *Factory) Keep(connections int) { f.open.most.Store(int64(connections)) }
 
 // Prepare makes the credentials of a configuration, as successors of those of
 // the one before. Nothing changes until its Commit.
@@ -148,6 +157,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		credential: credential,
 		patience:   credential.guard.patienceOf(endpoint.Name),
 		pause:      b.pauseOf(endpoint),
+		open:       &b.factory.open,
 	}
 	p.local = b.localOf(p)
 	return p, nil
@@ -161,10 +171,12 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 		return known, nil
 	}
 	c, err := newClient(settings, b.factory.dial)
-	if err == nil {
-		b.clients[settings] = c
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	c.resume(settings)
+	b.clients[settings] = c
+	return c, nil
 }
 
 // pauseOf returns the pause of an endpoint. That of one that is listed outlives

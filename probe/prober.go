@@ -32,11 +32,14 @@ type Prober struct {
 	local    *Prober   // whose session a pairing's is in, nil where there is no pairing
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
+	open     *connections
 	traced   bool      // the probe that runs is to trace every step
 	expiry   time.Time // of what is presented, as the API said last; zero when it did not
 	mask     mask      // of the last exchange
-	// connectionBorn is when the connection of the last exchange was made.
-	connectionBorn time.Time
+	// certified is when the appliance showed its certificate, on the connection of
+	// the last exchange or on that whose TLS session it resumed; zero when no
+	// connection was kept.
+	certified time.Time
 }
 
 // Probe makes one probe, within the endpoint's timeout. The error is ctx's
@@ -274,7 +277,13 @@ func (p *Prober) call(step Step) Call {
 
 // request is the next one to the endpoint.
 func (p *Prober) request(step Step, call Call, proof proof) request {
-	return request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: p.connectionEnds()}
+	r := request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: p.connectionEnds()}
+	if r.last {
+		p.client.sessions.forget(p.endpoint.URL.Hostname())
+	}
+	// One that is kept already goes on: to close it would only make another.
+	r.last = r.last || p.certified.IsZero() && p.open.full()
+	return r
 }
 
 // attempt prepares a request. It is safe for concurrent use.
@@ -298,23 +307,29 @@ func (p *Prober) attempt(asked request) *attempt {
 	return a
 }
 
-// connectionEnds reports whether the connection will be too old for the probe
-// after this one, which may come half an interval late.
+// connectionEnds reports whether what the connection says of the certificate
+// will be too old for the probe after this one, which may come half an interval
+// late.
 func (p *Prober) connectionEnds() bool {
 	age, interval := p.endpoint.ConnectionMaxAge, p.endpoint.Interval
 	if age <= interval {
 		return true
 	}
-	return !p.connectionBorn.IsZero() && time.Since(p.connectionBorn)+interval+interval/2 > age
+	return !p.certified.IsZero() && time.Since(p.certified)+interval+interval/2 > age
 }
 
 // conclude classifies an exchange and takes it into the result.
 func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 	x := a.x
 	if x.step != Token {
-		p.connectionBorn = x.connectionBorn
-		if a.last {
-			p.connectionBorn = time.Time{}
+		p.certified = x.connectionBorn
+		switch {
+		case a.last:
+			p.certified = time.Time{}
+		case x.resumed && x.certified.IsZero():
+			p.certified = x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
+		case x.resumed:
+			p.certified = x.certified
 		}
 	}
 	state := classify(x, reading, p.endpoint.Auth)
