@@ -29,7 +29,7 @@ LDFLAGS = -s -w \
 # Each target of each package has this long.
 FUZZTIME ?= 30s
 
-.PHONY: build test lint fmt bench fuzz servers deploy tools demo clean
+.PHONY: build test lint fmt bench fuzz browser servers deploy tools demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
@@ -37,7 +37,7 @@ build:
 # The end-to-end tests find Prometheus and its kin in .bin/; one waits for an alert
 # that takes five minutes to fire. What reads hostile answers by the thousand is not
 # for the race detector.
-test: tools
+test: tools browser
 	go vet ./...
 	go test -race -timeout 20m ./...
 	go test -run '^TestHostile' .
@@ -50,6 +50,14 @@ test: tools
 servers:
 	go -C tools/servers vet ./...
 	go -C tools/servers test ./...
+
+# What the end-to-end tests look at the pages with: a browser with a font, a proxy,
+# and the rules of accessibility. What is missing is installed where apt can.
+browser:
+	{ test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && \
+	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \
+	{ apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation nginx-light; }
+	npm --prefix e2e ci
 
 # What is in deploy/: manifests against their real types, the Dockerfile, the
 # dashboards. Needs Node.js and systemd-analyze, which is installed where apt can.
