@@ -46,8 +46,9 @@ test: tools browser
 	$(MAKE) deploy
 	$(MAKE) fuzz
 
-# Session APIs against servers that others wrote.
+# Session APIs against servers that others wrote. Needs Node.js.
 servers:
+	npm --prefix tools/servers ci
 	go -C tools/servers vet ./...
 	go -C tools/servers test ./...
 

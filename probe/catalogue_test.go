@@ -117,6 +117,13 @@ var catalogue = []catalogued{
 		"GET /userinfo": {403, map[string]string{"WWW-Authenticate": `Bearer error="invalid_token", error_description="The Access Token expired"`}, ""},
 	}, SessionExpired, "", nil},
 
+	{"malformed", "userinfo", config.AuthBearer, map[string]reply{
+		"GET /userinfo": {400, nil, `{"error": "invalid_request"}`},
+	}, BadRequest, "invalid_request", nil},
+	{"invalid_request of an expired token", "userinfo", config.AuthBearer, map[string]reply{
+		"GET /userinfo": {401, nil, `{"error": "invalid_request", "error_description": "The token is expired"}`},
+	}, SessionExpired, "The token is expired", nil},
+
 	{"valid", "kubernetes", config.AuthBearer, map[string]reply{
 		reviews: {201, nil, `{"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "alice", "groups": ["system:authenticated"]}}}`},
 	}, Valid, `"alice"`, []string{reviews + ` {"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`}},

@@ -99,7 +99,7 @@ func (p *Prober) await(ctx context.Context, f *fate, late <-chan answered, leave
 	found.judge(leave)
 	leave.giveBack()
 	switch token := end.reading.Token; {
-	case end.x.step != Login:
+	case end.x.step != Login, p.local != nil: // the session at another site ends with the local one
 	case found.unanswered():
 		f.result.Unanswered++
 	case !token.IsZero() && end.x.answer.ok():

@@ -177,3 +177,24 @@ func TestPairingIsHandedOver(t *testing.T) {
 		a.EndSessions()
 	})
 }
+
+// A login at the other site that is answered late leaves nothing to log out of.
+func TestPairingLateLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := paired()
+		s.Faults = []simulator.Fault{{On: simulator.RemoteLogin, After: true, Delay: 15 * time.Second, Times: 1}}
+		a := simulator.NewDR("", s)
+		p := piping(t, a, pairingEndpoint())[0]
+		if r := mustProbe(t, p); r.State != Timeout || !strings.Contains(r.Diagnosis, "other site: ") {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		<-time.After(10 * time.Minute)
+		if r := mustProbe(t, p); r.State != Valid || r.Unanswered+r.Logouts+r.LogoutFailures != 0 {
+			t.Errorf("%s, %+v", r.State, r)
+		}
+		closeProber(t, p)
+		if stats := a.Stats(); stats.Sessions != 0 || stats.RemoteLogins != 1 {
+			t.Errorf("%+v", stats)
+		}
+	})
+}
