@@ -74,8 +74,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *site) enter() {
 	s.mu.Lock()
 	s.busy++
+	// One that is answered later than its probe's timeout is no probe's any more.
+	const timeout = 9 * time.Second
+	others := s.busy > 1 && time.Since(s.last) < timeout
 	s.last = time.Now()
-	others := s.busy > 1
 	s.mu.Unlock()
 	if !others {
 		return

@@ -32,7 +32,7 @@ const shutdownTimeout = 4 * time.Second
 const closesPerHost = 100
 
 // leaveTimeout is how long the logout of an endpoint that a reload removed or
-// changed may take, a probe that still runs included.
+// changed may take, beside a probe that still runs.
 const leaveTimeout = time.Minute
 
 // ErrStopped is the error of what is asked of a collector that is stopping.
@@ -119,6 +119,7 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 		families:  newFamilies(settings),
 	}
 	replaced := make(map[*target]Prober)
+	timeouts := make(map[*target]time.Duration) // of what is replaced
 	var errs []error
 	for _, endpoint := range settings.Endpoints {
 		old, stays := before[endpoint.Name]
@@ -130,7 +131,7 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 			case err != nil:
 				errs = append(errs, err)
 			case stays:
-				replaced[old.target] = prober
+				replaced[old.target], timeouts[old.target] = prober, old.endpoint.Timeout
 			default:
 				w.target = c.newTarget(endpoint, prober)
 			}
@@ -151,10 +152,10 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	c.applied.Store(next)
 	c.schedule.set(next.watched)
 	for t := range replaced {
-		c.leave(t.settle)
+		c.leave(timeouts[t], t.settle)
 	}
 	for _, gone := range before {
-		c.leave(gone.close)
+		c.leave(gone.endpoint.Timeout, gone.close)
 	}
 	c.revisit(next)
 	return nil
@@ -185,10 +186,11 @@ func (c *Collector) Hasten(credential string) {
 	c.schedule.hasten(waiting)
 }
 
-// leave logs out of a session in the background.
-func (c *Collector) leave(logout func(context.Context) error) {
+// leave logs out of a session in the background, behind a probe that may take so
+// long.
+func (c *Collector) leave(probing time.Duration, logout func(context.Context) error) {
 	c.leaving.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), probing+leaveTimeout)
 		defer cancel()
 		if err := logout(ctx); err != nil {
 			c.logger.Warn("a session may have been left on its appliance", "err", err)

@@ -189,3 +189,30 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// An endpoint that is removed is logged out of, however long its probe takes.
+func TestRemovedDuringALongProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint("a")
+		e.Interval, e.Timeout = 5*time.Minute, 2*time.Minute
+		var closed atomic.Bool
+		c := watch(t, newSettings(e), func(*config.Endpoint) Prober {
+			return &fake{
+				probe: func(context.Context) (probe.Result, error) {
+					time.Sleep(leaveTimeout + 30*time.Second)
+					return found(probe.Valid), nil
+				},
+				close: func(context.Context) error { closed.Store(true); return nil },
+			}
+		})
+		go func() { _, _ = c.Probe(t.Context(), "a", 0) }()
+		synctest.Wait()
+		if err := c.Apply(newSettings(), func(*config.Endpoint) (Prober, error) { return &fake{}, nil }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if !closed.Load() {
+			t.Error("it was not logged out of")
+		}
+	})
+}

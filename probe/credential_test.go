@@ -187,3 +187,25 @@ func TestHTTPHeaders(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 }
+
+// Refusals during a reload that changes the account are counted too: the credential's
+// name is what they are counted by.
+func TestRefusalsNeverGoBack(t *testing.T) {
+	f := NewFactory()
+	prepared := func(username string) *Batch {
+		c := credentialFor(config.AuthLogin)
+		c.Username = username
+		b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	prepared("alice").Commit()
+	next := prepared("bob")
+	f.current()["monitor"].guard.try(t, "a", new(patience), Refused)
+	next.Commit()
+	if n := f.Credentials()[0].Refusals; n != 1 {
+		t.Errorf("%d refusals", n)
+	}
+}

@@ -47,12 +47,12 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 	defer f.mu.Unlock()
 	b := &Batch{
 		factory:     f,
-		listed:      make(map[string]bool, len(settings.Endpoints)),
+		listed:      make(map[string]*config.Endpoint, len(settings.Endpoints)),
 		credentials: make(map[string]*credential, len(settings.Credentials)),
 		clients:     make(map[*config.HTTP]*client),
 	}
 	for _, endpoint := range settings.Endpoints {
-		b.listed[pauseKey(endpoint)] = true
+		b.listed[pauseKey(endpoint)] = endpoint
 	}
 	for name, next := range settings.Credentials {
 		old, known := f.credentials[name]
@@ -64,12 +64,8 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case !known:
-		case old.Username == next.Username:
+		if known && old.Username == next.Username {
 			c.guard = old.guard // it is the same account that may be locked
-		default:
-			_, c.guard.total = old.guard.status() // it is counted by the credential's name
 		}
 		b.credentials[name] = c
 	}
@@ -130,7 +126,7 @@ func (f *Factory) Resume(name string) bool {
 // Batch makes the probers of one configuration. It is safe for concurrent use.
 type Batch struct {
 	factory     *Factory
-	listed      map[string]bool // pauseKey of each endpoint of the configuration
+	listed      map[string]*config.Endpoint // by pauseKey, of the configuration
 	credentials map[string]*credential
 
 	mu      sync.Mutex // guards clients
@@ -183,7 +179,7 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 // its prober: what an appliance asked for holds for the next one too.
 func (b *Batch) pauseOf(endpoint *config.Endpoint) *pause {
 	key := pauseKey(endpoint)
-	if !b.listed[key] {
+	if b.listed[key] != endpoint { // a target may be at the address of one that is listed
 		return new(pause)
 	}
 	b.factory.mu.Lock()
@@ -207,9 +203,12 @@ func pauseKey(endpoint *config.Endpoint) string {
 func (b *Batch) Commit() {
 	b.factory.mu.Lock()
 	defer b.factory.mu.Unlock()
-	for _, c := range b.credentials {
+	for name, c := range b.credentials {
 		c.guard.configure(c.Guard)
+		if old, known := b.factory.credentials[name]; known && old.guard != c.guard {
+			c.guard.goOn(old.guard) // it is counted by the credential's name
+		}
 	}
 	b.factory.credentials = b.credentials
-	maps.DeleteFunc(b.factory.pauses, func(key string, _ *pause) bool { return !b.listed[key] })
+	maps.DeleteFunc(b.factory.pauses, func(key string, _ *pause) bool { return b.listed[key] == nil })
 }

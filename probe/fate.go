@@ -72,13 +72,15 @@ func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan ans
 func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave) *finding {
 	reading, late := a.outlast(ctx)
 	found := p.conclude(r, a, reading)
+	p.lastAnswer = found.x.end.Sub(found.x.start)
 	if late == nil {
 		found.judge(leave)
 		return found
 	}
 	leave.lent = true
-	p.pause.fate = &fate{found: found, known: make(chan struct{})}
-	go p.await(context.WithoutCancel(ctx), p.pause.fate, late, leave)
+	f := &fate{found: found, known: make(chan struct{})}
+	p.pause.fates = append(p.pause.fates, f)
+	go p.await(context.WithoutCancel(ctx), f, late, leave)
 	return found
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +47,31 @@ func TestLateRefusalCounts(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One answer that is lost says nothing of the next: a trusted secret is sent again
+// at the next probe.
+func TestOneLostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := endpointFor("hcx", config.AuthBasic)
+		e.Timeout, e.Interval = 5*time.Second, 10*time.Second
+		var asked atomic.Int32
+		p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if asked.Add(1) == 4 {
+				<-r.Context().Done()
+				return
+			}
+			reply{status: 200, body: hcxOK}.ServeHTTP(w, r)
+		}))
+		var found []State
+		for _, r := range probesFor(t, p, time.Minute) {
+			found = append(found, r.State)
+		}
+		if want := []State{Valid, Valid, Valid, Timeout, Valid, Valid}; !slices.Equal(found, want) {
+			t.Errorf("found %v, want %v", found, want)
+		}
+		time.Sleep(maxAnswer)
+	})
 }
 
 // A session that comes later than the probe's timeout is held by nobody.

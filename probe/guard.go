@@ -190,6 +190,13 @@ func (b *burst) turn() {
 	}
 }
 
+// trusts reports whether the secret was accepted last.
+func (g *guard) trusts() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.trusted
+}
+
 // doubted reports whether the secret was refused since it was last accepted.
 func (g *guard) doubted() bool {
 	g.mu.Lock()
@@ -300,6 +307,14 @@ func (g *guard) configure(settings config.LockoutGuard) {
 		g.renewing = make(chan struct{}, settings.MaxRefusals)
 	}
 	g.settings = settings
+}
+
+// goOn counts refusals on from where another guard is.
+func (g *guard) goOn(other *guard) {
+	_, refusals := other.status()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.total += refusals
 }
 
 // renew waits a while for a place among those who replace a session that is still

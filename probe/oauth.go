@@ -24,9 +24,13 @@ type tokenSource struct {
 	client       *http.Client
 	proxySecrets []config.Secret
 
+	// fetching has room for one: some servers void a token when they give another.
+	fetching chan struct{}
+
 	mu     sync.Mutex // guards the fields below
 	secret config.Secret
 	style  oauth2.AuthStyle // how this server wants it; unknown until it gave a token
+	body   bool             // the body is to be tried first, for the header was refused last
 	token  *oauth2.Token    // the last one given; nil when it was refused
 }
 
@@ -35,7 +39,7 @@ func newTokenSource(settings *promconfig.OAuth2, dial DialFunc) (*tokenSource, e
 	if err != nil {
 		return nil, err
 	}
-	return &tokenSource{settings: settings, proxySecrets: c.proxySecrets, client: &http.Client{
+	return &tokenSource{settings: settings, fetching: make(chan struct{}, 1), proxySecrets: c.proxySecrets, client: &http.Client{
 		Transport:     c.transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -60,7 +64,19 @@ func (s *tokenSource) styles() []oauth2.AuthStyle {
 	if s.style != oauth2.AuthStyleAutoDetect {
 		return []oauth2.AuthStyle{s.style}
 	}
-	return []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
+	styles := []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams}
+	if s.body {
+		slices.Reverse(styles)
+	}
+	return styles
+}
+
+// turnDown notes that a way was refused. With a budget of one refusal the other
+// would never get its turn.
+func (s *tokenSource) turnDown(style oauth2.AuthStyle) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.body = style == oauth2.AuthStyleInHeader
 }
 
 // attempt prepares to get a fresh token. What becomes of it is told as the

@@ -225,3 +225,54 @@ func TestOAuthIsShared(t *testing.T) {
 		t.Errorf("%+v", reading)
 	}
 }
+
+// Endpoints that need a token at once get one for all: some servers void a token when
+// they give the next.
+func TestOAuthTokenIsFetchedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &authorization{lifetime: 600}
+		dial := newPipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(200 * time.Millisecond)
+			a.ServeHTTP(w, r)
+		})).dial
+		first := a.prober(t)
+		first.credential.oauth.client.Transport.(*http.Transport).DialContext = dial
+		for round := range 2 {
+			var all sync.WaitGroup
+			for range 20 {
+				p := *first
+				p.pause = new(pause)
+				all.Go(func() {
+					if r := mustProbe(t, &p); r.State != Valid {
+						t.Errorf("%s: %s", r.State, r.Diagnosis)
+					}
+				})
+			}
+			all.Wait()
+			if given, _ := a.counts(); given != round+1 {
+				t.Errorf("round %d: %d tokens", round, given)
+			}
+			<-time.After(time.Hour)
+		}
+	})
+}
+
+// A server that takes the client secret in the body alone gets it there, whatever
+// the budget of refusals.
+func TestOAuthInBodyWithOneRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &authorization{lifetime: 3600}
+		p := a.prober(t)
+		p.credential.guard.configure(config.LockoutGuard{MaxRefusals: 1, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour})
+		p.credential.oauth.client.Transport.(*http.Transport).DialContext = newPipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, _, inHeader := r.BasicAuth(); inHeader {
+				reply{status: 401, header: map[string]string{"Content-Type": "application/json"}, body: `{"error":"invalid_client"}`}.ServeHTTP(w, r)
+				return
+			}
+			a.ServeHTTP(w, r)
+		})).dial
+		if n := states(probesFor(t, p, time.Hour)); n[CredentialsRejected] != 1 || n[LoginSuspended] != 19 || n[Valid] != 40 {
+			t.Errorf("found %v", n)
+		}
+	})
+}

@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
 
 // pause is a time in which nothing is sent, because the appliance asked for
 // it, because a login failed in a way that trying again at once would only make
-// worse, or because the answer to a secret is still to come. The finding that
-// began it stands meanwhile.
+// worse, or because the answer to a secret that is not trusted is still to come.
+// The finding that began it stands meanwhile.
 type pause struct {
 	found    *finding
 	until    time.Time
-	failures int   // logins in a row that came to nothing
-	fate     *fate // of the secret sent last, nil when it is known
+	failures int     // logins in a row that came to nothing
+	fates    []*fate // of secrets sent, that were not known when last looked at
 }
 
 // loginBackoff is how many intervals to let pass between logins that fail for
@@ -29,11 +30,16 @@ const (
 	maxRetryAfter   = time.Hour
 )
 
-// finding returns the one that stands while the pause lasts, else nil. It waits
-// for the fate of what was sent, within ctx, and takes that into the result.
-func (p *pause) finding(ctx context.Context, r *Result) *finding {
-	if !p.learn(ctx, r) {
-		return p.fate.found
+// finding returns the one that stands while the pause lasts, else nil. It takes
+// the fates that are known into the result. Of a secret that is not trusted it
+// waits for them, within ctx.
+func (p *pause) finding(ctx context.Context, r *Result, trusted bool) *finding {
+	if !trusted {
+		p.await(ctx, "")
+	}
+	p.learn(r)
+	if n := len(p.fates); n > 0 && !trusted {
+		return p.fates[n-1].found
 	}
 	if p.found == nil || !time.Now().Before(p.until) {
 		p.found = nil
@@ -44,22 +50,44 @@ func (p *pause) finding(ctx context.Context, r *Result) *finding {
 	return &standing
 }
 
-// learn waits for the fate of the secret sent last, and takes it into a result.
-// It reports whether it is known.
-func (p *pause) learn(ctx context.Context, r *Result) bool {
-	if p.fate == nil {
-		return true
+// await waits until the fates of a step, or of all, are known, and reports whether
+// they are.
+func (p *pause) await(ctx context.Context, step Step) bool {
+	for _, f := range p.fates {
+		if step != "" && f.found.x.step != step {
+			continue
+		}
+		select {
+		case <-f.known:
+		case <-ctx.Done():
+			return false
+		}
 	}
-	select {
-	case <-p.fate.known:
-	case <-ctx.Done():
-		return false
-	}
-	r.Unanswered += p.fate.result.Unanswered
-	r.Logouts += p.fate.result.Logouts
-	r.LogoutFailures += p.fate.result.LogoutFailures
-	p.fate = nil
 	return true
+}
+
+// learn takes the fates that are known into a result.
+func (p *pause) learn(r *Result) {
+	p.fates = slices.DeleteFunc(p.fates, func(f *fate) bool {
+		select {
+		case <-f.known:
+			r.Unanswered += f.result.Unanswered
+			r.Logouts += f.result.Logouts
+			r.LogoutFailures += f.result.LogoutFailures
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// shorten ends a pause that the appliance did not ask for: the endpoint's settings
+// were changed, which may be what it takes.
+func (p *pause) shorten() {
+	p.failures = 0
+	if p.found != nil && p.found.retryAfter == 0 {
+		p.found = nil
+	}
 }
 
 // note begins a pause where a finding asks for one.

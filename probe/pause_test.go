@@ -92,3 +92,47 @@ func FuzzRetryAfter(f *testing.F) {
 		}
 	})
 }
+
+// A target of /probe may be at the address of an endpoint that is listed, and of its
+// name. They are probed side by side.
+func TestTargetHasItsOwnPause(t *testing.T) {
+	listed := endpointFor("hcx", config.AuthBasic)
+	b, err := NewFactory().Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": listed.Credential}, Endpoints: []*config.Endpoint{listed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := *listed
+	if proberOf(t, b, listed).pause == proberOf(t, b, &target).pause {
+		t.Error("they share a pause")
+	}
+	if proberOf(t, b, listed).pause != proberOf(t, b, listed).pause {
+		t.Error("the pause does not outlive the prober")
+	}
+}
+
+// What was corrected is tried at once, unless the appliance wants to be left alone.
+func TestPauseAfterAChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer reply
+		tried  bool
+	}{
+		"malformed login": {reply{status: 400}, true},
+		"Retry-After":     {reply{status: 503, header: map[string]string{"Retry-After": "600"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &handwritten{post: []http.Handler{c.answer}}
+				p := piped(t, endpointFor("hcx", config.AuthLogin), h)
+				probesFor(t, p, 4*time.Minute)
+				sent := h.methods()
+				if !p.Adopt(p.Release()) {
+					t.Fatal("the session is not adopted")
+				}
+				mustProbe(t, p)
+				if tried := h.methods() != sent; tried != c.tried {
+					t.Errorf("tried: %t", tried)
+				}
+			})
+		})
+	}
+}

@@ -33,9 +33,11 @@ type Prober struct {
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
 	open     *connections
-	traced   bool      // the probe that runs is to trace every step
-	expiry   time.Time // of what is presented, as the API said last; zero when it did not
-	mask     mask      // of the last exchange
+	// lastAnswer is how long the answer to a secret took last.
+	lastAnswer time.Duration
+	traced     bool      // the probe that runs is to trace every step
+	expiry     time.Time // of what is presented, as the API said last; zero when it did not
+	mask       mask      // of the last exchange
 	// certified is when the appliance showed its certificate, on the connection of
 	// the last exchange or on that whose TLS session it resumed; zero when no
 	// connection was kept.
@@ -50,7 +52,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	p.traced = traces(ctx)
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	found := p.pause.finding(timed, r)
+	found := p.pause.finding(timed, r, p.credential.guard.trusts())
 	if found == nil {
 		found = p.find(timed, r)
 		p.pause.note(found, p.endpoint.Interval)
@@ -103,6 +105,7 @@ func (p *Prober) Release() *Session {
 // Adopt takes over a session that was released, and reports whether it may: it
 // must be of the same account at the same place. It may take nil.
 func (p *Prober) Adopt(released *Session) bool {
+	p.pause.shorten()
 	if released != nil && !released.endpoint.SameAccount(p.endpoint) {
 		return false
 	}
@@ -132,7 +135,7 @@ func (p *Prober) Close(ctx context.Context) error {
 			return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
 		}
 	}
-	if fate := p.pause.fate; fate != nil && fate.found.x.step == Login && !p.pause.learn(ctx, new(Result)) {
+	if !p.pause.await(ctx, Login) {
 		return fmt.Errorf("a login was sent to %s that it has not answered yet", p.endpoint.URL.Host)
 	}
 	return nil
@@ -205,11 +208,19 @@ func (p *Prober) findByOAuth(ctx context.Context, r *Result) *finding {
 }
 
 func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *finding) {
+	select {
+	case p.credential.oauth.fetching <- struct{}{}:
+		defer func() { <-p.credential.oauth.fetching }()
+	case <-time.After(p.endpoint.Timeout / 2): // one that hangs must not keep all others
+	}
 	leave, withheld := p.admit(ctx)
 	if withheld != nil {
 		return config.Secret{}, withheld
 	}
 	defer leave.end()
+	if token, held := p.credential.oauth.held(leave.secret); held {
+		return token, nil // somebody else's, got while we waited
+	}
 	for _, style := range p.credential.oauth.styles() {
 		r.Logins++
 		found := p.submit(ctx, r, p.credential.oauth.attempt(leave.secret, style), leave)
@@ -217,6 +228,9 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 			return found.reading.Token, nil
 		}
 		r.LoginFailures++
+		if found.state == CredentialsRejected {
+			p.credential.oauth.turnDown(style)
+		}
 		if found.state != CredentialsRejected || !leave.again() {
 			return config.Secret{}, found
 		}
@@ -230,7 +244,9 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
 	waiting, cancel := context.WithTimeout(ctx, p.endpoint.Timeout/2)
 	defer cancel()
-	leave, err := p.credential.guard.admit(waiting, p.credential.load, p.patience, p.endpoint.Timeout/4)
+	// Who needs the time for the answer has none for courtesy.
+	courtesy := min(p.endpoint.Timeout/4, max(p.endpoint.Timeout-2*p.lastAnswer, 0))
+	leave, err := p.credential.guard.admit(waiting, p.credential.load, p.patience, courtesy)
 	suspended, isSuspended := errors.AsType[*suspension](err)
 	switch {
 	case err == nil:
