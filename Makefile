@@ -29,7 +29,7 @@ LDFLAGS = -s -w \
 # Each target of each package has this long.
 FUZZTIME ?= 30s
 
-.PHONY: build test lint fmt bench fuzz browser servers deploy tools demo clean
+.PHONY: build test lint fmt bench soak fuzz browser servers deploy tools demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
@@ -76,8 +76,17 @@ lint: $(GOLANGCI_LINT)
 fmt: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) fmt
 
+# The table of docs/performance.md; the output stays for benchstat to compare with.
+# Each benchmark runs BENCHCOUNT times: for benchstat at least 6.
+BENCHCOUNT ?= 1
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchmem -timeout 60m -count $(BENCHCOUNT) ./probe ./collector ./web . | tee docs/benchmarks.txt
+	go -C tools run ./bench ../docs/performance.md < docs/benchmarks.txt
+
+# Ten thousand simulated appliances, in a process of their own, for half an hour.
+SOAK ?= -for 30m
+soak: build
+	go run ./soak -exporter ./session_exporter -page docs/performance.md $(SOAK)
 
 # go test fuzzes one target at a time.
 fuzz:

@@ -160,3 +160,28 @@ func BenchmarkSchedule(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkEndpointMemory is what an endpoint takes in the collector: new, probed
+// once, and when its history is full.
+func BenchmarkEndpointMemory(b *testing.B) {
+	const n = 10_000
+	for _, probes := range []int{0, 1, historyLength} {
+		b.Run(fmt.Sprintf("probes=%d", probes), func(b *testing.B) {
+			var bytes int64
+			for b.Loop() {
+				settings := newSettings(newEndpoints(n)...)
+				before := heapInUse()
+				c := watch(b, settings, idle)
+				for range probes {
+					for _, w := range c.applied.Load().watched {
+						result := hcxValid()
+						w.record(&result)
+					}
+				}
+				bytes += heapInUse() - before
+				runtime.KeepAlive(c)
+			}
+			b.ReportMetric(float64(bytes)/float64(b.N*n), "B/endpoint")
+		})
+	}
+}

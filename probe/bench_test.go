@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,16 +47,41 @@ func benchmarkServer() {
 	mux := http.NewServeMux()
 	mux.Handle("/api/admin/v1/sessions", reply{status: 200, header: map[string]string{"Content-Type": "application/json"}, body: hcxOK})
 	mux.Handle("/session", reply{status: 200, header: map[string]string{"Content-Type": "application/json"}, body: drOK})
-	server, err := ca.Serve(mux, "127.0.0.1:0", simulator.ServerOptions{})
-	if err != nil {
-		panic(err)
+	closing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "close")
+		mux.ServeHTTP(w, r)
+	})
+	said := benchmarked{CA: ca.PEM()}
+	for address, handler := range map[*string]http.Handler{&said.Keeping: mux, &said.Closing: closing} {
+		server, err := ca.Serve(handler, "0.0.0.0:0", simulator.ServerOptions{Hosts: benchmarkHosts()})
+		if err != nil {
+			panic(err)
+		}
+		_, port, _ := net.SplitHostPort(strings.TrimPrefix(server.URL(), "https://"))
+		*address = port
 	}
-	_ = json.NewEncoder(os.Stdout).Encode([]string{server.URL(), ca.PEM()})
+	_ = json.NewEncoder(os.Stdout).Encode(said)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
+// benchmarked is what it says of itself: the ports at which it keeps connections
+// and closes them, and who signed its certificate.
+type benchmarked struct{ Keeping, Closing, CA string }
+
+// benchmarkHosts are its addresses.
+func benchmarkHosts() (hosts []string) {
+	for i := range 250 {
+		hosts = append(hosts, fmt.Sprintf("127.0.0.%d", i+1))
+	}
+	return hosts
+}
+
+func at(host, port string) *url.URL {
+	return &url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}
+}
+
 // startServer starts it as a process of its own.
-func startServer(b *testing.B) (address *url.URL, ca string) {
+func startServer(b *testing.B) (said benchmarked) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serverVariable+"=1", "GOCOVERDIR="+b.TempDir())
@@ -76,14 +104,10 @@ func startServer(b *testing.B) (address *url.URL, ca string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var said []string
-	if err := json.Unmarshal(line, &said); err != nil || len(said) != 2 {
-		b.Fatal("the server said", said, err)
+	if err := json.Unmarshal(line, &said); err != nil {
+		b.Fatal("the server said", string(line), err)
 	}
-	if address, err = url.Parse(said[0]); err != nil {
-		b.Fatal(err)
-	}
-	return address, said[1]
+	return said
 }
 
 // cpuTime is what this process has used.
@@ -110,29 +134,116 @@ func measure(b *testing.B, operation func()) {
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(n), "cpu-µs/op")
 }
 
-// BenchmarkProbe is one probe over a kept connection, by a built-in API and by
-// the same as the configuration describes it, BenchmarkBare what the same request
-// costs a bare client that reads and decodes the answer.
+// BenchmarkProbe is one probe, by a built-in API and by the same as the
+// configuration describes it, BenchmarkBare what the same request costs a bare
+// client that reads and decodes the answer. A connection is kept, fresh for every
+// probe, or closed by the appliance, so that only its TLS session is resumed.
 func BenchmarkProbe(b *testing.B) {
-	address, ca := startServer(b)
+	server := startServer(b)
 	for _, api := range []string{"hcx", "dr"} {
-		for _, custom := range []*config.Definition{nil, definition(api)} {
-			name := api + "/keepalive"
-			if custom != nil {
-				name = api + "/custom"
-			}
-			b.Run(name, func(b *testing.B) {
-				e := endpointFor(api, config.AuthToken)
-				e.URL, e.ConnectionMaxAge, e.Custom = address, 24*time.Hour, custom
-				e.HTTP.TLS = promconfig.TLSConfig{CA: ca}
+		for _, c := range []struct {
+			name string
+			port string
+			age  time.Duration
+			as   *config.Definition
+		}{
+			{"kept", server.Keeping, 24 * time.Hour, nil},
+			{"kept/described", server.Keeping, 24 * time.Hour, definition(api)},
+			{"resumed", server.Closing, 24 * time.Hour, nil},
+			{"fresh", server.Keeping, 0, nil},
+		} {
+			e := endpointFor(api, config.AuthToken)
+			e.URL, e.ConnectionMaxAge, e.Custom = at("127.0.0.1", c.port), c.age, c.as
+			e.HTTP.TLS = promconfig.TLSConfig{CA: server.CA}
+			b.Run(api+"/"+c.name, func(b *testing.B) {
 				p := newProber(b, e)
-				measure(b, func() {
-					if r, err := p.Probe(b.Context()); err != nil || r.State != Valid {
-						b.Fatal(r.State, r.Diagnosis, err)
-					}
-				})
+				measure(b, func() { probeValid(b, p) })
 			})
+			b.Run(api+"/"+c.name+"/flat-out", func(b *testing.B) { flatOut(b, e) })
 		}
+	}
+}
+
+func probeValid(b *testing.B, p *Prober) {
+	b.Helper()
+	if r, err := p.Probe(b.Context()); err != nil || r.State != Valid {
+		b.Error(r.State, r.Diagnosis, err)
+	}
+}
+
+// flatOut keeps all processors busy, which takes fewer wake-ups for a probe than
+// one after the other.
+func flatOut(b *testing.B, e *config.Endpoint) {
+	b.Helper()
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	probers := make(chan *Prober, 16*runtime.GOMAXPROCS(0))
+	for range cap(probers) {
+		p := newProber(b, e)
+		probeValid(b, p) // connects
+		probers <- p
+	}
+	b.ResetTimer()
+	before := cpuTime(b)
+	b.RunParallel(func(pb *testing.PB) {
+		p := <-probers
+		for pb.Next() {
+			probeValid(b, p)
+		}
+		probers <- p
+	})
+	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// BenchmarkKeptConnection is what an endpoint takes of memory for its prober and
+// its kept connection, with a transport for all.
+func BenchmarkKeptConnection(b *testing.B) {
+	server := startServer(b)
+	connection := &config.HTTP{TLS: promconfig.TLSConfig{CA: server.CA}}
+	var endpoints []*config.Endpoint
+	for _, host := range benchmarkHosts() {
+		e := endpointFor("hcx", config.AuthToken)
+		e.Name, e.URL, e.ConnectionMaxAge, e.HTTP = host, at(host, server.Keeping), 24*time.Hour, connection
+		endpoints = append(endpoints, e)
+	}
+	var bytes int64
+	for b.Loop() {
+		batch := batchOf(b, endpoints...)
+		before := inUse()
+		var probers []*Prober
+		for _, e := range endpoints {
+			p := proberOf(b, batch, e)
+			probeValid(b, p)
+			probers = append(probers, p)
+		}
+		bytes += inUse() - before
+		probers[0].client.transport.CloseIdleConnections()
+	}
+	b.ReportMetric(float64(bytes)/float64(b.N*len(endpoints)), "B/endpoint")
+}
+
+// inUse returns how much of the heap and of stacks is in use.
+func inUse() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc + stats.StackInuse)
+}
+
+// BenchmarkClassify is the way from an answer that was read to a state.
+func BenchmarkClassify(b *testing.B) {
+	for name, x := range map[string]*exchange{
+		"valid":       {step: Check, answer: Answer{Status: 200}},
+		"unreachable": {step: Check, err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if classify(x, Reading{State: Valid}, config.AuthToken) == "" {
+					b.Fatal("no state")
+				}
+			}
+		})
 	}
 }
 
@@ -160,9 +271,9 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkBare(b *testing.B) {
-	address, ca := startServer(b)
+	server := startServer(b)
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(ca))
+	roots.AppendCertsFromPEM([]byte(server.CA))
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	b.Cleanup(client.CloseIdleConnections)
 	for _, c := range []struct {
@@ -174,7 +285,7 @@ func BenchmarkBare(b *testing.B) {
 	} {
 		b.Run(c.api, func(b *testing.B) {
 			measure(b, func() {
-				if err := bareProbe(client, address.String()+c.path, c.body()); err != nil {
+				if err := bareProbe(client, at("127.0.0.1", server.Keeping).String()+c.path, c.body()); err != nil {
 					b.Fatal(err)
 				}
 			})

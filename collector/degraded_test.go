@@ -1,0 +1,77 @@
+package collector
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+)
+
+// Half of a large fleet falls into a black hole: each of its probes takes its
+// whole timeout. The others' begin within a second of their time, and memory
+// stays within one and a half times.
+func TestHalfOfTheFleetHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		outage := start.Add(5 * time.Minute)
+		endpoints := newEndpoints(4000)
+		var others []*config.Endpoint
+		hangs := make(map[*config.Endpoint]bool)
+		for i, e := range endpoints {
+			if hangs[e] = i%2 == 0; !hangs[e] {
+				others = append(others, e)
+			}
+		}
+		j := newJournal(func(e *config.Endpoint) time.Duration {
+			if hangs[e] && time.Now().After(outage) {
+				return e.Timeout
+			}
+			return 30 * time.Millisecond
+		})
+		c := watch(t, newSettings(endpoints...), j.prober)
+		var before, during uint64
+		time.AfterFunc(outage.Sub(start), func() { before = memoryInUse() })
+		for i := range 6 { // in the last of ten minutes
+			time.AfterFunc(outage.Sub(start)+9*time.Minute+time.Duration(10*i)*time.Second, func() { during = max(during, memoryInUse()) })
+		}
+		runFor(t, c, outage.Sub(start)+10*time.Minute+wakeWindow/2)
+		j.checkPunctual(t, start, others)
+		if skipped := valueOf(t, c.metrics.skipped); skipped != 0 {
+			t.Errorf("%v skipped", skipped)
+		}
+		if j.most < 300 {
+			t.Errorf("%d probes at once: nothing hung", j.most)
+		}
+		// Histories fill meanwhile, which they do anyway.
+		histories := uint64(10 * len(endpoints) * 2 * 80)
+		if during-min(during, histories) > before+before/2 {
+			t.Errorf("%d MiB in use, before %d", during>>20, before>>20)
+		}
+		t.Logf("%d MiB in use, before %d; %d probes at once", during>>20, before>>20, j.most)
+	})
+}
+
+func memoryInUse() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc + stats.StackInuse
+}
+
+// What the process has files for bounds what runs.
+func TestBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(takes(10 * time.Second))
+		c := watch(t, newSettings(), j.prober)
+		c.Bound(5)
+		if err := c.Apply(newSettings(newEndpoints(100)...), func(e *config.Endpoint) (Prober, error) { return j.prober(e), nil }); err != nil {
+			t.Fatal(err)
+		}
+		runFor(t, c, 10*time.Minute)
+		if j.most != 5 {
+			t.Errorf("%d probes at once, want 5", j.most)
+		}
+	})
+}

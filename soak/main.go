@@ -1,0 +1,194 @@
+// Command soak runs the exporter against simulated appliances in a process of
+// their own for half an hour, and writes down what it took. It fails where a
+// probe was left out or late, an endpoint is not valid, or memory grows.
+//
+//	go run ./soak -exporter ./session_exporter -for 30m
+//
+// Each endpoint has an address of its own, of 127.0.0.0/8, which Linux has
+// without being told.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	exporter  string
+	endpoints int
+	hanging   int // of them, in percent
+	interval  time.Duration
+	duration  time.Duration
+	page      string
+}
+
+func main() {
+	var o options
+	serving := flag.Int("serve", 0, "be the appliances at so many ports, until standard input ends")
+	flag.StringVar(&o.exporter, "exporter", "./session_exporter", "the binary to run")
+	flag.IntVar(&o.endpoints, "endpoints", 10_000, "how many endpoints")
+	flag.IntVar(&o.hanging, "hanging", 0, "how many of them, in percent, take connections and never answer")
+	flag.DurationVar(&o.interval, "interval", 15*time.Second, "between two probes of an endpoint")
+	flag.DurationVar(&o.duration, "for", 30*time.Minute, "how long, from when all endpoints are valid and were probed twice")
+	flag.StringVar(&o.page, "page", "", "the file in which to replace the table; empty for none")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if *serving > 0 {
+		err = serve(*serving, o.endpoints)
+	} else {
+		err = o.run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
+	}
+}
+
+// run starts both, watches, and writes down what was seen.
+func (o *options) run(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "soak")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	appliances, err := startAppliances(ctx, o.endpoints)
+	if err != nil {
+		return err
+	}
+	defer appliances.end()
+	file := filepath.Join(dir, "session_exporter.yml")
+	if err := os.WriteFile(file, []byte(o.configuration(appliances)), 0o600); err != nil {
+		return err
+	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	exporter := exec.CommandContext(ctx, o.exporter, "--config.file="+file, "--web.listen-address="+address, "--log.level=error") //nolint:gosec // the user names the binary to run
+	exporter.Stdout, exporter.Stderr = os.Stderr, os.Stderr
+	exporter.Cancel = func() error { return exporter.Process.Signal(syscall.SIGTERM) }
+	if err := exporter.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = exporter.Process.Signal(syscall.SIGTERM)
+		_ = exporter.Wait()
+	}()
+	seen, err := o.watch(ctx, "http://"+address+"/metrics")
+	if err != nil {
+		return err
+	}
+	table := o.table(seen)
+	fmt.Print(table)
+	if o.page != "" {
+		if err := replaceTable(o.page, table); err != nil {
+			return err
+		}
+	}
+	return o.judge(seen)
+}
+
+// appliances are the process that simulates them.
+type appliances struct {
+	cmd     *exec.Cmd
+	in      io.Closer
+	CA      string
+	Ports   []string
+	Hanging string // the port of those that never answer
+}
+
+// ports is at how many the appliances are. Those at one port are one site: they
+// have an account, and a certificate, together.
+const ports = 100
+
+func startAppliances(ctx context.Context, endpoints int) (*appliances, error) {
+	cmd := exec.CommandContext(ctx, os.Args[0], fmt.Sprintf("-serve=%d", ports), fmt.Sprintf("-endpoints=%d", endpoints)) //nolint:gosec // it is this program
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	a := &appliances{cmd: cmd, in: in}
+	if err := json.NewDecoder(out).Decode(a); err != nil {
+		a.end()
+		return nil, fmt.Errorf("what the appliances said: %w", err)
+	}
+	return a, nil
+}
+
+func (a *appliances) end() {
+	_ = a.in.Close()
+	_ = a.cmd.Wait()
+}
+
+func (o *options) configuration(a *appliances) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "global: {interval: %s, timeout: %s}\n", o.interval, min(10*time.Second, (o.interval*2/3).Truncate(time.Second)))
+	b.WriteString("credentials:\n")
+	for i := range a.Ports {
+		fmt.Fprintf(&b, "  site-%d: {username: monitor, password: %s}\n", i, password)
+	}
+	fmt.Fprintf(&b, "modules:\n  hcx: {api: hcx, login: {auth_type: local}, tls_config: {ca: %q}}\n", a.CA)
+	b.WriteString("endpoints:\n")
+	for i := range o.endpoints {
+		site := i % len(a.Ports)
+		port := a.Ports[site]
+		if o.hangs(i) {
+			port = a.Hanging
+		}
+		fmt.Fprintf(&b, "  - {name: hcx-%05d, url: \"https://%s:%s\", module: hcx, credential: site-%d}\n", i, host(i/len(a.Ports)), port, site)
+	}
+	return b.String()
+}
+
+// hangs spreads those that hang over all sites.
+func (o *options) hangs(i int) bool { return i/ports%100 < o.hanging }
+
+// host is the n-th address at a port.
+func host(n int) string { return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1) }
+
+// freeAddress is one that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// machine names what it ran on.
+func machine() string {
+	model := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				model = strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores, %s, %s %s/%s", runtime.NumCPU(), model, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sample is what one scrape says.
+type sample struct {
+	at      time.Time
+	took    time.Duration
+	up      int
+	values  map[string]float64 // of the exporter itself
+	buckets []bucket           // of the delay
+}
+
+type bucket struct{ most, count float64 }
+
+func (s *sample) probes() float64 { return s.values["session_exporter_probe_delay_seconds_count"] }
+func (s *sample) cpu() float64    { return s.values["process_cpu_seconds_total"] }
+func (s *sample) mib() float64    { return s.values["process_resident_memory_bytes"] / (1 << 20) }
+
+// scrapeEvery is as Prometheus would.
+const scrapeEvery = 30 * time.Second
+
+// watch scrapes until the time is over. What was while endpoints were new, and had
+// to be connected and logged in to, is not among what it returns.
+func (o *options) watch(ctx context.Context, address string) ([]*sample, error) {
+	begin := time.Now().Add(2*o.interval + 30*time.Second)
+	ticks := time.NewTicker(scrapeEvery)
+	defer ticks.Stop()
+	var seen []*sample
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-ticks.C:
+		}
+		s, err := scrape(ctx, address)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(os.Stderr, "%s: %d up, %.0f probes, %.1f s CPU, %.0f MiB, %.0f connections, scraped in %s\n", s.at.Format(time.TimeOnly),
+			s.up, s.probes(), s.cpu(), s.mib(), s.values["process_open_fds"], s.took.Round(time.Millisecond))
+		if len(seen) == 0 && (s.at.Before(begin) || s.up < o.expected()) {
+			if s.at.Sub(begin) > 5*time.Minute {
+				return nil, fmt.Errorf("%d endpoints are valid, want %d", s.up, o.expected())
+			}
+			continue
+		}
+		seen = append(seen, s)
+		if s.at.Sub(seen[0].at) >= o.duration-time.Second {
+			return seen, nil
+		}
+	}
+}
+
+// scrape reads lines and not metrics: to parse them all would cost more than the
+// exporter does.
+func scrape(ctx context.Context, address string) (*sample, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	s := &sample{at: time.Now(), values: map[string]float64{}}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		s.take(lines.Text())
+	}
+	s.took = time.Since(s.at)
+	return s, lines.Err()
+}
+
+func (s *sample) take(line string) {
+	if strings.HasPrefix(line, "session_up{") && strings.HasSuffix(line, " 1") {
+		s.up++
+	}
+	if !strings.HasPrefix(line, "session_exporter_") && !strings.HasPrefix(line, "process_") {
+		return
+	}
+	name, text, _ := strings.Cut(line, " ")
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return
+	}
+	if le, ok := strings.CutPrefix(name, `session_exporter_probe_delay_seconds_bucket{le="`); ok {
+		if most, err := strconv.ParseFloat(strings.TrimSuffix(le, `"}`), 64); err == nil {
+			s.buckets = append(s.buckets, bucket{most, value})
+		}
+		return
+	}
+	s.values[name] = value
+}
+
+// delay is the bound of the bucket below which a share of the probes began.
+func delay(first, last *sample, share float64) float64 {
+	for i, b := range last.buckets {
+		if b.count-first.buckets[i].count >= share*(last.probes()-first.probes()) {
+			return b.most
+		}
+	}
+	return 0
+}
+
+// memory is the mean of the scrapes, in MiB.
+func memory(of []*sample) float64 {
+	sum := 0.0
+	for _, s := range of {
+		sum += s.mib()
+	}
+	return sum / float64(len(of))
+}
+
+// histories is what the endpoints' last results take by then, in MiB: they fill
+// until there are 100 of each, and with them what the collector allows of garbage.
+func (o *options) histories(s *sample) float64 {
+	const each, most, garbage = 72, 100, 1.5
+	return garbage * each * min(s.probes(), most*float64(o.endpoints)) / (1 << 20)
+}
+
+func skipped(first, last *sample) float64 {
+	const name = "session_exporter_probes_skipped_total"
+	return last.values[name] - first.values[name]
+}
+
+// expected is how many endpoints are to be up.
+func (o *options) expected() (up int) {
+	for i := range o.endpoints {
+		if !o.hangs(i) {
+			up++
+		}
+	}
+	return up
+}
+
+// judge says what is not as it must be.
+func (o *options) judge(seen []*sample) error {
+	first, last := seen[0], seen[len(seen)-1]
+	var errs []error
+	if n := skipped(first, last); n > 0 {
+		errs = append(errs, fmt.Errorf("%.0f probes were left out", n))
+	}
+	if p99 := delay(first, last, 0.99); p99 > 1 {
+		errs = append(errs, fmt.Errorf("of 100 probes one begins %v s late", p99))
+	}
+	if last.up != o.expected() {
+		errs = append(errs, fmt.Errorf("%d endpoints are up, want %d", last.up, o.expected()))
+	}
+	half := len(seen) / 2
+	before, after := memory(seen[:half+1]), memory(seen[half:])
+	if after-o.histories(last)+o.histories(first) > 1.05*before {
+		errs = append(errs, fmt.Errorf("memory grows: a mean of %.0f MiB in the first half, %.0f in the second", before, after))
+	}
+	return errors.Join(errs...)
+}
+
+// table is what was seen, for the page.
+func (o *options) table(seen []*sample) string {
+	first, last := seen[0], seen[len(seen)-1]
+	elapsed, probes, cpu := last.at.Sub(first.at), last.probes()-first.probes(), last.cpu()-first.cpu()
+	half := len(seen) / 2
+	most := slices.MaxFunc(seen, func(a, b *sample) int { return int(a.mib() - b.mib()) })
+	var took time.Duration
+	for _, s := range seen {
+		took += s.took
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, on %s.\n\n| | |\n| --- | --- |\n", elapsed.Round(time.Second), machine())
+	for _, row := range [][2]string{
+		{"endpoints, each at an address of its own", strconv.Itoa(o.endpoints)},
+		{"of them, such as take connections and never answer", strconv.Itoa(o.endpoints - o.expected())},
+		{"interval", o.interval.String()},
+		{"probes", fmt.Sprintf("%.0f", probes)},
+		{"probes left out", fmt.Sprintf("%.0f", skipped(first, last))},
+		{"delay of a probe against its time, 50th and 99th percentile at most", fmt.Sprintf("%v s, %v s", delay(first, last, 0.5), delay(first, last, 0.99))},
+		{"valid at the end", strconv.Itoa(last.up)},
+		{fmt.Sprintf("CPU, a scrape every %s included", scrapeEvery), fmt.Sprintf("%.3f cores, %.0f µs a probe", cpu/elapsed.Seconds(), cpu*1e6/probes)},
+		{"resident memory, mean of the first half, of the second, most", fmt.Sprintf("%.0f, %.0f, %.0f MiB", memory(seen[:half+1]), memory(seen[half:]), most.mib())},
+		{"open files at the end", fmt.Sprintf("%.0f", last.values["process_open_fds"])},
+		{"a scrape, all of it read", (took / time.Duration(len(seen))).Round(time.Millisecond).String()},
+	} {
+		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
+	}
+	return b.String()
+}
+
+// replaceTable puts a table between the page's marks.
+func replaceTable(page, table string) error {
+	const begin, end = "<!-- soak -->\n", "<!-- /soak -->"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no %s… %s", page, begin, end)
+	}
+	return os.WriteFile(page, []byte(before+begin+"\n"+table+"\n"+end+after), 0o644) //nolint:gosec // everybody may read it
+}
