@@ -102,10 +102,11 @@ func TestTargetHasItsOwnPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := *listed
-	if proberOf(t, b, listed).pause == proberOf(t, b, &target).pause {
+	own := proberOf(t, b, listed).pause
+	if proberOf(t, b, &target).pause == own {
 		t.Error("they share a pause")
 	}
-	if proberOf(t, b, listed).pause != proberOf(t, b, listed).pause {
+	if proberOf(t, b, listed).pause != own {
 		t.Error("the pause does not outlive the prober")
 	}
 }
