@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -180,4 +181,40 @@ func TestNothingLeaks(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("connections are still open")
 	}
+}
+
+// A connection that nobody waits for any more ends with the probe, or soon after:
+// thousands would pile up in a fleet that falls into a black hole.
+func TestConnectionsInTheMakingEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var took time.Duration
+		factory := NewFactoryOver(func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				_, _ = io.Copy(io.Discard, theirs)
+				took = time.Since(start)
+			}()
+			return ours, nil
+		})
+		e := endpointFor("hcx", config.AuthToken)
+		e.URL.Scheme = "https"
+		b, err := factory.Prepare(&config.Config{
+			Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
+			Endpoints:   []*config.Endpoint{e},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := mustProbe(t, proberOf(t, b, e)); r.State != Timeout || r.Duration != e.Timeout {
+			t.Errorf("%s after %s", r.State, r.Duration)
+		}
+		time.Sleep(time.Minute)
+		if want := e.Timeout + time.Second; took != want {
+			t.Errorf("the connection lasted %s, want %s", took, want)
+		}
+		if open := factory.open.open.Load(); open != 0 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
 }

@@ -50,9 +50,14 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		listed:      make(map[string]bool, len(settings.Endpoints)),
 		credentials: make(map[string]*credential, len(settings.Credentials)),
 		clients:     make(map[*config.HTTP]*client),
+		longest:     make(map[*config.HTTP]time.Duration),
 	}
 	for _, endpoint := range settings.Endpoints {
 		b.listed[pauseKey(endpoint)] = true
+		b.longest[endpoint.HTTP] = max(b.longest[endpoint.HTTP], endpoint.Timeout)
+	}
+	for _, module := range settings.Modules {
+		b.longest[module.HTTP] = max(b.longest[module.HTTP], module.Timeout)
 	}
 	for name, next := range settings.Credentials {
 		old, known := f.credentials[name]
@@ -132,6 +137,7 @@ type Batch struct {
 	factory     *Factory
 	listed      map[string]bool // pauseKey of each endpoint of the configuration
 	credentials map[string]*credential
+	longest     map[*config.HTTP]time.Duration // timeout of who shares a client
 
 	mu      sync.Mutex // guards clients
 	clients map[*config.HTTP]*client
@@ -173,6 +179,7 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 		return nil, err
 	}
 	c.resume(settings)
+	c.giveUpAfter(b.longest[settings])
 	b.clients[settings] = c
 	return c, nil
 }
