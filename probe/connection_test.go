@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,7 +26,7 @@ func TestConnectionMaxAge(t *testing.T) {
 		faults        []simulator.Fault
 		least, most   int // connections made in an hour
 	}{
-		{"default", config.AuthToken, m, 10 * m, nil, 6, 6},
+		{"default", config.AuthToken, m, 10 * m, nil, 6, 7},
 		{"default with a login", config.AuthLogin, m, 10 * m, nil, 6, 8},
 		{"slow appliance", config.AuthToken, m, 10 * m, []simulator.Fault{{Delay: 5 * time.Second}}, 6, 7},
 		{"short interval", config.AuthToken, 10 * time.Second, 10 * m, nil, 6, 7},
@@ -217,4 +218,30 @@ func TestConnectionsInTheMakingEnd(t *testing.T) {
 			t.Errorf("%d connections are open", open)
 		}
 	})
+}
+
+// Endpoints that all connected when the exporter started do not all connect again
+// at the same time.
+func TestConnectionsDoNotEndTogether(t *testing.T) {
+	const n, age = 1000, 10 * time.Minute
+	ends := make(map[int64]int) // by minute of the age
+	now := time.Now()
+	e := endpointFor("hcx", config.AuthToken)
+	e.Interval, e.ConnectionMaxAge = time.Minute, age
+	b := batchOf(t, e)
+	for i := range n {
+		named := *e
+		named.Name = fmt.Sprintf("hcx-%d", i)
+		p := proberOf(t, b, &named)
+		minute := int64(0)
+		for p.term(now.Add(time.Duration(minute)*time.Minute)) == p.term(now) {
+			minute++
+		}
+		ends[minute]++
+	}
+	for minute, connections := range ends {
+		if connections > n/5 {
+			t.Errorf("%d of %d end in minute %d", connections, n, minute)
+		}
+	}
 }

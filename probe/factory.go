@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"session_exporter/config"
 )
 
@@ -155,6 +157,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
 	}
 	credential := b.credentials[endpoint.Credential.Name]
+	age := max(endpoint.ConnectionMaxAge, 1)
 	return &Prober{
 		endpoint:   endpoint,
 		api:        api,
@@ -164,6 +167,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		patience:   credential.guard.patienceOf(endpoint.Name),
 		pause:      b.pauseOf(endpoint),
 		open:       &b.factory.open,
+		phase:      int64(xxhash.Sum64String(endpoint.Name) % uint64(age)),
 	}, nil
 }
 
