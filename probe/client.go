@@ -75,6 +75,23 @@ func (c *client) resume(settings *config.HTTP) {
 	}
 }
 
+// giveUpAfter bounds how long a connection is in the making by how long a probe
+// may take. Where a fleet falls into a black hole, connections that nobody waits
+// for would pile up, several an endpoint.
+func (c *client) giveUpAfter(timeout time.Duration) {
+	if timeout == 0 || timeout+time.Second > maxDial {
+		return
+	}
+	timeout += time.Second // the probe's own end comes first, and says why
+	c.transport.TLSHandshakeTimeout = timeout
+	dial := c.transport.DialContext
+	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		return dial(ctx, network, address)
+	}
+}
+
 func proxySecrets(proxy *promconfig.ProxyConfig) []config.Secret {
 	var secrets []config.Secret
 	if proxy.ProxyURL.URL != nil && proxy.ProxyURL.User != nil {

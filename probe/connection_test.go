@@ -2,6 +2,8 @@ package probe
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -24,7 +26,7 @@ func TestConnectionMaxAge(t *testing.T) {
 		faults        []simulator.Fault
 		least, most   int // connections made in an hour
 	}{
-		{"default", config.AuthToken, m, 10 * m, nil, 6, 6},
+		{"default", config.AuthToken, m, 10 * m, nil, 6, 7},
 		{"default with a login", config.AuthLogin, m, 10 * m, nil, 6, 8},
 		{"slow appliance", config.AuthToken, m, 10 * m, []simulator.Fault{{Delay: 5 * time.Second}}, 6, 7},
 		{"short interval", config.AuthToken, 10 * time.Second, 10 * m, nil, 6, 7},
@@ -179,5 +181,67 @@ func TestNothingLeaks(t *testing.T) {
 	case <-done:
 	case <-time.After(10 * time.Second):
 		t.Error("connections are still open")
+	}
+}
+
+// A connection that nobody waits for any more ends with the probe, or soon after:
+// thousands would pile up in a fleet that falls into a black hole.
+func TestConnectionsInTheMakingEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var took time.Duration
+		factory := NewFactoryOver(func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				_, _ = io.Copy(io.Discard, theirs)
+				took = time.Since(start)
+			}()
+			return ours, nil
+		})
+		e := endpointFor("hcx", config.AuthToken)
+		e.URL.Scheme = "https"
+		b, err := factory.Prepare(&config.Config{
+			Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
+			Endpoints:   []*config.Endpoint{e},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := mustProbe(t, proberOf(t, b, e)); r.State != Timeout || r.Duration != e.Timeout {
+			t.Errorf("%s after %s", r.State, r.Duration)
+		}
+		time.Sleep(time.Minute)
+		if want := e.Timeout + time.Second; took != want {
+			t.Errorf("the connection lasted %s, want %s", took, want)
+		}
+		if open := factory.open.open.Load(); open != 0 {
+			t.Errorf("%d connections are open", open)
+		}
+	})
+}
+
+// Endpoints that all connected when the exporter started do not all connect again
+// at the same time.
+func TestConnectionsDoNotEndTogether(t *testing.T) {
+	const n, age = 1000, 10 * time.Minute
+	ends := make(map[int64]int) // by minute of the age
+	now := time.Now()
+	e := endpointFor("hcx", config.AuthToken)
+	e.Interval, e.ConnectionMaxAge = time.Minute, age
+	b := batchOf(t, e)
+	for i := range n {
+		named := *e
+		named.Name = fmt.Sprintf("hcx-%d", i)
+		p := proberOf(t, b, &named)
+		minute := int64(0)
+		for p.term(now.Add(time.Duration(minute)*time.Minute)) == p.term(now) {
+			minute++
+		}
+		ends[minute]++
+	}
+	for minute, connections := range ends {
+		if connections > n/5 {
+			t.Errorf("%d of %d end in minute %d", connections, n, minute)
+		}
 	}
 }

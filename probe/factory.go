@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"session_exporter/config"
 )
 
@@ -50,9 +52,14 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		listed:      make(map[string]*config.Endpoint, len(settings.Endpoints)),
 		credentials: make(map[string]*credential, len(settings.Credentials)),
 		clients:     make(map[*config.HTTP]*client),
+		longest:     make(map[*config.HTTP]time.Duration),
 	}
 	for _, endpoint := range settings.Endpoints {
 		b.listed[pauseKey(endpoint)] = endpoint
+		b.longest[endpoint.HTTP] = max(b.longest[endpoint.HTTP], endpoint.Timeout)
+	}
+	for _, module := range settings.Modules {
+		b.longest[module.HTTP] = max(b.longest[module.HTTP], module.Timeout)
 	}
 	for name, next := range settings.Credentials {
 		old, known := f.credentials[name]
@@ -128,6 +135,7 @@ type Batch struct {
 	factory     *Factory
 	listed      map[string]*config.Endpoint // by pauseKey, of the configuration
 	credentials map[string]*credential
+	longest     map[*config.HTTP]time.Duration // timeout of who shares a client
 
 	mu      sync.Mutex // guards clients
 	clients map[*config.HTTP]*client
@@ -145,6 +153,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		return nil, fmt.Errorf("endpoint %q: %w", endpoint.Name, err)
 	}
 	credential := b.credentials[endpoint.Credential.Name]
+	age := max(endpoint.ConnectionMaxAge, 1)
 	p := &Prober{
 		endpoint:   endpoint,
 		api:        api,
@@ -154,6 +163,7 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 		patience:   credential.guard.patienceOf(endpoint.Name),
 		pause:      b.pauseOf(endpoint),
 		open:       &b.factory.open,
+		phase:      int64(xxhash.Sum64String(endpoint.Name) % uint64(age)),
 	}
 	p.local = b.localOf(p)
 	return p, nil
@@ -171,6 +181,7 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 		return nil, err
 	}
 	c.resume(settings)
+	c.giveUpAfter(b.longest[settings])
 	b.clients[settings] = c
 	return c, nil
 }

@@ -42,6 +42,7 @@ type Prober struct {
 	// the last exchange or on that whose TLS session it resumed; zero when no
 	// connection was kept.
 	certified time.Time
+	phase     int64 // in nanoseconds, of the terms of its connections
 }
 
 // Probe makes one probe, within the endpoint's timeout. The error is ctx's
@@ -331,7 +332,18 @@ func (p *Prober) connectionEnds() bool {
 	if age <= interval {
 		return true
 	}
-	return !p.certified.IsZero() && time.Since(p.certified)+interval+interval/2 > age
+	if p.certified.IsZero() {
+		return false
+	}
+	next := time.Now().Add(interval + interval/2)
+	return next.Sub(p.certified) > age || p.term(next) != p.term(p.certified.Add(interval/2))
+}
+
+// term counts the ages of connections, beginning where the endpoint's name says:
+// all are made within a minute when the exporter starts, and must not all end
+// within one as often as they get too old.
+func (p *Prober) term(at time.Time) int64 {
+	return (at.UnixNano() - p.phase) / int64(p.endpoint.ConnectionMaxAge)
 }
 
 // conclude classifies an exchange and takes it into the result.

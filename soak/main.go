@@ -39,7 +39,7 @@ func main() {
 	serving := flag.Int("serve", 0, "be the appliances at so many ports, until standard input ends")
 	flag.StringVar(&o.exporter, "exporter", "./session_exporter", "the binary to run")
 	flag.IntVar(&o.endpoints, "endpoints", 10_000, "how many endpoints")
-	flag.IntVar(&o.hanging, "hanging", 0, "how many of them, in percent, take connections and never answer")
+	flag.IntVar(&o.hanging, "hanging", 0, "how many of them, in percent in steps of 5, take connections and never answer")
 	flag.DurationVar(&o.interval, "interval", 15*time.Second, "between two probes of an endpoint")
 	flag.DurationVar(&o.duration, "for", 30*time.Minute, "how long, from when all endpoints are valid and were probed twice")
 	flag.StringVar(&o.page, "page", "", "the file in which to replace the table; empty for none")
@@ -164,7 +164,7 @@ func (o *options) configuration(a *appliances) string {
 }
 
 // hangs spreads those that hang over all sites.
-func (o *options) hangs(i int) bool { return i/ports%100 < o.hanging }
+func (o *options) hangs(i int) bool { return i/ports%20 < o.hanging/5 }
 
 // host is the n-th address at a port.
 func host(n int) string { return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1) }
