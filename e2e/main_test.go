@@ -87,7 +87,8 @@ func raceEnabled() bool {
 
 var heavy sync.Mutex // held by a test that keeps the processors busy, or measures time
 
-// needsTheMachine lets one such test run at a time.
+// needsTheMachine lets one such test run at a time. Its subtests must not be
+// parallel: those who wait for their turn would have all the places.
 func needsTheMachine(t *testing.T) {
 	t.Helper()
 	heavy.Lock()

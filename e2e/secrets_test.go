@@ -318,7 +318,6 @@ func TestNoSecretAnywhere(t *testing.T) {
 	configuration, n := treason(t)
 	for _, format := range []string{"logfmt", "json"} {
 		t.Run(format, func(t *testing.T) {
-			t.Parallel()
 			file := configFile(t, configuration)
 			p := launch(t, "env", environment("--config.file="+file, "--web.listen-address=127.0.0.1:0", "--log.level=debug", "--log.format="+format)...)
 			x := &exporter{p, "http://" + listeningAt(t, p)}
@@ -360,7 +359,6 @@ func TestNoSecretAnywhere(t *testing.T) {
 	}
 	for _, output := range []string{"text", "json", "metrics"} {
 		t.Run("probe -o "+output, func(t *testing.T) {
-			t.Parallel()
 			p := launch(t, "env", environment("probe", "--config.file="+configFile(t, configuration), "--all", "-o", output)...)
 			if code := p.wait(t); code != 1 || len(p.stdout.String()) < 100*n {
 				t.Errorf("exit code %d, %d bytes: %.500s", code, len(p.stdout.String()), &p.stderr)
