@@ -211,6 +211,7 @@ func TestConnectionsInTheMakingEnd(t *testing.T) {
 			t.Errorf("%s after %s", r.State, r.Duration)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if want := e.Timeout + time.Second; took != want {
 			t.Errorf("the connection lasted %s, want %s", took, want)
 		}

@@ -54,7 +54,7 @@ func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan ans
 		return end.reading, nil
 	case <-ctx.Done():
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && t.sending() {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !t.abandon() {
 		a.x.err = ctx.Err()
 		a.x.finish(ctx, t)
 		return Reading{}, done

@@ -2,8 +2,10 @@ package probe
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -164,4 +166,28 @@ func TestNothingIsSentLate(t *testing.T) {
 			t.Errorf("%d logins were sent", s.Attempts)
 		}
 	})
+}
+
+// Once the time is up, a connection that is there after all carries nothing: the
+// transport would write to it all the same.
+func TestAbandonedRequest(t *testing.T) {
+	var abandoned, sent tracer
+	for tracer, want := range map[*tracer]bool{&abandoned: true, &sent: false} {
+		ours, theirs := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, theirs) }()
+		connected := httptrace.ContextClientTrace(tracer.attach(t.Context())).GotConn
+		if tracer == &sent {
+			connected(httptrace.GotConnInfo{Conn: ours})
+		}
+		if got := tracer.abandon(); got != want {
+			t.Errorf("abandoned: %t, want %t", got, want)
+		}
+		if tracer == &abandoned {
+			connected(httptrace.GotConnInfo{Conn: ours})
+		}
+		if _, err := ours.Write([]byte("secret")); (err != nil) != want {
+			t.Errorf("error %v of writing, abandoned: %t", err, want)
+		}
+		_ = ours.Close()
+	}
 }

@@ -20,6 +20,7 @@ type tracer struct {
 	gotConn, written, first   time.Time
 	born                      time.Time
 	reused                    bool
+	abandoned                 bool // nothing is to be sent any more
 }
 
 func (t *tracer) attach(ctx context.Context) context.Context {
@@ -41,6 +42,10 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 		GotConn: func(info httptrace.GotConnInfo) {
 			t.mu.Lock()
 			defer t.mu.Unlock()
+			if t.abandoned {
+				_ = info.Conn.Close() // the transport would write to it without a look at the context
+				return
+			}
 			t.gotConn, t.reused, t.born = time.Now(), info.Reused, born(info.Conn)
 		},
 		WroteRequest:         func(httptrace.WroteRequestInfo) { t.mark(&t.written) },
@@ -62,12 +67,13 @@ func (t *tracer) markFirst(at *time.Time) {
 	}
 }
 
-// sending reports whether there is a connection, so that something may have been
-// sent.
-func (t *tracer) sending() bool {
+// abandon keeps the request from being sent, and reports whether it could: once
+// there is a connection, something may have been sent.
+func (t *tracer) abandon() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.gotConn.IsZero()
+	t.abandoned = t.gotConn.IsZero()
+	return t.abandoned
 }
 
 // observe takes what the trace saw of an exchange, up to its end. A part that
