@@ -74,9 +74,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *site) enter() {
 	s.mu.Lock()
 	s.busy++
-	// One that is answered later than its probe's timeout is no probe's any more.
-	const timeout = 9 * time.Second
-	others := s.busy > 1 && time.Since(s.last) < timeout
+	// One that is answered later than its probe's timeout is no probe's any more. It
+	// was sent when half of that had passed, at the latest.
+	const own = 4 * time.Second
+	others := s.busy > 1 && time.Since(s.last) < own
 	s.last = time.Now()
 	s.mu.Unlock()
 	if !others {
