@@ -323,11 +323,17 @@ func (g *guard) renew(ctx context.Context, patience time.Duration) (done func())
 	g.mu.Lock()
 	renewing := g.renewing
 	g.mu.Unlock()
+	return place(ctx, renewing, patience)
+}
+
+// place waits a while for one of a few places. It returns nil when it got none,
+// else what gives the place back.
+func place(ctx context.Context, places chan struct{}, patience time.Duration) (done func()) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
-	case renewing <- struct{}{}:
-		return func() { <-renewing }
+	case places <- struct{}{}:
+		return func() { <-places }
 	case <-ctx.Done():
 		return nil
 	}

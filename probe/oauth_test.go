@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -273,6 +275,20 @@ func TestOAuthInBodyWithOneRefusal(t *testing.T) {
 		})).dial
 		if n := states(probesFor(t, p, time.Hour)); n[CredentialsRejected] != 1 || n[LoginSuspended] != 19 || n[Valid] != 40 {
 			t.Errorf("found %v", n)
+		}
+	})
+}
+
+// Who waits for somebody else's token does not keep us from stopping.
+func TestOAuthWaitEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := (&authorization{}).prober(t)
+		p.credential.oauth.fetching <- struct{}{}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		begin := time.Now()
+		if _, err := p.Probe(ctx); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
+			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})
 }

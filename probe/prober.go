@@ -209,10 +209,9 @@ func (p *Prober) findByOAuth(ctx context.Context, r *Result) *finding {
 }
 
 func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *finding) {
-	select {
-	case p.credential.oauth.fetching <- struct{}{}:
-		defer func() { <-p.credential.oauth.fetching }()
-	case <-time.After(p.endpoint.Timeout / 2): // one that hangs must not keep all others
+	// One that hangs must not keep all others: who got no place goes on, too.
+	if done := place(ctx, p.credential.oauth.fetching, p.endpoint.Timeout/2); done != nil {
+		defer done()
 	}
 	leave, withheld := p.admit(ctx)
 	if withheld != nil {
