@@ -9,6 +9,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -27,6 +28,7 @@ import (
 
 type options struct {
 	exporter  string
+	bare      bool
 	endpoints int
 	hanging   int // of them, in percent
 	interval  time.Duration
@@ -37,6 +39,8 @@ type options struct {
 func main() {
 	var o options
 	serving := flag.Int("serve", 0, "be the appliances at so many ports, until standard input ends")
+	client := flag.Bool("client", false, "be the bare client that standard input describes")
+	flag.BoolVar(&o.bare, "bare", false, "instead of the exporter, run the least that can ask so much: net/http's client")
 	flag.StringVar(&o.exporter, "exporter", "./session_exporter", "the binary to run")
 	flag.IntVar(&o.endpoints, "endpoints", 10_000, "how many endpoints")
 	flag.IntVar(&o.hanging, "hanging", 0, "how many of them, in percent in steps of 5, take connections and never answer")
@@ -47,9 +51,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if *serving > 0 {
+	switch {
+	case *serving > 0:
 		err = serve(*serving, o.endpoints)
-	} else {
+	case *client:
+		err = runBare(ctx)
+	default:
 		err = o.run(ctx)
 	}
 	if err != nil {
@@ -71,15 +78,14 @@ func (o *options) run(ctx context.Context) error {
 		return err
 	}
 	defer appliances.end()
-	file := filepath.Join(dir, "session_exporter.yml")
-	if err := os.WriteFile(file, []byte(o.configuration(appliances)), 0o600); err != nil {
-		return err
-	}
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
-	exporter := exec.CommandContext(ctx, o.exporter, "--config.file="+file, "--web.listen-address="+address, "--log.level=error") //nolint:gosec // the user names the binary to run
+	exporter, err := o.command(ctx, dir, address, appliances)
+	if err != nil {
+		return err
+	}
 	exporter.Stdout, exporter.Stderr = os.Stderr, os.Stderr
 	exporter.Cancel = func() error { return exporter.Process.Signal(syscall.SIGTERM) }
 	if err := exporter.Start(); err != nil {
@@ -101,6 +107,24 @@ func (o *options) run(ctx context.Context) error {
 		}
 	}
 	return o.judge(seen)
+}
+
+// command is what probes the appliances and has its metrics at an address.
+func (o *options) command(ctx context.Context, dir, address string, a *appliances) (*exec.Cmd, error) {
+	if o.bare {
+		said, err := json.Marshal(o.bareClient(address, a))
+		if err != nil {
+			return nil, err
+		}
+		client := exec.CommandContext(ctx, os.Args[0], "-client") //nolint:gosec // it is this program
+		client.Stdin = bytes.NewReader(said)
+		return client, nil
+	}
+	file := filepath.Join(dir, "session_exporter.yml")
+	if err := os.WriteFile(file, []byte(o.configuration(a)), 0o600); err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, o.exporter, "--config.file="+file, "--web.listen-address="+address, "--log.level=error"), nil //nolint:gosec // the user names the binary to run
 }
 
 // appliances are the process that simulates them.
@@ -161,6 +185,14 @@ func (o *options) configuration(a *appliances) string {
 		fmt.Fprintf(&b, "  - {name: hcx-%05d, url: \"https://%s:%s\", module: hcx, credential: site-%d}\n", i, host(i/len(a.Ports)), port, site)
 	}
 	return b.String()
+}
+
+func (o *options) bareClient(address string, a *appliances) bare {
+	client := bare{CA: a.CA, Interval: o.interval, Address: address}
+	for i := range o.endpoints {
+		client.URLs = append(client.URLs, fmt.Sprintf("https://%s:%s/api/admin/v1/sessions", host(i/len(a.Ports)), a.Ports[i%len(a.Ports)]))
+	}
+	return client
 }
 
 // hangs spreads those that hang over all sites.

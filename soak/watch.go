@@ -102,6 +102,9 @@ func (s *sample) take(line string) {
 		}
 		return
 	}
+	if name == bareUp {
+		s.up = int(value)
+	}
 	s.values[name] = value
 }
 
