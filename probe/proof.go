@@ -71,16 +71,22 @@ type mask struct {
 
 // masker hides what it was made for in a text.
 type masker struct {
-	replacer *strings.Replacer
-	shortest int // of what is hidden; a shorter text, as nearly all are, has none of it
+	forms    []string // what is hidden, the longest first: one may be the beginning of another
+	shortest int      // of the forms; a shorter text, as nearly all are, has none of them
 }
 
-// Replace returns text without what it hides.
+// Replace returns text without what it hides. What finds many things in one pass
+// is only made where there is one to be found: kept for each endpoint it would
+// take more memory than all its results.
 func (m *masker) Replace(text string) string {
-	if len(text) < m.shortest {
+	if len(text) < m.shortest || !slices.ContainsFunc(m.forms, func(form string) bool { return strings.Contains(text, form) }) {
 		return text
 	}
-	return m.replacer.Replace(text)
+	replacements := make([]string, 0, 2*len(m.forms))
+	for _, form := range m.forms {
+		replacements = append(replacements, form, masked)
+	}
+	return strings.NewReplacer(replacements...).Replace(text)
 }
 
 // maskOf returns the mask of secrets. It is kept: from probe to probe they are
@@ -93,8 +99,7 @@ func (p *Prober) maskOf(secrets []config.Secret) *mask {
 }
 
 // newMasker returns what hides secrets of so many characters or more in a text that
-// came back, however it writes them. The longest go first, for one may be the
-// beginning of another.
+// came back, however it writes them.
 func newMasker(secrets []config.Secret, least int) *masker {
 	var all []string
 	for _, secret := range secrets {
@@ -102,14 +107,12 @@ func newMasker(secrets []config.Secret, least int) *masker {
 			all = append(all, forms(text)...)
 		}
 	}
-	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	replacements := make([]string, 0, 2*len(all))
-	shortest := math.MaxInt
-	for _, form := range slices.Compact(all) {
-		replacements = append(replacements, form, masked)
-		shortest = len(form)
+	slices.SortFunc(all, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b)) })
+	m := &masker{forms: slices.Clone(slices.Compact(all)), shortest: math.MaxInt}
+	if n := len(m.forms); n > 0 {
+		m.shortest = len(m.forms[n-1])
 	}
-	return &masker{strings.NewReplacer(replacements...), shortest}
+	return m
 }
 
 // forms are how a secret looks as it is, in JSON, quoted by Go's errors, in HTML,

@@ -76,9 +76,15 @@ func runBare(ctx context.Context) error {
 // ask asks all, a part of them in each window.
 func (b *bare) ask(ctx context.Context, client *http.Client, done func(late time.Duration, err error)) {
 	windows := int(b.Interval / bareWindow)
+	ticks := time.NewTicker(bareWindow)
+	defer ticks.Stop()
 	for window := 0; ; window++ {
-		due := time.Now().Truncate(bareWindow).Add(bareWindow)
-		time.Sleep(time.Until(due))
+		var due time.Time
+		select {
+		case <-ctx.Done():
+			return
+		case due = <-ticks.C:
+		}
 		var asking sync.WaitGroup
 		for i := window % windows; i < len(b.URLs); i += windows {
 			asking.Go(func() { done(time.Since(due), askOne(ctx, client, b.URLs[i])) })
