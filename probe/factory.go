@@ -155,15 +155,15 @@ func (b *Batch) New(endpoint *config.Endpoint) (*Prober, error) {
 	credential := b.credentials[endpoint.Credential.Name]
 	age := max(endpoint.ConnectionMaxAge, 1)
 	p := &Prober{
-		endpoint:   endpoint,
-		api:        api,
-		spec:       api.Spec(),
-		client:     client,
-		credential: credential,
-		patience:   credential.guard.patienceOf(endpoint.Name),
-		pause:      b.pauseOf(endpoint),
-		open:       &b.factory.open,
-		phase:      int64(xxhash.Sum64String(endpoint.Name) % uint64(age)),
+		endpoint:      endpoint,
+		api:           api,
+		sessionHeader: api.Spec().SessionHeader,
+		client:        client,
+		credential:    credential,
+		patience:      credential.guard.patienceOf(endpoint.Name),
+		pause:         b.pauseOf(endpoint),
+		open:          &b.factory.open,
+		phase:         int64(xxhash.Sum64String(endpoint.Name) % uint64(age)),
 	}
 	p.local = b.localOf(p)
 	return p, nil

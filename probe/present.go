@@ -25,7 +25,7 @@ func (p *Prober) present(token config.Secret) proof {
 	if own, ok := p.api.(presenter); ok {
 		return own.present(token)
 	}
-	return tokenProof(p.spec.SessionHeader, token)
+	return tokenProof(p.sessionHeader, token)
 }
 
 // separator stands between the parts of a session that has several. No header

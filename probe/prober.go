@@ -22,11 +22,11 @@ import (
 // Prober probes one endpoint and holds its session. It is not safe for
 // concurrent use: an endpoint's probes do not overlap.
 type Prober struct {
-	endpoint   *config.Endpoint
-	api        API
-	spec       Spec
-	client     *client
-	credential *credential
+	endpoint      *config.Endpoint
+	api           API
+	sessionHeader string // of the API
+	client        *client
+	credential    *credential
 
 	session  *Session  // nil when none is held
 	local    *Prober   // whose session a pairing's is in, nil where there is no pairing
