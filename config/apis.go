@@ -107,13 +107,15 @@ func (l *loader) apiAuths(key string, shape apiShape) []Auth {
 	return shape.Auth
 }
 
+// ownHeaders are made from the other settings, or by the HTTP client.
+var ownHeaders = []string{"Connection", "Content-Length", "Content-Type", "Cookie", "Host", "Transfer-Encoding", "User-Agent"}
+
 // checkAPIHeaders checks the headers that every request has. They are shown, so
 // what authenticates cannot be among them.
 func (l *loader) checkAPIHeaders(key string, headers map[string]string) {
 	for name, value := range headers {
 		at := join(key, name)
-		switch http.CanonicalHeaderKey(name) {
-		case "Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Content-Type", "User-Agent", "Proxy-Authorization":
+		if own := http.CanonicalHeaderKey(name); slices.Contains(ownHeaders, own) || own == "Authorization" || own == "Proxy-Authorization" {
 			l.add(at, "cannot be set here, it is made from the other settings; remove it")
 		}
 		l.checkHeaderName(at, name)

@@ -74,7 +74,7 @@ func (l *loader) partTo(at string, own sessionPartShape, part *SessionPart) {
 	case l.wrong[name] || part.As == "":
 	case part.To == InHeader:
 		l.checkHeaderName(name, part.As)
-		if canonical := http.CanonicalHeaderKey(part.As); slices.Contains([]string{"Host", "Cookie", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "User-Agent"}, canonical) {
+		if canonical := http.CanonicalHeaderKey(part.As); slices.Contains(ownHeaders, canonical) {
 			l.add(name, "cannot carry a session; name another header")
 		} else {
 			part.As = canonical

@@ -94,12 +94,15 @@ func (l *loader) login(key string, shape apiShape, d *Definition) {
 	}
 }
 
-var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+var (
+	variable   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+	methodName = regexp.MustCompile(`^[A-Z]{1,20}$`)
+)
 
 // apiRequest checks one request. known are the variables that it may have.
 func (l *loader) apiRequest(key string, shape requestShape, method string, known []string) Request {
 	r := Request{Method: cmp.Or(shape.Method, method), Send: shape.Send}
-	if !regexp.MustCompile(`^[A-Z]{1,20}$`).MatchString(r.Method) {
+	if !methodName.MatchString(r.Method) {
 		l.add(join(key, "method"), "must be a method such as GET or POST")
 	}
 	r.Path = l.path(join(key, "path"), shape.Path, known)
