@@ -118,13 +118,7 @@ func (o *server) list(w http.ResponseWriter, r *http.Request) {
 	}
 	all := o.Collector.Overviews()
 	selected := selection.of(all)
-	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: make(map[probe.State]int), Credentials: o.credentials()}
-	for _, state := range probe.States() {
-		head.States[state] = 0
-	}
-	for i := range all {
-		head.States[all[i].State]++
-	}
+	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: countStates(all), Credentials: o.credentials()}
 	if limit > 0 {
 		first := min((selection.page-1)*limit, len(selected))
 		selected = selected[first:min(first+limit, len(selected))]
@@ -143,11 +137,7 @@ func (o *server) writeList(w io.Writer, head *listHead, selected []*collector.Ov
 	}
 	separator := "\n"
 	for part := range slices.Chunk(selected, pageLength) {
-		names := make([]string, len(part))
-		for i := range part {
-			names[i] = part[i].Endpoint.Name
-		}
-		for _, status := range o.Collector.Statuses(names...) {
+		for _, status := range o.statuses(part) {
 			text, err := json.Marshal(newEndpointJSON(&status, history))
 			if err != nil {
 				return err
@@ -177,7 +167,7 @@ func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
 		Name: e.Name, URL: e.URL.String(), API: e.API, Module: e.Module, Credential: e.Credential.Name, Labels: e.Labels,
 		Interval: e.Interval.Seconds(), Timeout: e.Timeout.Seconds(),
 		State: s.State, Since: utc(s.Since), Diagnosis: known(s.Result.Diagnosis), Advice: known(s.Result.Advice),
-		Verdict:   known(map[probe.Verdict]string{probe.Accepted: "accepted", probe.Refused: "refused"}[s.Verdict]),
+		Verdict:   known(verdictInWords(s.Verdict)),
 		VerdictAt: utc(s.VerdictAt), LastProbe: utc(s.LastProbe), LastSuccess: utc(s.LastSuccess),
 		Failures: s.ConsecutiveFailures, NextProbe: utc(s.Next), ResumeAt: utc(s.Result.ResumeAt),
 		Status: known(last.Status), Code: known(last.Code), OperationID: known(last.OpID),

@@ -91,7 +91,7 @@ func (o *server) newDetailPage(s *collector.Status) *detailPage {
 		Next:         at(s.Next),
 		LastSuccess:  at(s.LastSuccess),
 		Latency:      latencyOf(s),
-		Verdict:      map[probe.Verdict]string{probe.Accepted: "accepted", probe.Refused: "refused"}[s.Verdict],
+		Verdict:      verdictInWords(s.Verdict),
 		VerdictAt:    at(s.VerdictAt),
 		Failures:     s.ConsecutiveFailures,
 		ResumeAt:     at(s.Result.ResumeAt),

@@ -98,11 +98,7 @@ func (o *server) newOverviewPage(s *selection) *overviewPage {
 	shown := selected[first:min(first+pageLength, len(selected))]
 
 	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: s.view(all), Counts: s.counts(all), Columns: s.columns()}
-	names := make([]string, len(shown))
-	for i := range shown {
-		names[i] = shown[i].Endpoint.Name
-	}
-	for _, status := range o.Collector.Statuses(names...) {
+	for _, status := range o.statuses(shown) {
 		p.Rows = append(p.Rows, s.row(&status, now))
 	}
 	p.Suspended = o.suspended(all, now)
@@ -117,6 +113,15 @@ func (o *server) newOverviewPage(s *selection) *overviewPage {
 		p.Next = s.link(func(s *selection) { s.page++ })
 	}
 	return p
+}
+
+// statuses returns all that is known of some endpoints.
+func (o *server) statuses(some []*collector.Overview) []collector.Status {
+	names := make([]string, len(some))
+	for i := range some {
+		names[i] = some[i].Endpoint.Name
+	}
+	return o.Collector.Statuses(names...)
 }
 
 func (s *selection) row(status *collector.Status, now time.Time) row {
