@@ -194,13 +194,13 @@ func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
 }
 
 func newPastJSON(p collector.Past) pastJSON {
+	phases := make(map[string]float64)
+	for name, took := range p.Phases.All() {
+		phases[name] = took.Seconds()
+	}
 	return pastJSON{
-		Time: p.Start.UTC(), State: p.State, Duration: p.Duration.Seconds(),
+		Time: p.Start.UTC(), State: p.State, Duration: p.Duration.Seconds(), Phases: phases,
 		Status: known(p.Status), Code: known(p.Code), OperationID: known(p.OpID),
-		Phases: map[string]float64{
-			"resolve": p.Phases.Resolve.Seconds(), "connect": p.Phases.Connect.Seconds(), "tls": p.Phases.TLS.Seconds(),
-			"processing": p.Phases.Processing.Seconds(), "transfer": p.Phases.Transfer.Seconds(),
-		},
 	}
 }
 
