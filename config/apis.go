@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/net/http/httpguts"
 )
 
 // apiShape is a session API as the file describes it.
@@ -119,8 +118,6 @@ func (l *loader) checkAPIHeaders(key string, headers map[string]string) {
 			l.add(at, "cannot be set here, it is made from the other settings; remove it")
 		}
 		l.checkHeaderName(at, name)
-		if !httpguts.ValidHeaderFieldValue(value) {
-			l.add(at, "has a line break or another character that no HTTP header can carry")
-		}
+		l.checkHeaderValue(at, value)
 	}
 }

@@ -84,7 +84,7 @@ func (l *loader) partTo(at string, own sessionPartShape, part *SessionPart) {
 	}
 	if own.Prefix != "" && part.To != InHeader {
 		l.add(join(at, "prefix"), "goes with `to: header`")
-	} else if !httpguts.ValidHeaderFieldValue(own.Prefix) {
-		l.add(join(at, "prefix"), "has a line break or another character that no HTTP header can carry")
+	} else {
+		l.checkHeaderValue(join(at, "prefix"), own.Prefix)
 	}
 }
