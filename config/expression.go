@@ -192,8 +192,3 @@ func (c *compiler) compile(env *cel.Env, name string, text expressionText, want 
 	loops := celast.MatchDescendants(celast.NavigateAST(ast.NativeRep()), celast.KindMatcher(celast.ComprehensionKind))
 	return &Expression{Name: name, program: program, field: fieldOf(ast.NativeRep().Expr()), loops: len(loops) > 0}
 }
-
-func (l *loader) addPosition(key string, at position, text string) {
-	l.wrong[key] = true
-	l.problems = append(l.problems, Problem{File: l.file, Line: at.line, Column: at.column, Key: key, Text: text})
-}
