@@ -30,14 +30,13 @@ var (
 	// ErrAbsent is what evaluating an expression gives that refers to a field or
 	// a header that the answer lacks.
 	ErrAbsent = errors.New("the answer does not say it")
-	// ErrCost is what one gives that costs too much.
-	ErrCost = errors.New("takes too long on this answer")
-	errEval = errors.New("cannot be evaluated on this answer")
+	errCost   = errors.New("takes too long on this answer")
+	errEval   = errors.New("cannot be evaluated on this answer")
 )
 
-// Variables are what expressions may refer to. Vars gives each a value when it
-// is asked for.
+// Variables are what expressions may refer to.
 type Variables interface {
+	// Variable returns the value of one, and whether there is one of that name.
 	Variable(name string) (value any, known bool)
 }
 
@@ -60,7 +59,7 @@ func (e *Expression) Eval(variables Variables) (ref.Val, error) {
 	case err == nil:
 		return value, nil
 	case strings.Contains(err.Error(), "cost limit exceeded"):
-		return nil, ErrCost
+		return nil, errCost
 	// In a loop, it is an element that lacks something, and what the others say
 	// would be lost.
 	case !e.loops && strings.HasPrefix(err.Error(), "no such key"):
@@ -164,6 +163,10 @@ func (c *compiler) compile(env *cel.Env, name string, text expressionText, want 
 		return nil
 	}
 	key := join(c.api, name)
+	refused := func(why string) *Expression {
+		c.addPosition(key, text.at(c.text, position{1, 0}), why)
+		return nil
+	}
 	ast, issues := env.Compile(text.text)
 	if issues.Err() != nil {
 		for _, found := range issues.Errors() {
@@ -173,21 +176,18 @@ func (c *compiler) compile(env *cel.Env, name string, text expressionText, want 
 		return nil
 	}
 	if !fits(ast.OutputType(), want) {
-		c.addPosition(key, text.at(c.text, position{1, 0}), "must give "+typesInWords(want)+", and gives "+typeInWords(ast.OutputType()))
-		return nil
+		return refused("must give " + typesInWords(want) + ", and gives " + typeInWords(ast.OutputType()))
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	switch least, most := costOf(env, ast); {
 	case least > maxCost:
-		c.addPosition(key, text.at(c.text, position{1, 0}), "takes too long on any answer; make it simpler")
-		return nil
+		return refused("takes too long on any answer; make it simpler")
 	case most > maxCost:
 		options = append(options, cel.CostLimit(maxCost)) // counting costs, too
 	}
 	program, err := env.Program(ast, options...)
 	if err != nil {
-		c.addPosition(key, text.at(c.text, position{1, 0}), "cannot be evaluated")
-		return nil
+		return refused("cannot be evaluated")
 	}
 	loops := celast.MatchDescendants(celast.NavigateAST(ast.NativeRep()), celast.KindMatcher(celast.ComprehensionKind))
 	return &Expression{Name: name, program: program, field: fieldOf(ast.NativeRep().Expr()), loops: len(loops) > 0}
