@@ -80,13 +80,14 @@ func (l *loader) login(key string, shape apiShape, d *Definition) {
 	}
 	request := l.apiRequest(at, own.requestShape, http.MethodPost, known)
 	d.Login = &request
-	switch send := join(at, "send"); {
-	case l.wrong[send]:
+	inBody := request.Body != nil && request.Body.uses(varPassword)
+	switch {
+	case l.wrong[join(at, "send")]:
 	case own.Send == "":
 		l.needs(at, "send", "needs a `send`, one of: basic, json, form")
-	case request.Send == SendBasic && request.Body != nil && request.Body.uses(varPassword):
+	case own.Send == SendBasic && inBody:
 		l.add(join(at, "body"), "has the password, and `send: basic` sends it in a header already")
-	case request.Send != SendBasic && (request.Body == nil || !request.Body.uses(varPassword)) && !l.wrong[join(at, "body")]:
+	case own.Send != SendBasic && !inBody:
 		l.needs(at, "body", "needs a `body` with `$password` in it")
 	}
 	if request.Path.uses(varPassword) {
