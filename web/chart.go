@@ -37,12 +37,8 @@ func newStrip(history []collector.Past, length int) strip {
 	history = history[max(0, len(history)-length):]
 	s := strip{Width: length*cellWidth - 1, Height: stripHeight}
 	paths := make(map[string]*strings.Builder)
-	valid := 0
 	for i, past := range history {
 		kind := viewOf(past.State).Kind
-		if past.State == probe.Valid {
-			valid++
-		}
 		path, begun := paths[kind]
 		if !begun {
 			path = &strings.Builder{}
@@ -63,8 +59,19 @@ func newStrip(history []collector.Past, length int) strip {
 		}
 		s.Layers = append(s.Layers, layer{"none", path.String()})
 	}
-	s.Text = fmt.Sprintf("%d of %d valid", valid, len(history))
+	s.Text = validOf(history)
 	return s
+}
+
+// validOf says how many results are valid.
+func validOf(history []collector.Past) string {
+	valid := 0
+	for _, past := range history {
+		if past.State == probe.Valid {
+			valid++
+		}
+	}
+	return fmt.Sprintf("%d of %d valid", valid, len(history))
 }
 
 // kinds in the order in which they are drawn.

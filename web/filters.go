@@ -60,6 +60,18 @@ func (s *selection) view(all []collector.Overview) *selectionView {
 	return v
 }
 
+// linked gives an endpoint's labels links that filter by them too.
+func (s *selection) linked(labels map[string]string) []labelView {
+	var views []labelView
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		link := s.link(func(s *selection) {
+			s.page, s.labels = 1, append(slices.Clone(s.labels), name+"="+labels[name])
+		})
+		views = append(views, labelView{name, labels[name], link})
+	}
+	return views
+}
+
 // choices are the labels of all endpoints, none when they are too many.
 func choices(all []collector.Overview) []choice {
 	type pair struct{ name, value string }

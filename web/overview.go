@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"session_exporter/collector"
-	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -49,7 +48,9 @@ type suspended struct {
 
 // row is one endpoint.
 type row struct {
-	endpointView
+	Name, Link string
+	Labels     []labelView
+
 	State     stateView
 	Diagnosis string
 	Since     moment
@@ -59,12 +60,6 @@ type row struct {
 	Strip     strip
 	Spark     spark
 	Ends      []end
-}
-
-// endpointView is what the configuration says of an endpoint.
-type endpointView struct {
-	Name, Link, API, URL string
-	Labels               []labelView
 }
 
 // end is when something stops being good.
@@ -126,28 +121,19 @@ func (o *server) statuses(some []*collector.Overview) []collector.Status {
 
 func (s *selection) row(status *collector.Status, now time.Time) row {
 	return row{
-		endpointView: s.endpoint(status.Endpoint),
-		State:        viewOf(status.State),
-		Diagnosis:    diagnosis(status),
-		Since:        moment{status.Since, now},
-		LastProbe:    moment{status.LastProbe, now},
-		Next:         moment{status.Next, now},
-		Latency:      latencyOf(status),
-		Strip:        newStrip(status.History, stripLength),
-		Spark:        newSpark(status.History),
-		Ends:         nearEnds(status, now),
+		Name:      status.Endpoint.Name,
+		Link:      "./" + endpointLink(status.Endpoint.Name),
+		Labels:    s.linked(status.Endpoint.Labels),
+		State:     viewOf(status.State),
+		Diagnosis: diagnosis(status),
+		Since:     moment{status.Since, now},
+		LastProbe: moment{status.LastProbe, now},
+		Next:      moment{status.Next, now},
+		Latency:   latencyOf(status),
+		Strip:     newStrip(status.History, stripLength),
+		Spark:     newSpark(status.History),
+		Ends:      nearEnds(status, now),
 	}
-}
-
-func (s *selection) endpoint(e *config.Endpoint) endpointView {
-	v := endpointView{Name: e.Name, Link: "./" + endpointLink(e.Name), API: e.API, URL: e.URL.String()}
-	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
-		link := s.link(func(s *selection) {
-			s.page, s.labels = 1, append(slices.Clone(s.labels), name+"="+e.Labels[name])
-		})
-		v.Labels = append(v.Labels, labelView{name, e.Labels[name], link})
-	}
-	return v
 }
 
 func diagnosis(status *collector.Status) string {
