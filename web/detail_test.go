@@ -50,3 +50,18 @@ func TestEndpointPage(t *testing.T) {
 		}
 	})
 }
+
+// Where nothing was ever sent there is no chart, and a whole page all the same.
+func TestEndpointPageWithoutChart(t *testing.T) {
+	s := &site{}
+	s.add("a", &probe.Result{State: probe.CredentialMissing})
+	var captions []string
+	for _, p := range open(t, s.handler(t), "/endpoints/a").all("p", "class") {
+		if class, _ := p.attribute("class"); class == "caption" {
+			captions = append(captions, p.text())
+		}
+	}
+	if len(captions) == 0 || captions[0] != "0 of 1 valid." {
+		t.Errorf("captions %q", captions)
+	}
+}
