@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -98,32 +99,44 @@ type pastJSON struct {
 
 // list answers with the selected endpoints as JSON.
 func (o *server) list(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	selection, err := parseSelection(query)
-	limit, history := 0, 0
-	if err == nil {
-		limit, err = numberOf(query, "limit", 1<<31-1)
-	}
-	if err == nil {
-		history, err = numberOf(query, "history", maxHistory)
-	}
-	if err == nil && limit == 0 && selection.page > 1 {
-		err = errors.New("page goes with limit")
-	}
 	w.Header().Set("Content-Type", "application/json")
+	query, err := parseListQuery(r.URL.Query())
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // a client that went away needs no answer
 		return
 	}
 	all := o.Collector.Overviews()
-	selected := selection.of(all)
+	selected := query.of(all)
 	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: countStates(all), Credentials: o.credentials()}
-	if limit > 0 {
-		first := min((selection.page-1)*limit, len(selected))
-		selected = selected[first:min(first+limit, len(selected))]
+	if query.limit > 0 {
+		first := min((query.page-1)*query.limit, len(selected))
+		selected = selected[first:min(first+query.limit, len(selected))]
 	}
-	_ = o.writeList(w, &head, selected, history)
+	_ = o.writeList(w, &head, selected, query.history) // a client that went away needs no answer
+}
+
+// listQuery is what a request wants to know of which endpoints.
+type listQuery struct {
+	*selection
+	limit   int // endpoints of a page; 0 for one page of all
+	history int // results of each endpoint
+}
+
+func parseListQuery(values url.Values) (q listQuery, err error) {
+	if q.selection, err = parseSelection(values); err != nil {
+		return q, err
+	}
+	if q.limit, err = numberOf(values, "limit", math.MaxInt32); err != nil {
+		return q, err
+	}
+	if q.history, err = numberOf(values, "history", maxHistory); err != nil {
+		return q, err
+	}
+	if q.limit == 0 && q.page > 1 {
+		return q, errors.New("page goes with limit")
+	}
+	return q, nil
 }
 
 // writeList writes the head, and the endpoints a hundred at a time.
