@@ -110,8 +110,10 @@ func (o *server) list(w http.ResponseWriter, r *http.Request) {
 	selected := query.of(all)
 	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: countStates(all), Credentials: o.credentials()}
 	if query.limit > 0 {
-		first := min((query.page-1)*query.limit, len(selected))
-		selected = selected[first:min(first+query.limit, len(selected))]
+		// Bounded before it is multiplied: a page may be as far as numbers go.
+		before := min(query.page-1, len(selected)/query.limit+1) * query.limit
+		selected = selected[min(before, len(selected)):]
+		selected = selected[:min(query.limit, len(selected))]
 	}
 	_ = o.writeList(w, &head, selected, query.history) // a client that went away needs no answer
 }
