@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -152,6 +151,6 @@ func (e *exporter) look() {
 
 func (e *exporter) logError(err error) {
 	if err != nil {
-		e.logger.Error("the configuration was not reloaded, the old one goes on", "err", fmt.Sprint(err))
+		e.logger.Error("the configuration was not reloaded, the old one goes on", "err", err)
 	}
 }
