@@ -78,7 +78,7 @@ type shape struct {
 }
 
 func probeOnce(ctx context.Context, settings *config.Config, as shape, s streams) error {
-	exporter := newExporter(settings.File, slog.New(slog.DiscardHandler))
+	exporter := newExporter(settings.File, probe.NewFactory(), slog.New(slog.DiscardHandler))
 	if err := exporter.apply(settings); err != nil {
 		return &exitError{exitMisused, err}
 	}

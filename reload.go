@@ -31,8 +31,7 @@ type exporter struct {
 }
 
 // newExporter returns an exporter that watches nothing yet.
-func newExporter(file string, logger *slog.Logger) *exporter {
-	probers := probe.NewFactory()
+func newExporter(file string, probers *probe.Factory, logger *slog.Logger) *exporter {
 	return &exporter{file: file, logger: logger, probers: probers, watch: collector.New(probers.Credentials, logger)}
 }
 
