@@ -46,7 +46,7 @@ func (l *loader) definition(name string, shape apiShape) (*Definition, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Definition{Name: name, YAML: string(text), Headers: shape.Headers, ErrorCodes: shape.ErrorCodes}
+	d := &Definition{YAML: string(text), Headers: shape.Headers, ErrorCodes: shape.ErrorCodes}
 	l.checkAPIHeaders(join(key, "headers"), shape.Headers)
 	d.Session = l.session(key, shape)
 	l.requests(key, shape, d)
