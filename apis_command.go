@@ -28,7 +28,7 @@ var catalogue embed.FS
 func addAPIs(app *kingpin.Application, s streams) command {
 	cmd := app.Command("apis", "List the session APIs that there are, or print the definition of one.")
 	file := addConfigFlag(cmd)
-	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return namesOf(probe.APIs(), catalogued(), map[string]bool{}) }).String()
+	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return apiNames(nil) }).String()
 	return func(context.Context) error {
 		described, err := describedAPIs(*file)
 		if err != nil {
@@ -67,8 +67,11 @@ func catalogued() map[string]string {
 	return known
 }
 
-func namesOf[A, B, C any](a map[string]A, b map[string]B, c map[string]C) []string {
-	all := slices.Concat(slices.Collect(maps.Keys(a)), slices.Collect(maps.Keys(b)), slices.Collect(maps.Keys(c)))
+// apiNames returns the names of all APIs: built in, of the catalogue, described.
+func apiNames(described map[string]*config.Definition) []string {
+	all := slices.Collect(maps.Keys(described))
+	all = slices.AppendSeq(all, maps.Keys(probe.APIs()))
+	all = slices.AppendSeq(all, maps.Keys(catalogued()))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -78,8 +81,8 @@ func namesOf[A, B, C any](a map[string]A, b map[string]B, c map[string]C) []stri
 func listAPIs(out io.Writer, described map[string]*config.Definition) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "API\tfrom\tauth")
-	builtIn, copies := probe.APIs(), catalogued()
-	for _, name := range namesOf(builtIn, described, copies) {
+	builtIn := probe.APIs()
+	for _, name := range apiNames(described) {
 		from, auths := "the catalogue, to copy from `apis "+name+"`", ""
 		if d, ok := described[name]; ok {
 			from, auths = "the configuration", authNames(d.API.Auth)
@@ -118,5 +121,5 @@ func printAPI(out io.Writer, name string, described map[string]*config.Definitio
 		_, err := fmt.Fprintf(out, "# %s is built in, and has no definition. auth: %s\n", name, authNames(api.Auth))
 		return err
 	}
-	return fmt.Errorf("there is no API %q; there are: %s", name, strings.Join(namesOf(probe.APIs(), catalogued(), described), ", "))
+	return fmt.Errorf("there is no API %q; there are: %s", name, strings.Join(apiNames(described), ", "))
 }

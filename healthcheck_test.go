@@ -31,9 +31,9 @@ func TestHealthcheck(t *testing.T) {
 			}
 		})
 	}
-	for name, url := range map[string]string{"nobody listens": "http://127.0.0.1:1", "no URL": "://"} {
-		if code := run(t.Context(), []string{"healthcheck", "--url", url}, io.Discard, io.Discard); code == exitOK {
-			t.Errorf("%s: exit code %d", name, code)
+	for url, want := range map[string]int{"http://127.0.0.1:1": exitFailed, "://": exitMisused} {
+		if code := run(t.Context(), []string{"healthcheck", "--url", url}, io.Discard, io.Discard); code != want {
+			t.Errorf("%s: exit code %d, want %d", url, code, want)
 		}
 	}
 }

@@ -61,15 +61,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var ended *int
 	app.Terminate(func(code int) { ended = &code })
 
-	commands := map[string]command{}
 	s := streams{stdout, stderr}
-	commands["serve"] = addServe(app, s)
-	commands["probe"] = addProbe(app, s)
-	commands["apis"] = addAPIs(app, s)
-	commands["check-config"] = addCheckConfig(app, s)
-	commands["demo"] = addDemo(app, s)
-	commands["simulate"] = addSimulate(app, s)
-	commands["healthcheck"] = addHealthcheck(app, s)
+	commands := map[string]command{
+		"serve":        addServe(app, s),
+		"probe":        addProbe(app, s),
+		"apis":         addAPIs(app, s),
+		"check-config": addCheckConfig(app, s),
+		"demo":         addDemo(app, s),
+		"simulate":     addSimulate(app, s),
+		"healthcheck":  addHealthcheck(app, s),
+	}
 	name, err := app.Parse(args)
 	switch {
 	case ended != nil:

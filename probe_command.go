@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -41,7 +42,7 @@ func selectEndpoints(settings *config.Config, names []string, all bool) (*config
 	}
 	switch {
 	case all && len(names) > 0:
-		return nil, fmt.Errorf("name endpoints or give --all, not both")
+		return nil, errors.New("name endpoints or give --all, not both")
 	case all:
 		return settings, nil
 	case len(names) == 0:
@@ -77,7 +78,7 @@ type shape struct {
 }
 
 func probeOnce(ctx context.Context, settings *config.Config, as shape, s streams) error {
-	exporter := newExporter(settings.File, slog.New(slog.DiscardHandler))
+	exporter := newExporter(settings.File, probe.NewFactory(), slog.New(slog.DiscardHandler))
 	if err := exporter.apply(settings); err != nil {
 		return &exitError{exitMisused, err}
 	}

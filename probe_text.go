@@ -53,20 +53,9 @@ func explain(b *strings.Builder, f collector.Probed, l look) {
 		fmt.Fprintf(b, "  %s %s\n", l.paint(bold, "What to do:"), printable(f.Result.Advice))
 	}
 	for _, step := range f.Result.Steps {
-		fmt.Fprintf(b, "  %-6s  %s %s  %s\n", step.Step, step.Method, printable(step.URL), printable(answered(step)))
+		took := step.Duration.Round(100 * time.Microsecond)
+		fmt.Fprintf(b, "  %-6s  %s %s  %s in %s\n", step.Step, step.Method, printable(step.URL), printable(step.Answered()), took)
 	}
-}
-
-// answered says what a request was answered, and after how long.
-func answered(step probe.StepResult) string {
-	answer := "no answer"
-	if step.Status != 0 {
-		answer = fmt.Sprint(step.Status)
-	}
-	if step.Code != "" {
-		answer += " " + step.Code
-	}
-	return answer + " in " + step.Duration.Round(100*time.Microsecond).String()
 }
 
 // failingFirst returns the same sorted by state, the valid ones last. Those with

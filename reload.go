@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -32,8 +31,7 @@ type exporter struct {
 }
 
 // newExporter returns an exporter that watches nothing yet.
-func newExporter(file string, logger *slog.Logger) *exporter {
-	probers := probe.NewFactory()
+func newExporter(file string, probers *probe.Factory, logger *slog.Logger) *exporter {
 	return &exporter{file: file, logger: logger, probers: probers, watch: collector.New(probers.Credentials, logger)}
 }
 
@@ -152,6 +150,6 @@ func (e *exporter) look() {
 
 func (e *exporter) logError(err error) {
 	if err != nil {
-		e.logger.Error("the configuration was not reloaded, the old one goes on", "err", fmt.Sprint(err))
+		e.logger.Error("the configuration was not reloaded, the old one goes on", "err", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"session_exporter/config"
+	"session_exporter/probe"
 	"session_exporter/web"
 )
 
@@ -50,7 +51,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	exporter := newExporter(configFile, logger)
+	exporter := newExporter(configFile, probe.NewFactory(), logger)
 	exporter.shard = shard
 	limitGarbage()
 	exporter.openFiles = openFiles()

@@ -13,7 +13,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"session_exporter/collector"
 	"session_exporter/probe"
 	"session_exporter/simulator"
 )
@@ -49,13 +48,7 @@ func newWorld(t *testing.T, logger *slog.Logger) *world {
 		registry: prometheus.NewRegistry(),
 		sites:    make(map[string]*site),
 	}
-	probers := probe.NewFactoryOver(w.dial)
-	w.exporter = &exporter{
-		file:    filepath.Join(w.dir, "session_exporter.yml"),
-		logger:  logger,
-		probers: probers,
-		watch:   collector.New(probers.Credentials, logger),
-	}
+	w.exporter = newExporter(filepath.Join(w.dir, "session_exporter.yml"), probe.NewFactoryOver(w.dial), logger)
 	w.registry.MustRegister(w.watch)
 	server := &http.Server{Handler: http.HandlerFunc(w.route), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	var serving sync.WaitGroup

@@ -11,6 +11,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -159,7 +160,7 @@ func TestReferenceStates(t *testing.T) {
 
 func TestReferenceCodes(t *testing.T) {
 	page := referencePage(t)
-	for _, code := range probe.SpecOf("hcx").Codes {
+	for _, code := range probe.SpecFor(&config.Endpoint{Settings: config.Settings{API: "hcx"}}).Codes {
 		if !strings.Contains(page, "`"+code+"`") {
 			t.Errorf("error code %s is not documented", code)
 		}

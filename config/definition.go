@@ -3,7 +3,6 @@ package config
 // Definition is a session API that the configuration describes: an entry of
 // `apis:`. It is complete and checked, and its expressions are compiled.
 type Definition struct {
-	Name string
 	// API is what the rest of the configuration has to know of it.
 	API API
 	// YAML is the entry as it was understood. Two with the same text are the same

@@ -108,10 +108,14 @@ func (l *loader) checkHeaderName(key, name string) {
 	}
 }
 
+func (l *loader) checkHeaderValue(key, value string) {
+	if !httpguts.ValidHeaderFieldValue(value) {
+		l.add(key, "has a line break or another character that no HTTP header can carry")
+	}
+}
+
 func checkHeaderValues[S ~string](l *loader, key string, values []S) {
 	for i, value := range values {
-		if !httpguts.ValidHeaderFieldValue(string(value)) {
-			l.add(index(key, i), "has a line break or another character that no HTTP header can carry")
-		}
+		l.checkHeaderValue(index(key, i), string(value))
 	}
 }

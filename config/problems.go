@@ -69,8 +69,13 @@ func (c *collected) add(key, format string, args ...any) {
 }
 
 func (c *collected) addAt(line int, key, format string, args ...any) {
+	c.addPosition(key, position{line: line}, fmt.Sprintf(format, args...))
+}
+
+// addPosition reports a problem at a place inside of a value.
+func (c *collected) addPosition(key string, at position, text string) {
 	c.wrong[key] = true
-	c.problems = append(c.problems, Problem{File: c.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, Problem{File: c.file, Line: at.line, Column: at.column, Key: key, Text: text})
 }
 
 // needs reports that a block lacks a key, unless the block or what it has at

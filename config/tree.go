@@ -47,13 +47,11 @@ func (t *tree) read(node *yaml.Node, depth int, left *int) error {
 	t.text = ""
 	for i, content := range node.Content {
 		if node.Kind == yaml.MappingNode && i%2 == 0 {
-			if key := resolved(content); key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
+			key := resolved(content)
+			if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" || slices.Contains(t.keys, key.Value) {
 				return errTree
 			}
-			if slices.Contains(t.keys, resolved(content).Value) {
-				return errTree
-			}
-			t.keys = append(t.keys, resolved(content).Value)
+			t.keys = append(t.keys, key.Value)
 			continue
 		}
 		var item tree

@@ -40,16 +40,8 @@ func APIs() map[string]config.API {
 	return known
 }
 
-// SpecOf returns what never changes about the built-in API of that name, the zero
-// Spec when there is none.
-func SpecOf(name string) Spec {
-	if api, ok := apis[name]; ok {
-		return api.Spec()
-	}
-	return Spec{}
-}
-
-// SpecFor returns what never changes about an endpoint's API, built in or not.
+// SpecFor returns what never changes about an endpoint's API, built in or not,
+// the zero Spec when there is none of its name.
 func SpecFor(endpoint *config.Endpoint) Spec {
 	if api, ok := apiOf(endpoint); ok {
 		return api.Spec()

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -52,6 +53,14 @@ type exchange struct {
 // nothing on the first three.
 type Phases struct {
 	Resolve, Connect, TLS, Processing, Transfer time.Duration
+}
+
+// All yields the parts by their names, in the order in which they come.
+func (p Phases) All() iter.Seq2[string, time.Duration] {
+	return func(yield func(name string, took time.Duration) bool) {
+		_ = yield("resolve", p.Resolve) && yield("connect", p.Connect) && yield("tls", p.TLS) &&
+			yield("processing", p.Processing) && yield("transfer", p.Transfer)
+	}
 }
 
 // request is what prepare needs to know beside the call.

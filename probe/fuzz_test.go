@@ -81,7 +81,7 @@ func TestSpecs(t *testing.T) {
 		t.Errorf("%d APIs", len(known))
 	}
 	for name := range known {
-		spec := SpecOf(name)
+		spec := SpecFor(&config.Endpoint{Settings: config.Settings{API: name}})
 		if spec.SessionHeader != http.CanonicalHeaderKey(spec.SessionHeader) || len(spec.Auth) == 0 {
 			t.Errorf("%s: %+v", name, spec)
 		}
@@ -92,7 +92,7 @@ func TestSpecs(t *testing.T) {
 			}
 		}
 	}
-	if spec := SpecOf("soap"); spec.SessionHeader != "" {
+	if spec := SpecFor(&config.Endpoint{Settings: config.Settings{API: "soap"}}); spec.SessionHeader != "" {
 		t.Errorf("soap: %+v", spec)
 	}
 	if n := len(States()); n != 15 {

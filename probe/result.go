@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -60,6 +62,18 @@ type StepResult struct {
 	// Trace is set in a probe that found no valid session, where the step itself
 	// failed, and everywhere in one that was asked to: see WithTrace.
 	Trace *Trace
+}
+
+// Answered says in a few words what the answer was.
+func (s *StepResult) Answered() string {
+	switch {
+	case s.Status == 0:
+		return "no answer"
+	case s.Code != "":
+		return fmt.Sprintf("%d %s", s.Status, s.Code)
+	default:
+		return strconv.Itoa(s.Status)
+	}
 }
 
 // Last returns the last request that was sent to find something out, so no

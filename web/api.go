@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -98,38 +99,46 @@ type pastJSON struct {
 
 // list answers with the selected endpoints as JSON.
 func (o *server) list(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	selection, err := parseSelection(query)
-	limit, history := 0, 0
-	if err == nil {
-		limit, err = numberOf(query, "limit", 1<<31-1)
-	}
-	if err == nil {
-		history, err = numberOf(query, "history", maxHistory)
-	}
-	if err == nil && limit == 0 && selection.page > 1 {
-		err = errors.New("page goes with limit")
-	}
 	w.Header().Set("Content-Type", "application/json")
+	query, err := parseListQuery(r.URL.Query())
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // a client that went away needs no answer
 		return
 	}
 	all := o.Collector.Overviews()
-	selected := selection.of(all)
-	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: make(map[probe.State]int), Credentials: o.credentials()}
-	for _, state := range probe.States() {
-		head.States[state] = 0
+	selected := query.of(all)
+	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: countStates(all), Credentials: o.credentials()}
+	if query.limit > 0 {
+		// Bounded before it is multiplied: a page may be as far as numbers go.
+		before := min(query.page-1, len(selected)/query.limit+1) * query.limit
+		selected = selected[min(before, len(selected)):]
+		selected = selected[:min(query.limit, len(selected))]
 	}
-	for i := range all {
-		head.States[all[i].State]++
+	_ = o.writeList(w, &head, selected, query.history) // a client that went away needs no answer
+}
+
+// listQuery is what a request wants to know of which endpoints.
+type listQuery struct {
+	*selection
+	limit   int // endpoints of a page; 0 for one page of all
+	history int // results of each endpoint
+}
+
+func parseListQuery(values url.Values) (q listQuery, err error) {
+	if q.selection, err = parseSelection(values); err != nil {
+		return q, err
 	}
-	if limit > 0 {
-		first := min((selection.page-1)*limit, len(selected))
-		selected = selected[first:min(first+limit, len(selected))]
+	if q.limit, err = numberOf(values, "limit", math.MaxInt32); err != nil {
+		return q, err
 	}
-	_ = o.writeList(w, &head, selected, history)
+	if q.history, err = numberOf(values, "history", maxHistory); err != nil {
+		return q, err
+	}
+	if q.limit == 0 && q.page > 1 {
+		return q, errors.New("page goes with limit")
+	}
+	return q, nil
 }
 
 // writeList writes the head, and the endpoints a hundred at a time.
@@ -143,11 +152,7 @@ func (o *server) writeList(w io.Writer, head *listHead, selected []*collector.Ov
 	}
 	separator := "\n"
 	for part := range slices.Chunk(selected, pageLength) {
-		names := make([]string, len(part))
-		for i := range part {
-			names[i] = part[i].Endpoint.Name
-		}
-		for _, status := range o.Collector.Statuses(names...) {
+		for _, status := range o.statuses(part) {
 			text, err := json.Marshal(newEndpointJSON(&status, history))
 			if err != nil {
 				return err
@@ -177,7 +182,7 @@ func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
 		Name: e.Name, URL: e.URL.String(), API: e.API, Module: e.Module, Credential: e.Credential.Name, Labels: e.Labels,
 		Interval: e.Interval.Seconds(), Timeout: e.Timeout.Seconds(),
 		State: s.State, Since: utc(s.Since), Diagnosis: known(s.Result.Diagnosis), Advice: known(s.Result.Advice),
-		Verdict:   known(map[probe.Verdict]string{probe.Accepted: "accepted", probe.Refused: "refused"}[s.Verdict]),
+		Verdict:   known(verdictInWords(s.Verdict)),
 		VerdictAt: utc(s.VerdictAt), LastProbe: utc(s.LastProbe), LastSuccess: utc(s.LastSuccess),
 		Failures: s.ConsecutiveFailures, NextProbe: utc(s.Next), ResumeAt: utc(s.Result.ResumeAt),
 		Status: known(last.Status), Code: known(last.Code), OperationID: known(last.OpID),
@@ -204,13 +209,13 @@ func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
 }
 
 func newPastJSON(p collector.Past) pastJSON {
+	phases := make(map[string]float64)
+	for name, took := range p.Phases.All() {
+		phases[name] = took.Seconds()
+	}
 	return pastJSON{
-		Time: p.Start.UTC(), State: p.State, Duration: p.Duration.Seconds(),
+		Time: p.Start.UTC(), State: p.State, Duration: p.Duration.Seconds(), Phases: phases,
 		Status: known(p.Status), Code: known(p.Code), OperationID: known(p.OpID),
-		Phases: map[string]float64{
-			"resolve": p.Phases.Resolve.Seconds(), "connect": p.Phases.Connect.Seconds(), "tls": p.Phases.TLS.Seconds(),
-			"processing": p.Phases.Processing.Seconds(), "transfer": p.Phases.Transfer.Seconds(),
-		},
 	}
 }
 

@@ -103,6 +103,7 @@ func TestJSONSelection(t *testing.T) {
 		{"sort=name&limit=10&page=3", 10, "endpoint-00020"},
 		{"sort=name&limit=100&page=3", 50, "endpoint-00200"},
 		{"limit=100&page=4", 0, ""},
+		{"limit=2&page=4611686018427387905", 0, ""}, // 2^62 pages of 2
 		{"q=none", 0, ""},
 	} {
 		answer := decoded(t, ask(handler, http.MethodGet, "/api/v1/endpoints?"+tc.query).Body.String())

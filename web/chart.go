@@ -37,12 +37,8 @@ func newStrip(history []collector.Past, length int) strip {
 	history = history[max(0, len(history)-length):]
 	s := strip{Width: length*cellWidth - 1, Height: stripHeight}
 	paths := make(map[string]*strings.Builder)
-	valid := 0
 	for i, past := range history {
 		kind := viewOf(past.State).Kind
-		if past.State == probe.Valid {
-			valid++
-		}
 		path, begun := paths[kind]
 		if !begun {
 			path = &strings.Builder{}
@@ -63,8 +59,19 @@ func newStrip(history []collector.Past, length int) strip {
 		}
 		s.Layers = append(s.Layers, layer{"none", path.String()})
 	}
-	s.Text = fmt.Sprintf("%d of %d valid", valid, len(history))
+	s.Text = validOf(history)
 	return s
+}
+
+// validOf says how many results are valid.
+func validOf(history []collector.Past) string {
+	valid := 0
+	for _, past := range history {
+		if past.State == probe.Valid {
+			valid++
+		}
+	}
+	return fmt.Sprintf("%d of %d valid", valid, len(history))
 }
 
 // kinds in the order in which they are drawn.
@@ -80,13 +87,8 @@ type spark struct {
 func newSpark(history []collector.Past) spark {
 	history = history[max(0, len(history)-stripLength):]
 	s := spark{Width: sparkWidth, Height: sparkHeight}
-	highest, lowest := time.Duration(0), time.Duration(math.MaxInt64)
-	for _, past := range history {
-		if sent(past) {
-			highest, lowest = max(highest, past.Duration), min(lowest, past.Duration)
-		}
-	}
-	if highest == 0 {
+	shortest, longest := extremes(history)
+	if longest == 0 {
 		return s
 	}
 	var path strings.Builder
@@ -101,20 +103,32 @@ func newSpark(history []collector.Past) spark {
 			command, drawing = 'M', true
 		}
 		x := float64(stripLength-len(history)+i)*(sparkWidth-2)/(stripLength-1) + 1
-		y := (sparkHeight-1)*(1-float64(past.Duration)/float64(highest)) + 0.5
+		y := (sparkHeight-1)*(1-float64(past.Duration)/float64(longest)) + 0.5
 		fmt.Fprintf(&path, "%c%.1f %.1f", command, x, y)
 		if command == 'M' {
 			fmt.Fprintf(&path, "h0.01") // a lone point shows too
 		}
 	}
 	s.Path = path.String()
-	s.Text = fmt.Sprintf("latency from %s to %s", latency(lowest), latency(highest))
+	s.Text = fmt.Sprintf("latency from %s to %s", latency(shortest), latency(longest))
 	return s
 }
 
 // sent reports whether a probe sent something: what is withheld takes no time.
 func sent(past collector.Past) bool {
 	return past.Status != 0 || past.Phases != probe.Phases{} || past.Duration > time.Millisecond
+}
+
+// extremes are how long the probes took that sent something; longest is zero when
+// none did.
+func extremes(history []collector.Past) (shortest, longest time.Duration) {
+	shortest = math.MaxInt64
+	for _, past := range history {
+		if sent(past) {
+			shortest, longest = min(shortest, past.Duration), max(longest, past.Duration)
+		}
+	}
+	return shortest, longest
 }
 
 // chart is the latency of each of the last results, as bars. Its scale is
@@ -146,12 +160,7 @@ const (
 )
 
 func newChart(history []collector.Past, now time.Time) *chart {
-	longest, shortest := time.Duration(0), time.Duration(math.MaxInt64)
-	for _, past := range history {
-		if sent(past) {
-			longest, shortest = max(longest, past.Duration), min(shortest, past.Duration)
-		}
-	}
+	shortest, longest := extremes(history)
 	if longest == 0 {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -47,22 +46,13 @@ func inWords(r *probe.Result) string {
 
 func stepInWords(step *probe.StepResult) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s %s\n  %s in %s", step.Step, step.Method, step.URL, answered(step), latency(step.Duration))
+	fmt.Fprintf(&b, "%s: %s %s\n  %s in %s", step.Step, step.Method, step.URL, step.Answered(), latency(step.Duration))
 	if step.OpID != "" {
 		fmt.Fprintf(&b, ", operation %s", step.OpID)
 	}
 	b.WriteString("\n")
-	for _, phase := range []struct {
-		name string
-		took time.Duration
-	}{
-		{"resolve", step.Phases.Resolve},
-		{"connect", step.Phases.Connect},
-		{"tls", step.Phases.TLS},
-		{"processing", step.Phases.Processing},
-		{"transfer", step.Phases.Transfer},
-	} {
-		fmt.Fprintf(&b, "  %-10s %s\n", phase.name, latency(phase.took))
+	for name, took := range step.Phases.All() {
+		fmt.Fprintf(&b, "  %-10s %s\n", name, latency(took))
 	}
 	if step.Trace == nil {
 		return b.String()
@@ -80,16 +70,4 @@ func stepInWords(step *probe.StepResult) string {
 		fmt.Fprintf(&b, "  ! %s\n", step.Trace.Failure)
 	}
 	return b.String()
-}
-
-// answered says what a request was answered.
-func answered(step *probe.StepResult) string {
-	switch {
-	case step.Status == 0:
-		return "no answer"
-	case step.Code != "":
-		return fmt.Sprintf("%d %s", step.Status, step.Code)
-	default:
-		return fmt.Sprint(step.Status)
-	}
 }

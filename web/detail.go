@@ -25,8 +25,8 @@ func endpointLink(name string) string {
 
 // detailPage is what endpoint.html shows.
 type detailPage struct {
-	Notice string
-	endpointView
+	Notice        string
+	Name          string
 	State         stateView
 	Diagnosis     string
 	Advice        string
@@ -43,7 +43,7 @@ type detailPage struct {
 	Credential    string
 	Suspended     bool
 	CanResume     bool
-	Strip         strip
+	Valid         string // how many results are
 	Chart         *chart
 	Past          []pastView
 	FailureAt     moment
@@ -82,23 +82,23 @@ func (o *server) newDetailPage(s *collector.Status) *detailPage {
 	now := time.Now()
 	at := func(t time.Time) moment { return moment{t, now} }
 	p := &detailPage{
-		endpointView: (&selection{}).endpoint(s.Endpoint),
-		State:        viewOf(s.State),
-		Diagnosis:    diagnosis(s),
-		Advice:       s.Result.Advice,
-		Since:        at(s.Since),
-		LastProbe:    at(s.LastProbe),
-		Next:         at(s.Next),
-		LastSuccess:  at(s.LastSuccess),
-		Latency:      latencyOf(s),
-		Verdict:      map[probe.Verdict]string{probe.Accepted: "accepted", probe.Refused: "refused"}[s.Verdict],
-		VerdictAt:    at(s.VerdictAt),
-		Failures:     s.ConsecutiveFailures,
-		ResumeAt:     at(s.Result.ResumeAt),
-		Credential:   s.Endpoint.Credential.Name,
-		Strip:        newStrip(s.History, len(s.History)),
-		Chart:        newChart(s.History, now),
-		Failure:      s.Failure,
+		Name:        s.Endpoint.Name,
+		State:       viewOf(s.State),
+		Diagnosis:   diagnosis(s),
+		Advice:      s.Result.Advice,
+		Since:       at(s.Since),
+		LastProbe:   at(s.LastProbe),
+		Next:        at(s.Next),
+		LastSuccess: at(s.LastSuccess),
+		Latency:     latencyOf(s),
+		Verdict:     verdictInWords(s.Verdict),
+		VerdictAt:   at(s.VerdictAt),
+		Failures:    s.ConsecutiveFailures,
+		ResumeAt:    at(s.Result.ResumeAt),
+		Credential:  s.Endpoint.Credential.Name,
+		Valid:       validOf(s.History),
+		Chart:       newChart(s.History, now),
+		Failure:     s.Failure,
 	}
 	for _, credential := range o.Collector.Credentials() {
 		p.Suspended = p.Suspended || (credential.Name == p.Credential && credential.Suspended)

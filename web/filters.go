@@ -60,6 +60,18 @@ func (s *selection) view(all []collector.Overview) *selectionView {
 	return v
 }
 
+// linked gives an endpoint's labels links that filter by them too.
+func (s *selection) linked(labels map[string]string) []labelView {
+	var views []labelView
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		link := s.link(func(s *selection) {
+			s.page, s.labels = 1, append(slices.Clone(s.labels), name+"="+labels[name])
+		})
+		views = append(views, labelView{name, labels[name], link})
+	}
+	return views
+}
+
 // choices are the labels of all endpoints, none when they are too many.
 func choices(all []collector.Overview) []choice {
 	type pair struct{ name, value string }
@@ -88,12 +100,10 @@ func choices(all []collector.Overview) []choice {
 // counts are of all endpoints, whatever is selected: the first is all of them, the
 // second those that fail.
 func (s *selection) counts(all []collector.Overview) []count {
-	numbers := make(map[probe.State]int)
-	failed := 0
-	for i := range all {
-		numbers[all[i].State]++
-		if isFailing(all[i].State) {
-			failed++
+	numbers, failed := countStates(all), 0
+	for state, number := range numbers {
+		if isFailing(state) {
+			failed += number
 		}
 	}
 	counts := []count{s.count("all", "", len(all)), s.count(failing, failing, failed)}
@@ -105,6 +115,18 @@ func (s *selection) counts(all []collector.Overview) []count {
 		}
 	}
 	return counts
+}
+
+// countStates says of every state how many endpoints are in it.
+func countStates(all []collector.Overview) map[probe.State]int {
+	numbers := make(map[probe.State]int)
+	for _, state := range probe.States() {
+		numbers[state] = 0
+	}
+	for i := range all {
+		numbers[all[i].State]++
+	}
+	return numbers
 }
 
 func (s *selection) count(text, state string, number int) count {

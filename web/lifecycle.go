@@ -106,17 +106,18 @@ func isBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Acc
 // relative, as all links are, and made here: a form cannot lead elsewhere.
 func goBack(w http.ResponseWriter, r *http.Request, done string) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	to := "../?"
-	values, err := url.ParseQuery(r.PostFormValue("back"))
-	if err != nil {
-		values = url.Values{}
-	}
+	to, values := "../", url.Values{}
 	if name := r.FormValue("endpoint"); name != "" {
-		to, values = "../"+endpointLink(name), url.Values{}
-		to += map[bool]string{true: "&", false: "?"}[strings.Contains(to, "?")]
+		to += endpointLink(name)
+	} else if back, err := url.ParseQuery(r.PostFormValue("back")); err == nil {
+		values = back
 	}
 	values.Set("done", done)
-	w.Header().Set("Location", to+values.Encode())
+	separator := "?"
+	if strings.Contains(to, separator) { // a name that is in the query
+		separator = "&"
+	}
+	w.Header().Set("Location", to+separator+values.Encode())
 	w.WriteHeader(http.StatusSeeOther)
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"session_exporter/collector"
-	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -49,7 +48,9 @@ type suspended struct {
 
 // row is one endpoint.
 type row struct {
-	endpointView
+	Name, Link string
+	Labels     []labelView
+
 	State     stateView
 	Diagnosis string
 	Since     moment
@@ -59,12 +60,6 @@ type row struct {
 	Strip     strip
 	Spark     spark
 	Ends      []end
-}
-
-// endpointView is what the configuration says of an endpoint.
-type endpointView struct {
-	Name, Link, API, URL string
-	Labels               []labelView
 }
 
 // end is when something stops being good.
@@ -98,11 +93,7 @@ func (o *server) newOverviewPage(s *selection) *overviewPage {
 	shown := selected[first:min(first+pageLength, len(selected))]
 
 	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: s.view(all), Counts: s.counts(all), Columns: s.columns()}
-	names := make([]string, len(shown))
-	for i := range shown {
-		names[i] = shown[i].Endpoint.Name
-	}
-	for _, status := range o.Collector.Statuses(names...) {
+	for _, status := range o.statuses(shown) {
 		p.Rows = append(p.Rows, s.row(&status, now))
 	}
 	p.Suspended = o.suspended(all, now)
@@ -119,30 +110,30 @@ func (o *server) newOverviewPage(s *selection) *overviewPage {
 	return p
 }
 
-func (s *selection) row(status *collector.Status, now time.Time) row {
-	return row{
-		endpointView: s.endpoint(status.Endpoint),
-		State:        viewOf(status.State),
-		Diagnosis:    diagnosis(status),
-		Since:        moment{status.Since, now},
-		LastProbe:    moment{status.LastProbe, now},
-		Next:         moment{status.Next, now},
-		Latency:      latencyOf(status),
-		Strip:        newStrip(status.History, stripLength),
-		Spark:        newSpark(status.History),
-		Ends:         nearEnds(status, now),
+// statuses returns all that is known of some endpoints.
+func (o *server) statuses(some []*collector.Overview) []collector.Status {
+	names := make([]string, len(some))
+	for i := range some {
+		names[i] = some[i].Endpoint.Name
 	}
+	return o.Collector.Statuses(names...)
 }
 
-func (s *selection) endpoint(e *config.Endpoint) endpointView {
-	v := endpointView{Name: e.Name, Link: "./" + endpointLink(e.Name), API: e.API, URL: e.URL.String()}
-	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
-		link := s.link(func(s *selection) {
-			s.page, s.labels = 1, append(slices.Clone(s.labels), name+"="+e.Labels[name])
-		})
-		v.Labels = append(v.Labels, labelView{name, e.Labels[name], link})
+func (s *selection) row(status *collector.Status, now time.Time) row {
+	return row{
+		Name:      status.Endpoint.Name,
+		Link:      "./" + endpointLink(status.Endpoint.Name),
+		Labels:    s.linked(status.Endpoint.Labels),
+		State:     viewOf(status.State),
+		Diagnosis: diagnosis(status),
+		Since:     moment{status.Since, now},
+		LastProbe: moment{status.LastProbe, now},
+		Next:      moment{status.Next, now},
+		Latency:   latencyOf(status),
+		Strip:     newStrip(status.History, stripLength),
+		Spark:     newSpark(status.History),
+		Ends:      nearEnds(status, now),
 	}
-	return v
 }
 
 func diagnosis(status *collector.Status) string {

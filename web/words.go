@@ -63,6 +63,18 @@ func viewOf(state probe.State) stateView {
 	}
 }
 
+// verdictInWords is empty while there was no conclusive one.
+func verdictInWords(verdict probe.Verdict) string {
+	switch verdict {
+	case probe.Accepted:
+		return "accepted"
+	case probe.Refused:
+		return "refused"
+	default:
+		return ""
+	}
+}
+
 // moment is a time as seen from now.
 type moment struct{ at, now time.Time }
 
