@@ -97,7 +97,10 @@ func TestAdjustedClock(t *testing.T) {
 			waiting := s.queue[0]
 			waiting.due = adjusted(t, time.Now(), tc.by)
 			s.queue, s.inFlight = s.queue[:0], 1
-			s.probe(t.Context(), waiting)
+			if err := waiting.target.probe(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s.finish(waiting)
 			if skipped := valueOf(t, c.metrics.skipped); skipped != 0 {
 				t.Errorf("%v skipped", skipped)
 			}

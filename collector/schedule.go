@@ -21,6 +21,10 @@ const wakeWindow = 100 * time.Millisecond
 // out.
 const spareSlots = 16
 
+// maxIdle is how many goroutines wait for the next probe. Each has a stack that
+// has grown to what a probe needs, which takes a new one a tenth of the probe's CPU.
+const maxIdle = 256
+
 // never is when to wake where only the end of a probe can change anything:
 // nothing waits, or what is due has no slot.
 const never = 100 * 365 * 24 * time.Hour
@@ -38,12 +42,14 @@ type schedule struct {
 	slots    int                          // how many probes may be in flight
 	most     int                          // how many slots there may be; 0 for no bound
 	inFlight int
+	idle     int           // goroutines that wait for a probe in next, or are about to
+	next     chan entry    // hands one of them a probe
 	wakeAt   time.Time     // when run wakes next by itself
 	wake     chan struct{} // wakes it earlier; has room for one
 }
 
 func newSchedule(metrics *ownMetrics) *schedule {
-	return &schedule{metrics: metrics, slots: spareSlots, wake: make(chan struct{}, 1)}
+	return &schedule{metrics: metrics, slots: spareSlots, next: make(chan entry), wake: make(chan struct{}, 1)}
 }
 
 // set makes these the endpoints that are probed. Those that were before keep
@@ -142,7 +148,12 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 		}
 		s.inFlight++
 		s.metrics.delay.Observe(now.Sub(next.due).Seconds())
-		go s.probe(ctx, next)
+		select {
+		case s.next <- next:
+			s.idle--
+		default:
+			go s.work(ctx, next)
+		}
 	}
 	s.wakeAt = now.Add(never)
 	if len(s.queue) > 0 && s.queue[0].due.After(now) {
@@ -151,17 +162,34 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 	return s.wakeAt
 }
 
-// probe runs one probe and puts the endpoint back into the queue, at its next
-// time, unless a reload removed it. Times that passed meanwhile are skipped.
-func (s *schedule) probe(ctx context.Context, e entry) {
-	_ = e.target.probe(ctx) // it fails only when we are stopping
+// work runs one probe after the other, until ctx is cancelled or others enough wait
+// for the next.
+func (s *schedule) work(ctx context.Context, e entry) {
+	for waits := true; waits; {
+		_ = e.target.probe(ctx) // it fails only when we are stopping
+		if waits = s.finish(e); waits {
+			select {
+			case e = <-s.next:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
 
+// finish puts an endpoint whose probe has ended back into the queue, at its next
+// time, unless a reload removed it. Times that passed meanwhile are skipped. It
+// reports whether who made the probe is to wait for another.
+func (s *schedule) finish(e entry) (waits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inFlight--
+	if waits = s.idle < maxIdle; waits {
+		s.idle++
+	}
 	endpoint, stays := s.current[e.target]
 	if !stays {
-		return
+		return waits
 	}
 	next := nextDue(endpoint.Name, endpoint.Interval, time.Now())
 	// Rounded, for the wall clock that slots are pinned to may be adjusted.
@@ -171,6 +199,7 @@ func (s *schedule) probe(ctx context.Context, e entry) {
 	if next.Before(s.wakeAt) {
 		s.signal()
 	}
+	return waits
 }
 
 // signal wakes run. The caller holds mu.
