@@ -26,6 +26,12 @@ const maxDial = 30 * time.Second
 // userAgent tells the appliance's administrators who asks.
 var userAgent = "session_exporter/" + version.Version
 
+// The values of headers that all requests have, which share them.
+var (
+	userAgents = []string{userAgent}
+	acceptJSON = []string{"application/json"}
+)
+
 // client sends requests for all endpoints that share connection settings. It
 // follows no redirect: it has a transport and no http.Client around it.
 type client struct {

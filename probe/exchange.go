@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"session_exporter/config"
@@ -46,7 +47,8 @@ type exchange struct {
 	err      error           // transport failure, or the body could not be read to its end
 	unsent   bool            // err kept the request from being sent
 	answer   Answer
-	tooLarge bool // the body has more than MaxBody bytes
+	body     *bytes.Buffer // has the answer's
+	tooLarge bool          // the body has more than MaxBody bytes
 }
 
 // Phases are the parts of an exchange's duration. A kept connection spends
@@ -91,11 +93,11 @@ func (c *client) prepare(r request) (*exchange, *http.Request) {
 	}
 	x.header, x.secrets = header, secrets
 	req := &http.Request{Method: r.call.Method, URL: target, Host: target.Host, Header: header, Close: r.last}
-	if r.call.Body != nil {
-		req.ContentLength = int64(len(r.call.Body))
+	if body := r.call.Body; body != nil {
+		req.ContentLength = int64(len(body))
 		// For a kept connection that turns out to be closed before anything
 		// was written to it.
-		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.call.Body)), nil }
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		req.Body, _ = req.GetBody()
 	}
 	return x, req
@@ -143,8 +145,8 @@ func (c *client) header(r request) (http.Header, []config.Secret, error) {
 	for _, more := range r.proof.also {
 		header[more.header] = []string{more.value.Reveal()}
 	}
-	header["User-Agent"] = []string{userAgent}
-	header["Accept"] = []string{"application/json"}
+	header["User-Agent"] = userAgents
+	header["Accept"] = acceptJSON
 	if r.call.Body != nil {
 		header["Content-Type"] = []string{cmp.Or(r.call.ContentType, "application/json")}
 	}
@@ -168,15 +170,31 @@ func (x *exchange) read(response *http.Response) {
 	if response.StatusCode < 200 {
 		return // 101: what follows is no body but the connection, which ctx does not bound
 	}
-	var body bytes.Buffer
+	x.body = bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // it holds nothing else
 	if n := response.ContentLength; n > 0 && n <= MaxBody {
-		body.Grow(int(n) + bytes.MinRead)
+		x.body.Grow(int(n) + bytes.MinRead)
 	}
-	_, x.err = body.ReadFrom(io.LimitReader(response.Body, MaxBody+1))
-	x.answer.Body = body.Bytes()
-	if body.Len() > MaxBody {
+	_, x.err = x.body.ReadFrom(io.LimitReader(response.Body, MaxBody+1))
+	x.answer.Body = x.body.Bytes()
+	if x.body.Len() > MaxBody {
 		x.tooLarge, x.answer.Body, x.err = true, nil, nil
 	}
+}
+
+// bodies are buffers for answers' bodies.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKeptBody is how large a buffer may be that is kept for the next answer.
+const maxKeptBody = 16 << 10
+
+// forget gives up the answer, for a finding may stand for long.
+func (x *exchange) forget() {
+	x.answer.Header, x.answer.Body = nil, nil
+	if x.body != nil && x.body.Cap() <= maxKeptBody {
+		x.body.Reset()
+		bodies.Put(x.body)
+	}
+	x.body = nil
 }
 
 // skew returns the appliance's clock minus ours. Its clock is taken to have

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"session_exporter/config"
@@ -305,7 +304,7 @@ func (p *Prober) request(step Step, call Call, proof proof) request {
 // attempt prepares a request. It is safe for concurrent use.
 func (p *Prober) attempt(asked request) *attempt {
 	x, req := p.client.prepare(asked)
-	a := &attempt{x: x, proof: asked.proof, last: asked.last}
+	a, step := &attempt{x: x, proof: asked.proof, last: asked.last}, asked.step
 	if req == nil {
 		return a
 	}
@@ -314,7 +313,7 @@ func (p *Prober) attempt(asked request) *attempt {
 		if x.err != nil || x.tooLarge {
 			return Reading{}
 		}
-		reading := p.api.Read(asked.step, x.answer)
+		reading := p.api.Read(step, x.answer)
 		if !headerSafe(reading.Token) {
 			return Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
 		}
@@ -361,7 +360,7 @@ func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 	}
 	state := classify(x, reading, p.endpoint.Auth)
 	p.noteExpiry(x.step, state, reading.Expiry)
-	mask := p.maskOf(slices.Concat(a.proof.secrets, x.secrets, parts(reading.Token), []config.Secret{reading.Token, p.credential.lastRead().secret}))
+	mask := p.maskOf(a, reading.Token)
 	reading.mask(mask, p.credential.Username)
 	reading.clean()
 	if !x.unsent {
@@ -388,6 +387,6 @@ func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 	if x.err != nil {
 		found.failure = clean(mask.texts.Replace(cause(x.err).Error()), maxMessage)
 	}
-	x.answer.Header, x.answer.Body = nil, nil // a finding may stand for long
+	x.forget()
 	return found
 }

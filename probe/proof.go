@@ -89,11 +89,17 @@ func (m *masker) Replace(text string) string {
 	return strings.NewReplacer(replacements...).Replace(text)
 }
 
-// maskOf returns the mask of secrets. It is kept: from probe to probe they are
-// the same, and a mask costs more to make than a probe.
-func (p *Prober) maskOf(secrets []config.Secret) *mask {
+// maskOf returns the mask of the secrets in an exchange that gave a token, or none.
+// It is kept: from probe to probe they are the same.
+func (p *Prober) maskOf(a *attempt, token config.Secret) *mask {
+	var few [8]config.Secret
+	secrets := append(append(few[:0], a.proof.secrets...), a.x.secrets...)
+	if !token.IsZero() {
+		secrets = append(append(secrets, token), parts(token)...)
+	}
+	secrets = append(secrets, p.credential.lastRead().secret)
 	if p.mask.texts == nil || !slices.EqualFunc(p.mask.secrets, secrets, config.Secret.Equal) {
-		p.mask = mask{secrets, newMasker(secrets, maskable), newMasker(secrets, maskableInName)}
+		p.mask = mask{slices.Clone(secrets), newMasker(secrets, maskable), newMasker(secrets, maskableInName)}
 	}
 	return &p.mask
 }
