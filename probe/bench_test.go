@@ -159,7 +159,12 @@ func BenchmarkProbe(b *testing.B) {
 				p := newProber(b, e)
 				measure(b, func() { probeValid(b, p) })
 			})
-			b.Run(api+"/"+c.name+"/flat-out", func(b *testing.B) { flatOut(b, e) })
+			b.Run(api+"/"+c.name+"/flat-out", func(b *testing.B) {
+				flatOut(b, func() func() {
+					p := newProber(b, e)
+					return func() { probeValid(b, p) }
+				})
+			})
 		}
 	}
 }
@@ -172,25 +177,26 @@ func probeValid(b *testing.B, p *Prober) {
 }
 
 // flatOut keeps all processors busy, which takes fewer wake-ups for a probe than
-// one after the other.
-func flatOut(b *testing.B, e *config.Endpoint) {
+// one after the other. Each of those who do it side by side gets an operation of
+// its own.
+func flatOut(b *testing.B, newOperation func() func()) {
 	b.Helper()
 	b.ReportAllocs()
 	b.SetParallelism(16)
-	probers := make(chan *Prober, 16*runtime.GOMAXPROCS(0))
-	for range cap(probers) {
-		p := newProber(b, e)
-		probeValid(b, p) // connects
-		probers <- p
+	operations := make(chan func(), 16*runtime.GOMAXPROCS(0))
+	for range cap(operations) {
+		operation := newOperation()
+		operation() // connects
+		operations <- operation
 	}
 	b.ResetTimer()
 	before := cpuTime(b)
 	b.RunParallel(func(pb *testing.PB) {
-		p := <-probers
+		operation := <-operations
 		for pb.Next() {
-			probeValid(b, p)
+			operation()
 		}
-		probers <- p
+		operations <- operation
 	})
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }
@@ -272,25 +278,45 @@ func BenchmarkRead(b *testing.B) {
 
 func BenchmarkBare(b *testing.B) {
 	server := startServer(b)
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM([]byte(server.CA))
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	b.Cleanup(client.CloseIdleConnections)
-	for _, c := range []struct {
-		api, path string
-		body      func() any
+	for _, api := range []struct {
+		name, path string
+		body       func() any
 	}{
 		{"hcx", "/api/admin/v1/sessions", func() any { return new(hcxBody) }},
 		{"dr", "/session", func() any { return new(drBody) }},
 	} {
-		b.Run(c.api, func(b *testing.B) {
-			measure(b, func() {
-				if err := bareProbe(client, at("127.0.0.1", server.Keeping).String()+c.path, c.body()); err != nil {
-					b.Fatal(err)
+		for _, c := range []struct {
+			name string
+			port string
+			with func(t *http.Transport)
+		}{
+			{"kept", server.Keeping, func(*http.Transport) {}},
+			{"resumed", server.Closing, func(t *http.Transport) { t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0) }},
+			{"fresh", server.Keeping, func(t *http.Transport) { t.DisableKeepAlives = true }},
+		} {
+			newOperation := func() func() {
+				client := newBareClient(b, server.CA, c.with)
+				address := at("127.0.0.1", c.port).String() + api.path
+				return func() {
+					if err := bareProbe(client, address, api.body()); err != nil {
+						b.Error(err)
+					}
 				}
-			})
-		})
+			}
+			b.Run(api.name+"/"+c.name, func(b *testing.B) { measure(b, newOperation()) })
+			b.Run(api.name+"/"+c.name+"/flat-out", func(b *testing.B) { flatOut(b, newOperation) })
+		}
 	}
+}
+
+func newBareClient(b *testing.B, ca string, with func(*http.Transport)) *http.Client {
+	b.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(ca))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	with(transport)
+	b.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
 }
 
 func bareProbe(client *http.Client, address string, into any) error {
