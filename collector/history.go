@@ -1,15 +1,14 @@
 package collector
 
 import (
-	"math"
+	"encoding/binary"
 	"slices"
 	"time"
 
 	"session_exporter/probe"
 )
 
-// historyLength is how many results of an endpoint are kept. Full, they take
-// 7 KiB, and 100 bytes more for each that an appliance gave an operation id.
+// historyLength is how many results of an endpoint are kept.
 const historyLength = 100
 
 // Past is a probe of the past.
@@ -23,82 +22,78 @@ type Past struct {
 	Phases   probe.Phases
 }
 
-// history keeps the last results of an endpoint. It grows as they come: most of
-// what it may take is never needed where endpoints come and go.
+// history keeps the last results of an endpoint, each in some 30 bytes and the
+// texts that the appliance gave. They are encoded: there may be millions, which
+// are hardly ever looked at, and what has no pointers costs a garbage collection
+// nothing. It grows as they come: most of what it may take is never needed where
+// endpoints come and go.
 type history struct {
-	ring []past
-	next int // where the oldest is, once ring is full
+	results []byte // the oldest first
+	length  int
 }
-
-// past is a Past as small as it gets: there may be millions.
-type past struct {
-	start    int64 // Unix time in microseconds
-	duration micros
-	phases   [5]micros
-	status   uint16
-	state    uint8 // index in probe.States
-	code     string
-	opID     string
-}
-
-// micros is a duration of up to an hour, in microseconds.
-type micros uint32
-
-func toMicros(d time.Duration) micros {
-	return micros(min(max(d.Microseconds(), 0), math.MaxUint32))
-}
-
-func (m micros) duration() time.Duration { return time.Duration(m) * time.Microsecond }
 
 func (h *history) add(r *probe.Result) {
+	if h.length == historyLength {
+		oldest := encodedPast{h.results}
+		oldest.next()
+		h.results = slices.Delete(h.results, 0, len(h.results)-len(oldest.data))
+		h.length--
+	}
+	h.length++
 	last, _ := r.Last()
-	p := past{
-		start:    r.Start.UnixMicro(),
-		duration: toMicros(r.Duration),
-		phases: [5]micros{
-			toMicros(last.Phases.Resolve), toMicros(last.Phases.Connect), toMicros(last.Phases.TLS),
-			toMicros(last.Phases.Processing), toMicros(last.Phases.Transfer),
-		},
-		status: uint16(min(max(last.Status, 0), math.MaxUint16)),
-		code:   last.Code,
-		opID:   last.OpID,
+	p := last.Phases
+	for _, number := range []int64{
+		r.Start.UnixMicro(), r.Duration.Microseconds(), int64(slices.Index(states, r.State)), int64(last.Status),
+		p.Resolve.Microseconds(), p.Connect.Microseconds(), p.TLS.Microseconds(), p.Processing.Microseconds(), p.Transfer.Microseconds(),
+	} {
+		h.results = binary.AppendVarint(h.results, number)
 	}
-	for i, state := range probe.States() {
-		if state == r.State {
-			p.state = uint8(i)
-		}
+	for _, text := range []string{last.Code, last.OpID} {
+		h.results = append(binary.AppendVarint(h.results, int64(len(text))), text...)
 	}
-	if len(h.ring) < historyLength {
-		if len(h.ring) == cap(h.ring) { // by no more than it will ever need
-			h.ring = slices.Grow(h.ring, min(len(h.ring)+1, historyLength-len(h.ring)))
-		}
-		h.ring = append(h.ring, p)
-		return
-	}
-	h.ring[h.next] = p
-	h.next = (h.next + 1) % historyLength
 }
+
+// states are all there are, in an order that does not change.
+var states = probe.States()
 
 // all returns the results that are kept, the oldest first.
 func (h *history) all() []Past {
-	all := make([]Past, 0, len(h.ring))
-	for i := range h.ring {
-		all = append(all, h.ring[(h.next+i)%len(h.ring)].past())
+	all := make([]Past, 0, h.length)
+	for results := (encodedPast{h.results}); len(results.data) > 0; {
+		all = append(all, results.next())
 	}
 	return all
 }
 
-func (p past) past() Past {
+// encodedPast is results, the next of which comes first.
+type encodedPast struct{ data []byte }
+
+func (e *encodedPast) next() Past {
 	return Past{
-		Start:    time.UnixMicro(p.start),
-		Duration: p.duration.duration(),
-		State:    probe.States()[p.state],
-		Status:   int(p.status),
-		Code:     p.code,
-		OpID:     p.opID,
+		Start:    time.UnixMicro(e.number()),
+		Duration: e.duration(),
+		State:    states[e.number()],
+		Status:   int(e.number()),
 		Phases: probe.Phases{
-			Resolve: p.phases[0].duration(), Connect: p.phases[1].duration(), TLS: p.phases[2].duration(),
-			Processing: p.phases[3].duration(), Transfer: p.phases[4].duration(),
+			Resolve: e.duration(), Connect: e.duration(), TLS: e.duration(),
+			Processing: e.duration(), Transfer: e.duration(),
 		},
+		Code: e.text(),
+		OpID: e.text(),
 	}
+}
+
+func (e *encodedPast) number() int64 {
+	number, size := binary.Varint(e.data)
+	e.data = e.data[size:]
+	return number
+}
+
+func (e *encodedPast) duration() time.Duration { return time.Duration(e.number()) * time.Microsecond }
+
+func (e *encodedPast) text() string {
+	size := e.number()
+	text := string(e.data[:size])
+	e.data = e.data[size:]
+	return text
 }
