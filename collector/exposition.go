@@ -117,13 +117,6 @@ func (e *emitter) emitTime(t time.Time, labelValues ...string) {
 	}
 }
 
-func (e *emitter) emitHistogram(h prometheus.Histogram) {
-	var m dto.Metric
-	if h.Write(&m) == nil { // client_golang's has no way to fail
-		e.out.Histogram(m.Histogram)
-	}
-}
-
 // unixSeconds converts a time. Certificates without an end say that they end in
 // 9999, which UnixNano cannot.
 func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
@@ -193,23 +186,6 @@ func labelPair(name, value string) *dto.LabelPair {
 
 func sortLabels(labels []*dto.LabelPair) {
 	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
-}
-
-// histogram is what client_golang's histograms are.
-type histogram interface {
-	prometheus.Histogram
-	prometheus.ExemplarObserver
-}
-
-func newDurationHistogram() histogram {
-	//nolint:forcetypeassert // documented: its histograms take exemplars
-	return prometheus.NewHistogram(prometheus.HistogramOpts{
-		// From a kept connection on the same site to the default timeout.
-		Buckets:                         []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		NativeHistogramBucketFactor:     1.1,
-		NativeHistogramMaxBucketNumber:  50,
-		NativeHistogramMinResetDuration: time.Hour,
-	}).(histogram)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

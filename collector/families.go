@@ -61,7 +61,7 @@ func probeFamilies() []family {
 				e.emit(s.codes[code], code)
 			}
 		}},
-		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that were sent, login and renewal included.", read: func(s *state, e *emitter) { e.emitHistogram(s.duration) }},
+		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that were sent, login and renewal included.", read: func(s *state, e *emitter) { e.out.Histogram(s.duration.dto()) }},
 		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the parts of the last check that was sent. A kept connection spends nothing on resolve, connect and tls.", read: readPhases},
 		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last probe's last answer, 0 if there was none.", read: func(s *state, e *emitter) {
 			last, _ := s.result.Last()

@@ -34,7 +34,7 @@ type state struct {
 	logins, loginFailures, unanswered, logouts, logoutFailures, expirations float64
 	lifetime                                                                time.Duration
 
-	duration histogram // of probes that were sent; has its own lock
+	duration histogram // of probes that were sent
 
 	// These outlive the probe that found them, for the next may not come as
 	// far.
@@ -42,12 +42,14 @@ type state struct {
 	certificateExpiry time.Time
 }
 
-func newState(documented []string) state {
+// newState returns the state of an endpoint whose API documents error codes, and
+// has a name for the id of an operation.
+func newState(documented []string, operation string) state {
 	s := state{
 		version:  1,
 		result:   probe.Result{State: probe.Unknown},
 		codes:    make(map[string]float64, len(documented)),
-		duration: newDurationHistogram(),
+		duration: newHistogram(operation),
 	}
 	for _, code := range documented {
 		s.codes[code] = 0
@@ -63,6 +65,9 @@ func (s *state) record(r *probe.Result) {
 	}
 	s.result = *r
 	s.history.add(r)
+	if last, sent := r.Last(); sent {
+		s.duration.observe(r.Duration, last.OpID)
+	}
 	if r.State != probe.Valid && len(r.Steps) > 0 {
 		s.failure = r
 	}

@@ -20,7 +20,7 @@ func at(n int, state probe.State, steps ...probe.StepResult) probe.Result {
 var check = probe.StepResult{Step: probe.Check, Status: 200}
 
 func recorded(results ...probe.Result) state {
-	s := newState(nil)
+	s := newState(nil, "")
 	for i := range results {
 		s.record(&results[i])
 	}
@@ -187,7 +187,7 @@ func TestCodes(t *testing.T) {
 		{"after many more", append(codes("x", 1000), other), map[string]float64{"A": 0, "B": 0, "other": 983}, 21},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := newState(documented)
+			s := newState(documented, "")
 			for _, step := range tc.steps {
 				before := maps.Clone(s.codes)
 				result := at(0, probe.ServerError, step)

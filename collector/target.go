@@ -18,7 +18,6 @@ import (
 // lives as long as configurations name it, whatever else they say.
 type target struct {
 	name, api string
-	operation string // what the API calls the id of a request
 	logger    *slog.Logger
 	inFlight  prometheus.Gauge // counts probes that run, of all targets
 
@@ -41,16 +40,16 @@ type flight struct {
 }
 
 func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target {
+	spec := probe.SpecFor(endpoint)
 	return &target{
-		name:      endpoint.Name,
-		api:       endpoint.API,
-		operation: probe.SpecFor(endpoint).OperationID,
-		logger:    c.logger.With("endpoint", endpoint.Name, "api", endpoint.API),
-		inFlight:  c.metrics.inFlight,
-		turn:      make(chan struct{}, 1),
-		closed:    make(chan struct{}),
-		prober:    prober,
-		state:     newState(probe.SpecFor(endpoint).Codes),
+		name:     endpoint.Name,
+		api:      endpoint.API,
+		logger:   c.logger.With("endpoint", endpoint.Name, "api", endpoint.API),
+		inFlight: c.metrics.inFlight,
+		turn:     make(chan struct{}, 1),
+		closed:   make(chan struct{}),
+		prober:   prober,
+		state:    newState(spec.Codes, spec.OperationID),
 	}
 }
 
@@ -217,9 +216,6 @@ func (t *target) unended() error {
 }
 
 func (t *target) record(r *probe.Result) {
-	if last, sent := r.Last(); sent {
-		t.observe(r.Duration, last.OpID)
-	}
 	t.mu.Lock()
 	before := t.state.result.State
 	t.state.record(r)
@@ -237,17 +233,6 @@ func (t *target) wantsSecret() bool {
 	default:
 		return state.Verdict() == probe.Refused
 	}
-}
-
-// observe adds a probe's duration, with the API's own id of the operation as
-// an exemplar where it gave one.
-func (t *target) observe(duration time.Duration, operation string) {
-	name := t.operation
-	if operation == "" || name == "" {
-		t.state.duration.Observe(duration.Seconds())
-		return
-	}
-	t.state.duration.ObserveWithExemplar(duration.Seconds(), prometheus.Labels{name: operation})
 }
 
 // log tells a change of state, and each probe to those who debug.

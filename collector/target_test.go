@@ -25,7 +25,7 @@ func TestDurationOfProbesThatWereSent(t *testing.T) {
 		{"with an operation id", at(4, probe.Valid, probe.StepResult{Step: probe.Check, OpID: strings.Repeat("é", 65)}), 3},
 	} {
 		a.record(&tc.result)
-		if observed := valueOf(t, a.state.duration); observed != tc.observed {
+		if observed := float64(a.state.duration.dto().GetSampleCount()); observed != tc.observed {
 			t.Errorf("%s: %v observed, want %v", tc.name, observed, tc.observed)
 		}
 	}
