@@ -99,7 +99,12 @@ func (p *Prober) maskOf(a *attempt, token config.Secret) *mask {
 	}
 	secrets = append(secrets, p.credential.lastRead().secret)
 	if p.mask.texts == nil || !slices.EqualFunc(p.mask.secrets, secrets, config.Secret.Equal) {
-		p.mask = mask{slices.Clone(secrets), newMasker(secrets, maskable), newMasker(secrets, maskableInName)}
+		texts := newMasker(secrets, maskable)
+		names := texts
+		if texts.shortest < maskableInName {
+			names = newMasker(secrets, maskableInName)
+		}
+		p.mask = mask{slices.Clone(secrets), texts, names}
 	}
 	return &p.mask
 }
