@@ -42,6 +42,8 @@ test: tools browser
 	go test -race -timeout 20m ./...
 	go test -run '^TestHostile' .
 	$(GOLANGCI_LINT) run
+	go -C tools vet ./bench
+	go -C tools test ./bench
 	$(MAKE) servers
 	$(MAKE) deploy
 	$(MAKE) fuzz
