@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"math"
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,6 +25,13 @@ const spareSlots = 16
 // maxIdle is how many goroutines wait for the next probe. Each has a stack that
 // has grown to what a probe needs, which takes a new one a tenth of the probe's CPU.
 const maxIdle = 256
+
+// startsAtOnce is how many probes are started before everything else that can run
+// gets its turn. When many are due and each has to make a connection and log in, as
+// when we start or when a network comes back, they take all processors for a
+// while: if all were started, a scrape would wait behind every one of them for each
+// 10 ms that it runs, and half of them would time out for want of a processor.
+const startsAtOnce = 16
 
 // never is when to wake where only the end of a probe can change anything:
 // nothing waits, or what is due has no slot.
@@ -131,16 +139,25 @@ func (s *schedule) run(ctx context.Context) {
 		case <-timer.C:
 		case <-s.wake:
 		}
-		timer.Reset(time.Until(s.startDue(ctx)))
+		wait := time.Until(s.startDue(ctx))
+		for ; wait <= 0 && ctx.Err() == nil; wait = time.Until(s.startDue(ctx)) {
+			runtime.Gosched() // behind those that can run: see startsAtOnce
+		}
+		timer.Reset(wait)
 	}
 }
 
-// startDue starts what is due and has a slot. It returns when to look again.
+// startDue starts what is due and has a slot, but not too much of it. It returns when
+// to look again.
 func (s *schedule) startDue(ctx context.Context) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for len(s.queue) > 0 && !s.queue[0].due.After(now) && s.inFlight < s.slots {
+	for started := 0; len(s.queue) > 0 && !s.queue[0].due.After(now) && s.inFlight < s.slots; started++ {
+		if started == startsAtOnce {
+			s.wakeAt = now
+			return now
+		}
 		next := heap.Pop(&s.queue).(entry) //nolint:forcetypeassert // queue holds nothing else
 		if later := next.target.freshUntil(s.current[next.target].Interval); later.After(now) {
 			heap.Push(&s.queue, entry{next.target, later})
