@@ -28,17 +28,18 @@ func (c *connections) counting(dial DialFunc) DialFunc {
 			return nil, err
 		}
 		c.open.Add(1)
-		return &countedConn{Conn: conn, left: sync.OnceFunc(func() { c.open.Add(-1) })}, nil
+		return &countedConn{Conn: conn, open: &c.open}, nil
 	}
 }
 
-// countedConn is open until it is closed first.
+// countedConn counts as open until it is closed first.
 type countedConn struct {
 	net.Conn
-	left func()
+	open *atomic.Int64
+	left sync.Once
 }
 
 func (c *countedConn) Close() error {
-	defer c.left()
+	defer c.left.Do(func() { c.open.Add(-1) })
 	return c.Conn.Close()
 }
