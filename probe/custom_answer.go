@@ -2,7 +2,6 @@ package probe
 
 import (
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -258,16 +257,6 @@ func (c custom) describe(r *reader) {
 	if r.answer.ok() && r.step != Logout {
 		r.reading.Expiry = r.clock(c.Answer.Expiry)
 	}
-}
-
-// dateHeader is the clock of an answer whose body has none: the Date header
-// (RFC 9110, 6.6.1), which has whole seconds.
-func dateHeader(header http.Header) time.Time {
-	date, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		return time.Time{}
-	}
-	return unixMilli(float64(date.UnixMilli() + 500))
 }
 
 // identify reads who is logged in.

@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -34,6 +36,26 @@ func readJSON[Body any](answer Answer) (reading Reading, body Body) {
 		reading.Why = "its body is an HTML page instead of JSON"
 	}
 	return reading, body
+}
+
+// dateHeader is the clock of an answer whose body has none: the Date header
+// (RFC 9110, 6.6.1), which has whole seconds.
+func dateHeader(header http.Header) time.Time {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return unixMilli(float64(date.UnixMilli() + 500))
+}
+
+// unixMilli converts a server's clock, and gives the zero time for what no
+// clock shows: it may be decades off, but not at its own zero or beyond 2200.
+func unixMilli(ms float64) time.Time {
+	const year2200 = 7258118400000
+	if !(ms > 0 && ms < year2200) {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(ms))
 }
 
 // The lengths, in characters, at which texts from appliances are cut.
