@@ -65,28 +65,6 @@ const (
 	maxMessage = 256
 )
 
-// mask hides secrets in the texts in which an appliance may quote them. The name
-// that it was told is none, even where the password is the same.
-func (r *Reading) mask(m *mask, username string) {
-	for _, text := range []*string{&r.Why, &r.Code, &r.Message, &r.OperationID} {
-		*text = m.texts.Replace(*text)
-	}
-	id := r.Identity
-	if id == nil {
-		return
-	}
-	for _, name := range []*string{&id.Username, &id.Organization, &id.Enterprise, &id.Version} {
-		if *name != username {
-			*name = m.names.Replace(*name)
-		}
-	}
-	for _, names := range [][]string{id.Roles, id.Organizations} {
-		for i := range names {
-			names[i] = m.names.Replace(names[i])
-		}
-	}
-}
-
 // clean makes the texts of a reading fit for labels, logs and pages.
 func (r *Reading) clean() {
 	r.Why = clean(r.Why, maxMessage)

@@ -154,3 +154,8 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 func (f *finding) loggedOut() bool { return f.x.err == nil && f.x.answer.ok() }
 
 func (p *Prober) sessionProof() proof { return p.present(p.session.token) }
+
+// noLogout stands for a logout where the API has none.
+func noLogout() *finding {
+	return &finding{state: Valid, x: &exchange{step: Logout, answer: Answer{Status: http.StatusNoContent}}}
+}
