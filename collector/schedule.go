@@ -189,10 +189,11 @@ func (s *schedule) finish(e entry) (waits bool) {
 	}
 	endpoint, stays := s.current[e.target]
 	if !stays {
+		s.signal() // for who waits for its slot
 		return waits
 	}
 	next := nextDue(endpoint.Name, endpoint.Interval, time.Now())
-	// Rounded, for the wall clock that slots are pinned to may be adjusted.
+	// Rounded, for the wall clock that its times are pinned to may be adjusted.
 	passed := (next.Sub(e.due) + endpoint.Interval/2) / endpoint.Interval
 	s.metrics.skipped.Add(float64(max(passed-1, 0)))
 	heap.Push(&s.queue, entry{e.target, next})

@@ -199,6 +199,27 @@ func TestFreeSlotIsTaken(t *testing.T) {
 	})
 }
 
+// An endpoint that a reload removed gives its slot back, though it does not come
+// again itself: nobody else might ever wake who waits for that slot.
+func TestSlotOfARemovedEndpointIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone, next := newEndpoint("gone"), newEndpoint("next")
+		next.Interval = 5 * time.Second
+		j := newJournal(takes(10 * time.Second))
+		c := watch(t, newSettings(), idle)
+		c.Bound(1)
+		reload(t, c, j.prober, gone)
+		time.AfterFunc(time.Until(nextDue(gone.Name, gone.Interval, time.Now()))+time.Second, func() { reload(t, c, j.prober, next) })
+		runFor(t, c, 10*time.Minute)
+		if len(j.starts[gone.Name]) != 1 {
+			t.Errorf("%d probes of what was removed, want 1", len(j.starts[gone.Name]))
+		}
+		if probes := len(j.starts[next.Name]); probes < 30 { // each takes two intervals, and most of a third
+			t.Errorf("%d probes in ten minutes", probes)
+		}
+	})
+}
+
 func TestNothingToProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runFor(t, watch(t, newSettings(), idle), 10*time.Hour)
