@@ -135,8 +135,7 @@ func (c *Collector) start(ctx context.Context, w watched, at time.Time) <-chan e
 func (w watched) missed(start time.Time, within time.Duration) watched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	view := &target{name: w.name, api: w.api, state: w.state}
-	view.state.codes = maps.Clone(w.state.codes)
+	view := &target{name: w.name, api: w.api, state: w.state.copied()}
 	result := &view.state.result
 	result.State, result.Start, result.Duration = probe.Timeout, start, within
 	result.Diagnosis = fmt.Sprintf("The probe did not end within %s, which is how long was waited for it here. It goes on.", within.Round(time.Millisecond))

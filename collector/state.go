@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"session_exporter/probe"
@@ -55,6 +57,17 @@ func newState(documented []string, operation string) state {
 		s.codes[code] = 0
 	}
 	return s
+}
+
+// copied returns a state of its own: codes, history and duration are changed in
+// place.
+func (s *state) copied() state {
+	own := *s
+	own.codes = maps.Clone(s.codes)
+	own.history.results = slices.Clone(s.history.results)
+	own.duration.native = slices.Clone(s.duration.native)
+	own.duration.exemplars = slices.Clone(s.duration.exemplars)
+	return own
 }
 
 // record takes in what a probe found.
