@@ -105,7 +105,7 @@ func (r *reader) text(e *config.Expression) string {
 	}
 }
 
-// code is text, or a number as people write it.
+// codeText is text, or a number as people write it.
 func (r *reader) codeText(e *config.Expression) string {
 	switch value := r.eval(e).(type) {
 	case nil:

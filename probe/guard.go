@@ -94,8 +94,7 @@ func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), o
 	}
 }
 
-// tryAdmit gives leave, or what to wait for, or why not. Who is urgent does not
-// wait for others while the secret is trusted.
+// tryAdmit gives leave, or what to wait for, or why not.
 func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admitted *leave, wait <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -112,7 +111,7 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admi
 		return nil, nil, &suspension{refusals: g.refusals, until: g.until}
 	case now.Before(own.until):
 		return nil, nil, &suspension{until: own.until}
-	case !g.trusted && g.underWay > 0, g.trusted && !urgent && g.underWay >= max(g.settings.MaxRefusals, g.accepted.most()):
+	case g.crowded(urgent):
 		if g.freed == nil {
 			g.freed = make(chan struct{})
 		}
@@ -120,11 +119,21 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admi
 	}
 	g.underWay++
 	free := sync.OnceFunc(g.free)
-	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, beside: g.underWay, free: free, slow: time.AfterFunc(slowLogin, func() {
+	slow := time.AfterFunc(slowLogin, func() {
 		if !g.doubted() {
 			free()
 		}
-	})}, nil, nil
+	})
+	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, beside: g.underWay, free: free, slow: slow}, nil, nil
+}
+
+// crowded reports whether there are others to wait for. Who is urgent waits for
+// none while the secret is trusted. The caller holds mu.
+func (g *guard) crowded(urgent bool) bool {
+	if !g.trusted {
+		return g.underWay > 0
+	}
+	return !urgent && g.underWay >= max(g.settings.MaxRefusals, g.accepted.most())
 }
 
 // trusts reports whether the secret was accepted last.

@@ -206,6 +206,7 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 	if token, held := p.credential.oauth.held(leave.secret); held {
 		return token, nil // somebody else's, got while we waited
 	}
+	var refused *finding
 	for _, style := range p.credential.oauth.styles() {
 		r.Logins++
 		found := p.submit(ctx, r, p.credential.oauth.attempt(leave.secret, style), leave)
@@ -219,7 +220,7 @@ func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *fin
 		if found.state != CredentialsRejected || !leave.again() {
 			return config.Secret{}, found
 		}
-		withheld = found
+		refused = found
 	}
-	return config.Secret{}, withheld
+	return config.Secret{}, refused
 }

@@ -31,7 +31,7 @@ type Prober struct {
 	local    *Prober   // whose session a pairing's is in, nil where there is no pairing
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
-	open     *connections
+	open     *connections // all endpoints'
 	// lastAnswer is how long the answer to a secret took last.
 	lastAnswer time.Duration
 	traced     bool      // the probe that runs is to trace every step

@@ -73,16 +73,8 @@ func (p *Prober) term(at time.Time) int64 {
 // conclude classifies an exchange and takes it into the result.
 func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 	x := a.x
-	if x.step != Token {
-		p.certified = x.connectionBorn
-		switch {
-		case a.last:
-			p.certified = time.Time{}
-		case x.resumed && x.certified.IsZero():
-			p.certified = x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
-		case x.resumed:
-			p.certified = x.certified
-		}
+	if x.step != Token { // which has connections of its own
+		p.certified = p.certifiedBy(a)
 	}
 	state := classify(x, reading, p.endpoint.Auth)
 	p.noteExpiry(x.step, state, reading.Expiry)
@@ -115,4 +107,19 @@ func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 	}
 	x.forget()
 	return found
+}
+
+// certifiedBy returns when the appliance showed its certificate, as far as that
+// holds for the connection that an attempt leaves.
+func (p *Prober) certifiedBy(a *attempt) time.Time {
+	switch x := a.x; {
+	case a.last:
+		return time.Time{}
+	case x.resumed && x.certified.IsZero():
+		return x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
+	case x.resumed:
+		return x.certified
+	default:
+		return x.connectionBorn
+	}
 }
