@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -247,7 +246,7 @@ func (d *demand) all() []watched {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := make([]watched, 0, len(d.targets))
-	for v := range maps.Values(d.targets) {
+	for _, v := range d.targets {
 		all = append(all, v.watched)
 	}
 	return all
@@ -260,7 +259,7 @@ func (d *demand) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
-	for v := range maps.Values(d.targets) {
+	for _, v := range d.targets {
 		v.idle.Stop()
 	}
 }

@@ -90,6 +90,13 @@ func (s *schedule) set(all []watched) {
 	s.signal()
 }
 
+// bound bounds how many slots there may be, from the next set on.
+func (s *schedule) bound(slots int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = slots
+}
+
 // hasten makes endpoints due now, except those whose probes are running.
 func (s *schedule) hasten(targets map[*target]bool) {
 	s.mu.Lock()
@@ -166,7 +173,7 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 // for the next.
 func (s *schedule) work(ctx context.Context, e entry) {
 	for waits := true; waits; {
-		_ = e.target.probe(ctx) // it fails only when we are stopping
+		_ = e.target.probe(ctx) // it fails only when we are stopping, or when a reload removed the endpoint
 		if waits = s.finish(e); waits {
 			select {
 			case e = <-s.next:

@@ -98,7 +98,7 @@ func (s *state) record(r *probe.Result) {
 	for _, step := range r.Steps {
 		switch step.Step {
 		case probe.Check:
-			s.phases = &step.Phases
+			s.phases = new(step.Phases) // and not the whole step
 			s.count(step.Code)
 		case probe.Login:
 			s.count(step.Code)
