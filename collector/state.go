@@ -65,8 +65,7 @@ func (s *state) copied() state {
 	own := *s
 	own.codes = maps.Clone(s.codes)
 	own.history.results = slices.Clone(s.history.results)
-	own.duration.native = slices.Clone(s.duration.native)
-	own.duration.exemplars = slices.Clone(s.duration.exemplars)
+	own.duration = s.duration.copied()
 	return own
 }
 
