@@ -162,11 +162,7 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 }
 
 // Bound bounds how many probes may be in flight, from the next Apply on.
-func (c *Collector) Bound(probes int) {
-	c.schedule.mu.Lock()
-	defer c.schedule.mu.Unlock()
-	c.schedule.most = probes
-}
+func (c *Collector) Bound(probes int) { c.schedule.bound(probes) }
 
 // Config returns the configuration at work.
 func (c *Collector) Config() *config.Config { return c.applied.Load().config }

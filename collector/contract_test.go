@@ -14,8 +14,6 @@ import (
 	"session_exporter/probe"
 )
 
-const histogramType = dto.MetricType_HISTOGRAM
-
 // promised are the metrics that users' alert rules and dashboards rely on.
 var promised = map[string]struct {
 	kind   dto.MetricType
@@ -28,7 +26,7 @@ var promised = map[string]struct {
 	"session_probes_total":                             {counter, nil},
 	"session_probe_failures_total":                     {counter, nil},
 	"session_errors_total":                             {counter, []string{"code"}},
-	"session_probe_duration_seconds":                   {histogramType, nil},
+	"session_probe_duration_seconds":                   {histogramKind, nil},
 	"session_probe_phase_duration_seconds":             {gauge, []string{"phase"}},
 	"session_http_status_code":                         {gauge, nil},
 	"session_roles":                                    {gauge, nil},
@@ -59,7 +57,7 @@ var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_config_last_reload_success_timestamp_seconds": gauge,
 	"session_exporter_endpoints":                                    gauge,
 	"session_exporter_probes_in_flight":                             gauge,
-	"session_exporter_probe_delay_seconds":                          histogramType,
+	"session_exporter_probe_delay_seconds":                          histogramKind,
 	"session_exporter_probes_skipped_total":                         counter,
 	"session_exporter_shard_info":                                   gauge,
 	"session_exporter_sessions_held":                                gauge,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -135,8 +134,7 @@ func (c *Collector) start(ctx context.Context, w watched, at time.Time) <-chan e
 func (w watched) missed(start time.Time, within time.Duration) watched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	view := &target{name: w.name, api: w.api, state: w.state}
-	view.state.codes = maps.Clone(w.state.codes)
+	view := &target{name: w.name, api: w.api, state: w.state.copied()}
 	result := &view.state.result
 	result.State, result.Start, result.Duration = probe.Timeout, start, within
 	result.Diagnosis = fmt.Sprintf("The probe did not end within %s, which is how long was waited for it here. It goes on.", within.Round(time.Millisecond))
@@ -248,7 +246,7 @@ func (d *demand) all() []watched {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all := make([]watched, 0, len(d.targets))
-	for v := range maps.Values(d.targets) {
+	for _, v := range d.targets {
 		all = append(all, v.watched)
 	}
 	return all
@@ -261,7 +259,7 @@ func (d *demand) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
-	for v := range maps.Values(d.targets) {
+	for _, v := range d.targets {
 		v.idle.Stop()
 	}
 }

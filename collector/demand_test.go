@@ -144,6 +144,38 @@ func TestAskedWithinTime(t *testing.T) {
 	})
 }
 
+// What somebody is told whose time is up stays as it is when the probe ends that
+// goes on, which may be while it is read.
+func TestMissedAnswerStays(t *testing.T) {
+	c := watch(t, newSettings(newEndpoint("a")), idle)
+	w := c.applied.Load().watched[0]
+	result := hcxValid()
+	w.record(&result)
+	missed := w.missed(result.Start, time.Second)
+	answer := &one{c.applied.Load(), missed}
+	before, history := fmt.Sprint(gatherFrom(t, c, answer)), missed.state.history.all()
+	var ending sync.WaitGroup
+	ending.Go(func() {
+		for range historyLength {
+			result := hcxValid()
+			result.Start, result.Steps[1].Code = result.Start.Add(time.Hour), "CODE"
+			w.record(&result)
+		}
+	})
+	for range 10 {
+		if after := fmt.Sprint(gatherFrom(t, c, answer)); after != before {
+			t.Fatalf("it was\n%s\nand is\n%s", before, after)
+		}
+	}
+	ending.Wait()
+	if after := fmt.Sprint(gatherFrom(t, c, answer)); after != before {
+		t.Errorf("it was\n%s\nand is\n%s", before, after)
+	}
+	if after := missed.state.history.all(); !slices.Equal(after, history) {
+		t.Errorf("its history was %v and is %v", history, after)
+	}
+}
+
 // sampleOf returns the sample of a metric with a label of this value, if any.
 func sampleOf(t *testing.T, metrics prometheus.Collector, name, label string) (value float64, told bool) {
 	t.Helper()

@@ -12,8 +12,6 @@ import (
 	"session_exporter/config"
 )
 
-type desc = prometheus.Desc
-
 // newFamilies returns the table for a configuration: without the metrics that it
 // denies, and sorted by name.
 func newFamilies(settings *config.Config) []family {
@@ -155,7 +153,7 @@ func (s *samples) Histogram(h *dto.Histogram) {
 // sample is a prometheus.Metric that shares its labels with the endpoint's
 // other samples: client_golang's constant metrics build them anew each time.
 type sample struct {
-	desc      *desc
+	desc      *prometheus.Desc
 	labels    []*dto.LabelPair
 	gauge     *dto.Gauge
 	counter   *dto.Counter

@@ -3,6 +3,7 @@ package collector
 import (
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"session_exporter/probe"
@@ -19,7 +20,7 @@ type family struct {
 	kind       dto.MetricType
 	labels     []string // beside the endpoint's own
 	read       func(s *state, e *emitter)
-	desc       *desc // of the current label names
+	desc       *prometheus.Desc // of the current label names
 }
 
 const (

@@ -98,6 +98,13 @@ func (s *schedule) set(all []watched) {
 	s.signal()
 }
 
+// bound bounds how many slots there may be, from the next set on.
+func (s *schedule) bound(slots int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.most = slots
+}
+
 // hasten makes endpoints due now, except those whose probes are running.
 func (s *schedule) hasten(targets map[*target]bool) {
 	s.mu.Lock()
@@ -183,7 +190,7 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 // for the next.
 func (s *schedule) work(ctx context.Context, e entry) {
 	for waits := true; waits; {
-		_ = e.target.probe(ctx) // it fails only when we are stopping
+		_ = e.target.probe(ctx) // it fails only when we are stopping, or when a reload removed the endpoint
 		if waits = s.finish(e); waits {
 			select {
 			case e = <-s.next:
@@ -206,10 +213,11 @@ func (s *schedule) finish(e entry) (waits bool) {
 	}
 	endpoint, stays := s.current[e.target]
 	if !stays {
+		s.signal() // for who waits for its slot
 		return waits
 	}
 	next := nextDue(endpoint.Name, endpoint.Interval, time.Now())
-	// Rounded, for the wall clock that slots are pinned to may be adjusted.
+	// Rounded, for the wall clock that its times are pinned to may be adjusted.
 	passed := (next.Sub(e.due) + endpoint.Interval/2) / endpoint.Interval
 	s.metrics.skipped.Add(float64(max(passed-1, 0)))
 	heap.Push(&s.queue, entry{e.target, next})

@@ -1,7 +1,11 @@
 package collector
 
 import (
+	"context"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,6 +201,75 @@ func TestFreeSlotIsTaken(t *testing.T) {
 			t.Errorf("started at %s", starts)
 		}
 	})
+}
+
+// An endpoint that a reload removed gives its slot back, though it does not come
+// again itself: nobody else might ever wake who waits for that slot.
+func TestSlotOfARemovedEndpointIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone, next := newEndpoint("gone"), newEndpoint("next")
+		next.Interval = 5 * time.Second
+		j := newJournal(takes(10 * time.Second))
+		c := watch(t, newSettings(), idle)
+		c.Bound(1)
+		reload(t, c, j.prober, gone)
+		time.AfterFunc(time.Until(nextDue(gone.Name, gone.Interval, time.Now()))+time.Second, func() { reload(t, c, j.prober, next) })
+		runFor(t, c, 10*time.Minute)
+		if len(j.starts[gone.Name]) != 1 {
+			t.Errorf("%d probes of what was removed, want 1", len(j.starts[gone.Name]))
+		}
+		if probes := len(j.starts[next.Name]); probes < 30 { // each takes two intervals, and most of a third
+			t.Errorf("%d probes in ten minutes", probes)
+		}
+	})
+}
+
+// However many probes there were at once, no more goroutines than maxIdle wait for
+// the next, and they end when we stop.
+func TestIdleGoroutinesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 3 * maxIdle
+		endpoints := newEndpoints(n)
+		for _, e := range endpoints {
+			e.Interval = 1000 * time.Hour // none comes by itself
+		}
+		c := watch(t, newSettings(endpoints...), newJournal(takes(time.Second)).prober)
+		c.schedule.slots = n
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := c.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		all := make(map[*target]bool, n)
+		for _, w := range c.applied.Load().watched {
+			all[w.target] = true
+		}
+		for round := range 3 {
+			c.schedule.hasten(all)
+			time.Sleep(time.Second / 2)
+			if probing := goroutines(); probing != n {
+				t.Errorf("round %d: %d goroutines probe, want %d", round, probing, n)
+			}
+			time.Sleep(time.Second)
+			if waiting := goroutines(); waiting != maxIdle {
+				t.Errorf("round %d: %d goroutines wait, want %d", round, waiting, maxIdle)
+			}
+		}
+		stop()
+		running.Wait()
+		synctest.Wait()
+		if left := goroutines(); left != 0 {
+			t.Errorf("%d goroutines are left", left)
+		}
+	})
+}
+
+// goroutines counts those that the schedule began.
+func goroutines() int {
+	stacks := make([]byte, 16<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "created by session_exporter/collector.(*schedule).startDue")
 }
 
 func TestNothingToProbe(t *testing.T) {

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"session_exporter/probe"
@@ -57,6 +59,16 @@ func newState(documented []string, operation string) state {
 	return s
 }
 
+// copied returns a state of its own: codes, history and duration are changed in
+// place.
+func (s *state) copied() state {
+	own := *s
+	own.codes = maps.Clone(s.codes)
+	own.history.results = slices.Clone(s.history.results)
+	own.duration = s.duration.copied()
+	return own
+}
+
 // record takes in what a probe found.
 func (s *state) record(r *probe.Result) {
 	s.version++
@@ -85,7 +97,7 @@ func (s *state) record(r *probe.Result) {
 	for _, step := range r.Steps {
 		switch step.Step {
 		case probe.Check:
-			s.phases = &step.Phases
+			s.phases = new(step.Phases) // and not the whole step
 			s.count(step.Code)
 		case probe.Login:
 			s.count(step.Code)

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,7 +33,7 @@ var apis = map[string]API{
 // APIs returns what the configuration has to know of each API, by name.
 func APIs() map[string]config.API {
 	known := make(map[string]config.API, len(apis))
-	for name, api := range maps.All(apis) {
+	for name, api := range apis {
 		known[name] = api.Spec().API
 	}
 	return known
@@ -127,7 +126,7 @@ func (c Call) below(base *url.URL) *url.URL {
 type Answer struct {
 	Status int
 	Header http.Header
-	Body   []byte // at most MaxBody bytes
+	Body   []byte // at most maxBody bytes; overwritten soon, so a Reading has copies
 }
 
 // ok reports whether the status by itself says success, which alone proves

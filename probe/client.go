@@ -16,8 +16,8 @@ import (
 	"session_exporter/config"
 )
 
-// MaxBody is how much of a body is read, decompressed.
-const MaxBody = 1 << 20
+// maxBody is how much of a body is read, decompressed.
+const maxBody = 1 << 20
 
 // maxDial bounds how long a connection may be in the making, and again its TLS
 // handshake, when nobody waits for it any more.

@@ -6,8 +6,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"session_exporter/config"
 )
 
@@ -100,35 +98,4 @@ func (c *credential) readAgain(last secretRead) secretRead {
 	defer c.mu.Unlock()
 	c.read = now
 	return now
-}
-
-// expiries returns when the credential ends, by who says so.
-func (c *credential) expiries() map[string]time.Time {
-	ends := make(map[string]time.Time, 1)
-	last := c.lastRead()
-	switch {
-	case !c.Expires.IsZero():
-		ends["config"] = c.Expires
-	case c.MaxAge > 0 && c.Secret.File != "" && !last.changed.IsZero():
-		ends["config"] = last.changed.Add(c.MaxAge)
-	}
-	if c.Auth == config.AuthToken && !last.tokenEnd.IsZero() {
-		ends["jwt"] = last.tokenEnd
-	}
-	if c.oauth != nil {
-		if end := c.oauth.expiry(); !end.IsZero() {
-			ends["oauth2"] = end
-		}
-	}
-	return ends
-}
-
-// jwtExpiry returns the `exp` claim (RFC 7519, 4.1.4) of a token that is a JWT,
-// zero for any other. The signature is the appliance's to verify.
-func jwtExpiry(token config.Secret) time.Time {
-	var claims jwt.RegisteredClaims
-	if _, _, err := jwt.NewParser().ParseUnverified(token.Reveal(), &claims); err != nil || claims.ExpiresAt == nil {
-		return time.Time{}
-	}
-	return unixMilli(float64(claims.ExpiresAt.Unix()) * 1000) // a float, for what no integer holds
 }

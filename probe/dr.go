@@ -54,10 +54,7 @@ type drBody struct {
 func (dr) Read(step Step, answer Answer) Reading {
 	reading, body := readJSON[drBody](answer)
 	reading.Code, reading.Message, reading.OperationID = body.ErrorCode, body.Message, body.OpID
-	// No body has a clock; the Date header (RFC 9110, 6.6.1) has whole seconds.
-	if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
-		reading.ServerTime = unixMilli(float64(date.UnixMilli() + 500))
-	}
+	reading.ServerTime = dateHeader(answer.Header)
 	if step == Login {
 		reading.Token = config.NewSecret(body.SessionID)
 	}

@@ -29,8 +29,6 @@ type exchange struct {
 	// written and answered bracket the moment at which the appliance read its
 	// clock.
 	written, answered time.Time
-	// reused is set when the connection was a kept one.
-	reused bool
 	// inHandshake is set when the connection was made and TLS was not.
 	inHandshake bool
 	// connectionBorn is when the connection used was made.
@@ -47,8 +45,8 @@ type exchange struct {
 	err      error           // transport failure, or the body could not be read to its end
 	unsent   bool            // err kept the request from being sent
 	answer   Answer
-	body     *bytes.Buffer // has the answer's
-	tooLarge bool          // the body has more than MaxBody bytes
+	body     *bytes.Buffer // the answer's; nil when it was read by a library, or given up
+	tooLarge bool          // the body has more than maxBody bytes
 }
 
 // Phases are the parts of an exchange's duration. A kept connection spends
@@ -171,12 +169,12 @@ func (x *exchange) read(response *http.Response) {
 		return // 101: what follows is no body but the connection, which ctx does not bound
 	}
 	x.body = bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // it holds nothing else
-	if n := response.ContentLength; n > 0 && n <= MaxBody {
+	if n := response.ContentLength; n > 0 && n <= maxBody {
 		x.body.Grow(int(n) + bytes.MinRead)
 	}
-	_, x.err = x.body.ReadFrom(io.LimitReader(response.Body, MaxBody+1))
+	_, x.err = x.body.ReadFrom(io.LimitReader(response.Body, maxBody+1))
 	x.answer.Body = x.body.Bytes()
-	if x.body.Len() > MaxBody {
+	if x.body.Len() > maxBody {
 		x.tooLarge, x.answer.Body, x.err = true, nil, nil
 	}
 }
@@ -187,7 +185,8 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // maxKeptBody is how large a buffer may be that is kept for the next answer.
 const maxKeptBody = 16 << 10
 
-// forget gives up the answer, for a finding may stand for long.
+// forget gives up the answer, for a finding may stand for long. The body's buffer is
+// the next answer's: whoever wants something of the body has a copy.
 func (x *exchange) forget() {
 	x.answer.Header, x.answer.Body = nil, nil
 	if x.body != nil && x.body.Cap() <= maxKeptBody {

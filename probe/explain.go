@@ -103,7 +103,7 @@ func diagnoseForeign(f *finding) string {
 	case f.x.err != nil:
 		return fmt.Sprintf("Something answers at %s that does not speak HTTP properly: %s.", f.x.url.Host, f.failure)
 	case f.x.tooLarge:
-		return fmt.Sprintf("The answer to the %s was %d with a body of more than %d KiB, which no session API sends.", requested(f), status, MaxBody>>10)
+		return fmt.Sprintf("The answer to the %s was %d with a body of more than %d KiB, which no session API sends.", requested(f), status, maxBody>>10)
 	case status >= 300 && status < 400:
 		return fmt.Sprintf("The answer to the %s was %d, a redirect. It is not followed, for it would carry the credential elsewhere.", requested(f), status)
 	case byOAuth(f):

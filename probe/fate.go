@@ -27,8 +27,8 @@ func (a *attempt) make(ctx context.Context) Reading {
 	return a.send(ctx, a.x, new(tracer))
 }
 
-// answered is an exchange at its end.
-type answered struct {
+// outcome is an exchange at its end.
+type outcome struct {
 	x       *exchange
 	reading Reading
 }
@@ -36,17 +36,17 @@ type answered struct {
 // outlast makes the exchange like make. But where ctx's deadline comes when
 // something was sent, it leaves in x what is known by then, and late yields the
 // whole later: what was sent is judged whether anybody waits for that or not.
-func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan answered) {
+func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan outcome) {
 	if a.send == nil {
 		return Reading{}, nil
 	}
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxAnswer)
 	whole, t := *a.x, new(tracer)
-	done := make(chan answered, 1)
+	done := make(chan outcome, 1)
 	go func() {
 		defer cancel()
 		reading := a.send(sending, &whole, t)
-		done <- answered{&whole, reading}
+		done <- outcome{&whole, reading}
 	}()
 	select {
 	case end := <-done:
@@ -94,7 +94,7 @@ type fate struct {
 
 // await waits for an answer that comes late. A session that it gives is held by
 // nobody, so it is ended. It runs beside the prober's next probes.
-func (p *Prober) await(ctx context.Context, f *fate, late <-chan answered, leave *leave) {
+func (p *Prober) await(ctx context.Context, f *fate, late <-chan outcome, leave *leave) {
 	defer close(f.known)
 	end := <-late
 	found := &finding{x: end.x, reading: end.reading, state: classify(end.x, end.reading, p.endpoint.Auth)}

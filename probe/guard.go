@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -56,40 +55,6 @@ func newGuard(settings config.LockoutGuard) *guard {
 	return &guard{settings: settings, renewing: make(chan struct{}, settings.MaxRefusals)}
 }
 
-// patience is an endpoint's own part in the guard, which guards it.
-type patience struct {
-	epoch    int
-	refusals int
-	until    time.Time
-}
-
-// patienceOf returns the patience of an endpoint.
-func (g *guard) patienceOf(endpoint string) *patience {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	own, known := g.patience[endpoint]
-	if !known {
-		own = new(patience)
-		g.prune()
-		g.patience[endpoint] = own
-	}
-	return own
-}
-
-// prune makes room for one more patience. Endpoints come and go, and nobody
-// tells the guard; one that waits for nothing loses little by a new one. The
-// caller holds mu.
-func (g *guard) prune() {
-	const few = 1000
-	switch now := time.Now(); {
-	case g.patience == nil:
-		g.patience = make(map[string]*patience)
-	case len(g.patience) >= max(g.pruneAt, few):
-		maps.DeleteFunc(g.patience, func(_ string, p *patience) bool { return !now.Before(p.until) })
-		g.pruneAt = 2 * len(g.patience)
-	}
-}
-
 // suspension is the error of a login that the guard withholds.
 type suspension struct {
 	refusals int // of the credential when it is suspended everywhere for them, else 0
@@ -129,8 +94,7 @@ func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), o
 	}
 }
 
-// tryAdmit gives leave, or what to wait for, or why not. Who is urgent does not
-// wait for others while the secret is trusted.
+// tryAdmit gives leave, or what to wait for, or why not.
 func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admitted *leave, wait <-chan struct{}, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -147,7 +111,7 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admi
 		return nil, nil, &suspension{refusals: g.refusals, until: g.until}
 	case now.Before(own.until):
 		return nil, nil, &suspension{until: own.until}
-	case !g.trusted && g.underWay > 0, g.trusted && !urgent && g.underWay >= max(g.settings.MaxRefusals, g.accepted.most()):
+	case g.crowded(urgent):
 		if g.freed == nil {
 			g.freed = make(chan struct{})
 		}
@@ -155,39 +119,21 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admi
 	}
 	g.underWay++
 	free := sync.OnceFunc(g.free)
-	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, beside: g.underWay, free: free, slow: time.AfterFunc(slowLogin, func() {
+	slow := time.AfterFunc(slowLogin, func() {
 		if !g.doubted() {
 			free()
 		}
-	})}, nil, nil
+	})
+	return &leave{guard: g, own: own, epoch: g.epoch, secret: secret, beside: g.underWay, free: free, slow: slow}, nil, nil
 }
 
-// burst is how many logins side by side an account had accepted lately: where
-// that many are usual, to wait for those before would only slow down each.
-type burst struct {
-	began       time.Time
-	now, before int // the most in the span that lasts, and in the one before
-}
-
-const burstSpan = time.Minute
-
-func (b *burst) note(n int) {
-	b.turn()
-	b.now = max(b.now, n)
-}
-
-func (b *burst) most() int {
-	b.turn()
-	return max(b.now, b.before)
-}
-
-func (b *burst) turn() {
-	switch passed := time.Since(b.began); {
-	case passed >= 2*burstSpan:
-		*b = burst{began: time.Now()}
-	case passed >= burstSpan:
-		*b = burst{began: time.Now(), before: b.now}
+// crowded reports whether there are others to wait for. Who is urgent waits for
+// none while the secret is trusted. The caller holds mu.
+func (g *guard) crowded(urgent bool) bool {
+	if !g.trusted {
+		return g.underWay > 0
 	}
+	return !urgent && g.underWay >= max(g.settings.MaxRefusals, g.accepted.most())
 }
 
 // trusts reports whether the secret was accepted last.
@@ -212,40 +158,6 @@ func (g *guard) free() {
 		close(g.freed)
 		g.freed = nil
 	}
-}
-
-// leave is the guard's leave to send a secret. It must be ended.
-type leave struct {
-	guard  *guard
-	own    *patience
-	epoch  int
-	secret config.Secret
-	beside int // how many were under way with it, itself included
-	free   func()
-	slow   *time.Timer
-	lent   bool // to the fate of what was sent, which gives it back
-}
-
-// judge tells the guard how a login ended.
-func (l *leave) judge(v Verdict) { l.guard.record(v, l) }
-
-// again reports whether the secret may be sent once more, after it was refused.
-func (l *leave) again() bool {
-	l.guard.mu.Lock()
-	defer l.guard.mu.Unlock()
-	return l.epoch == l.guard.epoch && l.guard.refusals < l.guard.settings.MaxRefusals
-}
-
-// end gives the leave back, unless it is lent.
-func (l *leave) end() {
-	if !l.lent {
-		l.giveBack()
-	}
-}
-
-func (l *leave) giveBack() {
-	l.slow.Stop()
-	l.free()
 }
 
 func (g *guard) record(v Verdict, l *leave) {

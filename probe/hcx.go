@@ -3,7 +3,6 @@ package probe
 import (
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"session_exporter/config"
 )
@@ -129,14 +128,4 @@ func hcxMeaning(step Step, answer Answer, body hcxBody, reading Reading) (meanin
 		return SessionExpired, "it names no user"
 	}
 	return Valid, ""
-}
-
-// unixMilli converts a server's clock, and gives the zero time for what no
-// clock shows: it may be decades off, but not at its own zero or beyond 2200.
-func unixMilli(ms float64) time.Time {
-	const year2200 = 7258118400000
-	if !(ms > 0 && ms < year2200) {
-		return time.Time{}
-	}
-	return time.UnixMilli(int64(ms))
 }

@@ -127,7 +127,7 @@ func TestHostileAnswers(t *testing.T) {
 					t.Errorf("the diagnosis has %d bytes", len(r.Diagnosis))
 				}
 				synctest.Wait()
-				if written > 2*MaxBody {
+				if written > 2*maxBody {
 					t.Errorf("%d bytes were taken", written)
 				}
 			})

@@ -166,3 +166,61 @@ func (x *exchange) refusal(ctx context.Context, err error) Reading {
 	}
 	return reading
 }
+
+// findByOAuth presents a bearer token (RFC 6750) that OAuth 2.0 gave. One that
+// was held is fetched afresh, once, when it is refused.
+func (p *Prober) findByOAuth(ctx context.Context, r *Result) *finding {
+	secret, err := p.credential.load()
+	if err != nil {
+		return missing(err)
+	}
+	if token, held := p.credential.oauth.held(secret); held {
+		found := p.check(ctx, r, bearerProof(token))
+		if found.state.Verdict() != Refused {
+			return found
+		}
+		p.credential.oauth.refused(token)
+	}
+	token, failed := p.fetchToken(ctx, r)
+	if failed != nil {
+		return failed
+	}
+	found := p.check(ctx, r, bearerProof(token))
+	if found.state.Verdict() == Refused {
+		p.credential.oauth.refused(token)
+		found.refusedAtOnce = true
+	}
+	return found
+}
+
+func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *finding) {
+	// One that hangs must not keep all others: who got no place goes on, too.
+	if done := place(ctx, p.credential.oauth.fetching, p.endpoint.Timeout/2); done != nil {
+		defer done()
+	}
+	leave, withheld := p.admit(ctx)
+	if withheld != nil {
+		return config.Secret{}, withheld
+	}
+	defer leave.end()
+	if token, held := p.credential.oauth.held(leave.secret); held {
+		return token, nil // somebody else's, got while we waited
+	}
+	var refused *finding
+	for _, style := range p.credential.oauth.styles() {
+		r.Logins++
+		found := p.submit(ctx, r, p.credential.oauth.attempt(leave.secret, style), leave)
+		if found.state == Valid {
+			return found.reading.Token, nil
+		}
+		r.LoginFailures++
+		if found.state == CredentialsRejected {
+			p.credential.oauth.turnDown(style)
+		}
+		if found.state != CredentialsRejected || !leave.again() {
+			return config.Secret{}, found
+		}
+		refused = found
+	}
+	return config.Secret{}, refused
+}

@@ -31,7 +31,7 @@ type Prober struct {
 	local    *Prober   // whose session a pairing's is in, nil where there is no pairing
 	patience *patience // the guard's, for this endpoint
 	pause    *pause
-	open     *connections
+	open     *connections // all endpoints'
 	// lastAnswer is how long the answer to a secret took last.
 	lastAnswer time.Duration
 	traced     bool      // the probe that runs is to trace every step
@@ -181,63 +181,6 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
 	return p.compare(p.submit(ctx, r, p.attempt(asked), leave))
 }
 
-// findByOAuth presents a bearer token (RFC 6750) that OAuth 2.0 gave. One that
-// was held is fetched afresh, once, when it is refused.
-func (p *Prober) findByOAuth(ctx context.Context, r *Result) *finding {
-	secret, err := p.credential.load()
-	if err != nil {
-		return missing(err)
-	}
-	if token, held := p.credential.oauth.held(secret); held {
-		found := p.check(ctx, r, bearerProof(token))
-		if found.state.Verdict() != Refused {
-			return found
-		}
-		p.credential.oauth.refused(token)
-	}
-	token, failed := p.fetchToken(ctx, r)
-	if failed != nil {
-		return failed
-	}
-	found := p.check(ctx, r, bearerProof(token))
-	if found.state.Verdict() == Refused {
-		p.credential.oauth.refused(token)
-		found.refusedAtOnce = true
-	}
-	return found
-}
-
-func (p *Prober) fetchToken(ctx context.Context, r *Result) (config.Secret, *finding) {
-	// One that hangs must not keep all others: who got no place goes on, too.
-	if done := place(ctx, p.credential.oauth.fetching, p.endpoint.Timeout/2); done != nil {
-		defer done()
-	}
-	leave, withheld := p.admit(ctx)
-	if withheld != nil {
-		return config.Secret{}, withheld
-	}
-	defer leave.end()
-	if token, held := p.credential.oauth.held(leave.secret); held {
-		return token, nil // somebody else's, got while we waited
-	}
-	for _, style := range p.credential.oauth.styles() {
-		r.Logins++
-		found := p.submit(ctx, r, p.credential.oauth.attempt(leave.secret, style), leave)
-		if found.state == Valid {
-			return found.reading.Token, nil
-		}
-		r.LoginFailures++
-		if found.state == CredentialsRejected {
-			p.credential.oauth.turnDown(style)
-		}
-		if found.state != CredentialsRejected || !leave.again() {
-			return config.Secret{}, found
-		}
-		withheld = found
-	}
-	return config.Secret{}, withheld
-}
-
 // admit asks the guard for leave to send the secret, as it is now. It waits for
 // at most half of the time that the probe has, for the login needs some too.
 func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
@@ -276,117 +219,5 @@ func (p *Prober) compare(found *finding) *finding {
 			found.state, found.differences = Unexpected, different
 		}
 	}
-	return found
-}
-
-// exchange sends one request and concludes what its answer means.
-func (p *Prober) exchange(ctx context.Context, r *Result, asked request) *finding {
-	a := p.attempt(asked)
-	return p.conclude(r, a, a.make(ctx))
-}
-
-// call is a step that needs no account.
-func (p *Prober) call(step Step) Call {
-	return p.api.Call(step, Account{Options: p.endpoint.Login})
-}
-
-// request is the next one to the endpoint.
-func (p *Prober) request(step Step, call Call, proof proof) request {
-	r := request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: p.connectionEnds()}
-	if r.last {
-		p.client.sessions.forget(p.endpoint.URL.Hostname())
-	}
-	// One that is kept already goes on: to close it would only make another.
-	r.last = r.last || p.certified.IsZero() && p.open.full()
-	return r
-}
-
-// attempt prepares a request. It is safe for concurrent use.
-func (p *Prober) attempt(asked request) *attempt {
-	x, req := p.client.prepare(asked)
-	a, step := &attempt{x: x, proof: asked.proof, last: asked.last}, asked.step
-	if req == nil {
-		return a
-	}
-	a.send = func(ctx context.Context, x *exchange, t *tracer) Reading {
-		p.client.send(ctx, x, req, t)
-		if x.err != nil || x.tooLarge {
-			return Reading{}
-		}
-		reading := p.api.Read(step, x.answer)
-		if !headerSafe(reading.Token) {
-			return Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
-		}
-		return reading
-	}
-	return a
-}
-
-// connectionEnds reports whether what the connection says of the certificate
-// will be too old for the probe after this one, which may come half an interval
-// late.
-func (p *Prober) connectionEnds() bool {
-	age, interval := p.endpoint.ConnectionMaxAge, p.endpoint.Interval
-	if age <= interval {
-		return true
-	}
-	if p.certified.IsZero() {
-		return false
-	}
-	next := time.Now().Add(interval + interval/2)
-	return next.Sub(p.certified) > age || p.term(next) != p.term(p.certified.Add(interval/2))
-}
-
-// term counts the ages of connections, beginning where the endpoint's name says:
-// all are made within a minute when the exporter starts, and must not all end
-// within one as often as they get too old.
-func (p *Prober) term(at time.Time) int64 {
-	return (at.UnixNano() - p.phase) / int64(p.endpoint.ConnectionMaxAge)
-}
-
-// conclude classifies an exchange and takes it into the result.
-func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
-	x := a.x
-	if x.step != Token {
-		p.certified = x.connectionBorn
-		switch {
-		case a.last:
-			p.certified = time.Time{}
-		case x.resumed && x.certified.IsZero():
-			p.certified = x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
-		case x.resumed:
-			p.certified = x.certified
-		}
-	}
-	state := classify(x, reading, p.endpoint.Auth)
-	p.noteExpiry(x.step, state, reading.Expiry)
-	mask := p.maskOf(a, reading.Token)
-	reading.mask(mask, p.credential.Username)
-	reading.clean()
-	if !x.unsent {
-		step := StepResult{
-			Step: x.step, Method: x.method, URL: x.url.Redacted(),
-			Status: x.answer.Status, Code: reading.Code, OpID: reading.OperationID,
-			Duration: x.end.Sub(x.start), Phases: x.phases,
-		}
-		if p.traced || state != Valid {
-			step.Trace = x.trace(mask)
-		}
-		r.Steps = append(r.Steps, step)
-	}
-	if !x.certificateExpiry.IsZero() {
-		r.CertificateExpiry = x.certificateExpiry
-	}
-	if skew, known := x.skew(reading.ServerTime); known {
-		r.ClockSkew = &skew
-	}
-	found := &finding{state: state, x: x, reading: reading, auth: p.endpoint.Auth}
-	if state == RateLimited || found.vainLogin() {
-		found.retryAfter = retryAfter(x.answer.Header)
-	}
-	if x.err != nil {
-		found.failure = clean(mask.texts.Replace(cause(x.err).Error()), maxMessage)
-	}
-	x.forget()
 	return found
 }

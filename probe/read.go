@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -36,34 +38,32 @@ func readJSON[Body any](answer Answer) (reading Reading, body Body) {
 	return reading, body
 }
 
+// dateHeader is the clock of an answer whose body has none: the Date header
+// (RFC 9110, 6.6.1), which has whole seconds.
+func dateHeader(header http.Header) time.Time {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return unixMilli(float64(date.UnixMilli() + 500))
+}
+
+// unixMilli converts a server's clock, and gives the zero time for what no
+// clock shows: it may be decades off, but not at its own zero or beyond 2200.
+func unixMilli(ms float64) time.Time {
+	const year2200 = 7258118400000
+	if !(ms > 0 && ms < year2200) {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(ms))
+}
+
 // The lengths, in characters, at which texts from appliances are cut.
 const (
 	maxName    = 128
 	maxCode    = 64
 	maxMessage = 256
 )
-
-// mask hides secrets in the texts in which an appliance may quote them. The name
-// that it was told is none, even where the password is the same.
-func (r *Reading) mask(m *mask, username string) {
-	for _, text := range []*string{&r.Why, &r.Code, &r.Message, &r.OperationID} {
-		*text = m.texts.Replace(*text)
-	}
-	id := r.Identity
-	if id == nil {
-		return
-	}
-	for _, name := range []*string{&id.Username, &id.Organization, &id.Enterprise, &id.Version} {
-		if *name != username {
-			*name = m.names.Replace(*name)
-		}
-	}
-	for _, names := range [][]string{id.Roles, id.Organizations} {
-		for i := range names {
-			names[i] = m.names.Replace(names[i])
-		}
-	}
-}
 
 // clean makes the texts of a reading fit for labels, logs and pages.
 func (r *Reading) clean() {

@@ -43,7 +43,7 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 				return failed
 			}
 		}
-		found := p.check(ctx, r, p.sessionProof())
+		found := p.check(ctx, r, p.present(p.session.token))
 		if found.state.Verdict() != Refused {
 			return found
 		}
@@ -153,4 +153,7 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 // loggedOut reports whether a logout was accepted.
 func (f *finding) loggedOut() bool { return f.x.err == nil && f.x.answer.ok() }
 
-func (p *Prober) sessionProof() proof { return p.present(p.session.token) }
+// noLogout stands for a logout where the API has none.
+func noLogout() *finding {
+	return &finding{state: Valid, x: &exchange{step: Logout, answer: Answer{Status: http.StatusNoContent}}}
+}

@@ -20,7 +20,7 @@ type Trace struct {
 const (
 	maxTraceBody    = 2 << 10 // characters
 	maxTraceHeaders = 40
-	withheld        = "<not shown>"
+	notShown        = "<not shown>"
 )
 
 type traceKey struct{}
@@ -56,7 +56,7 @@ func (x *exchange) trace(m *mask) *Trace {
 	case x.tooLarge:
 		t.Body = "<too large>"
 	case x.answer.ok() && (x.step == Login || x.step == Token):
-		t.Body = withheld // a session is in it, wherever this API puts it
+		t.Body = notShown // a session is in it, wherever this API puts it
 	default:
 		t.Body = clean(m.texts.Replace(string(x.answer.Body)), maxTraceBody)
 	}
@@ -72,7 +72,7 @@ func headerLines(header http.Header, plain []string, m *mask) []string {
 			case name == "Location":
 				value = withoutQuery(value)
 			default:
-				value = withheld
+				value = notShown
 			}
 			lines = append(lines, clean(m.texts.Replace(name+": "+value), maxMessage))
 		}
@@ -88,7 +88,7 @@ func headerLines(header http.Header, plain []string, m *mask) []string {
 func withoutQuery(location string) string {
 	u, err := url.Parse(location)
 	if err != nil {
-		return withheld
+		return notShown
 	}
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

@@ -57,7 +57,7 @@ func TestTraceOfSuccess(t *testing.T) {
 	}
 	checkResult(t, r)
 	login, check := r.Steps[0].Trace, r.Steps[1].Trace
-	if login == nil || login.Body != withheld {
+	if login == nil || login.Body != notShown {
 		t.Errorf("the login's trace is %+v", login)
 	}
 	if check == nil || !strings.Contains(check.Body, "username") || !slices.Contains(check.Request, "X-Hm-Authorization: <not shown>") {

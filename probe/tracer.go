@@ -84,7 +84,6 @@ func (x *exchange) observe(t *tracer) {
 	end := x.end
 	x.connectionBorn = t.born
 	x.written, x.answered = t.written, t.first
-	x.reused = t.reused
 	// A request that is given a kept connection leaves its own half made.
 	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()
 	if !t.reused {

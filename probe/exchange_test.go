@@ -1,0 +1,134 @@
+package probe
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+)
+
+// A marking appliance has its mark in everything that it says, in bodies of any
+// size, some of which are cut off, or come later than anybody waits for them.
+type marking struct {
+	t    *testing.T
+	mark string
+
+	mu     sync.Mutex // guards the fields below
+	random *rand.Rand
+	given  int
+	held   map[string]bool // sessions
+}
+
+func (m *marking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	answer, delay := m.answer(r)
+	pass(r, delay)
+	answer.ServeHTTP(w, r)
+}
+
+func (m *marking) answer(r *http.Request) (answer reply, delay time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	token := r.Header.Get(drTokenHeader)
+	if _, _, basic := r.BasicAuth(); !basic && !m.held[token] {
+		m.t.Errorf("%s is asked with %q, which it did not give", m.mark, token)
+	}
+	if r.Method == http.MethodDelete {
+		delete(m.held, token)
+		return reply{status: http.StatusNoContent}, 0
+	}
+	if m.random.IntN(4) == 0 {
+		delay = 15 * time.Second
+	}
+	text := strings.Repeat(m.mark+" ", m.random.IntN(3*maxKeptBody/len(m.mark)))
+	if m.random.IntN(5) == 0 {
+		return reply{status: http.StatusInternalServerError, body: fmt.Sprintf(`{"error_code": %q, "errorCode": %[1]q, "message": %q, "error": %[2]q}`, m.mark, text)}, delay
+	}
+	session := ""
+	if r.Method == http.MethodPost {
+		m.given++
+		session = m.mark + strconv.Itoa(m.given)
+		m.held[session] = true
+	}
+	answer = reply{status: http.StatusOK, body: fmt.Sprintf(`{"success": true, "session_id": %q, "username": %q, "data": {"user": {"username": %[2]q, "roles": [%q]}}}`, session, m.mark, text)}
+	if r.Method == http.MethodGet && m.random.IntN(5) == 0 {
+		answer.header = map[string]string{"Content-Length": strconv.Itoa(len(answer.body) + 1)}
+	}
+	return answer, delay
+}
+
+// A body is read into a buffer that others have used before. However many answers
+// come side by side, each is read, traced and explained as it came, and a login
+// that is answered late is logged out with the session that it gave.
+func TestBodiesAreNotMixedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards found
+		found := make(map[State]int)
+		var probing sync.WaitGroup
+		for i := range 20 {
+			w := way{"dr", config.AuthLogin}
+			if i%2 == 0 {
+				w = way{"hcx", config.AuthBasic}
+			}
+			e := w.endpoint()
+			e.Interval, e.SessionMaxAge = 20*time.Second, 2*time.Minute
+			m := &marking{t: t, mark: fmt.Sprintf("site-%02d.", i), random: rand.New(rand.NewPCG(1, uint64(i))), held: make(map[string]bool)}
+			p := piped(t, e, m)
+			probing.Go(func() {
+				for range 40 {
+					r, err := p.Probe(WithTrace(t.Context()))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					checkMarks(t, m.mark, r)
+					mu.Lock()
+					found[r.State]++
+					mu.Unlock()
+					<-time.After(e.Interval)
+				}
+				<-time.After(maxAnswer)
+				closeProber(t, p)
+				if len(m.held) > 0 {
+					t.Errorf("%s has the sessions %v left", m.mark, m.held)
+				}
+			})
+		}
+		probing.Wait()
+		for _, state := range []State{Valid, Timeout, ServerError, Unreachable} {
+			if found[state] < 30 {
+				t.Errorf("found %v", found)
+			}
+		}
+	})
+}
+
+var anyMark = regexp.MustCompile(`site-\d\d\.`)
+
+// checkMarks checks that all that a result has is of one appliance.
+func checkMarks(t *testing.T, mark string, r Result) {
+	t.Helper()
+	shown, err := json.Marshal(r)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, other := range anyMark.FindAllString(string(shown), -1) {
+		if other != mark {
+			t.Errorf("%s is found at %s: %.1000s", other, mark, shown)
+			return
+		}
+	}
+	if r.State == Valid && r.Identity.Username != mark {
+		t.Errorf("%q is logged in at %s", r.Identity.Username, mark)
+	}
+}

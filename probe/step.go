@@ -1,0 +1,125 @@
+package probe
+
+import (
+	"context"
+	"time"
+)
+
+// exchange sends one request and concludes what its answer means.
+func (p *Prober) exchange(ctx context.Context, r *Result, asked request) *finding {
+	a := p.attempt(asked)
+	return p.conclude(r, a, a.make(ctx))
+}
+
+// call is a step that needs no account.
+func (p *Prober) call(step Step) Call {
+	return p.api.Call(step, Account{Options: p.endpoint.Login})
+}
+
+// request is the next one to the endpoint.
+func (p *Prober) request(step Step, call Call, proof proof) request {
+	r := request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: p.connectionEnds()}
+	if r.last {
+		p.client.sessions.forget(p.endpoint.URL.Hostname())
+	}
+	// One that is kept already goes on: to close it would only make another.
+	r.last = r.last || p.certified.IsZero() && p.open.full()
+	return r
+}
+
+// attempt prepares a request. It is safe for concurrent use.
+func (p *Prober) attempt(asked request) *attempt {
+	x, req := p.client.prepare(asked)
+	a, step := &attempt{x: x, proof: asked.proof, last: asked.last}, asked.step
+	if req == nil {
+		return a
+	}
+	a.send = func(ctx context.Context, x *exchange, t *tracer) Reading {
+		p.client.send(ctx, x, req, t)
+		if x.err != nil || x.tooLarge {
+			return Reading{}
+		}
+		reading := p.api.Read(step, x.answer)
+		if !headerSafe(reading.Token) {
+			return Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
+		}
+		return reading
+	}
+	return a
+}
+
+// connectionEnds reports whether what the connection says of the certificate
+// will be too old for the probe after this one, which may come half an interval
+// late.
+func (p *Prober) connectionEnds() bool {
+	age, interval := p.endpoint.ConnectionMaxAge, p.endpoint.Interval
+	if age <= interval {
+		return true
+	}
+	if p.certified.IsZero() {
+		return false
+	}
+	next := time.Now().Add(interval + interval/2)
+	return next.Sub(p.certified) > age || p.term(next) != p.term(p.certified.Add(interval/2))
+}
+
+// term counts the ages of connections, beginning where the endpoint's name says:
+// all are made within a minute when the exporter starts, and must not all end
+// within one as often as they get too old.
+func (p *Prober) term(at time.Time) int64 {
+	return (at.UnixNano() - p.phase) / int64(p.endpoint.ConnectionMaxAge)
+}
+
+// conclude classifies an exchange and takes it into the result.
+func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
+	x := a.x
+	if x.step != Token { // which has connections of its own
+		p.certified = p.certifiedBy(a)
+	}
+	state := classify(x, reading, p.endpoint.Auth)
+	p.noteExpiry(x.step, state, reading.Expiry)
+	mask := p.maskOf(a, reading.Token)
+	reading.mask(mask, p.credential.Username)
+	reading.clean()
+	if !x.unsent {
+		step := StepResult{
+			Step: x.step, Method: x.method, URL: x.url.Redacted(),
+			Status: x.answer.Status, Code: reading.Code, OpID: reading.OperationID,
+			Duration: x.end.Sub(x.start), Phases: x.phases,
+		}
+		if p.traced || state != Valid {
+			step.Trace = x.trace(mask)
+		}
+		r.Steps = append(r.Steps, step)
+	}
+	if !x.certificateExpiry.IsZero() {
+		r.CertificateExpiry = x.certificateExpiry
+	}
+	if skew, known := x.skew(reading.ServerTime); known {
+		r.ClockSkew = &skew
+	}
+	found := &finding{state: state, x: x, reading: reading, auth: p.endpoint.Auth}
+	if state == RateLimited || found.vainLogin() {
+		found.retryAfter = retryAfter(x.answer.Header)
+	}
+	if x.err != nil {
+		found.failure = clean(mask.texts.Replace(cause(x.err).Error()), maxMessage)
+	}
+	x.forget()
+	return found
+}
+
+// certifiedBy returns when the appliance showed its certificate, as far as that
+// holds for the connection that an attempt leaves.
+func (p *Prober) certifiedBy(a *attempt) time.Time {
+	switch x := a.x; {
+	case a.last:
+		return time.Time{}
+	case x.resumed && x.certified.IsZero():
+		return x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
+	case x.resumed:
+		return x.certified
+	default:
+		return x.connectionBorn
+	}
+}
