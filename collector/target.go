@@ -44,7 +44,7 @@ func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target 
 	return &target{
 		name:     endpoint.Name,
 		api:      endpoint.API,
-		logger:   c.logger.With("endpoint", endpoint.Name, "api", endpoint.API),
+		logger:   c.logger,
 		inFlight: c.metrics.inFlight,
 		turn:     make(chan struct{}, 1),
 		closed:   make(chan struct{}),
@@ -110,7 +110,7 @@ func (t *target) probeInTurn(ctx context.Context) error {
 	}
 	defer t.pass()
 	if err := t.renew(ctx); err != nil {
-		t.logger.Warn("a session may have been left on its appliance", "err", err)
+		t.named().Warn("a session may have been left on its appliance", "err", err)
 	}
 	result, err := t.prober.Probe(ctx)
 	if err != nil {
@@ -235,6 +235,12 @@ func (t *target) wantsSecret() bool {
 	}
 }
 
+// named returns a logger that names the target. One kept for each target would take
+// as much memory as its labels, for what is hardly ever said.
+func (t *target) named() *slog.Logger {
+	return t.logger.With("endpoint", t.name, "api", t.api)
+}
+
 // log tells a change of state, and each probe to those who debug.
 func (t *target) log(before probe.State, r *probe.Result) {
 	level := slog.LevelDebug
@@ -247,5 +253,5 @@ func (t *target) log(before probe.State, r *probe.Result) {
 	if !t.logger.Enabled(context.Background(), level) {
 		return
 	}
-	t.logger.Log(context.Background(), level, "probed", "state", string(r.State), "before", string(before), "duration", r.Duration.Round(time.Microsecond), "diagnosis", r.Diagnosis)
+	t.named().Log(context.Background(), level, "probed", "state", string(r.State), "before", string(before), "duration", r.Duration.Round(time.Microsecond), "diagnosis", r.Diagnosis)
 }

@@ -69,8 +69,9 @@ type request struct {
 	call  Call
 	base  *url.URL
 	proof proof
-	// last asks to close the connection behind this exchange.
-	last bool
+	// last asks to close the connection behind this exchange, be it tooOld for
+	// another or not to be kept.
+	last, tooOld bool
 }
 
 // prepare makes a request. It returns none when that cannot be, and the exchange

@@ -12,9 +12,9 @@ const maxAnswer = 30 * time.Second
 
 // attempt is an exchange that is ready to be made.
 type attempt struct {
-	x     *exchange
-	proof proof
-	last  bool // the connection is closed behind it
+	x            *exchange
+	proof        proof
+	last, tooOld bool // as of the request
 	// send is nil where there is nothing to send: x says why.
 	send func(ctx context.Context, x *exchange, t *tracer) Reading
 }

@@ -38,9 +38,10 @@ type Prober struct {
 	expiry     time.Time // of what is presented, as the API said last; zero when it did not
 	mask       mask      // of the last exchange
 	// certified is when the appliance showed its certificate, on the connection of
-	// the last exchange or on that whose TLS session it resumed; zero when no
-	// connection was kept.
+	// the last exchange or on that whose TLS session it resumed; zero when it is to
+	// show it on the next.
 	certified time.Time
+	kept      bool  // whether that connection is
 	phase     int64 // in nanoseconds, of the terms of its connections
 }
 

@@ -88,6 +88,30 @@ func TestResumption(t *testing.T) {
 	}
 }
 
+// Where there is no room to keep a connection, TLS sessions are resumed, but not
+// beyond the age at which the appliance is to show its certificate again.
+func TestResumptionWithoutRoom(t *testing.T) {
+	ca := newCA(t)
+	appliance := new(handshakes)
+	p := overTLS(t, serveTLS(t, ca, appliance, simulator.ServerOptions{}), ca)
+	p.endpoint.Interval, p.endpoint.ConnectionMaxAge = time.Minute, 10*time.Minute
+	p.phase = undisturbed()
+	p.open.most.Store(1)
+	p.open.open.Store(1) // somebody else's
+	for i := range 5 {
+		if i == 3 { // nine minutes have passed
+			p.certified = p.certified.Add(-9 * time.Minute)
+		}
+		mustProbe(t, p)
+		if p.kept {
+			t.Error("the connection is kept")
+		}
+	}
+	if want := []bool{false, true, true, false, true}; !slices.Equal(appliance.resumed, want) {
+		t.Errorf("resumed were %t, want %t", appliance.resumed, want)
+	}
+}
+
 // A session that descends from an older one is as old as that: an appliance that
 // always closes shows its certificate every connection_max_age.
 func TestResumptionInheritsItsAge(t *testing.T) {
@@ -144,7 +168,9 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 	b.factory.Keep(most)
 	var probers []*Prober
 	for _, e := range endpoints {
-		probers = append(probers, proberOf(t, b, e))
+		p := proberOf(t, b, e)
+		p.phase = time.Now().UnixNano() // its term of an hour has just begun
+		probers = append(probers, p)
 	}
 	for range 3 {
 		kept := 0
@@ -152,7 +178,7 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 			if r := mustProbe(t, p); r.State != Valid {
 				t.Fatal(r.Diagnosis)
 			}
-			if !p.certified.IsZero() {
+			if p.kept {
 				kept++
 			}
 		}

@@ -18,19 +18,19 @@ func (p *Prober) call(step Step) Call {
 
 // request is the next one to the endpoint.
 func (p *Prober) request(step Step, call Call, proof proof) request {
-	r := request{step: step, call: call, base: p.endpoint.URL, proof: proof, last: p.connectionEnds()}
-	if r.last {
+	r := request{step: step, call: call, base: p.endpoint.URL, proof: proof, tooOld: p.connectionEnds()}
+	if r.tooOld {
 		p.client.sessions.forget(p.endpoint.URL.Hostname())
 	}
 	// One that is kept already goes on: to close it would only make another.
-	r.last = r.last || p.certified.IsZero() && p.open.full()
+	r.last = r.tooOld || !p.kept && p.open.full()
 	return r
 }
 
 // attempt prepares a request. It is safe for concurrent use.
 func (p *Prober) attempt(asked request) *attempt {
 	x, req := p.client.prepare(asked)
-	a, step := &attempt{x: x, proof: asked.proof, last: asked.last}, asked.step
+	a, step := &attempt{x: x, proof: asked.proof, last: asked.last, tooOld: asked.tooOld}, asked.step
 	if req == nil {
 		return a
 	}
@@ -48,8 +48,8 @@ func (p *Prober) attempt(asked request) *attempt {
 	return a
 }
 
-// connectionEnds reports whether what the connection says of the certificate
-// will be too old for the probe after this one, which may come half an interval
+// connectionEnds reports whether what the connection, or the TLS session that the
+// next one resumes, says of the certificate will be too old for the probe after this one, which may come half an interval
 // late.
 func (p *Prober) connectionEnds() bool {
 	age, interval := p.endpoint.ConnectionMaxAge, p.endpoint.Interval
@@ -75,6 +75,7 @@ func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 	x := a.x
 	if x.step != Token { // which has connections of its own
 		p.certified = p.certifiedBy(a)
+		p.kept = !a.last && !x.connectionBorn.IsZero()
 	}
 	state := classify(x, reading, p.endpoint.Auth)
 	p.noteExpiry(x.step, state, reading.Expiry)
@@ -110,10 +111,11 @@ func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
 }
 
 // certifiedBy returns when the appliance showed its certificate, as far as that
-// holds for the connection that an attempt leaves.
+// holds for the connection that an attempt leaves, or for one that resumes its TLS
+// session.
 func (p *Prober) certifiedBy(a *attempt) time.Time {
 	switch x := a.x; {
-	case a.last:
+	case a.tooOld:
 		return time.Time{}
 	case x.resumed && x.certified.IsZero():
 		return x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
