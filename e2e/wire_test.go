@@ -24,14 +24,21 @@ var quietWires = sync.OnceFunc(func() { zerolog.SetGlobalLevel(zerolog.Disabled)
 func newWire(t *testing.T, a *appliance) *wire {
 	t.Helper()
 	quietWires()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	upstream := strings.TrimPrefix(a.server.URL(), "https://")
-	proxy := toxiproxy.NewProxy(server, "wire", "127.0.0.1:0", upstream)
+	w := &wire{proxy: newProxy(t, "127.0.0.1:0", upstream)}
+	t.Cleanup(func() { w.proxy.Stop() })
+	w.url = strings.Replace(a.url, upstream, w.proxy.Listen, 1)
+	return w
+}
+
+func newProxy(t *testing.T, address, upstream string) *toxiproxy.Proxy {
+	t.Helper()
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(server, "wire", address, upstream)
 	if err := proxy.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(proxy.Stop)
-	return &wire{proxy, strings.Replace(a.url, upstream, proxy.Listen, 1)}
+	return proxy
 }
 
 // spoil adds a toxic to what the appliance sends.
@@ -42,15 +49,12 @@ func (w *wire) spoil(t *testing.T, toxic string) {
 	}
 }
 
-// repair takes away all toxics, and cuts the connections that had them: a toxic
-// that is interrupted may drop what it holds.
+// repair cuts the connections that have toxics, and lays a wire without. Toxics that
+// are taken away may wait for ever for connections to end that wait for them.
 func (w *wire) repair(t *testing.T) {
 	t.Helper()
 	w.proxy.Stop()
-	w.proxy.Toxics.ResetToxics(t.Context())
-	if err := w.proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
+	w.proxy = newProxy(t, w.proxy.Listen, w.proxy.Upstream)
 }
 
 // TestWire: row 14 and beyond, what networks do to what is sent. None of it
