@@ -24,10 +24,16 @@ func limitGarbage() {
 // and the files of the configuration.
 func connectionsFor(files uint64) int { return int(min(files, 1<<30) / 4 * 3) }
 
-// probesFor returns how many probes may be in flight, each of which may have two
-// files while it connects: to run out of them would look like an appliance that
-// is unreachable.
-func probesFor(files uint64) int { return connectionsFor(files) / 6 }
+// probesFor returns how many probes may be in flight, 0 for any number. Each may have
+// two files while it connects, of those that are not for kept connections: to run out
+// of them would look like an appliance that is unreachable.
+func probesFor(endpoints int, files uint64) int {
+	if files == 0 {
+		return 0
+	}
+	all := int(min(files, 1<<30))
+	return max((all-min(endpoints, connectionsFor(files)))/2, 1)
+}
 
 // warnOfFiles tells when the endpoints' connections do not all fit.
 func warnOfFiles(endpoints int, files uint64, logger *slog.Logger) {

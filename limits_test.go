@@ -26,3 +26,22 @@ func TestWarnOfFiles(t *testing.T) {
 		}
 	}
 }
+
+func TestProbesFor(t *testing.T) {
+	for _, c := range []struct {
+		endpoints int
+		files     uint64
+		want      int
+	}{
+		{50_000, 0, 0},
+		{10_000, 20_000, 5_000},
+		{50_000, 20_000, 2_500}, // 15,000 are kept
+		{10, 1024, 507},
+		{5, 1, 1},
+		{1000, 1 << 63, 1<<29 - 500},
+	} {
+		if got := probesFor(c.endpoints, c.files); got != c.want {
+			t.Errorf("%d endpoints, %d files: %d, want %d", c.endpoints, c.files, got, c.want)
+		}
+	}
+}

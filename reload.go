@@ -87,6 +87,7 @@ func (e *exporter) apply(settings *config.Config) error {
 	if err != nil {
 		return err
 	}
+	e.watch.Bound(probesFor(len(settings.Endpoints), e.openFiles))
 	err = e.watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
 		return probers.New(endpoint)
 	})

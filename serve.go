@@ -56,7 +56,6 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	limitGarbage()
 	exporter.openFiles = openFiles()
 	exporter.probers.Keep(connectionsFor(exporter.openFiles))
-	exporter.watch.Bound(probesFor(exporter.openFiles))
 	if err := exporter.load(); err != nil {
 		return err
 	}
