@@ -89,8 +89,28 @@ func (g *guard) admit(ctx context.Context, load func() (config.Secret, error), o
 		}
 		select {
 		case <-wait:
+			g.yield(until, own)
 		case <-until.Done():
 		}
+	}
+}
+
+// headStart is by how much who was not judged last lets others go first.
+const headStart = 100 * time.Millisecond
+
+// yield lets those go first who wait beside an endpoint whose last login was not
+// judged. Where half of an account's appliances hang, their turns else come round at
+// the times of the same ones: the others would be suspended for ever.
+func (g *guard) yield(ctx context.Context, own *patience) {
+	g.mu.Lock()
+	unjudged := own.unjudged
+	g.mu.Unlock()
+	if !unjudged {
+		return
+	}
+	select {
+	case <-time.After(headStart):
+	case <-ctx.Done():
 	}
 }
 
@@ -118,6 +138,7 @@ func (g *guard) tryAdmit(secret config.Secret, own *patience, urgent bool) (admi
 		return nil, g.freed, nil
 	}
 	g.underWay++
+	own.unjudged = true
 	free := sync.OnceFunc(g.free)
 	slow := time.AfterFunc(slowLogin, func() {
 		if !g.doubted() {
@@ -169,6 +190,7 @@ func (g *guard) record(v Verdict, l *leave) {
 	if l.epoch != g.epoch {
 		return // judged too late: another secret has taken its place
 	}
+	l.own.unjudged = v == Inconclusive
 	switch v {
 	case Accepted:
 		g.trusted, g.refusals, g.suspensions, g.until = true, 0, 0, time.Time{}

@@ -208,6 +208,44 @@ func TestGuardWaitingRespectsContext(t *testing.T) {
 }
 
 // A verdict on an old secret says nothing of the new one.
+// Who was not judged last does not take the turn of another who waits, however long
+// it has waited.
+func TestGuardUnjudgedYields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, hanging, other := standardGuard(), new(patience), new(patience)
+		if !g.try(t, "a", hanging, Inconclusive) {
+			t.Fatal("withheld")
+		}
+		under, err := g.admit(t.Context(), always("a"), new(patience), courtesy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []string
+		var mu sync.Mutex
+		wait := func(name string, own *patience) {
+			leave, err := g.admit(t.Context(), always("a"), own, courtesy)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer leave.end()
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, name)
+		}
+		var waiting sync.WaitGroup
+		waiting.Go(func() { wait("hanging", hanging) })
+		synctest.Wait()
+		waiting.Go(func() { wait("other", other) })
+		synctest.Wait()
+		under.end()
+		waiting.Wait()
+		if len(order) != 2 || order[0] != "other" {
+			t.Errorf("admitted %q, want the other first", order)
+		}
+	})
+}
+
 func TestGuardLateVerdict(t *testing.T) {
 	g := standardGuard()
 	g.try(t, "old", new(patience), Accepted)

@@ -10,6 +10,7 @@ type patience struct {
 	epoch    int
 	refusals int
 	until    time.Time
+	unjudged bool // whether the last login was not, or is under way
 }
 
 // patienceOf returns the patience of an endpoint.
