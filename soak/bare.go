@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +74,7 @@ func runBare(ctx context.Context) error {
 
 // ask asks all, a part of them in each window.
 func (b *bare) ask(ctx context.Context, client *http.Client, done func(late time.Duration, err error)) {
-	windows := int(b.Interval / bareWindow)
+	windows := max(int(b.Interval/bareWindow), 1)
 	ticks := time.NewTicker(bareWindow)
 	defer ticks.Stop()
 	for window := 0; ; window++ {
@@ -85,9 +84,8 @@ func (b *bare) ask(ctx context.Context, client *http.Client, done func(late time
 			return
 		case due = <-ticks.C:
 		}
-		var asking sync.WaitGroup
 		for i := window % windows; i < len(b.URLs); i += windows {
-			asking.Go(func() { done(time.Since(due), askOne(ctx, client, b.URLs[i])) })
+			go func() { done(time.Since(due), askOne(ctx, client, b.URLs[i])) }()
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -68,6 +69,9 @@ func main() {
 
 // run starts both, watches, and writes down what was seen.
 func (o *options) run(ctx context.Context) error {
+	if o.bare && o.hanging > 0 {
+		return errors.New("-bare does not tell who hangs; leave -hanging out")
+	}
 	dir, err := os.MkdirTemp("", "soak")
 	if err != nil {
 		return err
@@ -177,12 +181,7 @@ func (o *options) configuration(a *appliances) string {
 	fmt.Fprintf(&b, "modules:\n  hcx: {api: hcx, login: {auth_type: local}, tls_config: {ca: %q}}\n", a.CA)
 	b.WriteString("endpoints:\n")
 	for i := range o.endpoints {
-		site := i % len(a.Ports)
-		port := a.Ports[site]
-		if o.hangs(i) {
-			port = a.Hanging
-		}
-		fmt.Fprintf(&b, "  - {name: hcx-%05d, url: \"https://%s:%s\", module: hcx, credential: site-%d}\n", i, host(i/len(a.Ports)), port, site)
+		fmt.Fprintf(&b, "  - {name: hcx-%05d, url: %q, module: hcx, credential: site-%d}\n", i, o.url(a, i), i%len(a.Ports))
 	}
 	return b.String()
 }
@@ -190,9 +189,18 @@ func (o *options) configuration(a *appliances) string {
 func (o *options) bareClient(address string, a *appliances) bare {
 	client := bare{CA: a.CA, Interval: o.interval, Address: address}
 	for i := range o.endpoints {
-		client.URLs = append(client.URLs, fmt.Sprintf("https://%s:%s/api/admin/v1/sessions", host(i/len(a.Ports)), a.Ports[i%len(a.Ports)]))
+		client.URLs = append(client.URLs, o.url(a, i)+"/api/admin/v1/sessions")
 	}
 	return client
+}
+
+// url is where an endpoint is.
+func (o *options) url(a *appliances, i int) string {
+	port := a.Ports[i%len(a.Ports)]
+	if o.hangs(i) {
+		port = a.Hanging
+	}
+	return "https://" + net.JoinHostPort(host(i/len(a.Ports)), port)
 }
 
 // hangs spreads those that hang over all sites.
