@@ -85,21 +85,13 @@ func listAPIs(out io.Writer, described map[string]*config.Definition) error {
 	for _, name := range apiNames(described) {
 		from, auths := "the catalogue, to copy from `apis "+name+"`", ""
 		if d, ok := described[name]; ok {
-			from, auths = "the configuration", authNames(d.API.Auth)
+			from, auths = "the configuration", config.JoinAuths(d.API.Auth)
 		} else if api, ok := builtIn[name]; ok {
-			from, auths = "built in", authNames(api.Auth)
+			from, auths = "built in", config.JoinAuths(api.Auth)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(name), from, auths)
 	}
 	return w.Flush()
-}
-
-func authNames(auths []config.Auth) string {
-	names := make([]string, len(auths))
-	for i, auth := range auths {
-		names[i] = string(auth)
-	}
-	return strings.Join(names, ", ")
 }
 
 // printAPI prints an API's definition: the configuration's own, else the
@@ -118,7 +110,7 @@ func printAPI(out io.Writer, name string, described map[string]*config.Definitio
 		return err
 	}
 	if api, ok := probe.APIs()[name]; ok {
-		_, err := fmt.Fprintf(out, "# %s is built in, and has no definition. auth: %s\n", name, authNames(api.Auth))
+		_, err := fmt.Fprintf(out, "# %s is built in, and has no definition. auth: %s\n", name, config.JoinAuths(api.Auth))
 		return err
 	}
 	return fmt.Errorf("there is no API %q; there are: %s", name, strings.Join(apiNames(described), ", "))

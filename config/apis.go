@@ -94,7 +94,7 @@ func (l *loader) apiAuths(key string, shape apiShape) []Auth {
 	for i, auth := range shape.Auth {
 		switch {
 		case !slices.Contains(auths, auth):
-			l.add(index(at, i), "must be one of: %s", joinAuths(auths))
+			l.add(index(at, i), "must be one of: %s", JoinAuths(auths))
 		case auth == AuthLogin && shape.Login == nil:
 			l.add(index(at, i), "goes with a `login`, and there is none")
 		case auth != AuthLogin && pathOfLogin:

@@ -85,10 +85,10 @@ func (l *loader) checkAPI(key string, s Settings, own settingsShape) {
 	}
 	switch at := join(key, "auth"); {
 	case own.Auth != "" && !slices.Contains(auths, own.Auth):
-		l.add(at, "must be one of: %s", joinAuths(auths))
+		l.add(at, "must be one of: %s", JoinAuths(auths))
 	case !known || l.wrong[at]:
 	case s.Auth != "" && (own.Auth != "" || own.API != "") && !slices.Contains(api.Auth, s.Auth):
-		l.add(at, "api %s has no auth %s; use one of: %s", s.API, s.Auth, joinAuths(api.Auth))
+		l.add(at, "api %s has no auth %s; use one of: %s", s.API, s.Auth, JoinAuths(api.Auth))
 	}
 	if !known || (own.API == "" && own.Login == nil) {
 		return
@@ -123,9 +123,9 @@ func (l *loader) checkCredential(key string, s Settings, own settingsShape) {
 	case !slices.Contains(auths, auth) || (s.Auth != "" && !slices.Contains(api.Auth, auth)):
 		// Reported by checkAPI, where it is said.
 	case !slices.Contains(api.Auth, auth):
-		l.add(at, "credential %q has %s, so auth is %s, which api %s does not have; it has: %s", c.Name, secretKind(c), auth, s.API, joinAuths(api.Auth))
+		l.add(at, "credential %q has %s, so auth is %s, which api %s does not have; it has: %s", c.Name, secretKind(c), auth, s.API, JoinAuths(api.Auth))
 	case !slices.Contains(authsOf[c.Auth], auth):
-		l.add(at, "credential %q has %s, which goes with auth: %s", c.Name, secretKind(c), joinAuths(authsOf[c.Auth]))
+		l.add(at, "credential %q has %s, which goes with auth: %s", c.Name, secretKind(c), JoinAuths(authsOf[c.Auth]))
 	case strings.Contains(c.Username, ":") && (auth == AuthBasic || api.LoginByBasic):
 		l.add(at, "the username of credential %q has a colon, which HTTP Basic cannot carry (RFC 7617)", c.Name)
 	}
@@ -168,7 +168,8 @@ func (l *loader) checkFilled(key string, lists map[string][]string) {
 	}
 }
 
-func joinAuths(auths []Auth) string {
+// JoinAuths returns ways to authenticate as a list for people.
+func JoinAuths(auths []Auth) string {
 	names := make([]string, len(auths))
 	for i, auth := range auths {
 		names[i] = string(auth)
