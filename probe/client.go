@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"session_exporter/config"
+	"session_exporter/probe/direct"
 )
 
 // maxBody is how much of a body is read, decompressed.
@@ -35,66 +37,86 @@ var (
 // client sends requests for all endpoints that share connection settings. It
 // follows no redirect: it has a transport and no http.Client around it.
 type client struct {
-	transport *http.Transport
-	sessions  tlsSessions
-	headers   *promconfig.Headers
+	transport interface {
+		http.RoundTripper
+		CloseIdleConnections()
+	}
+	tls      *tls.Config
+	sessions tlsSessions
+	headers  *promconfig.Headers
 	// proxySecrets are those that the proxy is sent.
 	proxySecrets []config.Secret
 }
 
-func newClient(settings *config.HTTP, dial DialFunc) (*client, error) {
+// The bounds of both transports.
+const (
+	// Longer than any sane interval. What should be closed earlier is closed by its
+	// age.
+	maxIdleTime = 5 * time.Minute
+	// Two endpoints may be at one host.
+	maxIdlePerHost = 2
+	maxHeaderBytes = 64 << 10
+)
+
+// newClient returns a client for probes that take so long at most, 0 if that is not
+// known.
+func newClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*client, error) {
 	tlsConfig, err := promconfig.NewTLSConfig(&settings.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("tls_config: %w", err)
 	}
 	proxy := settings.Proxy
-	return &client{
-		headers:      settings.Headers,
-		proxySecrets: proxySecrets(&proxy),
-		transport: &http.Transport{
-			DialContext:        dial.aging,
-			Proxy:              proxy.Proxy(),
-			ProxyConnectHeader: proxy.GetProxyConnectHeader(),
-			TLSClientConfig:    tlsConfig,
-			// A connection is made in the background and outlives a request that
-			// gave up: without a bound, one that hangs would stay for ever.
-			TLSHandshakeTimeout: maxDial,
-			// Longer than any sane interval. What should be closed earlier is
-			// closed by its age.
-			IdleConnTimeout:     5 * time.Minute,
-			MaxIdleConnsPerHost: 2,
-			// A session's answer has a kilobyte; ten thousand kept connections
-			// with the default 4 KiB would hold 80 MB.
-			ReadBufferSize:         1 << 10,
-			WriteBufferSize:        1 << 10,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
-	}, nil
+	c := &client{tls: tlsConfig, headers: settings.Headers, proxySecrets: proxySecrets(&proxy)}
+	making := makingTime(longest)
+	if proxy.Proxy() != nil || !direct.Notices {
+		transport := standardTransport(tlsConfig, &proxy, dial, making)
+		transport.DisableCompression = true // see unpacked
+		c.transport = transport
+	} else {
+		c.transport = &direct.Transport{
+			DialContext:            dial.within(making).aging,
+			TLSClientConfig:        tlsConfig,
+			IdleConnTimeout:        maxIdleTime,
+			MaxIdleConnsPerHost:    maxIdlePerHost,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+		}
+	}
+	return c, nil
+}
+
+// standardTransport returns net/http's, which knows all kinds of proxies.
+func standardTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, making time.Duration) *http.Transport {
+	return &http.Transport{
+		DialContext:        dial.within(making).aging,
+		Proxy:              proxy.Proxy(),
+		ProxyConnectHeader: proxy.GetProxyConnectHeader(),
+		TLSClientConfig:    tlsConfig,
+		// A connection is made in the background and outlives a request that
+		// gave up: without a bound, one that hangs would stay for ever.
+		TLSHandshakeTimeout:    making,
+		IdleConnTimeout:        maxIdleTime,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		ReadBufferSize:         1 << 10, // all of an answer, and a fourth of the default
+		WriteBufferSize:        1 << 10,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+}
+
+// makingTime returns how long a connection may be in the making, for probes that take
+// so long at most. Where a fleet falls into a black hole, connections that nobody
+// waits for would pile up, several an endpoint.
+func makingTime(longest time.Duration) time.Duration {
+	if longest == 0 {
+		return maxDial
+	}
+	return min(longest+time.Second, maxDial) // the probe's own end comes first, and says why
 }
 
 // resume makes connections resume TLS sessions. Not where a proxy has sessions
 // too, or where all hosts go by one name: nobody would know whose a session is.
 func (c *client) resume(settings *config.HTTP) {
-	proxy := settings.Proxy
-	if settings.TLS.ServerName == "" && proxy.Proxy() == nil {
-		c.transport.TLSClientConfig.ClientSessionCache = &c.sessions
-	}
-}
-
-// giveUpAfter bounds how long a connection is in the making by how long a probe
-// may take. Where a fleet falls into a black hole, connections that nobody waits
-// for would pile up, several an endpoint.
-func (c *client) giveUpAfter(timeout time.Duration) {
-	if timeout == 0 || timeout+time.Second > maxDial {
-		return
-	}
-	timeout += time.Second // the probe's own end comes first, and says why
-	c.transport.TLSHandshakeTimeout = timeout
-	dial := c.transport.DialContext
-	c.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
-		defer cancel()
-		return dial(ctx, network, address)
+	if _, straight := c.transport.(*direct.Transport); straight && settings.TLS.ServerName == "" {
+		c.tls.ClientSessionCache = &c.sessions
 	}
 }
 
@@ -146,8 +168,19 @@ func (c *client) addHeaders(header http.Header) ([]config.Secret, error) {
 // DialFunc makes a connection, as net.Dialer's DialContext does.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// aging remembers when each connection was made, which http.Transport does not
-// tell.
+// within bounds how long a connection may be in the making by that alone, and not by
+// ctx's deadline: net.Dialer would divide that among a host's addresses, however far
+// it is, and tell that it has passed in words of its own, before ctx knows of it.
+func (dial DialFunc) within(timeout time.Duration) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		return dial(bounded, network, address)
+	}
+}
+
+// aging remembers when each connection was made, which transports do not tell.
 func (dial DialFunc) aging(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := dial(ctx, network, address)
 	if err != nil {
@@ -161,13 +194,19 @@ type agedConn struct {
 	born time.Time
 }
 
+// NetConn returns the connection within, as tls.Conn's does.
+func (c *agedConn) NetConn() net.Conn { return c.Conn }
+
 // born returns when a connection of ours was dialled.
 func born(conn net.Conn) time.Time {
-	if tlsConn, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = tlsConn.NetConn()
+	for {
+		if aged, ok := conn.(*agedConn); ok {
+			return aged.born
+		}
+		outer, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return time.Time{}
+		}
+		conn = outer.NetConn()
 	}
-	if aged, ok := conn.(*agedConn); ok {
-		return aged.born
-	}
-	return time.Time{}
 }

@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
 	"session_exporter/simulator"
@@ -48,7 +51,7 @@ func TestConnectionMaxAge(t *testing.T) {
 				}
 				p := newProber(t, e)
 				server := newPipeServer(t, a)
-				p.client.transport.DialContext = server.dial
+				directly(p).DialContext = server.dial
 				for _, r := range probesFor(t, p, time.Hour) {
 					if !logsInVainly && r.State != Valid {
 						t.Fatalf("%s: %s", r.State, r.Diagnosis)
@@ -152,8 +155,8 @@ func TestNothingLeaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dial := p.client.transport.DialContext
-		p.client.transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dial := directly(p).DialContext
+		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
 			if err != nil {
 				return nil, err
@@ -184,41 +187,51 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// A connection that nobody waits for any more ends with the probe, or soon after:
-// thousands would pile up in a fleet that falls into a black hole.
+// A connection that nobody waits for any more ends with the probe, or soon after
+// where there is a proxy: thousands would pile up in a fleet that falls into a black
+// hole.
 func TestConnectionsInTheMakingEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		var took time.Duration
-		factory := NewFactoryOver(func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			go func() {
-				_, _ = io.Copy(io.Discard, theirs)
-				took = time.Since(start)
-			}()
-			return ours, nil
+	for proxy, later := range map[string]time.Duration{"": 0, "https://proxy.test": time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			var took time.Duration
+			factory := NewFactoryOver(func(context.Context, string, string) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				go func() {
+					_, _ = io.Copy(io.Discard, theirs)
+					took = time.Since(start)
+				}()
+				return ours, nil
+			})
+			e := endpointFor("hcx", config.AuthToken)
+			e.URL.Scheme = "https"
+			if proxy != "" {
+				u, err := url.Parse(proxy)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.HTTP.Proxy.ProxyURL = promconfig.URL{URL: u}
+			}
+			b, err := factory.Prepare(&config.Config{
+				Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
+				Endpoints:   []*config.Endpoint{e},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := mustProbe(t, proberOf(t, b, e)); r.State != Timeout || r.Duration != e.Timeout {
+				t.Errorf("%s after %s", r.State, r.Duration)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if want := e.Timeout + later; took != want {
+				t.Errorf("proxy %q: the connection lasted %s, want %s", proxy, took, want)
+			}
+			if open := factory.open.open.Load(); open != 0 {
+				t.Errorf("proxy %q: %d connections are open", proxy, open)
+			}
 		})
-		e := endpointFor("hcx", config.AuthToken)
-		e.URL.Scheme = "https"
-		b, err := factory.Prepare(&config.Config{
-			Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
-			Endpoints:   []*config.Endpoint{e},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r := mustProbe(t, proberOf(t, b, e)); r.State != Timeout || r.Duration != e.Timeout {
-			t.Errorf("%s after %s", r.State, r.Duration)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if want := e.Timeout + time.Second; took != want {
-			t.Errorf("the connection lasted %s, want %s", took, want)
-		}
-		if open := factory.open.open.Load(); open != 0 {
-			t.Errorf("%d connections are open", open)
-		}
-	})
+	}
 }
 
 // Endpoints that all connected when the exporter started do not all connect again

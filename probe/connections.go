@@ -39,6 +39,9 @@ type countedConn struct {
 	left sync.Once
 }
 
+// NetConn returns the connection within, as tls.Conn's does.
+func (c *countedConn) NetConn() net.Conn { return c.Conn }
+
 func (c *countedConn) Close() error {
 	defer c.left.Do(func() { c.open.Add(-1) })
 	return c.Conn.Close()

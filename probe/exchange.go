@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -169,15 +171,33 @@ func (x *exchange) read(response *http.Response) {
 	if response.StatusCode < 200 {
 		return // 101: what follows is no body but the connection, which ctx does not bound
 	}
+	body, err := unpacked(response)
+	if err != nil {
+		x.err = err
+		return
+	}
 	x.body = bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // it holds nothing else
 	if n := response.ContentLength; n > 0 && n <= maxBody {
 		x.body.Grow(int(n) + bytes.MinRead)
 	}
-	_, x.err = x.body.ReadFrom(io.LimitReader(response.Body, maxBody+1))
+	_, x.err = x.body.ReadFrom(io.LimitReader(body, maxBody+1))
 	x.answer.Body = x.body.Bytes()
 	if x.body.Len() > maxBody {
 		x.tooLarge, x.answer.Body, x.err = true, nil, nil
 	}
+}
+
+// unpacked returns an answer's body without gzip. We do not ask for that: for a
+// kilobyte it is of no use. But there are those who send it all the same.
+func unpacked(response *http.Response) (io.Reader, error) {
+	if !strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
+		return response.Body, nil
+	}
+	body, err := gzip.NewReader(response.Body)
+	if errors.Is(err, io.EOF) {
+		return http.NoBody, nil // there is none that could be packed
+	}
+	return body, err
 }
 
 // bodies are buffers for answers' bodies.

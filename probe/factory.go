@@ -176,12 +176,11 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 	if known, ok := b.clients[settings]; ok {
 		return known, nil
 	}
-	c, err := newClient(settings, b.factory.dial)
+	c, err := newClient(settings, b.factory.dial, b.longest[settings])
 	if err != nil {
 		return nil, err
 	}
 	c.resume(settings)
-	c.giveUpAfter(b.longest[settings])
 	b.clients[settings] = c
 	return c, nil
 }

@@ -153,8 +153,8 @@ func TestLateTokenIsHeld(t *testing.T) {
 func TestNothingIsSentLate(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
-		dial := p.client.transport.DialContext
-		p.client.transport.DialContext = func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+		dial := directly(p).DialContext
+		directly(p).DialContext = func(ctx context.Context, network, address string) (conn net.Conn, err error) {
 			time.Sleep(15 * time.Second)
 			return dial(ctx, network, address)
 		}

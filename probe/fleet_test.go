@@ -22,7 +22,7 @@ func fleet(t *testing.T, way way, appliance func(i int) *simulator.Appliance) []
 		e.Name, e.Credential = fmt.Sprint("site-", i), credential
 		e.SessionMaxAge = 10 * time.Minute // so that they have to log in again
 		probers[i] = proberOf(t, batch, e)
-		probers[i].client.transport.DialContext = newPipeServer(t, appliance(i)).dial
+		directly(probers[i]).DialContext = newPipeServer(t, appliance(i)).dial
 	}
 	return probers
 }

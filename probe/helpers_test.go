@@ -16,6 +16,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
+	"session_exporter/probe/direct"
 )
 
 // The secrets of all tests. None may show in a Result.
@@ -152,11 +153,17 @@ func (s *pipeServer) dialled() []time.Time {
 	return slices.Clone(s.dials)
 }
 
+// directly returns a prober's transport, whose connections lead straight to the
+// appliance.
+func directly(p *Prober) *direct.Transport {
+	return p.client.transport.(*direct.Transport) // it is net/http's only where there is a proxy
+}
+
 // piped returns a prober whose connections all lead to a handler.
 func piped(tb testing.TB, e *config.Endpoint, handler http.Handler) *Prober {
 	tb.Helper()
 	p := newProber(tb, e)
-	p.client.transport.DialContext = newPipeServer(tb, handler).dial
+	directly(p).DialContext = newPipeServer(tb, handler).dial
 	return p
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -149,7 +150,7 @@ func TestNetworkFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := overTLS(t, c.url(), ca)
-			p.client.transport.DialContext = DialFunc((&net.Dialer{Resolver: noResolver}).DialContext).aging
+			directly(p).DialContext = DialFunc((&net.Dialer{Resolver: noResolver}).DialContext).aging
 			r := mustProbe(t, p)
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
@@ -206,7 +207,7 @@ func TestClientCertificateRequired(t *testing.T) {
 				_, _ = io.Copy(io.Discard, conn)
 			})
 			p := overTLS(t, u, ca)
-			p.client.transport.TLSClientConfig.InsecureSkipVerify = true
+			directly(p).TLSClientConfig.InsecureSkipVerify = true
 			r := mustProbe(t, p)
 			if r.State != TLSFailed || !strings.Contains(r.Diagnosis, why) {
 				t.Errorf("%s: %s", r.State, r.Diagnosis)
@@ -254,7 +255,7 @@ func TestBlackHoles(t *testing.T) {
 				e := endpointFor("hcx", config.AuthToken)
 				e.URL.Scheme = "https"
 				p := newProber(t, e)
-				p.client.transport.DialContext = c.dial
+				directly(p).DialContext = c.dial
 				r := mustProbe(t, p)
 				if r.State != Timeout || !strings.Contains(r.Diagnosis, c.why) || r.Duration != e.Timeout {
 					t.Errorf("%s after %s: %s", r.State, r.Duration, r.Diagnosis)
@@ -268,7 +269,7 @@ func TestBlackHoles(t *testing.T) {
 // A name server that does not answer is no appliance that does not.
 func TestResolverTimeout(t *testing.T) {
 	p := newProber(t, endpointFor("hcx", config.AuthToken))
-	p.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+	directly(p).DialContext = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{
 			UnwrapErr: context.DeadlineExceeded, Err: "i/o timeout", Name: "appliance.test", IsTimeout: true,
 		}}
@@ -281,11 +282,79 @@ func TestResolverTimeout(t *testing.T) {
 func TestErrnos(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ECONNREFUSED, syscall.EMFILE} {
 		p := newProber(t, endpointFor("dr", config.AuthToken))
-		p.client.transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		directly(p).DialContext = func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errno}
 		}
 		if r := mustProbe(t, p); r.State != Unreachable || !strings.Contains(r.Diagnosis, errno.Error()) {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
+	}
+}
+
+// Connections that are neither made nor refused end with the probe and are a timeout,
+// whoever notices first that its time is up.
+func TestFullBacklog(t *testing.T) {
+	address := fullBacklog(t)
+	for _, auth := range []config.Auth{config.AuthToken, config.AuthLogin} {
+		for range 20 {
+			e := endpointFor("hcx", auth)
+			e.URL = &url.URL{Scheme: "https", Host: address}
+			e.Timeout = 40 * time.Millisecond
+			if r := mustProbe(t, newProber(t, e)); r.State != Timeout || r.Unanswered != 0 {
+				t.Errorf("%s: %s, %s", auth, r.State, r.Diagnosis)
+			}
+		}
+	}
+}
+
+// fullBacklog returns an address where nobody accepts connections and no more can
+// wait for that.
+func fullBacklog(t *testing.T) string {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(socket) })
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Listen(socket, 0); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	for {
+		conn, err := (&net.Dialer{Timeout: 200 * time.Millisecond}).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+}
+
+// Each of a host's addresses gets a part of what a connection may take, however long
+// its request may: the deadline of that is none of the dialer's.
+func TestDialingIsBoundByItself(t *testing.T) {
+	const bound = 5 * time.Second
+	dial := DialFunc(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if deadline, _ := ctx.Deadline(); time.Until(deadline) != bound {
+			t.Errorf("the dialer has %s", time.Until(deadline))
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}).within(bound)
+	for _, c := range []struct{ within, want time.Duration }{{30 * time.Second, bound}, {time.Second, time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.within)
+			defer cancel()
+			begin := time.Now()
+			if _, err := dial(ctx, "tcp", "appliance.test:443"); err == nil || time.Since(begin) != c.want {
+				t.Errorf("%v after %s, want an error after %s", err, time.Since(begin), c.want)
+			}
+		})
 	}
 }

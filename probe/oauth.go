@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,12 +36,13 @@ type tokenSource struct {
 }
 
 func newTokenSource(settings *promconfig.OAuth2, dial DialFunc) (*tokenSource, error) {
-	c, err := newClient(&config.HTTP{TLS: settings.TLSConfig, Proxy: settings.ProxyConfig}, dial)
+	tlsConfig, err := promconfig.NewTLSConfig(&settings.TLSConfig)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("tls_config: %w", err)
 	}
-	return &tokenSource{settings: settings, fetching: make(chan struct{}, 1), proxySecrets: c.proxySecrets, client: &http.Client{
-		Transport:     c.transport,
+	proxy := settings.ProxyConfig
+	return &tokenSource{settings: settings, fetching: make(chan struct{}, 1), proxySecrets: proxySecrets(&proxy), client: &http.Client{
+		Transport:     standardTransport(tlsConfig, &proxy, dial, maxDial),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }

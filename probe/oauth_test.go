@@ -68,7 +68,7 @@ func (a *authorization) prober(t *testing.T) *Prober {
 	e.Credential.OAuth2.Scopes = []string{"read", "sessions"}
 	p := newProber(t, e)
 	dial := newPipeServer(t, a).dial
-	p.client.transport.DialContext = dial
+	directly(p).DialContext = dial
 	p.credential.oauth.client.Transport.(*http.Transport).DialContext = dial
 	return p
 }

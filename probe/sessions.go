@@ -32,7 +32,7 @@ type tlsSession struct {
 func (s *tlsSessions) Get(host string) (*tls.ClientSessionState, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known, ok := s.byHost[plainHost(host)]
+	known, ok := s.byHost[host]
 	return known.state, ok
 }
 
@@ -42,7 +42,6 @@ func (s *tlsSessions) Put(host string, state *tls.ClientSessionState) {
 	if strings.Contains(host, "xn--") {
 		return // an endpoint may know it by another spelling, and could not forget it
 	}
-	host = plainHost(host)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known, ok := s.byHost[host]
@@ -58,10 +57,6 @@ func (s *tlsSessions) Put(host string, state *tls.ClientSessionState) {
 	}
 	s.byHost[host] = tlsSession{state, known.verified}
 }
-
-// plainHost is a host as URLs have it: http.Transport leaves an IPv6 address in
-// its brackets.
-func plainHost(host string) string { return strings.Trim(host, "[]") }
 
 // forget makes the next connection to a host show its certificate.
 func (s *tlsSessions) forget(host string) {

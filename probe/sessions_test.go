@@ -141,9 +141,9 @@ func TestSessionsAreBounded(t *testing.T) {
 	if n := len(s.byHost); n != 10 {
 		t.Errorf("%d sessions are kept", n)
 	}
-	s.Put("[::1]", new(tls.ClientSessionState))
+	s.Put("::1", new(tls.ClientSessionState))
 	s.forget("::1")
-	if _, ok := s.Get("[::1]"); ok {
+	if _, ok := s.Get("::1"); ok {
 		t.Error("a session outlives that it was forgotten")
 	}
 	s.Put("xn--bcher-kva.example", new(tls.ClientSessionState))

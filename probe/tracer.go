@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// tracer notes when the parts of one exchange began and ended. The transport
-// may still call it when the exchange is over: a connection is dialled in the
-// background, to two addresses at once, and outlives a request that gave up.
+// tracer notes when the parts of one exchange began and ended. It may still be called
+// when the exchange is over: two addresses are dialled at once, and net/http's
+// transport dials in the background, and goes on where a request gave up.
 type tracer struct {
 	mu sync.Mutex // guards the fields below
 
@@ -43,12 +43,12 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			if t.abandoned {
-				_ = info.Conn.Close() // the transport would write to it without a look at the context
+				_ = info.Conn.Close() // it would be written to without a look at the context
 				return
 			}
 			t.gotConn, t.reused, t.born = time.Now(), info.Reused, born(info.Conn)
 		},
-		WroteRequest:         func(httptrace.WroteRequestInfo) { t.mark(&t.written) },
+		WroteRequest:         func(httptrace.WroteRequestInfo) { t.wrote() },
 		GotFirstResponseByte: func() { t.mark(&t.first) },
 	})
 }
@@ -57,6 +57,16 @@ func (t *tracer) mark(at *time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	*at = time.Now()
+}
+
+// wrote marks that the request was written, as far as one can tell: it may be in a
+// buffer.
+func (t *tracer) wrote() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.abandoned {
+		t.written = time.Now()
+	}
 }
 
 func (t *tracer) markFirst(at *time.Time) {
@@ -84,7 +94,7 @@ func (x *exchange) observe(t *tracer) {
 	end := x.end
 	x.connectionBorn = t.born
 	x.written, x.answered = t.written, t.first
-	// A request that is given a kept connection leaves its own half made.
+	// A request that net/http gives a kept connection leaves its own half made.
 	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()
 	if !t.reused {
 		x.phases.Resolve = between(t.resolveStart, t.resolveDone, end)
