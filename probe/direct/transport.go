@@ -1,8 +1,8 @@
 // Package direct is an HTTP/1.1 transport for very many servers, each of which is
 // asked one small thing now and then. A connection that idles is a connection and
-// nothing else: it has no goroutines and no buffers, which make up two thirds of
-// what net/http's Transport keeps for each, and no other goroutine takes part in an
-// exchange.
+// nothing else: it has no goroutines and no buffers, which make up half of what
+// net/http's Transport keeps for each. An exchange takes no other goroutine than who
+// asks for it.
 //
 // Requests and answers are written and read by net/http, connections are made by
 // net and crypto/tls. It knows no proxies, no HTTP/2 and no compression: for those
