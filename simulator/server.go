@@ -23,9 +23,10 @@ type Server struct {
 	handler http.Handler
 	tls     *tls.Config
 
-	mu      sync.Mutex // guards address and running
+	mu      sync.Mutex // guards the fields below
 	address string     // once listened on, with the port that was given
 	running *running   // nil: off
+	release func()     // of the port that is held while it is off; nil when none is
 }
 
 // Serve starts a server for a handler on an address as "127.0.0.1:0", with a
@@ -60,6 +61,7 @@ func (s *Server) On() error {
 	if s.running != nil {
 		return nil
 	}
+	s.free()
 	var config net.ListenConfig
 	listener, err := config.Listen(context.Background(), "tcp", s.address)
 	if err != nil {
@@ -72,8 +74,28 @@ func (s *Server) On() error {
 
 // Off is a power-off: it closes the port, resets every open connection, and
 // returns when no request is being served. A handler must end when its request's
-// context does.
+// context does. The port stays the server's, as far as the system lets it.
 func (s *Server) Off() {
+	if !s.stop() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil && s.release == nil {
+		s.release = hold(s.address)
+	}
+}
+
+// Close stops the server for good. It does what Off does, and gives up the port.
+func (s *Server) Close() {
+	s.stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free()
+}
+
+// stop reports whether the server was running.
+func (s *Server) stop() bool {
 	s.mu.Lock()
 	r := s.running
 	s.running = nil
@@ -81,10 +103,16 @@ func (s *Server) Off() {
 	if r != nil {
 		r.stop()
 	}
+	return r != nil
 }
 
-// Close stops the server for good. It does what Off does.
-func (s *Server) Close() { s.Off() }
+// free gives up the port that is held. The caller holds mu.
+func (s *Server) free() {
+	if s.release != nil {
+		s.release()
+		s.release = nil
+	}
+}
 
 // running is a server from On to Off.
 type running struct {
