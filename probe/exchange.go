@@ -171,17 +171,15 @@ func (x *exchange) read(response *http.Response) {
 	if response.StatusCode < 200 {
 		return // 101: what follows is no body but the connection, which ctx does not bound
 	}
-	body, err := unpacked(response)
-	if err != nil {
-		x.err = err
-		return
-	}
 	x.body = bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // it holds nothing else
 	if n := response.ContentLength; n > 0 && n <= maxBody {
 		x.body.Grow(int(n) + bytes.MinRead)
 	}
-	_, x.err = x.body.ReadFrom(io.LimitReader(body, maxBody+1))
-	x.answer.Body = x.body.Bytes()
+	body, err := unpacked(response)
+	if err == nil {
+		_, err = x.body.ReadFrom(io.LimitReader(body, maxBody+1))
+	}
+	x.answer.Body, x.err = x.body.Bytes(), incomplete(response, err)
 	if x.body.Len() > maxBody {
 		x.tooLarge, x.answer.Body, x.err = true, nil, nil
 	}
@@ -198,6 +196,17 @@ func unpacked(response *http.Response) (io.Reader, error) {
 		return http.NoBody, nil // there is none that could be packed
 	}
 	return body, err
+}
+
+// incomplete returns an error of unpacking, but for one that says that the body ended
+// too soon where the body has all of its bytes: the connection did not break.
+func incomplete(response *http.Response, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, rest := response.Body.Read(nil); errors.Is(rest, io.EOF) {
+			return errors.New("gzip: the body ends too soon")
+		}
+	}
+	return err
 }
 
 // bodies are buffers for answers' bodies.

@@ -53,6 +53,15 @@ func large(announced bool, written *int64) http.HandlerFunc {
 	}
 }
 
+// gzipped packs a body.
+func gzipped(body string) string {
+	var b strings.Builder
+	packed := gzip.NewWriter(&b)
+	_, _ = io.WriteString(packed, body) // into memory
+	_ = packed.Close()
+	return b.String()
+}
+
 func gzipBomb(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Encoding", "gzip")
 	packed := gzip.NewWriter(w)
@@ -95,6 +104,8 @@ func TestHostileAnswers(t *testing.T) {
 		{"100 MB chunked", large(false, &written), InvalidResponse, "more than 1024 KiB"},
 		{"gzip bomb", gzipBomb, InvalidResponse, "more than 1024 KiB"},
 		{"gzip that is none", reply{200, map[string]string{"Content-Encoding": "gzip"}, "not gzip, but long enough to have a header"}.ServeHTTP, InvalidResponse, "gzip"},
+		{"gzip without a header", reply{200, map[string]string{"Content-Encoding": "gzip"}, "hello"}.ServeHTTP, InvalidResponse, "gzip"},
+		{"gzip without an end", reply{200, map[string]string{"Content-Encoding": "gzip"}, gzipped(hcxOK)[:100]}.ServeHTTP, InvalidResponse, "gzip"},
 		{"drip", drip, Timeout, "the answer began and did not end"},
 		{"silence", silent, Timeout, "no answer began"},
 		{"truncated body", raw(ok + "Content-Length: 100\r\n\r\n{"), Unreachable, "broke before the answer to the check was complete"},

@@ -291,6 +291,53 @@ func TestErrnos(t *testing.T) {
 	}
 }
 
+// A login that could not be sent on a kept connection, nor on another, was not sent:
+// what became of it on the first is no part of how it ended.
+func TestNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		login := reply{200, map[string]string{"x-hm-authorization": canaryToken}, `{"success": true}`}
+		appliance := &handwritten{
+			post: []http.Handler{login},
+			get:  []http.Handler{reply{200, nil, hcxOK}, reply{401, nil, hcxUnauthorized}},
+		}
+		server := newPipeServer(t, appliance)
+		e := endpointFor("hcx", config.AuthLogin)
+		p := newProber(t, e)
+		dials := 0
+		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if dials++; dials > 1 {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			conn, err := server.dial(ctx, network, address)
+			return &breaking{Conn: conn, writes: 3}, err
+		}
+		if r := mustProbe(t, p); r.State != Valid {
+			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(e.Interval)
+		r := mustProbe(t, p)
+		if r.State != Unreachable || r.Unanswered != 0 || !strings.Contains(r.Diagnosis, "cannot be reached") {
+			t.Errorf("%s, %d unanswered: %s", r.State, r.Unanswered, r.Diagnosis)
+		}
+		if got := appliance.methods(); got != "POST GET GET" {
+			t.Errorf("it was asked %s", got)
+		}
+	})
+}
+
+// breaking is a connection that breaks behind so many writes.
+type breaking struct {
+	net.Conn
+	writes int
+}
+
+func (b *breaking) Write(p []byte) (int, error) {
+	if b.writes--; b.writes < 0 {
+		return 0, syscall.EPIPE
+	}
+	return b.Conn.Write(p)
+}
+
 // Connections that are neither made nor refused end with the probe and are a timeout,
 // whoever notices first that its time is up.
 func TestFullBacklog(t *testing.T) {

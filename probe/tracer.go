@@ -25,6 +25,7 @@ type tracer struct {
 
 func (t *tracer) attach(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { t.begin() },
 		DNSStart:     func(httptrace.DNSStartInfo) { t.mark(&t.resolveStart) },
 		DNSDone:      func(httptrace.DNSDoneInfo) { t.mark(&t.resolveDone) },
 		ConnectStart: func(string, string) { t.markFirst(&t.connectStart) },
@@ -51,6 +52,14 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 		WroteRequest:         func(httptrace.WroteRequestInfo) { t.wrote() },
 		GotFirstResponseByte: func() { t.mark(&t.first) },
 	})
+}
+
+// begin forgets what became of the request on a kept connection that was of no use
+// any more: it is sent again.
+func (t *tracer) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.gotConn, t.written, t.first, t.born, t.reused = time.Time{}, time.Time{}, time.Time{}, time.Time{}, false
 }
 
 func (t *tracer) mark(at *time.Time) {

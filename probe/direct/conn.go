@@ -210,7 +210,8 @@ func (b *body) end(how error) {
 // drained reports whether nothing has been read of a connection but what was asked
 // for. What is more would be taken for the answer to the next request. crypto/tls
 // reads as much as there is, and keeps what it is not asked for yet: an answer that
-// nobody wants, or the server's farewell. The deadline keeps it from reading on.
+// nobody wants, or the server's farewell. The deadline keeps it from reading on; of a
+// part of a record nothing is seen.
 func (c *conn) drained() bool {
 	if c.broken || c.tls == nil {
 		return !c.broken

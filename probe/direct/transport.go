@@ -66,6 +66,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		trace = new(httptrace.ClientTrace)
 	}
 	for {
+		if trace.GetConn != nil {
+			trace.GetConn(req.URL.Host)
+		}
 		c := t.take(originOf(req.URL))
 		reused := c != nil
 		if !reused {
