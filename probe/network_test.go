@@ -305,7 +305,8 @@ func TestNotSentAgain(t *testing.T) {
 		p := newProber(t, e)
 		dials := 0
 		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if dials++; dials > 1 {
+			dials++
+			if dials > 1 {
 				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 			}
 			conn, err := server.dial(ctx, network, address)
@@ -332,7 +333,8 @@ type breaking struct {
 }
 
 func (b *breaking) Write(p []byte) (int, error) {
-	if b.writes--; b.writes < 0 {
+	b.writes--
+	if b.writes < 0 {
 		return 0, syscall.EPIPE
 	}
 	return b.Conn.Write(p)
