@@ -31,6 +31,8 @@ type world struct {
 	mu    sync.Mutex // guards sites
 	sites map[string]*site
 
+	answering sync.WaitGroup // requests that the appliances have
+
 	cancel  context.CancelFunc
 	stopped chan struct{}
 	left    error // of Run, once stopped is closed
@@ -117,6 +119,8 @@ func (w *world) route(rw http.ResponseWriter, r *http.Request) {
 	if r.Host != dialled {
 		w.t.Errorf("a request for %s was sent to %s", r.Host, dialled)
 	}
+	w.answering.Add(1)
+	defer w.answering.Done() // which a fault's panic runs too
 	w.site(dialled).ServeHTTP(rw, r)
 }
 
