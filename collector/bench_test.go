@@ -185,3 +185,12 @@ func BenchmarkEndpointMemory(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkHistoryAdd(b *testing.B) {
+	var h history
+	result := hcxValid()
+	b.ReportAllocs()
+	for b.Loop() {
+		h.add(&result)
+	}
+}

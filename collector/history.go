@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -22,7 +23,7 @@ type Past struct {
 	Phases   probe.Phases
 }
 
-// history keeps the last results of an endpoint, each in some 30 bytes and the
+// history keeps the last results of an endpoint, each in some 25 bytes and the
 // texts that the appliance gave. They are encoded: there may be millions, which
 // are hardly ever looked at, and what has no pointers costs a garbage collection
 // nothing. It grows as they come: most of what it may take is never needed where
@@ -30,27 +31,62 @@ type Past struct {
 type history struct {
 	results []byte // the oldest first
 	length  int
+	before  int64 // when the one before the oldest began, in µs since 1970
+	last    int64 // when the last one began
 }
 
 func (h *history) add(r *probe.Result) {
 	if h.length == historyLength {
-		oldest := encodedPast{h.results}
+		oldest := encodedPast{h.results, h.before}
 		oldest.next()
 		h.results = slices.Delete(h.results, 0, len(h.results)-len(oldest.data))
+		h.before = oldest.start
 		h.length--
 	}
 	h.length++
 	last, _ := r.Last()
 	p := last.Phases
+	start := r.Start.UnixMicro()
 	for _, number := range []int64{
-		r.Start.UnixMicro(), r.Duration.Microseconds(), int64(slices.Index(states, r.State)), int64(last.Status),
+		start - h.last, r.Duration.Microseconds(), int64(slices.Index(states, r.State)), int64(last.Status),
 		p.Resolve.Microseconds(), p.Connect.Microseconds(), p.TLS.Microseconds(), p.Processing.Microseconds(), p.Transfer.Microseconds(),
 	} {
 		h.results = binary.AppendVarint(h.results, number)
 	}
+	h.last = start
 	for _, text := range []string{last.Code, last.OpID} {
-		h.results = append(binary.AppendVarint(h.results, int64(len(text))), text...)
+		h.results = appendText(h.results, text)
 	}
+}
+
+// A text is its length and itself, except for what most ids of operations are: a
+// UUID in its usual form (RFC 9562, section 4) is 16 bytes.
+const (
+	uuidMark  = -1
+	uuidBytes = 16
+	uuidText  = 2*uuidBytes + 4
+)
+
+func appendText(to []byte, text string) []byte {
+	if len(text) == uuidText {
+		digits := text[:8] + text[9:13] + text[14:18] + text[19:23] + text[24:]
+		var id [uuidBytes]byte
+		if _, err := hex.Decode(id[:], []byte(digits)); err == nil && formatUUID(id[:]) == text {
+			return append(binary.AppendVarint(to, uuidMark), id[:]...)
+		}
+	}
+	return append(binary.AppendVarint(to, int64(len(text))), text...)
+}
+
+func formatUUID(id []byte) string {
+	text := make([]byte, 0, uuidText)
+	for i, part := range [][]byte{id[:4], id[4:6], id[6:8], id[8:10], id[10:]} {
+		if i > 0 {
+			text = append(text, '-')
+		}
+		text = hex.AppendEncode(text, part)
+	}
+	return string(text)
 }
 
 // states are all there are, in an order that does not change.
@@ -59,18 +95,22 @@ var states = probe.States()
 // all returns the results that are kept, the oldest first.
 func (h *history) all() []Past {
 	all := make([]Past, 0, h.length)
-	for results := (encodedPast{h.results}); len(results.data) > 0; {
+	for results := (encodedPast{h.results, h.before}); len(results.data) > 0; {
 		all = append(all, results.next())
 	}
 	return all
 }
 
 // encodedPast is results, the next of which comes first.
-type encodedPast struct{ data []byte }
+type encodedPast struct {
+	data  []byte
+	start int64 // of the one before the next
+}
 
 func (e *encodedPast) next() Past {
+	e.start += e.number()
 	return Past{
-		Start:    time.UnixMicro(e.number()),
+		Start:    time.UnixMicro(e.start),
 		Duration: e.duration(),
 		State:    states[e.number()],
 		Status:   int(e.number()),
@@ -93,7 +133,14 @@ func (e *encodedPast) duration() time.Duration { return time.Duration(e.number()
 
 func (e *encodedPast) text() string {
 	size := e.number()
-	text := string(e.data[:size])
-	e.data = e.data[size:]
-	return text
+	if size == uuidMark {
+		return formatUUID(e.bytes(uuidBytes))
+	}
+	return string(e.bytes(size))
+}
+
+func (e *encodedPast) bytes(n int64) []byte {
+	first := e.data[:n]
+	e.data = e.data[n:]
+	return first
 }
