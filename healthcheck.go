@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -33,17 +36,25 @@ func healthcheck(ctx context.Context, address string) error {
 	if err != nil {
 		return &exitError{exitMisused, fmt.Errorf("--url: %w", err)}
 	}
-	client := http.Client{Transport: &http.Transport{
+	var certificateWanted atomic.Bool // the handshake may go on in the background
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
 		// Nothing is sent that must stay secret, and nothing is believed but that
 		// somebody answers: its certificate need not name 127.0.0.1.
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
-	}}
+		InsecureSkipVerify: true, //nolint:gosec // see above
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			certificateWanted.Store(true)
+			return new(tls.Certificate), nil
+		},
+	}}}
 	response, err := client.Do(request)
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" && certificateWanted.Load() {
+		return nil // who turns away those without a certificate lives
+	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = response.Body.Close() }() // what it says does not matter
-	// Who asks for a password lives.
+	// So does who asks for a password.
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusUnauthorized {
 		return fmt.Errorf("%s answered %s", address, response.Status)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +14,17 @@ func TestHealthcheck(t *testing.T) {
 	answers := func(status int) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 	}
+	overTLS := func(settings *tls.Config) *httptest.Server {
+		server := httptest.NewUnstartedServer(answers(http.StatusOK))
+		server.TLS = settings
+		server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		server.StartTLS()
+		return server
+	}
+	toTLS := func(server *httptest.Server) *httptest.Server {
+		server.URL = strings.Replace(server.URL, "http:", "https:", 1)
+		return server
+	}
 	for _, tc := range []struct {
 		name   string
 		server *httptest.Server
@@ -19,6 +32,10 @@ func TestHealthcheck(t *testing.T) {
 	}{
 		{"healthy", httptest.NewServer(answers(http.StatusOK)), exitOK},
 		{"by TLS, for another name", httptest.NewTLSServer(answers(http.StatusOK)), exitOK},
+		{"asks for a certificate", overTLS(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}), exitOK},
+		{"asks for a certificate with TLS 1.2", overTLS(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MaxVersion: tls.VersionTLS12}), exitOK},
+		{"cannot do TLS as it should", overTLS(&tls.Config{MaxVersion: tls.VersionTLS10}), exitFailed},
+		{"speaks no TLS", toTLS(httptest.NewServer(answers(http.StatusOK))), exitFailed},
 		{"asks for a password", httptest.NewServer(answers(http.StatusUnauthorized)), exitOK},
 		{"something else", httptest.NewServer(answers(http.StatusNotFound)), exitFailed},
 		{"broken", httptest.NewServer(answers(http.StatusInternalServerError)), exitFailed},
