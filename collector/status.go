@@ -16,6 +16,7 @@ type Overview struct {
 	Since     time.Time     // when the first probe in a row that found it began
 	LastProbe time.Time     // when the last probe began, zero before the first
 	Duration  time.Duration // of the last probe
+	Withheld  string        // the credential that the guard withheld from it, empty for none
 }
 
 // Status is what is known of an endpoint, for people: a copy.
@@ -76,7 +77,7 @@ func (c *Collector) Statuses(names ...string) []Status {
 // overview is taken with mu held.
 func (w watched) overview() Overview {
 	last := &w.state.result
-	return Overview{Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration}
+	return Overview{Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration, Withheld: last.Withheld}
 }
 
 func (w watched) status() Status {

@@ -228,7 +228,7 @@ func TestBrowserDemoResume(t *testing.T) {
 	before := x.await(t, suspended).sum(`session_exporter_credential_refusals_total{credential="dr-wrong-password"}`)
 	b := newTab(t, x.url)
 	b.open(t, "/endpoints/dr-wrong-password")
-	b.awaitText(t, "#now", "The login is withheld here") // not everywhere: it was refused here alone
+	b.awaitText(t, "#now", "is withheld here") // not everywhere: it was refused here alone
 	b.click(t, "#resume")
 	b.awaitText(t, "#notice", "Logins resume")
 	x.until(t, func(m metrics) error {

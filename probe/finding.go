@@ -20,6 +20,7 @@ type finding struct {
 	detail        string        // why nothing was sent
 	failure       string        // why no complete answer came
 	within        time.Duration // what the probe may take
+	withheld      string        // the credential that its guard withheld
 	suspension    *suspension   // the guard's reason for it
 	differences   []string      // from what was expected
 	refusedAtOnce bool          // the session refused was just given

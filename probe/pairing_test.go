@@ -100,19 +100,20 @@ func TestPairingTellsSitesApart(t *testing.T) {
 		change         func(*simulator.Settings)
 		local, pairing State
 		words          string
+		withheld       string // behind that
 	}{
-		{"well", func(*simulator.Settings) {}, Valid, Valid, `Pairing "p-1", other site: The appliance says that "bob"`},
-		{"remote password", func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" }, Valid, CredentialsRejected, `refused the password of "bob"`},
-		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, CredentialsRejected, LoginSuspended, `no local session to log in to the other site with. The appliance refused the password of "alice"`},
+		{"well", func(*simulator.Settings) {}, Valid, Valid, `Pairing "p-1", other site: The appliance says that "bob"`, ""},
+		{"remote password", func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" }, Valid, CredentialsRejected, `refused the password of "bob"`, "remote"},
+		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, CredentialsRejected, LoginSuspended, `no local session to log in to the other site with. The appliance refused the password of "alice"`, "monitor"},
 		{"local rights", func(s *simulator.Settings) {
 			s.Accounts["alice"] = simulator.Account{Password: canaryPassword, Forbidden: true}
-		}, Forbidden, LoginSuspended, "no local session"},
-		{"local outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.Check, Status: 503}} }, ServerError, ServerError, "no local session"},
-		{"no pairing", func(s *simulator.Settings) { s.Pairings = nil }, Valid, InvalidResponse, "may know no such pairing"},
-		{"remote outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.RemoteLogin, Status: 500}} }, Valid, ServerError, "other site: "},
+		}, Forbidden, LoginSuspended, "no local session", ""},
+		{"local outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.Check, Status: 503}} }, ServerError, ServerError, "no local session", ""},
+		{"no pairing", func(s *simulator.Settings) { s.Pairings = nil }, Valid, InvalidResponse, "may know no such pairing", ""},
+		{"remote outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.RemoteLogin, Status: 500}} }, Valid, ServerError, "other site: ", ""},
 		{"remote session refused at once", func(s *simulator.Settings) {
 			s.Faults = []simulator.Fault{{On: simulator.RemoteCheck, Status: 401}}
-		}, Valid, SessionExpired, "refuses the session that it has just given"},
+		}, Valid, SessionExpired, "refuses the session that it has just given", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -132,6 +133,9 @@ func TestPairingTellsSitesApart(t *testing.T) {
 				}
 				if there.State != c.pairing || !strings.Contains(there.Diagnosis, c.words) {
 					t.Errorf("pairing: %s: %s\nwant %s: … %s …", there.State, there.Diagnosis, c.pairing, c.words)
+				}
+				if again := mustProbe(t, probers[1]); there.Withheld != "" || again.Withheld != c.withheld {
+					t.Errorf("withheld %q and then %q, want %q: %s", there.Withheld, again.Withheld, c.withheld, again.Diagnosis)
 				}
 				for range 200 {
 					for _, p := range probers {

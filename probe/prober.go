@@ -67,7 +67,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	r.Duration = time.Since(r.Start)
 	r.State = found.shown()
 	r.Diagnosis, r.Advice = p.explained(found)
-	r.ResumeAt = found.resumeAt
+	r.Withheld, r.ResumeAt = found.withheld, found.resumeAt
 	r.CredentialExpiries = p.expiries()
 	if held := p.held(); held != nil {
 		r.Established = held.established
@@ -195,9 +195,9 @@ func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
 	case err == nil:
 		return leave, nil
 	case isSuspended:
-		return nil, &finding{state: LoginSuspended, suspension: suspended, resumeAt: suspended.until}
+		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, suspension: suspended, resumeAt: suspended.until}
 	case waiting.Err() != nil:
-		return nil, &finding{state: LoginSuspended, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
+		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
 	default:
 		return nil, missing(err)
 	}

@@ -44,6 +44,9 @@ type Result struct {
 	// Established is when the session held now was established, zero when none
 	// is held.
 	Established time.Time
+	// Withheld is the credential that the guard withheld, empty where it withheld
+	// none. With a pairing it may be either site's.
+	Withheld string
 	// ResumeAt is when something is sent again, a withheld login for instance,
 	// zero when that is the next time.
 	ResumeAt time.Time

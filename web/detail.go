@@ -40,9 +40,8 @@ type detailPage struct {
 	Failures      int // in a row
 	Columns       [][]group
 	ResumeAt      moment
-	Credential    string
-	Suspended     bool
-	CanResume     bool
+	Credential    string // whose logins to resume, empty for none
+	Suspended     bool   // everywhere, and not only here
 	Valid         string // how many results are
 	Chart         *chart
 	Past          []pastView
@@ -95,15 +94,11 @@ func (o *server) newDetailPage(s *collector.Status) *detailPage {
 		VerdictAt:   at(s.VerdictAt),
 		Failures:    s.ConsecutiveFailures,
 		ResumeAt:    at(s.Result.ResumeAt),
-		Credential:  s.Endpoint.Credential.Name,
 		Valid:       validOf(s.History),
 		Chart:       newChart(s.History, now),
 		Failure:     s.Failure,
 	}
-	for _, credential := range o.Collector.Credentials() {
-		p.Suspended = p.Suspended || (credential.Name == p.Credential && credential.Suspended)
-	}
-	p.CanResume = p.Suspended || s.State == probe.LoginSuspended
+	p.Credential, p.Suspended = o.resumable(s)
 	if s.Failure != nil {
 		p.FailureAt = at(s.Failure.Start)
 		p.FailureIsLast = s.Failure.Start.Equal(s.Result.Start)
@@ -117,4 +112,17 @@ func (o *server) newDetailPage(s *collector.Status) *detailPage {
 		filled(group{Title: "Settings", Facts: settingFacts(s.Endpoint)}),
 	}
 	return p
+}
+
+// resumable returns the credential whose logins somebody may want to resume, empty
+// for none, and whether it is suspended everywhere: the one that was withheld here,
+// else one that the endpoint will want.
+func (o *server) resumable(s *collector.Status) (name string, everywhere bool) {
+	name = s.Withheld
+	for _, credential := range o.Collector.Credentials() {
+		if credential.Suspended && (credential.Name == name || name == "" && s.Endpoint.Uses(credential.Name)) {
+			return credential.Name, true
+		}
+	}
+	return name, false
 }

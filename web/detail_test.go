@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -15,7 +16,7 @@ func TestEndpointPage(t *testing.T) {
 		now := time.Now()
 		s := &site{credentials: []probe.CredentialStatus{{Name: "account", Suspended: true}}}
 		e := s.add("a", &probe.Result{
-			State: probe.LoginSuspended, Diagnosis: "No login was sent.", Advice: "Put the right secret there.",
+			State: probe.LoginSuspended, Withheld: "account", Diagnosis: "No login was sent.", Advice: "Put the right secret there.",
 			Identity:      &probe.Identity{Username: "monitor", Roles: []string{"one", "bad", "other"}},
 			RolesExpected: map[string]bool{"one": true, "two": false}, ResumeAt: now.Add(19*time.Minute + 30*time.Second),
 			CertificateExpiry: now.Add(36 * time.Hour), CredentialExpiries: map[string]time.Time{"config": now.Add(-time.Hour), "oauth2": now.Add(time.Hour)},
@@ -63,5 +64,57 @@ func TestEndpointPageWithoutChart(t *testing.T) {
 	}
 	if len(captions) == 0 || captions[0] != "0 of 1 valid." {
 		t.Errorf("captions %q", captions)
+	}
+}
+
+// What is offered, and said, is of the credential that is withheld, be it that of
+// the local site or that of the other one.
+func TestResumePairing(t *testing.T) {
+	const why, otherwise = "No login was sent.", "Its secret was refused"
+	for _, tc := range []struct {
+		name      string
+		found     probe.Result
+		suspended string // everywhere
+		resumed   string // by the endpoint's form
+		words     string // beside it
+		banner    string
+	}{
+		{"local, everywhere", probe.Result{State: probe.LoginSuspended, Withheld: "local"}, "local", "local", "is suspended everywhere", why},
+		{"local, here alone", probe.Result{State: probe.LoginSuspended, Withheld: "local"}, "", "local", "is withheld here", ""},
+		{"local, here alone, while the remote one is suspended", probe.Result{State: probe.LoginSuspended, Withheld: "local"}, "remote", "local", "is withheld here", otherwise},
+		{"remote, everywhere", probe.Result{State: probe.LoginSuspended, Withheld: "remote"}, "remote", "remote", "is suspended everywhere", why},
+		{"remote, here alone", probe.Result{State: probe.LoginSuspended, Withheld: "remote"}, "", "remote", "is withheld here", ""},
+		{"local, with a session that is held", probe.Result{State: probe.Valid}, "local", "local", "is suspended everywhere", otherwise},
+		{"neither: the local session was refused", probe.Result{State: probe.LoginSuspended}, "", "", "", ""},
+		{"another endpoint's", probe.Result{State: probe.Valid}, "account", "", "", otherwise},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tc.found.Diagnosis = why
+			s := &site{}
+			e := s.add("a", &tc.found)
+			e.Credential = &config.Credential{Name: "remote"}
+			e.Pairing = &config.Pairing{ID: "p-1", Local: &config.Credential{Name: "local"}}
+			s.add("b", &probe.Result{State: probe.Valid})
+			for _, name := range []string{"account", "local", "remote"} {
+				s.credentials = append(s.credentials, probe.CredentialStatus{Name: name, Suspended: name == tc.suspended})
+			}
+			handler := s.handler(t)
+			now := open(t, handler, "/endpoints/a").withID("now")
+			action := ""
+			for _, form := range now.all("form", "action") {
+				action, _ = form.attribute("action")
+			}
+			want := ""
+			if tc.resumed != "" {
+				want = "../-/resume?credential=" + tc.resumed
+			}
+			if action != want || !strings.Contains(now.text(), tc.words) {
+				t.Errorf("the form leads to %q, want %q, with %q in %s", action, want, tc.words, now.text())
+			}
+			banner := open(t, handler, "/").withID("suspended").text()
+			if (banner == "") != (tc.banner == "") || !strings.Contains(banner, tc.banner) || banner != "" && !strings.Contains(banner, "It is used by 1 endpoint. ") {
+				t.Errorf("no %q of 1 endpoint in %q", tc.banner, banner)
+			}
+		})
 	}
 }

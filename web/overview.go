@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"session_exporter/collector"
-	"session_exporter/probe"
 )
 
 const (
@@ -169,8 +168,8 @@ func nearEnds(status *collector.Status, now time.Time) []end {
 	return near
 }
 
-// suspended are the credentials that are withheld, each with an endpoint's word
-// for why and until when.
+// suspended are the credentials that are withheld, each with the word of an endpoint
+// that it was withheld from for why and until when.
 func (o *server) suspended(all []collector.Overview, now time.Time) []suspended {
 	var withheld []suspended
 	for _, credential := range o.Collector.Credentials() {
@@ -180,16 +179,16 @@ func (o *server) suspended(all []collector.Overview, now time.Time) []suspended 
 		s := suspended{Name: credential.Name, Until: moment{now: now}}
 		var witness string
 		for i := range all {
-			if all[i].Endpoint.Credential.Name != credential.Name {
+			if !all[i].Endpoint.Uses(credential.Name) {
 				continue
 			}
 			s.Endpoints++
-			if all[i].State == probe.LoginSuspended || witness == "" {
+			if all[i].Withheld == credential.Name {
 				witness = all[i].Endpoint.Name
 			}
 		}
 		for _, status := range o.Collector.Statuses(witness) {
-			if status.State == probe.LoginSuspended {
+			if status.Withheld == credential.Name {
 				s.Reason, s.Until.at = status.Result.Diagnosis, status.Result.ResumeAt
 			}
 		}
