@@ -24,6 +24,7 @@ import (
 type fake struct {
 	probe func(ctx context.Context) (probe.Result, error)
 	close func(ctx context.Context) error
+	did   probe.Result // by Close
 }
 
 func (f *fake) Probe(ctx context.Context) (probe.Result, error) {
@@ -33,11 +34,11 @@ func (f *fake) Probe(ctx context.Context) (probe.Result, error) {
 	return f.probe(ctx)
 }
 
-func (f *fake) Close(ctx context.Context) error {
+func (f *fake) Close(ctx context.Context) (probe.Result, error) {
 	if f.close == nil {
-		return nil
+		return f.did, nil
 	}
-	return f.close(ctx)
+	return f.did, f.close(ctx)
 }
 
 func (f *fake) Release() *probe.Session   { return nil }

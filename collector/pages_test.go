@@ -52,7 +52,7 @@ func TestPagesFollowStates(t *testing.T) {
 func change(random *rand.Rand, target *target) {
 	if random.IntN(5) == 0 {
 		target.mu.Lock()
-		target.state.recordClose(random.IntN(2) == 0)
+		target.state.recordClose(&probe.Result{Logouts: random.IntN(2)})
 		target.mu.Unlock()
 		return
 	}

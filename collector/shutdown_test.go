@@ -39,7 +39,8 @@ func TestShutdown(t *testing.T) {
 			behaviour := behaviours[i%4]
 			return &fake{probe: behaviour.probe, close: func(ctx context.Context) error {
 				closed[i].Add(1)
-				return (&fake{close: behaviour.close}).Close(ctx)
+				_, err := behaviour.Close(ctx)
+				return err
 			}}
 		})
 		ctx, stop := context.WithCancel(t.Context())

@@ -105,9 +105,7 @@ func (s *state) record(r *probe.Result) {
 	}
 	s.logins += float64(r.Logins)
 	s.loginFailures += float64(r.LoginFailures)
-	s.unanswered += float64(r.Unanswered)
-	s.logouts += float64(r.Logouts)
-	s.logoutFailures += float64(r.LogoutFailures)
+	s.countLogouts(r)
 	s.expirations += float64(r.Expirations)
 	if r.Expirations > 0 {
 		s.lifetime = r.Lifetime
@@ -117,18 +115,19 @@ func (s *state) record(r *probe.Result) {
 	}
 }
 
-// recordClose takes in that the session was given up, if one was held, and
-// whether the appliance took the logout.
-func (s *state) recordClose(loggedOut bool) {
+// recordClose takes in that the session was given up, if one was held, and what was
+// done for that.
+func (s *state) recordClose(did *probe.Result) {
 	s.version++
-	switch {
-	case s.result.Established.IsZero(): // none was held
-	case loggedOut:
-		s.logouts++
-	default:
-		s.logoutFailures++
-	}
+	s.countLogouts(did)
 	s.result.Established = time.Time{}
+}
+
+// countLogouts counts the sessions that were ended, and those that may be left.
+func (s *state) countLogouts(r *probe.Result) {
+	s.unanswered += float64(r.Unanswered)
+	s.logouts += float64(r.Logouts)
+	s.logoutFailures += float64(r.LogoutFailures)
 }
 
 // count counts an error code, if there is one.

@@ -135,31 +135,6 @@ func TestCounters(t *testing.T) {
 	}
 }
 
-func TestClose(t *testing.T) {
-	for _, tc := range []struct {
-		name            string
-		held, loggedOut bool
-		logouts         float64
-	}{
-		{"none held", false, true, 0},
-		{"logged out", true, true, 1},
-		{"logout failed", true, false, 0},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			result := at(0, probe.Valid, check)
-			if tc.held {
-				result.Established = minute(0)
-			}
-			s := recorded(result)
-			s.recordClose(tc.loggedOut)
-			s.recordClose(tc.loggedOut)
-			if s.logouts != tc.logouts || !s.result.Established.IsZero() {
-				t.Errorf("%v logouts, established %s", s.logouts, s.result.Established)
-			}
-		})
-	}
-}
-
 func TestCodes(t *testing.T) {
 	codes := func(prefix string, n int) (steps []probe.StepResult) {
 		for i := range n {

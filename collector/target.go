@@ -201,9 +201,9 @@ func (t *target) close(ctx context.Context) error {
 }
 
 func (t *target) logout(ctx context.Context, prober Prober) error {
-	err := prober.Close(ctx)
+	did, err := prober.Close(ctx)
 	t.mu.Lock()
-	t.state.recordClose(err == nil)
+	t.state.recordClose(&did)
 	t.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("endpoint %q: %w", t.name, err)

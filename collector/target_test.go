@@ -2,11 +2,15 @@ package collector
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"session_exporter/config"
 	"session_exporter/probe"
 )
 
@@ -28,6 +32,36 @@ func TestDurationOfProbesThatWereSent(t *testing.T) {
 		if observed := float64(a.state.duration.dto().GetSampleCount()); observed != tc.observed {
 			t.Errorf("%s: %v observed, want %v", tc.name, observed, tc.observed)
 		}
+	}
+}
+
+// What the prober did at its end is counted, and nothing else: not every session
+// that is given up is logged out of.
+func TestClose(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		did  probe.Result
+		err  error
+		want string
+	}{
+		{"logged out", probe.Result{Logouts: 1}, nil, "1 0 0"},
+		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("answered 500"), "0 1 0"},
+		{"no logout in the API", probe.Result{}, nil, "0 0 0"},
+		{"of a late session too", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			prober := &fake{did: tc.did, close: func(context.Context) error { return tc.err }}
+			a := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober { return prober }).applied.Load().watched[0]
+			result := at(0, probe.Valid, check)
+			result.Established = minute(0)
+			a.record(&result)
+			if err := a.close(t.Context()); !errors.Is(err, tc.err) {
+				t.Errorf("error %v, want %v", err, tc.err)
+			}
+			if got := fmt.Sprint(a.state.logouts, a.state.logoutFailures, a.state.unanswered); got != tc.want || a.holds() {
+				t.Errorf("logouts, failures, unanswered %s, want %s; holds a session: %t", got, tc.want, a.holds())
+			}
+		})
 	}
 }
 

@@ -178,9 +178,7 @@ func TestRequests(t *testing.T) {
 			if r := mustProbe(t, p); r.State != Valid {
 				t.Fatalf("%s: %s", r.State, r.Diagnosis)
 			}
-			if err := p.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
+			closeProber(t, p)
 			want, expect := "GET", []map[string]string{c.check}
 			if c.auth == config.AuthLogin {
 				want, expect = "POST GET DELETE", []map[string]string{c.sent, c.check, c.check}

@@ -138,8 +138,12 @@ func TestCustomRequests(t *testing.T) {
 					t.Errorf("the session shows in %s", step.URL)
 				}
 			}
-			if err := p.Close(t.Context()); err != nil {
-				t.Error(err)
+			logouts := 0
+			if strings.Contains(c.definition, "logout:") {
+				logouts = 1
+			}
+			if did := closeProber(t, p); did.Logouts != logouts || did.LogoutFailures != 0 {
+				t.Errorf("closing made %d logouts, and %d that failed, want %d", did.Logouts, did.LogoutFailures, logouts)
 			}
 			var got []string
 			for i, request := range appliance.got {

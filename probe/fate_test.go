@@ -91,7 +91,9 @@ func TestLateSessionIsLoggedOut(t *testing.T) {
 		if next := mustProbe(t, p); next.Logouts != 1 || next.Unanswered != 0 {
 			t.Errorf("%+v", next)
 		}
-		closeProber(t, p) // comes while the second is not answered
+		if did := closeProber(t, p); did.Logouts != 1 || did.Unanswered != 0 { // comes while the second is not answered
+			t.Errorf("%+v", did)
+		}
 		if s := a.Stats(); s.Logouts != 2 || s.Sessions != 0 {
 			t.Errorf("%+v", s)
 		}
@@ -105,7 +107,7 @@ func TestUnansweredLogin(t *testing.T) {
 		if first := mustProbe(t, p); first.State != Timeout || first.Unanswered != 0 {
 			t.Errorf("%+v", first)
 		}
-		if err := p.Close(t.Context()); err == nil {
+		if _, err := p.Close(t.Context()); err == nil {
 			t.Error("closed without an error, though a session may be left")
 		}
 		time.Sleep(maxAnswer)

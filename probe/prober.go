@@ -119,27 +119,31 @@ func (p *Prober) Adopt(released *Session) bool {
 
 // Close ends the session that is held, if any, and waits for the answer to a
 // login that has none yet, to log out of what it gives. It takes at most the
-// endpoint's timeout, and is the end of the prober.
-func (p *Prober) Close(ctx context.Context) error {
+// endpoint's timeout, and is the end of the prober. It returns what it did, counted
+// as a probe's, whatever its error.
+func (p *Prober) Close(ctx context.Context) (Result, error) {
 	if p.local != nil {
 		return p.local.Close(ctx) // of both: see drRemote
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
+	var did Result
 	if p.session != nil {
-		found := p.logout(ctx, new(Result))
+		found := p.logout(ctx, &did)
 		switch {
 		case found.loggedOut():
 		case found.x.err != nil:
-			return fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
+			return did, fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
 		default:
-			return fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
+			return did, fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
 		}
 	}
-	if !p.pause.await(ctx, Login) {
-		return fmt.Errorf("a login was sent to %s that it has not answered yet", p.endpoint.URL.Host)
+	answered := p.pause.await(ctx, Login)
+	p.pause.learn(&did)
+	if !answered {
+		return did, fmt.Errorf("a login was sent to %s that it has not answered yet", p.endpoint.URL.Host)
 	}
-	return nil
+	return did, nil
 }
 
 // find goes the way that the endpoint authenticates.

@@ -68,11 +68,13 @@ func states(results []Result) map[State]int {
 	return n
 }
 
-func closeProber(t *testing.T, p *Prober) {
+func closeProber(t *testing.T, p *Prober) (did Result) {
 	t.Helper()
-	if err := p.Close(t.Context()); err != nil {
+	did, err := p.Close(t.Context())
+	if err != nil {
 		t.Error(err)
 	}
+	return did
 }
 
 func TestSessionIsHeldAndLoggedOut(t *testing.T) {
@@ -85,8 +87,11 @@ func TestSessionIsHeldAndLoggedOut(t *testing.T) {
 				t.Fatalf("probe %d: %+v", i, r)
 			}
 		}
-		closeProber(t, p)
-		closeProber(t, p) // has nothing left to do
+		for _, want := range []int{1, 0} { // the second has nothing left to do
+			if did := closeProber(t, p); did.Logouts != want || did.LogoutFailures != 0 {
+				t.Errorf("closing made %d logouts, and %d that failed, want %d", did.Logouts, did.LogoutFailures, want)
+			}
+		}
 		if s := a.Stats(); s.Sessions != 0 || s.Logouts != 1 || s.Attempts != 1 {
 			t.Errorf("%+v", s)
 		}

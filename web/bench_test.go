@@ -111,9 +111,9 @@ type valid struct{}
 // randomness is the context's key of where they come from.
 type randomness struct{}
 
-func (valid) Close(context.Context) error { return nil }
-func (valid) Release() *probe.Session     { return nil }
-func (valid) Adopt(*probe.Session) bool   { return true }
+func (valid) Close(context.Context) (probe.Result, error) { return probe.Result{}, nil }
+func (valid) Release() *probe.Session                     { return nil }
+func (valid) Adopt(*probe.Session) bool                   { return true }
 
 func (valid) Probe(ctx context.Context) (probe.Result, error) {
 	random := ctx.Value(randomness{}).(*rand.Rand)

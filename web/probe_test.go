@@ -40,9 +40,9 @@ func (s stub) Probe(ctx context.Context) (probe.Result, error) {
 	return probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}}, nil
 }
 
-func (stub) Close(context.Context) error { return nil }
-func (stub) Release() *probe.Session     { return nil }
-func (stub) Adopt(*probe.Session) bool   { return true }
+func (stub) Close(context.Context) (probe.Result, error) { return probe.Result{}, nil }
+func (stub) Release() *probe.Session                     { return nil }
+func (stub) Adopt(*probe.Session) bool                   { return true }
 
 // newWatching is a handler over a collector of a configuration.
 func newWatching(t *testing.T, settings *config.Config) http.Handler {

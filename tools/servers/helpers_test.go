@@ -65,7 +65,7 @@ func wants(t *testing.T, p *probe.Prober, state probe.State) probe.Result {
 
 func closeProber(t *testing.T, p *probe.Prober) {
 	t.Helper()
-	if err := p.Close(t.Context()); err != nil {
+	if _, err := p.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
