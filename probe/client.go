@@ -22,7 +22,7 @@ import (
 const maxBody = 1 << 20
 
 // maxDial bounds how long a connection may be in the making, and again its TLS
-// handshake, when nobody waits for it any more.
+// handshake, where it is not known how long its probe takes.
 const maxDial = 30 * time.Second
 
 // userAgent tells the appliance's administrators who asks.
@@ -109,7 +109,7 @@ func makingTime(longest time.Duration) time.Duration {
 	if longest == 0 {
 		return maxDial
 	}
-	return min(longest+time.Second, maxDial) // the probe's own end comes first, and says why
+	return longest + time.Second // the probe's own end comes first, and says why
 }
 
 // resume makes connections resume TLS sessions. Not where a proxy has sessions

@@ -27,7 +27,7 @@ type Factory struct {
 
 // NewFactory returns a factory without credentials: see Prepare.
 func NewFactory() *Factory {
-	return NewFactoryOver((&net.Dialer{Timeout: maxDial}).DialContext)
+	return NewFactoryOver(new(net.Dialer).DialContext) // which clients bound
 }
 
 // NewFactoryOver returns a factory whose probers make their connections with

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// maxAnswer is how long the answer to a secret that was sent is awaited, however
-// soon its probe must end. Directories that delay refusals do so by a few seconds.
-const maxAnswer = 30 * time.Second
+// minAwaited is how long the answer to a secret that was sent is awaited at least,
+// however soon its probe must end. Directories that delay refusals do so by a few
+// seconds.
+const minAwaited = 30 * time.Second
 
 // attempt is an exchange that is ready to be made.
 type attempt struct {
@@ -40,7 +41,11 @@ func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan out
 	if a.send == nil {
 		return Reading{}, nil
 	}
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxAnswer)
+	awaited := minAwaited
+	if deadline, ok := ctx.Deadline(); ok {
+		awaited = max(awaited, time.Until(deadline)+time.Second) // ctx ends first, and says why
+	}
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), awaited)
 	whole, t := *a.x, new(tracer)
 	done := make(chan outcome, 1)
 	go func() {
