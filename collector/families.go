@@ -115,7 +115,7 @@ func loginFamilies() []family {
 	return []family{
 		{name: "session_logins_total", kind: counter, help: "Logins sent.", read: func(s *state, e *emitter) { e.emit(s.logins) }},
 		{name: "session_login_failures_total", kind: counter, help: "Logins sent that gave no session.", read: func(s *state, e *emitter) { e.emit(s.loginFailures) }},
-		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent whose answer never came. Each may have left a session on the appliance until that ends it.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
+		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent whose answer never came, or could not be read. Each may have left a session on the appliance until that ends it.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
 		{name: "session_logouts_total", kind: counter, help: "Logouts that the appliance accepted.", read: func(s *state, e *emitter) { e.emit(s.logouts) }},
 		{name: "session_logout_failures_total", kind: counter, help: "Logouts sent that the appliance did not accept. Each may have left a session there until that ends it.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},
 		{name: "session_expirations_total", kind: counter, help: "Sessions of ours that the appliance had ended.", read: func(s *state, e *emitter) { e.emit(s.expirations) }},

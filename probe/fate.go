@@ -107,8 +107,6 @@ func (p *Prober) await(ctx context.Context, f *fate, late <-chan outcome, leave 
 	leave.giveBack()
 	switch token := end.reading.Token; {
 	case end.x.step != Login, p.local != nil: // the session at another site ends with the local one
-	case found.unanswered():
-		f.result.Unanswered++
 	case !token.IsZero() && end.x.answer.ok():
 		call := p.call(Logout)
 		if call.Method == "" {
@@ -123,5 +121,7 @@ func (p *Prober) await(ctx context.Context, f *fate, late <-chan outcome, leave 
 		} else {
 			f.result.LogoutFailures++
 		}
+	case found.unanswered():
+		f.result.Unanswered++
 	}
 }

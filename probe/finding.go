@@ -44,8 +44,12 @@ func (f *finding) vainLogin() bool {
 	return f.refusedAtOnce || ((f.x.step == Login || f.x.step == Token) && reached && f.state.Verdict() != Refused && f.state != Valid)
 }
 
-// unanswered reports whether something was sent and no complete answer came.
-func (f *finding) unanswered() bool { return f.x.err != nil && !f.x.written.IsZero() }
+// unanswered reports whether something was sent that may have been a success, and no
+// answer came that could be read.
+func (f *finding) unanswered() bool {
+	unread := f.x.err != nil || f.x.tooLarge
+	return unread && !f.x.written.IsZero() && (f.x.answer.Status == 0 || f.x.answer.ok())
+}
 
 // judge tells the guard what became of a secret that was sent. A refusal counts
 // for the account's sake, whatever else the answer says; a 403 without the API's

@@ -121,6 +121,62 @@ func TestTokenOfAFailedLogin(t *testing.T) {
 	}
 }
 
+// A session in the headers of a login's answer is logged out even where the body
+// cannot be read. One that may be in the body is counted.
+func TestSessionOfAnUnreadableLogin(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	const token = "X-Hm-Authorization: " + canaryToken + "\r\n"
+	given := map[string]string{"x-hm-authorization": canaryToken}
+	var written int64
+	for _, c := range []struct {
+		name, api         string
+		login             http.Handler
+		state             State
+		ended, unanswered int
+	}{
+		{"drip", "hcx", withHeader(given, http.HandlerFunc(drip)), Timeout, 1, 0},
+		{"cut off", "hcx", raw(ok + token + "Content-Length: 100\r\n\r\n{"), Unreachable, 1, 0},
+		{"broken chunk", "hcx", raw(ok + token + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{"), InvalidResponse, 1, 0},
+		{"no gzip", "hcx", withHeader(given, reply{200, map[string]string{"Content-Encoding": "gzip"}, `{"success": true}`}), InvalidResponse, 1, 0},
+		{"too large", "hcx", withHeader(given, large(false, &written)), InvalidResponse, 1, 0},
+		{"without a token", "hcx", large(false, &written), InvalidResponse, 0, 1},
+		{"refused", "hcx", raw("HTTP/1.1 401 Unauthorized\r\n" + token + "Content-Length: 100\r\n\r\n{"), Unreachable, 0, 0},
+		{"cut off", "dr", raw(ok + "Content-Length: 100\r\n\r\n" + `{"session_id": "` + canaryToken), Unreachable, 0, 1},
+		{"drip", "dr", http.HandlerFunc(drip), Timeout, 0, 1},
+	} {
+		t.Run(c.api+"/"+c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := way{c.api, config.AuthLogin}
+				appliance := &handwritten{post: []http.Handler{c.login, reply{status: 503}}, del: []http.Handler{w.logout()}}
+				p := piped(t, w.endpoint(), appliance)
+				first := mustProbe(t, p)
+				if first.State != c.state || first.Logins != 1 || first.LoginFailures != 1 || !first.Established.IsZero() {
+					t.Errorf("%s: %+v", first.Diagnosis, first)
+				}
+				time.Sleep(time.Minute)
+				second := mustProbe(t, p)
+				if ended, unanswered := first.Logouts+second.Logouts, first.Unanswered+second.Unanswered; ended != c.ended || unanswered != c.unanswered {
+					t.Errorf("%d sessions were ended, %d logins unanswered", ended, unanswered)
+				}
+				for _, r := range appliance.got {
+					if r.Method == http.MethodDelete && r.Header.Get(hcxTokenHeader) != canaryToken {
+						t.Error("another session was ended")
+					}
+				}
+			})
+		})
+	}
+}
+
+func withHeader(header map[string]string, next http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range header {
+			w.Header().Set(name, value)
+		}
+		next.ServeHTTP(w, r)
+	}
+}
+
 // Somebody else's token is neither renewed nor logged out.
 func TestForeignTokens(t *testing.T) {
 	for _, w := range []way{{"hcx", config.AuthToken}, {"hcx", config.AuthBearer}, {"dr", config.AuthToken}} {

@@ -35,7 +35,7 @@ type Result struct {
 	CredentialExpiries map[string]time.Time
 
 	Logins, LoginFailures int // sent, and those of them that gave no session
-	Unanswered            int // logins whose answer never came: each may have left a session that nobody can log out
+	Unanswered            int // logins whose answer never came, or could not be read: each may have left a session that nobody can log out
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // sent and not accepted: each may have left a session
 	Expirations           int // held sessions that the appliance had ended

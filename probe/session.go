@@ -116,11 +116,11 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	if !found.x.unsent {
 		r.LoginFailures++
 	}
-	if !leave.lent && found.unanswered() {
-		r.Unanswered++
-	}
-	if p.session != nil { // given by an answer that is not as documented
+	switch {
+	case p.session != nil: // given by an answer that is not as documented
 		p.logout(unstopped, r)
+	case !leave.lent && found.unanswered():
+		r.Unanswered++
 	}
 	return found
 }

@@ -37,7 +37,7 @@ func (p *Prober) attempt(asked request) *attempt {
 	a.send = func(ctx context.Context, x *exchange, t *tracer) Reading {
 		p.client.send(ctx, x, req, t)
 		if x.err != nil || x.tooLarge {
-			return Reading{}
+			return p.unread(x)
 		}
 		reading := p.api.Read(step, x.answer)
 		if !headerSafe(reading.Token) {
@@ -48,9 +48,22 @@ func (p *Prober) attempt(asked request) *attempt {
 	return a
 }
 
+// unread reads an answer whose body could not be read: a login may have given a
+// session in its headers, which is to be ended.
+func (p *Prober) unread(x *exchange) Reading {
+	if x.step != Login || !x.answer.ok() {
+		return Reading{}
+	}
+	token := p.api.Read(Login, Answer{Status: x.answer.Status, Header: x.answer.Header}).Token
+	if !headerSafe(token) {
+		return Reading{}
+	}
+	return Reading{Token: token}
+}
+
 // connectionEnds reports whether what the connection, or the TLS session that the
-// next one resumes, says of the certificate will be too old for the probe after this one, which may come half an interval
-// late.
+// next one resumes, says of the certificate will be too old for the probe after this
+// one, which may come half an interval late.
 func (p *Prober) connectionEnds() bool {
 	age, interval := p.endpoint.ConnectionMaxAge, p.endpoint.Interval
 	if age <= interval {
