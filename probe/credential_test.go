@@ -63,6 +63,19 @@ func TestSecretFiles(t *testing.T) {
 	})
 }
 
+// A secret that cannot be read is told as that, however long it took to find out.
+func TestSecretThatFailsSlowly(t *testing.T) {
+	e := endpointFor("hcx", config.AuthBasic)
+	e.Timeout = 200 * time.Millisecond
+	e.Credential.Secret = config.SecretSource{File: filepath.Join(t.TempDir(), "none")}
+	p := newProber(t, e)
+	p.credential.reading.Lock() // as by who waits for the file
+	time.AfterFunc(e.Timeout, p.credential.reading.Unlock)
+	if r := mustProbe(t, p); r.State != CredentialMissing || !strings.Contains(r.Diagnosis, "no such file") {
+		t.Errorf("%s: %s", r.State, r.Diagnosis)
+	}
+}
+
 // A password may have any characters, and need not fit a header.
 func TestPasswordOfAnyCharacters(t *testing.T) {
 	const password = "pa\tss\x01wörd\n:\""

@@ -200,7 +200,7 @@ func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
 		return leave, nil
 	case isSuspended:
 		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, suspension: suspended, resumeAt: suspended.until}
-	case waiting.Err() != nil:
+	case errors.Is(err, waiting.Err()):
 		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
 	default:
 		return nil, missing(err)
