@@ -83,7 +83,7 @@ func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave
 		return found
 	}
 	leave.lent = true
-	f := &fate{found: found, known: make(chan struct{})}
+	f := &fate{guard: leave.guard, found: found, known: make(chan struct{})}
 	p.pause.fates = append(p.pause.fates, f)
 	go p.await(context.WithoutCancel(ctx), f, late, leave)
 	return found
@@ -91,10 +91,21 @@ func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave
 
 // fate is what becomes of a secret that was sent by a probe that has ended.
 type fate struct {
+	guard *guard        // that judges it
 	found *finding      // what the probe made of it
 	known chan struct{} // closed when the result is complete
 	// result has what a Result has of logins and logouts, and no more.
 	result Result
+}
+
+// await waits until the fate is known, and reports whether it is.
+func (f *fate) await(ctx context.Context) bool {
+	select {
+	case <-f.known:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // await waits for an answer that comes late. A session that it gives is held by

@@ -202,3 +202,35 @@ func TestPairingLateLogin(t *testing.T) {
 		}
 	})
 }
+
+// A local password that is not trusted is not sent again while it is not judged,
+// however well the other site's is known.
+func TestPairingLateLocalLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := simulator.NewDR("", paired())
+		e := pairingEndpoint()
+		e.Interval = e.Timeout
+		p := piping(t, a, e)[0]
+		if r := mustProbe(t, p); r.State != Valid {
+			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+		}
+		a.EndSessions()
+		a.Change(func(s *simulator.Settings) {
+			s.Accounts["alice"] = simulator.Account{Password: "another"}
+			s.Faults = []simulator.Fault{{On: simulator.Login, After: true, Delay: 25 * time.Second, Times: 1}}
+		})
+		p.local.credential.Secret.Inline = config.NewSecret("another")
+		time.Sleep(time.Minute)
+		if r := mustProbe(t, p); r.State != Timeout || r.Duration != 10*time.Second {
+			t.Errorf("%s after %s: %s", r.State, r.Duration, r.Diagnosis)
+		}
+		time.Sleep(e.Interval)
+		if r := mustProbe(t, p); r.State != Valid || r.Logouts != 1 || r.Duration != 5*time.Second {
+			t.Errorf("%s after %s, %d logged out: %s", r.State, r.Duration, r.Logouts, r.Diagnosis)
+		}
+		closeProber(t, p)
+		if stats := a.Stats(); stats.Sessions != 0 || stats.Attempts != 3 {
+			t.Errorf("%+v", stats)
+		}
+	})
+}

@@ -31,15 +31,19 @@ const (
 )
 
 // finding returns the one that stands while the pause lasts, else nil. It takes
-// the fates that are known into the result. Of a secret that is not trusted it
-// waits for them, within ctx.
-func (p *pause) finding(ctx context.Context, r *Result, trusted bool) *finding {
-	if !trusted {
-		p.await(ctx, "")
+// the fates that are known into the result. It waits for those of secrets that are
+// not trusted, within ctx.
+func (p *pause) finding(ctx context.Context, r *Result) *finding {
+	for _, f := range p.fates {
+		if !f.guard.trusts() && !f.await(ctx) {
+			break
+		}
 	}
 	p.learn(r)
-	if n := len(p.fates); n > 0 && !trusted {
-		return p.fates[n-1].found
+	for _, f := range slices.Backward(p.fates) {
+		if !f.guard.trusts() {
+			return f.found
+		}
 	}
 	if p.found == nil || !time.Now().Before(p.until) {
 		p.found = nil
@@ -50,16 +54,10 @@ func (p *pause) finding(ctx context.Context, r *Result, trusted bool) *finding {
 	return &standing
 }
 
-// await waits until the fates of a step, or of all, are known, and reports whether
-// they are.
+// await waits until the fates of a step are known, and reports whether they are.
 func (p *pause) await(ctx context.Context, step Step) bool {
 	for _, f := range p.fates {
-		if step != "" && f.found.x.step != step {
-			continue
-		}
-		select {
-		case <-f.known:
-		case <-ctx.Done():
+		if f.found.x.step == step && !f.await(ctx) {
 			return false
 		}
 	}

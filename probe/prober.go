@@ -53,7 +53,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	p.traced = traces(ctx)
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	found := p.pause.finding(timed, r, p.credential.guard.trusts())
+	found := p.pause.finding(timed, r)
 	if found == nil {
 		found = p.find(timed, r)
 		p.pause.note(found, p.endpoint.Interval)
