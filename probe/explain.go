@@ -18,6 +18,9 @@ import (
 // was just called out of bed.
 func explain(f *finding, e *config.Endpoint) (diagnosis, advice string) {
 	diagnosis, advice = diagnose(f, e), advise(f, e)
+	if len(f.late) > 0 {
+		diagnosis += fmt.Sprintf(" This answer came after %s, when the probe that asked for it had ended.", f.x.end.Sub(f.x.start).Round(time.Millisecond))
+	}
 	if !f.resumeAt.IsZero() {
 		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", f.resumeAt.Format(time.RFC3339))
 	}

@@ -85,7 +85,8 @@ func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave
 	leave.lent = true
 	f := &fate{guard: leave.guard, found: found, known: make(chan struct{})}
 	p.pause.fates = append(p.pause.fates, f)
-	go p.await(context.WithoutCancel(ctx), f, late, leave)
+	beside := *p
+	go beside.await(context.WithoutCancel(ctx), f, a, late, leave)
 	return found
 }
 
@@ -94,8 +95,10 @@ type fate struct {
 	guard *guard        // that judges it
 	found *finding      // what the probe made of it
 	known chan struct{} // closed when the result is complete
-	// result has what a Result has of logins and logouts, and no more.
-	result Result
+	// result has what a Result has of logins and logouts, and of what was sent. Of
+	// what was found, there is no more than what follows.
+	result  Result
+	refused bool
 }
 
 // await waits until the fate is known, and reports whether it is.
@@ -109,11 +112,15 @@ func (f *fate) await(ctx context.Context) bool {
 }
 
 // await waits for an answer that comes late. A session that it gives is held by
-// nobody, so it is ended. It runs beside the prober's next probes.
-func (p *Prober) await(ctx context.Context, f *fate, late <-chan outcome, leave *leave) {
+// nobody, so it is ended. It runs beside the prober's next probes, on a copy of it.
+func (p *Prober) await(ctx context.Context, f *fate, a *attempt, late <-chan outcome, leave *leave) {
 	defer close(f.known)
 	end := <-late
-	found := &finding{x: end.x, reading: end.reading, state: classify(end.x, end.reading, p.endpoint.Auth)}
+	a.x = end.x
+	found := p.conclude(&f.result, a, end.reading)
+	found.late = f.result.Steps
+	f.refused = found.state.Verdict() == Refused
+	leave.late = found
 	found.judge(leave)
 	leave.giveBack()
 	switch token := end.reading.Token; {

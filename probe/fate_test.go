@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,7 +27,7 @@ func slowly(on simulator.Operation, by time.Duration) func() simulator.Settings 
 }
 
 // A refusal that comes later than the probe's timeout locks the account all the
-// same.
+// same. The next probe tells of it.
 func TestLateRefusalCounts(t *testing.T) {
 	for name, way := range map[string]struct {
 		auth config.Auth
@@ -40,8 +41,13 @@ func TestLateRefusalCounts(t *testing.T) {
 				a := newAppliance("hcx", slowly(way.on, 1500*time.Millisecond)())
 				p := piped(t, e, a)
 				results := probesFor(t, p, 19*time.Minute)
-				if n := states(results); n[Timeout] == 0 || n[LoginSuspended] < len(results)-4 || len(n) != 2 {
+				if n := states(results); n[Timeout] != 1 || n[CredentialsRejected] != 1 || n[LoginSuspended] != len(results)-2 {
 					t.Errorf("found %v", n)
+				}
+				told := results[1]
+				if told.State != CredentialsRejected || len(told.Steps) != 1 || told.Steps[0].Code != "INVALID_CREDENTIALS" || told.Logins != 0 ||
+					!strings.Contains(told.Diagnosis, "came after 1.5s") || !told.ResumeAt.Equal(results[2].ResumeAt) {
+					t.Errorf("%+v", told)
 				}
 				if _, refusals := p.credential.guard.status(); refusals != 1 || a.Stats().Refusals != 1 {
 					t.Errorf("%d refusals counted of %d", refusals, a.Stats().Refusals)

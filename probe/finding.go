@@ -24,6 +24,7 @@ type finding struct {
 	suspension    *suspension   // the guard's reason for it
 	differences   []string      // from what was expected
 	refusedAtOnce bool          // the session refused was just given
+	late          []StepResult  // what another probe sent, and was answered too late for it
 	// local is set where it is about the local session of an endpoint with a
 	// pairing.
 	local      *config.Endpoint

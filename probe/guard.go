@@ -171,6 +171,16 @@ func (g *guard) doubted() bool {
 	return g.refusals > 0
 }
 
+// untold returns an endpoint's refusal that came too late for its probe, once, nil
+// where there is none.
+func (g *guard) untold(own *patience) *finding {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	refusal := own.refusal
+	own.refusal = nil
+	return refusal
+}
+
 func (g *guard) free() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -195,8 +205,9 @@ func (g *guard) record(v Verdict, l *leave) {
 	case Accepted:
 		g.trusted, g.refusals, g.suspensions, g.until = true, 0, 0, time.Time{}
 		g.accepted.note(l.beside)
-		l.own.refusals, l.own.until = 0, time.Time{}
+		l.own.refusals, l.own.until, l.own.refusal = 0, time.Time{}, nil
 	case Refused:
+		l.own.refusal = l.late
 		g.trusted, g.accepted = false, burst{}
 		g.refusals++
 		l.own.refusals++

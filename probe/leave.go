@@ -16,6 +16,8 @@ type leave struct {
 	free   func()
 	slow   *time.Timer
 	lent   bool // to the fate of what was sent, which gives it back
+	// late is what was found when that is over, nil where the probe itself found it.
+	late *finding
 }
 
 // judge tells the guard how a login ended.

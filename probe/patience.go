@@ -11,6 +11,8 @@ type patience struct {
 	refusals int
 	until    time.Time
 	unjudged bool // whether the last login was not, or is under way
+	// refusal is one that came too late for its probe, and was not told yet.
+	refusal *finding
 }
 
 // patienceOf returns the patience of an endpoint.

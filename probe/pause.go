@@ -72,6 +72,9 @@ func (p *pause) learn(r *Result) {
 			r.Unanswered += f.result.Unanswered
 			r.Logouts += f.result.Logouts
 			r.LogoutFailures += f.result.LogoutFailures
+			if f.refused && p.found == f.found {
+				p.found = nil // it did not stand: see admit
+			}
 			return true
 		default:
 			return false

@@ -56,6 +56,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 	found := p.pause.finding(timed, r)
 	if found == nil {
 		found = p.find(timed, r)
+		r.Steps = append(r.Steps, found.late...)
 		p.pause.note(found, p.endpoint.Interval)
 	}
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
@@ -187,7 +188,8 @@ func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
 }
 
 // admit asks the guard for leave to send the secret, as it is now. It waits for
-// at most half of the time that the probe has, for the login needs some too.
+// at most half of the time that the probe has, for the login needs some too. Where
+// the secret is withheld for a refusal that nobody was told of, that is what it finds.
 func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
 	waiting, cancel := context.WithTimeout(ctx, p.endpoint.Timeout/2)
 	defer cancel()
@@ -199,7 +201,12 @@ func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
 	case err == nil:
 		return leave, nil
 	case isSuspended:
-		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, suspension: suspended, resumeAt: suspended.until}
+		found := p.credential.guard.untold(p.patience)
+		if found == nil {
+			found = &finding{state: LoginSuspended, suspension: suspended}
+		}
+		found.withheld, found.resumeAt = p.credential.Name, suspended.until
+		return nil, found
 	case errors.Is(err, waiting.Err()):
 		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
 	default:

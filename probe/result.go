@@ -18,7 +18,8 @@ type Result struct {
 	Start    time.Time
 	Duration time.Duration
 	// Steps are the requests that were sent, in order; none when the probe was
-	// withheld (see LoginSuspended, RateLimited, CredentialMissing).
+	// withheld (see LoginSuspended, RateLimited, CredentialMissing). A refusal that
+	// came too late for the probe before is found by the next one, with its request.
 	Steps []StepResult
 	// CertificateExpiry is the earliest end of the certificates presented, zero
 	// when there were none.
