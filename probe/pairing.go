@@ -18,6 +18,9 @@ type drRemote struct {
 	id string
 }
 
+// remoteLogin is a Login that gives no token.
+const remoteLogin Step = "remote login"
+
 func (d drRemote) Call(step Step, _ Account) Call {
 	path := "/pairings/" + url.PathEscape(d.id) + "/remote-session"
 	switch step {
@@ -32,7 +35,7 @@ func (d drRemote) Call(step Step, _ Account) Call {
 
 func (d drRemote) Read(step Step, answer Answer) Reading {
 	if step == Login {
-		step = Logout // which gives nothing either
+		step = remoteLogin
 	}
 	reading := d.dr.Read(step, answer)
 	if answer.Status == http.StatusNotFound && reading.Why == "" {
