@@ -57,6 +57,39 @@ func TestLateRefusalCounts(t *testing.T) {
 	}
 }
 
+// However long is to be waited after logins that came to nothing, a refusal that came
+// late is told by the next probe. But one of a secret that has changed meanwhile says
+// nothing.
+func TestLateRefusalIsToldAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		secret string // then
+		state  State
+	}{"same secret": {canaryPassword, CredentialsRejected}, "another": {"another", ServerError}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				down := reply{status: 503}
+				late := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					pass(r, 15*time.Second)
+					reply{status: 401, body: hcxFailure("INVALID_CREDENTIALS")}.ServeHTTP(w, r)
+				})
+				e := endpointFor("hcx", config.AuthLogin)
+				p := piped(t, e, &handwritten{post: []http.Handler{down, down, down, late, down}})
+				results := probesFor(t, p, 8*time.Minute)
+				if last := results[7]; last.State != Timeout {
+					t.Fatalf("%s: %s", last.State, last.Diagnosis)
+				}
+				e.Credential.Secret.Inline = config.NewSecret(c.secret)
+				if r := mustProbe(t, p); r.State != c.state || len(r.Steps) != 1 {
+					t.Errorf("%s after %d steps: %s", r.State, len(r.Steps), r.Diagnosis)
+				}
+				if r := mustProbe(t, p); c.state == CredentialsRejected && (r.State != LoginSuspended || len(r.Steps) != 0) {
+					t.Errorf("then %s: %s", r.State, r.Diagnosis)
+				}
+			})
+		})
+	}
+}
+
 // A timeout is honoured, however long it is: for whatever has the secret, and for the
 // connection that it goes over.
 func TestLongTimeout(t *testing.T) {

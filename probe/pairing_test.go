@@ -234,3 +234,41 @@ func TestPairingLateLocalLogin(t *testing.T) {
 		}
 	})
 }
+
+// A refusal that comes late is told at the site that it is of.
+func TestPairingLateRefusal(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*simulator.Settings)
+		on     simulator.Operation
+		state  State
+		words  string
+	}{
+		"local": {
+			func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} },
+			simulator.Login, LoginSuspended, `no local session to log in to the other site with. The appliance refused the password of "alice"`,
+		},
+		"remote": {
+			func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" },
+			simulator.RemoteLogin, CredentialsRejected, `other site: The appliance refused the password of "bob"`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := simulator.NewDR("", paired())
+				a.Change(c.change)
+				a.Change(func(s *simulator.Settings) {
+					s.Faults = []simulator.Fault{{On: c.on, After: true, Delay: 15 * time.Second}}
+				})
+				p := piping(t, a, pairingEndpoint())[0]
+				results := probesFor(t, p, 3*time.Minute)
+				if first, told := results[0], results[1]; first.State != Timeout || told.State != c.state || !strings.Contains(told.Diagnosis, c.words) || !strings.Contains(told.Diagnosis, "came after 15s") {
+					t.Errorf("%s, then %s: %s", first.State, told.State, told.Diagnosis)
+				}
+				if last := results[2]; last.State != LoginSuspended || strings.Contains(last.Diagnosis, "came after") {
+					t.Errorf("at last %s: %s", last.State, last.Diagnosis)
+				}
+				closeProber(t, p)
+			})
+		})
+	}
+}
