@@ -84,6 +84,30 @@ func TestVirtualUnanswered(t *testing.T) {
 	}
 }
 
+// TestVirtualLateRefusal: a password that is refused later than the probe's timeout is
+// told to be wrong, and not only as an outage.
+func TestVirtualLateRefusal(t *testing.T) {
+	for name, module := range passwordModules {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := newShared(t, 1, module, "wrong")
+				w.site("site-0.test").Change(func(s *simulator.Settings) {
+					s.Faults = []simulator.Fault{{After: true, Delay: 15 * time.Second}}
+				})
+				time.Sleep(10 * time.Minute)
+				now := w.scrape()
+				want(t, now, series{"session_auth_success", "site-0", ""}, 0)
+				want(t, now, series{"session_login_suspended", "site-0", ""}, 1)
+				if strings.Contains(module, "api: hcx") { // whose codes are documented
+					want(t, now, series{"session_errors_total", "site-0", "INVALID_CREDENTIALS"}, 1)
+				}
+				want(t, now, series{"session_exporter_credential_refusals_total", "shared", ""}, 1)
+				w.stop()
+			})
+		})
+	}
+}
+
 // TestVirtualSlowLogout has an appliance that is slow to end a session, while
 // the account's password is refused elsewhere.
 func TestVirtualSlowLogout(t *testing.T) {

@@ -94,6 +94,7 @@ func TestLateRefusalIsToldAtOnce(t *testing.T) {
 // connection that it goes over.
 func TestLongTimeout(t *testing.T) {
 	slowToken := func(t *testing.T) *Prober {
+		t.Helper()
 		a := &authorization{lifetime: 3600}
 		p := a.prober(t)
 		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -105,10 +106,12 @@ func TestLongTimeout(t *testing.T) {
 	}
 	slowAnswer := func(auth config.Auth, on simulator.Operation) func(*testing.T) *Prober {
 		return func(t *testing.T) *Prober {
+			t.Helper()
 			return piped(t, endpointFor("hcx", auth), newAppliance("hcx", slowly(on, 40*time.Second)()))
 		}
 	}
 	slowConnection := func(t *testing.T) *Prober {
+		t.Helper()
 		e := endpointFor("hcx", config.AuthBasic)
 		e.Timeout = time.Minute
 		dial := newPipeServer(t, newAppliance("hcx", alice())).dial
