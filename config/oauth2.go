@@ -15,6 +15,9 @@ func (l *loader) oauth2(key string, block *promconfig.OAuth2) SecretSource {
 	}
 	l.checkTokenURL(key, block.TokenURL)
 	l.checkGrant(key, block.GrantType)
+	if _, again := block.EndpointParams["scope"]; again && len(block.Scopes) > 0 {
+		l.add(join(join(key, "endpoint_params"), "scope"), "the block has `scopes` already; keep one of them")
+	}
 	l.tls(join(key, "tls_config"), &block.TLSConfig)
 	l.checkProxy(key, block.ProxyConfig)
 

@@ -91,12 +91,13 @@ func (s *tokenSource) attempt(secret config.Secret, style oauth2.AuthStyle) *att
 	x.secrets = append(slices.Clip(s.proxySecrets), config.NewSecret(escaped), basicPair(url.QueryEscape(s.settings.ClientID), escaped))
 	x.url, _ = url.Parse(s.settings.TokenURL) // it was parsed when the configuration was loaded
 	return &attempt{x: x, proof: bodyProof(secret), send: func(ctx context.Context, x *exchange, t *tracer) Reading {
-		token, err := s.grant(secret, style).Token(context.WithValue(t.attach(ctx), oauth2.HTTPClient, s.client))
+		client := *s.client
+		client.Transport = noting{client.Transport, x}
+		token, err := s.grant(secret, style).Token(context.WithValue(t.attach(ctx), oauth2.HTTPClient, &client))
 		defer x.finish(ctx, t)
 		if err != nil {
 			return x.refusal(ctx, err)
 		}
-		x.answer.Status = http.StatusOK
 		given := config.NewSecret(token.AccessToken)
 		if !headerSafe(given) {
 			return Reading{State: InvalidResponse, Why: "its token has characters that no HTTP header can carry"}
@@ -141,22 +142,37 @@ func (s *tokenSource) expiry() time.Time {
 	return s.token.Expiry
 }
 
+// noting notes in an exchange what was answered, whatever the library makes of it: of
+// an answer that it cannot read it tells nothing.
+type noting struct {
+	http.RoundTripper
+	x *exchange
+}
+
+func (n noting) RoundTrip(req *http.Request) (*http.Response, error) {
+	response, err := n.RoundTripper.RoundTrip(req)
+	if err == nil {
+		n.x.answer.Status, n.x.answer.Header = response.StatusCode, response.Header
+	}
+	return response, err
+}
+
 // refusal retells what the library says of a fetch that gave no token.
 func (x *exchange) refusal(ctx context.Context, err error) Reading {
-	refusal, answered := errors.AsType[*oauth2.RetrieveError](err)
-	_, failed := errors.AsType[*url.Error](err)
+	refusal, read := errors.AsType[*oauth2.RetrieveError](err)
 	switch {
-	case !answered && ctx.Err() != nil:
+	case read:
+	case ctx.Err() != nil:
 		x.err = ctx.Err() // whatever it was cut off at
 		return Reading{}
-	case !answered && failed:
+	case x.answer.Status == 0: // nobody answered
 		x.err = err
 		return Reading{}
-	case !answered: // a success, without a token that can be read
-		x.answer.Status = http.StatusOK
+	case x.answer.ok(): // without a token that can be read
 		return Reading{State: InvalidResponse, Why: "it is no OAuth 2.0 token response"}
+	default: // the status says enough
+		return Reading{}
 	}
-	x.answer = Answer{Status: refusal.Response.StatusCode, Header: refusal.Response.Header}
 	reading := Reading{Code: refusal.ErrorCode, Message: refusal.ErrorDescription}
 	switch refusal.ErrorCode { // RFC 6749, 5.2
 	case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied":

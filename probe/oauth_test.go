@@ -145,6 +145,10 @@ func TestOAuthFailures(t *testing.T) {
 		{"token not for a header", reply{200, nil, `{"access_token": "a\nb"}`}, InvalidResponse, "characters that no HTTP header can carry"},
 		{"not HTTP", raw("garbage\r\n\r\n"), InvalidResponse, "sso.test that does not speak HTTP"},
 		{"truncated", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), InvalidResponse, "no OAuth 2.0 token response"},
+		{"truncated 401", raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{"), CredentialsRejected, `sso.test refused the OAuth 2.0 client "exporter" (401)`},
+		{"truncated 429", raw("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 600\r\nContent-Length: 100\r\n\r\n{"), RateLimited, "(429)"},
+		{"truncated 503", raw("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100\r\n\r\n{"), ServerError, "the answer to the token request was 503."},
+		{"302 to nowhere", reply{302, map[string]string{"Location": "http://%zz/"}, ""}, InvalidResponse, "302, a redirect"},
 		{"closed", raw(""), Unreachable, "sso.test broke before the token request was answered"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
