@@ -128,6 +128,40 @@ func TestHTTPHeaders(t *testing.T) {
 	}
 }
 
+// What is held against a secret is held against an account, whatever else a reload
+// changes of the credential.
+func TestGuardGoesByAccount(t *testing.T) {
+	password := func() *config.Credential { return credentialFor(config.AuthLogin) }
+	oauth := func() *config.Credential { return oauthCredential("http://sso.test/token") }
+	for name, c := range map[string]struct {
+		credential func() *config.Credential
+		change     func(*config.Credential)
+		same       bool
+	}{
+		"username":      {password, func(c *config.Credential) { c.Username = "bob" }, false},
+		"lockout_guard": {password, func(c *config.Credential) { c.Guard.MaxRefusals = 5 }, true},
+		"client_id":     {oauth, func(c *config.Credential) { c.OAuth2.ClientID = "another" }, false},
+		"token_url":     {oauth, func(c *config.Credential) { c.OAuth2.TokenURL = "http://sso.test/tokens" }, false},
+		"scopes":        {oauth, func(c *config.Credential) { c.OAuth2.Scopes = []string{"read"} }, true},
+		"no oauth2":     {oauth, func(c *config.Credential) { c.OAuth2 = nil }, false},
+	} {
+		f := NewFactory()
+		load := func(c *config.Credential) *guard {
+			b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Commit()
+			return f.current()[c.Name].guard
+		}
+		before, changed := load(c.credential()), c.credential()
+		c.change(changed)
+		if same := load(changed) == before; same != c.same {
+			t.Errorf("%s: the guard is the same: %t", name, same)
+		}
+	}
+}
+
 // Refusals during a reload that changes the account are counted too: the credential's
 // name is what they are counted by.
 func TestRefusalsNeverGoBack(t *testing.T) {

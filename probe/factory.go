@@ -71,12 +71,20 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		if known && old.Username == next.Username {
-			c.guard = old.guard // it is the same account that may be locked
+		if known && sameAccount(old.Credential, next) {
+			c.guard = old.guard
 		}
 		b.credentials[name] = c
 	}
 	return b, nil
+}
+
+// sameAccount reports whether it is the same account that may be locked.
+func sameAccount(a, b *config.Credential) bool {
+	if a.OAuth2 == nil || b.OAuth2 == nil {
+		return a.OAuth2 == b.OAuth2 && a.Username == b.Username
+	}
+	return a.OAuth2.ClientID == b.OAuth2.ClientID && a.OAuth2.TokenURL == b.OAuth2.TokenURL
 }
 
 // Credentials tells how the credentials at work stand, in no order.
