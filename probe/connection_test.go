@@ -187,6 +187,79 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
+// A reload goes on with the connections that idle, and closes those that nobody will
+// use any more. One that comes to nothing leaves them as they are.
+func TestConnectionsOutliveReload(t *testing.T) {
+	for name, c := range map[string]struct {
+		module string // who says how connections are made; nobody but the endpoint when empty
+		change func(*config.Endpoint)
+		stay   bool
+	}{
+		"expect of the endpoint":     {"", func(e *config.Endpoint) { e.Expect.Roles = []string{"admin"} }, true},
+		"the endpoint's name":        {"", func(e *config.Endpoint) { e.Name = "another" }, false},
+		"the endpoint's in a module": {"m", func(e *config.Endpoint) { e.Name = "another" }, true},
+		"interval":                   {"m", func(e *config.Endpoint) { e.Interval = 2 * time.Minute }, true},
+		"timeout":                    {"m", func(e *config.Endpoint) { e.Timeout = time.Second }, false},
+		"tls_config":                 {"m", func(e *config.Endpoint) { e.HTTP.TLS.ServerName = "another" }, false},
+		"a file of tls_config":       {"m", func(e *config.Endpoint) { e.HTTP.TLSFiles = "another" }, false},
+		"a secret in http_headers": {"m", func(e *config.Endpoint) {
+			e.HTTP.Headers = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Tenant": {Secrets: []promconfig.Secret{"a"}}}}
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newPipeServer(t, reply{status: 200, body: hcxOK})
+				factory := NewFactoryOver(server.dial)
+				prepared := func(change func(*config.Endpoint)) (*Batch, *Prober) {
+					e := endpointFor("hcx", config.AuthToken)
+					change(e)
+					settings := &config.Config{
+						Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
+						Endpoints:   []*config.Endpoint{e},
+					}
+					if c.module != "" {
+						settings.Modules = map[string]config.Settings{c.module: e.Settings}
+					}
+					b, err := factory.Prepare(settings)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return b, proberOf(t, b, e)
+				}
+				expect := func(when string, dialled int, open int64) {
+					t.Helper()
+					if n, are := len(server.dialled()), factory.open.open.Load(); n != dialled || are != open {
+						t.Errorf("%s: %d connections were made and %d are open, want %d and %d", when, n, are, dialled, open)
+					}
+				}
+				first, before := prepared(func(*config.Endpoint) {})
+				first.Commit()
+				mustProbe(t, before)
+				prepared(c.change)
+				time.Sleep(time.Minute)
+				expect("a reload that came to nothing", 1, 1)
+
+				next, after := prepared(c.change)
+				next.Commit()
+				mustProbe(t, before) // it was under way
+				mustProbe(t, after)
+				if c.stay {
+					expect("at once", 1, 1)
+				} else {
+					expect("at once", 2, 2)
+				}
+				time.Sleep(time.Minute)
+				mustProbe(t, after)
+				if c.stay {
+					expect("a minute later", 1, 1)
+				} else {
+					expect("a minute later", 2, 1)
+				}
+			})
+		})
+	}
+}
+
 // A connection that nobody waits for any more ends with the probe, or soon after
 // where there is a proxy: thousands would pile up in a fleet that falls into a black
 // hole.

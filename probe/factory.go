@@ -20,9 +20,9 @@ type Factory struct {
 	dial DialFunc
 	open connections
 
-	mu          sync.Mutex             // guards the fields below
-	pauses      map[string]*pause      // by endpoint; each is its prober's, one after the other
-	credentials map[string]*credential // by name, of the configuration at work
+	mu     sync.Mutex        // guards the fields below
+	pauses map[string]*pause // by endpoint; each is its prober's, one after the other
+	atWork *Batch            // the one that was committed last; at first an empty one
 }
 
 // NewFactory returns a factory without credentials: see Prepare.
@@ -33,7 +33,7 @@ func NewFactory() *Factory {
 // NewFactoryOver returns a factory whose probers make their connections with
 // dial: over pipes, for instance, where time is virtual.
 func NewFactoryOver(dial DialFunc) *Factory {
-	f := new(Factory)
+	f := &Factory{atWork: new(Batch)}
 	f.dial = f.open.counting(dial)
 	return f
 }
@@ -43,16 +43,19 @@ func NewFactoryOver(dial DialFunc) *Factory {
 func (f *Factory) Keep(connections int) { f.open.most.Store(int64(connections)) }
 
 // Prepare makes the credentials of a configuration, as successors of those of
-// the one before. Nothing changes until its Commit.
+// the one before, and takes over the clients whose settings are the same. Nothing
+// changes until its Commit.
 func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := &Batch{
 		factory:     f,
+		modules:     settings.Modules,
 		listed:      make(map[string]*config.Endpoint, len(settings.Endpoints)),
 		credentials: make(map[string]*credential, len(settings.Credentials)),
 		clients:     make(map[*config.HTTP]*client),
 		longest:     make(map[*config.HTTP]time.Duration),
+		taken:       make(map[*client]bool),
 	}
 	for _, endpoint := range settings.Endpoints {
 		b.listed[pauseKey(endpoint)] = endpoint
@@ -62,7 +65,7 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		b.longest[module.HTTP] = max(b.longest[module.HTTP], module.Timeout)
 	}
 	for name, next := range settings.Credentials {
-		old, known := f.credentials[name]
+		old, known := f.atWork.credentials[name]
 		if known && reflect.DeepEqual(old.Credential, next) {
 			b.credentials[name] = old
 			continue
@@ -76,6 +79,7 @@ func (f *Factory) Prepare(settings *config.Config) (*Batch, error) {
 		}
 		b.credentials[name] = c
 	}
+	b.takeOver(f.atWork)
 	return b, nil
 }
 
@@ -102,7 +106,7 @@ func (f *Factory) Credentials() []CredentialStatus {
 func (f *Factory) current() map[string]*credential {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.credentials
+	return f.atWork.credentials
 }
 
 // CredentialStatus is how a credential stands.
@@ -141,9 +145,11 @@ func (f *Factory) Resume(name string) bool {
 // Batch makes the probers of one configuration. It is safe for concurrent use.
 type Batch struct {
 	factory     *Factory
+	modules     map[string]config.Settings  // of the configuration
 	listed      map[string]*config.Endpoint // by pauseKey, of the configuration
 	credentials map[string]*credential
 	longest     map[*config.HTTP]time.Duration // timeout of who shares a client
+	taken       map[*client]bool               // from the batch before
 
 	mu      sync.Mutex // guards clients
 	clients map[*config.HTTP]*client
@@ -193,6 +199,43 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 	return c, nil
 }
 
+// takeOver takes over the clients of the batch at work that have the same settings:
+// for probers that a reload replaces for another reason, which would else all connect
+// anew, beside connections that idle. Settings are compared by the name of who has
+// them, for there may be a block for each endpoint.
+func (b *Batch) takeOver(old *Batch) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	take := func(from, to *config.HTTP) {
+		c, used := old.clients[from]
+		if b.clients[to] == nil && used && old.longest[from] == b.longest[to] && reflect.DeepEqual(from, to) {
+			b.clients[to], b.taken[c] = c, true
+		}
+	}
+	for name, module := range b.modules {
+		take(old.modules[name].HTTP, module.HTTP)
+	}
+	for key, endpoint := range b.listed {
+		if before := old.listed[key]; before != nil {
+			take(before.HTTP, endpoint.HTTP)
+		}
+	}
+}
+
+// retire closes the connections of the clients that the next batch did not take over,
+// when it is time: a probe that is under way may last for its timeout, and a logout
+// behind it as long again. Who goes on with such a client, because another's timeout
+// is all that changed, connects once more.
+func (b *Batch) retire(next *Batch) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for settings, c := range b.clients {
+		if !next.taken[c] {
+			time.AfterFunc(2*b.longest[settings], c.transport.CloseIdleConnections)
+		}
+	}
+}
+
 // pauseOf returns the pause of an endpoint. That of one that is listed outlives
 // its prober: what an appliance asked for holds for the next one too.
 func (b *Batch) pauseOf(endpoint *config.Endpoint) *pause {
@@ -217,16 +260,17 @@ func pauseKey(endpoint *config.Endpoint) string {
 	return endpoint.API + " " + endpoint.Name + " " + endpoint.URL.String()
 }
 
-// Commit puts the credentials to work.
+// Commit puts the credentials and the clients to work.
 func (b *Batch) Commit() {
 	b.factory.mu.Lock()
 	defer b.factory.mu.Unlock()
 	for name, c := range b.credentials {
 		c.guard.configure(c.Guard)
-		if old, known := b.factory.credentials[name]; known && old.guard != c.guard {
+		if old, known := b.factory.atWork.credentials[name]; known && old.guard != c.guard {
 			c.guard.goOn(old.guard) // it is counted by the credential's name
 		}
 	}
-	b.factory.credentials = b.credentials
+	b.factory.atWork.retire(b)
+	b.factory.atWork = b
 	maps.DeleteFunc(b.factory.pauses, func(key string, _ *pause) bool { return b.listed[key] == nil })
 }
