@@ -104,7 +104,7 @@ func (w walker) fields(key string, node *yaml.Node, target reflect.Value) {
 		switch {
 		case known:
 			at := join(key, name)
-			w.found.lines[at] = p.key.Line
+			w.found.lines[at], w.found.empty[at] = p.key.Line, isNull(resolved(p.value))
 			w.value(at, p.value, field)
 		case rest.IsValid():
 			others = append(others, p)

@@ -97,6 +97,27 @@ func TestSharedHTTP(t *testing.T) {
 	}
 }
 
+// What an endpoint says of the proxy wins over its module's word, be it `false` or
+// empty. A key without a value says nothing.
+func TestProxyOfEndpoint(t *testing.T) {
+	for own, proxied := range map[string]bool{
+		"interval: 1m":                  true,
+		"proxy_from_environment: ":      true,
+		"no_proxy: ":                    true,
+		"proxy_from_environment: false": false,
+		"proxy_url: ''":                 false,
+	} {
+		settings := parsed(t, `
+credentials: {c: {token: t}}
+modules: {m: {api: dr, credential: c, proxy_from_environment: true}}
+endpoints: [{name: e, url: "https://a.example.com", module: m, `+own+`}]
+`)
+		if got := settings.Endpoints[0].HTTP.Proxy.ProxyFromEnvironment; got != proxied {
+			t.Errorf("%s: from the environment is %t", own, got)
+		}
+	}
+}
+
 func TestWholeFile(t *testing.T) {
 	loaded := load(t, "full.yml")
 	if want := []string{"rack", "room", "site"}; !slices.Equal(loaded.LabelNames, want) {

@@ -12,7 +12,7 @@ import (
 // http returns how connections are made: what is said, over base. Who says
 // nothing shares base.
 func (l *loader) http(key string, base *HTTP, own settingsShape) *HTTP {
-	if own.TLSConfig == nil && own.HTTPHeaders == nil && !own.saysProxy() {
+	if own.TLSConfig == nil && own.HTTPHeaders == nil && !l.saysProxy(key) {
 		return base
 	}
 	block := *base
@@ -25,15 +25,17 @@ func (l *loader) http(key string, base *HTTP, own settingsShape) *HTTP {
 		block.Headers = own.HTTPHeaders
 		l.headers(join(key, "http_headers"), block.Headers)
 	}
-	if own.saysProxy() {
+	if l.saysProxy(key) {
 		block.Proxy = own.ProxyConfig
 		l.checkProxy(key, own.ProxyConfig)
 	}
 	return &block
 }
 
-func (s settingsShape) saysProxy() bool {
-	return s.ProxyURL.URL != nil || s.ProxyFromEnvironment || s.NoProxy != "" || s.ProxyConnectHeader != nil
+// saysProxy reports whether any of the proxy's keys is said, which replaces all.
+func (l *loader) saysProxy(key string) bool {
+	return slices.ContainsFunc([]string{"proxy_url", "proxy_from_environment", "no_proxy", "proxy_connect_header"},
+		func(name string) bool { return l.said(join(key, name)) })
 }
 
 // tls resolves the files of a TLS block, and builds its configuration once, so
@@ -66,15 +68,17 @@ func (l *loader) checkProxy(key string, proxy promconfig.ProxyConfig) {
 	u := proxy.ProxyURL.URL
 	byURL := u != nil && *u != url.URL{} // `proxy_url: ""` is no proxy after all
 	byEither := byURL || proxy.ProxyFromEnvironment
+	// What is empty goes with anything, but alone it would take the proxy away.
+	alone := !l.said(at("proxy_url")) && !l.said(at("proxy_from_environment"))
 	switch {
 	case l.wrong[at("proxy_url")]:
 	case byURL && (!slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) || !goodHost(u)):
 		l.add(at("proxy_url"), "must be "+proxyWords)
 	case byURL && proxy.ProxyFromEnvironment:
 		l.add(at("proxy_from_environment"), "there is a `proxy_url` already; keep one of them")
-	case proxy.NoProxy != "" && !byURL:
+	case (proxy.NoProxy != "" && !byURL) || (alone && l.said(at("no_proxy"))):
 		l.add(at("no_proxy"), "goes with a `proxy_url` in the same block, and there is none")
-	case len(proxy.ProxyConnectHeader) > 0 && !byEither:
+	case (len(proxy.ProxyConnectHeader) > 0 && !byEither) || (alone && l.said(at("proxy_connect_header"))):
 		l.add(at("proxy_connect_header"), "goes with a `proxy_url` or `proxy_from_environment` in the same block, and there is none")
 	}
 	for name, values := range proxy.ProxyConnectHeader {

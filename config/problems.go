@@ -54,12 +54,13 @@ func (p Problems) Error() string {
 type collected struct {
 	file     string
 	lines    map[string]int
+	empty    map[string]bool // the keys that have no value, which says nothing
 	wrong    map[string]bool // the keys that have a problem
 	problems Problems
 }
 
 func newCollected(file string) *collected {
-	return &collected{file: file, lines: make(map[string]int), wrong: make(map[string]bool)}
+	return &collected{file: file, lines: make(map[string]int), empty: make(map[string]bool), wrong: make(map[string]bool)}
 }
 
 // add reports a problem at a key. A key that the file does not have (a missing
@@ -87,8 +88,8 @@ func (c *collected) needs(block, key, format string, args ...any) {
 	}
 }
 
-// said reports whether the file has a key.
-func (c *collected) said(key string) bool { return c.lines[key] > 0 }
+// said reports whether the file has a key with a value, be it a zero one.
+func (c *collected) said(key string) bool { return c.lines[key] > 0 && !c.empty[key] }
 
 func (c *collected) line(key string) int {
 	for key != "" {
