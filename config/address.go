@@ -68,7 +68,14 @@ func (l *loader) origins(key string, patterns []string) []Origin {
 		case strings.Trim(u.Hostname(), "*.") == "":
 			l.add(at, "`*.` must stand before a domain, as in https://*.example.com")
 		default:
-			origins = append(origins, Origin{Scheme: u.Scheme, Host: strings.ToLower(u.Hostname()), Port: port(u)})
+			host, wildcard := strings.CutPrefix(u.Hostname(), "*.")
+			if host, ok = canonicalHost(host); !ok {
+				l.add(at, "matches nothing; write a name in ASCII, as in https://xn--bcher-kva.example, and an address without a zone")
+			}
+			if wildcard {
+				host = "*." + host
+			}
+			origins = append(origins, Origin{Scheme: u.Scheme, Host: host, Port: port(u)})
 		}
 	}
 	return origins
@@ -77,7 +84,7 @@ func (l *loader) origins(key string, patterns []string) []Origin {
 // allows reports whether an address is of the origin. A pattern stands for names
 // and never for addresses.
 func (o Origin) allows(u *url.URL) bool {
-	host, ok := canonicalHost(u)
+	host, ok := canonicalHost(u.Hostname())
 	if !ok || u.Scheme != o.Scheme || port(u) != o.Port {
 		return false
 	}
@@ -88,12 +95,11 @@ func (o Origin) allows(u *url.URL) bool {
 	return host == o.Host
 }
 
-// canonicalHost returns the one spelling of a URL's host: an address as netip
-// writes it, a name in small letters. It refuses what is dialled as another than it
-// looks: names in other alphabets, whose letters have many spellings, and
-// addresses with a zone, which may be any text.
-func canonicalHost(u *url.URL) (string, bool) {
-	host := u.Hostname()
+// canonicalHost returns the one spelling of a host: an address as netip writes it,
+// a name in small letters. It refuses what is dialled as another than it looks:
+// names in other alphabets, whose letters have many spellings, and addresses with a
+// zone, which may be any text.
+func canonicalHost(host string) (string, bool) {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return address.String(), address.Zone() == ""
 	}

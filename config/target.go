@@ -17,7 +17,7 @@ const maxTarget = 2000
 // canonical gives an address the spelling that all others of it have, so that they
 // are one target. The port that the scheme implies is not said.
 func canonical(u *url.URL) {
-	host, _ := canonicalHost(u) // which an origin allows
+	host, _ := canonicalHost(u.Hostname()) // which an origin allows
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}

@@ -14,7 +14,7 @@ func withModules(t *testing.T) *config.Config {
 	settings, err := config.Parse([]byte(`
 global: {interval: 5s}
 credentials:
-  fleet: {username: u, password: p, origins: ["https://*.example.com:9443", "https://one.example.org", "http://10.0.0.1:8080", "https://[2001:db8::1]"]}
+  fleet: {username: u, password: p, origins: ["https://*.example.com:9443", "https://One.example.org", "http://10.0.0.1:8080", "https://[2001:DB8:0::1]", "https://*.xn--bcher-kva.example"]}
   homebody: {username: u, password: p}
 modules:
   hcx: {api: hcx, credential: fleet}
@@ -37,6 +37,7 @@ func TestTarget(t *testing.T) {
 		"the scheme's port": {"https://one.example.org", "https://one.example.org"},
 		"its port said":     {"https://one.example.org:443", "https://one.example.org"},
 		"an address":        {"http://10.0.0.1:8080", "http://10.0.0.1:8080"},
+		"in ASCII":          {"https://a.xn--bcher-kva.example", "https://a.xn--bcher-kva.example"},
 		"an IPv6 address":   {"https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
