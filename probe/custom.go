@@ -50,12 +50,16 @@ func (c custom) login(account Account) Call {
 		}
 	}
 	call := Call{Method: c.Login.Method, Basic: c.Login.Send == config.SendBasic, Header: c.Headers}
-	call.Path, _ = c.Login.Path.Fill(value(url.PathEscape))
+	call.Path, _ = c.Login.Path.Fill(value(inURL))
 	call.Body, call.ContentType = encoded(c.Login, value(asIs))
 	return call
 }
 
 func asIs(text string) string { return text }
+
+// inURL escapes text for a path and for a query alike. In a query, what PathEscape
+// leaves as it is would end the text, and a plus would be a space.
+func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 // later returns a request that comes behind the login. What it has of the
 // session is put in when that is known.

@@ -156,6 +156,33 @@ func TestCustomRequests(t *testing.T) {
 	}
 }
 
+// A name is the same user in a path and in a query, whatever characters it has.
+func TestCustomUsernameInPath(t *testing.T) {
+	const name, rest = "svc+mon&admin=1@corp/a?b c%#", `", send: basic}
+    session: [{from: body, name: token, to: header, as: x-token}]
+    check: {path: /me}
+    answer: {username: body.user}`
+	given := reply{200, nil, `{"token": "` + canaryToken + `"}`}
+	for path, decoded := range map[string]string{
+		"/users/$username/login":          "/users/" + name + "/login",
+		"/login?user=$username&tenant=$$": "/login",
+	} {
+		e := endpointOf(t, `    login: {path: "`+path+rest, config.AuthLogin)
+		e.Credential.Username = name
+		appliance := &handwritten{post: []http.Handler{given}, get: []http.Handler{reply{200, nil, `{"user": "alice"}`}}}
+		if r := mustProbe(t, piped(t, e, appliance)); r.State != Valid {
+			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+		}
+		login := appliance.got[0].URL
+		if login.Path != decoded {
+			t.Errorf("%s: the path is %q", path, login.Path)
+		}
+		if query := login.Query(); strings.Contains(path, "?") && (query.Get("user") != name || query.Get("tenant") != "$" || len(query) != 2) {
+			t.Errorf("%s: the query is %v", path, query)
+		}
+	}
+}
+
 // recorded keeps what a PUT sends among what an appliance got.
 func recorded(h *handwritten, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
