@@ -47,8 +47,13 @@ func (l *loader) definition(name string, shape apiShape) (*Definition, error) {
 		return nil, err
 	}
 	d := &Definition{YAML: string(text), Headers: shape.Headers, ErrorCodes: shape.ErrorCodes}
-	l.checkAPIHeaders(join(key, "headers"), shape.Headers)
 	d.Session = l.session(key, shape)
+	for _, part := range d.Session {
+		if part.To == InHeader {
+			d.API.SessionHeaders = append(d.API.SessionHeaders, part.As)
+		}
+	}
+	l.checkAPIHeaders(join(key, "headers"), shape.Headers, d.API.SessionHeaders)
 	l.requests(key, shape, d)
 	if !shape.Body.IsZero() {
 		d.Body = l.bodyType(join(key, "body"), "object body", shape.Body)
@@ -59,12 +64,9 @@ func (l *loader) definition(name string, shape apiShape) (*Definition, error) {
 	}
 	c.answerOf(shape.Answer, d)
 	c.rulesOf(shape, d)
-	d.API = API{
-		Auth:            l.apiAuths(key, shape),
-		LoginByBasic:    d.Login != nil && d.Login.Send == SendBasic,
-		NoRoles:         shape.Answer.Roles.IsZero(),
-		NoOrganizations: shape.Answer.Organizations.IsZero(),
-	}
+	d.API.Auth = l.apiAuths(key, shape)
+	d.API.LoginByBasic = d.Login != nil && d.Login.Send == SendBasic
+	d.API.NoRoles, d.API.NoOrganizations = shape.Answer.Roles.IsZero(), shape.Answer.Organizations.IsZero()
 	if shape.Login != nil {
 		d.API.LoginOptions = shape.Login.Options
 	}
@@ -107,16 +109,23 @@ func (l *loader) apiAuths(key string, shape apiShape) []Auth {
 }
 
 // ownHeaders are made from the other settings, or by the HTTP client.
-var ownHeaders = []string{"Connection", "Content-Length", "Content-Type", "Cookie", "Host", "Transfer-Encoding", "User-Agent"}
+var ownHeaders = []string{"Connection", "Content-Length", "Content-Type", "Cookie", "Host", "Trailer", "Transfer-Encoding", "User-Agent"}
 
 // checkAPIHeaders checks the headers that every request has. They are shown, so
 // what authenticates cannot be among them.
-func (l *loader) checkAPIHeaders(key string, headers map[string]string) {
-	for name, value := range headers {
-		at := join(key, name)
-		if own := http.CanonicalHeaderKey(name); slices.Contains(ownHeaders, own) || own == "Authorization" || own == "Proxy-Authorization" {
+func (l *loader) checkAPIHeaders(key string, headers map[string]string, session []string) {
+	seen := make(map[string]bool, len(headers))
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		at, value, own := join(key, name), headers[name], http.CanonicalHeaderKey(name)
+		switch {
+		case slices.Contains(ownHeaders, own) || own == "Authorization" || own == "Proxy-Authorization":
 			l.add(at, "cannot be set here, it is made from the other settings; remove it")
+		case slices.Contains(session, own):
+			l.add(at, "carries the `session`, which cannot be said twice; remove it")
+		case seen[own]:
+			l.add(at, "stands here again, in other letters; keep one of them")
 		}
+		seen[own] = true
 		l.checkHeaderName(at, name)
 		l.checkHeaderValue(at, value)
 	}

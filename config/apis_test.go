@@ -48,6 +48,7 @@ func TestDefinition(t *testing.T) {
 	want := config.API{
 		Auth:            []config.Auth{config.AuthLogin, config.AuthToken},
 		LoginOptions:    map[string][]string{"realm": {"a", "b"}},
+		SessionHeaders:  []string{"Authorization"},
 		NoOrganizations: true,
 	}
 	if !reflect.DeepEqual(d.API, want) {

@@ -60,6 +60,8 @@ type API struct {
 	// LoginOptions are the keys that `login:` may have, each with the values
 	// that the API documents.
 	LoginOptions map[string][]string
+	// SessionHeaders are the request headers, canonical, that present a session.
+	SessionHeaders []string
 	// NoRoles and NoOrganizations are set when the API never says them, so
 	// that expecting some is a mistake in the file and not a finding.
 	NoRoles, NoOrganizations bool

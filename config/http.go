@@ -91,7 +91,8 @@ func (l *loader) checkProxy(key string, proxy promconfig.ProxyConfig) {
 func (l *loader) headers(key string, headers *promconfig.Headers) {
 	for name, header := range headers.Headers {
 		at := join(key, name)
-		if _, reserved := promconfig.ReservedHeaders[http.CanonicalHeaderKey(name)]; reserved {
+		own := http.CanonicalHeaderKey(name)
+		if _, reserved := promconfig.ReservedHeaders[own]; reserved || (slices.Contains(ownHeaders, own) && own != "Cookie") {
 			l.add(at, "cannot be set here, it is made from the other settings; remove it")
 		}
 		l.checkHeaderName(at, name)
@@ -102,6 +103,18 @@ func (l *loader) headers(key string, headers *promconfig.Headers) {
 		}
 		if len(header.Values)+len(header.Secrets)+len(header.Files) == 0 && !l.wrong[join(at, "secrets")] && !l.wrong[join(at, "files")] {
 			l.needs(at, "values", "needs `values`, `secrets` or `files`")
+		}
+	}
+}
+
+// checkSessionHeaders refuses headers that the API's session would replace.
+func (l *loader) checkSessionHeaders(key string, s Settings, own settingsShape) {
+	if s.HTTP.Headers == nil || (own.HTTPHeaders == nil && own.API == "") {
+		return
+	}
+	for name := range s.HTTP.Headers.Headers {
+		if slices.Contains(l.apis[s.API].SessionHeaders, http.CanonicalHeaderKey(name)) {
+			l.add(join(key, name), "carries the session of api %s; remove it", s.API)
 		}
 	}
 }

@@ -52,6 +52,7 @@ func (l *loader) override(key string, base Settings, own settingsShape) Settings
 	l.checkAPI(key, s, own)
 	l.checkCredential(key, s, own)
 	l.checkExpect(join(key, "expect"), s, own)
+	l.checkSessionHeaders(join(key, "http_headers"), s, own)
 	return s
 }
 

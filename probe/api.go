@@ -34,7 +34,9 @@ var apis = map[string]API{
 func APIs() map[string]config.API {
 	known := make(map[string]config.API, len(apis))
 	for name, api := range apis {
-		known[name] = api.Spec().API
+		spec := api.Spec()
+		spec.SessionHeaders = []string{spec.SessionHeader}
+		known[name] = spec.API
 	}
 	return known
 }

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	promconfig "github.com/prometheus/common/config"
+
 	"session_exporter/config"
 )
 
@@ -180,6 +182,42 @@ func TestCustomUsernameInPath(t *testing.T) {
 		if query := login.Query(); strings.Contains(path, "?") && (query.Get("user") != name || query.Get("tenant") != "$" || len(query) != 2) {
 			t.Errorf("%s: the query is %v", path, query)
 		}
+	}
+}
+
+// The nearest word on a header wins: the module's, its API's, ours. A cookie is sent
+// beside the session's.
+func TestCustomHeaders(t *testing.T) {
+	const definition = `
+    headers: {accept: application/vnd.own+json, x-xsrf-token: ours}
+    session: [{from: cookie, name: SID}]
+    check: {path: /me}
+    answer: {username: body.user}
+`
+	header := func(value string) promconfig.Header { return promconfig.Header{Values: []string{value}} }
+	for _, c := range []struct {
+		name    string
+		headers map[string]promconfig.Header
+		want    string
+	}{
+		{"the API's alone", nil, "GET /me Cookie=SID=canary-t0ken X-Xsrf-Token=ours Accept=application/vnd.own+json"},
+		{
+			"the module's",
+			map[string]promconfig.Header{"accept": header("text/json"), "X-Xsrf-Token": header("theirs"), "cookie": header("gate=1; lang=en")},
+			"GET /me Cookie=gate=1; lang=en; SID=canary-t0ken X-Xsrf-Token=theirs Accept=text/json",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := endpointOf(t, definition, config.AuthToken)
+			e.HTTP.Headers = &promconfig.Headers{Headers: c.headers}
+			appliance := &handwritten{get: []http.Handler{reply{200, nil, `{"user": "alice"}`}}}
+			if r := mustProbe(t, piped(t, e, appliance)); r.State != Valid {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+			if got := sent(appliance.got[0], ""); got != c.want {
+				t.Errorf("sent %s\nwant %s", got, c.want)
+			}
+		})
 	}
 }
 

@@ -140,19 +140,28 @@ func (c *client) header(r request) (http.Header, []config.Secret, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// What the module says wins over its API's word, and that over ours.
+	for name, value := range r.call.Header {
+		if name = http.CanonicalHeaderKey(name); header[name] == nil {
+			header[name] = []string{value}
+		}
+	}
+	if header["Accept"] == nil {
+		header["Accept"] = acceptJSON
+	}
+	header["User-Agent"] = userAgents
+	if r.call.Body != nil {
+		header["Content-Type"] = []string{cmp.Or(r.call.ContentType, "application/json")}
+	}
 	if r.proof.header != "" {
 		header[r.proof.header] = []string{r.proof.value.Reveal()}
 	}
 	for _, more := range r.proof.also {
-		header[more.header] = []string{more.value.Reveal()}
-	}
-	header["User-Agent"] = userAgents
-	header["Accept"] = acceptJSON
-	if r.call.Body != nil {
-		header["Content-Type"] = []string{cmp.Or(r.call.ContentType, "application/json")}
-	}
-	for name, value := range r.call.Header {
-		header.Set(name, value)
+		value := more.value.Reveal()
+		if more.header == "Cookie" { // of which a request has one (RFC 6265, 5.4)
+			value = strings.Join(append(header["Cookie"], value), "; ")
+		}
+		header[more.header] = []string{value}
 	}
 	if r.step == Logout {
 		// Not sent: it tells the transport that a logout may be repeated where
