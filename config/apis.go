@@ -55,6 +55,7 @@ func (l *loader) definition(name string, shape apiShape) (*Definition, error) {
 	}
 	l.checkAPIHeaders(join(key, "headers"), shape.Headers, d.API.SessionHeaders)
 	l.requests(key, shape, d)
+	l.checkSessionPath(key, d)
 	if !shape.Body.IsZero() {
 		d.Body = l.bodyType(join(key, "body"), "object body", shape.Body)
 	}

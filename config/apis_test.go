@@ -66,6 +66,20 @@ func TestDefinition(t *testing.T) {
 	}
 }
 
+// What a body says is sent as it is written: YAML would make a day a moment, and
+// round a long number.
+func TestBodyValues(t *testing.T) {
+	body := `{2024-01-01: 2024-01-01, at: 2024-01-01T10:00:00Z, id: 123456789012345678901234567890, price: 1.10, many: -1e9, is: True, none: ~, text: "007"}`
+	settings := parsed(t, "apis: {own: {auth: [basic], check: {path: /, body: "+body+"}, answer: {username: body.user}}}\nmodules: {m: {api: own}}")
+	got := string(settings.APIs["own"].Check.Body.JSON(func(string) (string, bool) { return "", false }))
+	if want := `{"2024-01-01":"2024-01-01","at":"2024-01-01T10:00:00Z","id":123456789012345678901234567890,"price":1.10,"many":-1e9,"is":true,"none":null,"text":"007"}`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if again := parsed(t, settings.YAML); !again.APIs["own"].Equal(settings.APIs["own"]) {
+		t.Errorf("shown as\n%s", settings.YAML)
+	}
+}
+
 // What is shown of an API is one again, and the same.
 func TestDefinitionYAML(t *testing.T) {
 	settings := parsed(t, described)

@@ -82,6 +82,9 @@ func (l *loader) partTo(at string, own sessionPartShape, part *SessionPart) {
 	case part.To == InCookie && !httpguts.ValidHeaderFieldName(part.As):
 		l.add(name, "not a cookie's name; use letters, digits and dashes")
 	}
+	if own.As != "" && part.To == InPath {
+		l.add(join(at, "as"), "goes with `to: header` or `to: cookie`")
+	}
 	if own.Prefix != "" && part.To != InHeader {
 		l.add(join(at, "prefix"), "goes with `to: header`")
 	} else {

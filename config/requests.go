@@ -62,15 +62,31 @@ func (l *loader) requests(key string, shape apiShape, d *Definition) {
 	d.Logout = &request
 }
 
+// checkSessionPath finds a part of the session that goes to a path and stands in none.
+func (l *loader) checkSessionPath(key string, d *Definition) {
+	check, logout := join(key, "check"), join(key, "logout")
+	for i, part := range d.Session {
+		if part.To == InPath && !d.Check.uses(varSession) && (d.Logout == nil || !d.Logout.uses(varSession)) &&
+			!l.wrong[join(check, "path")] && !l.wrong[join(logout, "path")] {
+			l.add(index(join(key, "session"), i), "goes to a path, and neither `check` nor `logout` has `$session` as its `path`")
+		}
+	}
+}
+
+func (r *Request) uses(variable string) bool {
+	return r.Path.uses(variable) || (r.Body != nil && r.Body.uses(variable))
+}
+
 func (l *loader) login(key string, shape apiShape, d *Definition) {
 	at, own := join(key, "login"), shape.Login
-	known := []string{varUsername, varPassword}
+	account := []string{varUsername, varPassword}
+	var options []string
 	for _, option := range slices.Sorted(maps.Keys(own.Options)) {
-		if slices.Contains(known, option) || !variable.MatchString(option) {
+		if slices.Contains(account, option) || !variable.MatchString(option) {
 			l.add(join(join(at, "options"), option), "cannot be a variable's name; use letters, digits and underscores, and neither `username` nor `password`")
 			continue
 		}
-		known = append(known, option)
+		options = append(options, option)
 	}
 	if own.Path == "" {
 		l.needs(at, "path", "needs a `path`")
@@ -78,7 +94,7 @@ func (l *loader) login(key string, shape apiShape, d *Definition) {
 	if len(shape.Session) == 0 {
 		l.needs(key, "session", "has a `login`, so it needs a `session`: what the login gives, and how it is presented")
 	}
-	request := l.apiRequest(at, own.requestShape, http.MethodPost, known)
+	request := l.apiRequest(at, own.requestShape, http.MethodPost, account, options...)
 	d.Login = &request
 	inBody := request.Body != nil && request.Body.uses(varPassword)
 	switch {
@@ -93,6 +109,11 @@ func (l *loader) login(key string, shape apiShape, d *Definition) {
 	if request.Path.uses(varPassword) {
 		l.add(join(at, "path"), "has the password, and paths are logged; send it in the `body`")
 	}
+	for _, option := range options {
+		if !l.wrong[join(at, "body")] && (request.Body == nil || !request.Body.uses(option)) {
+			l.add(join(join(at, "options"), option), "is not in the `body`, as $%s; put it there, or remove it", option)
+		}
+	}
 }
 
 var (
@@ -100,8 +121,9 @@ var (
 	methodName = regexp.MustCompile(`^[A-Z]{1,20}$`)
 )
 
-// apiRequest checks one request. known are the variables that it may have.
-func (l *loader) apiRequest(key string, shape requestShape, method string, known []string) Request {
+// apiRequest checks one request. known are the variables that it may have, and
+// options are those of its body alone: a field can be left out, and no part of a path.
+func (l *loader) apiRequest(key string, shape requestShape, method string, known []string, options ...string) Request {
 	r := Request{Method: cmp.Or(shape.Method, method), Send: shape.Send}
 	if !methodName.MatchString(r.Method) {
 		l.add(join(key, "method"), "must be a method such as GET or POST")
@@ -124,7 +146,7 @@ func (l *loader) apiRequest(key string, shape requestShape, method string, known
 	if at := join(key, "body"); shape.Body.kind != yaml.MappingNode {
 		l.add(at, "must be a block of fields")
 	} else {
-		r.Body = l.value(at, shape.Body, r.Send, known)
+		r.Body = l.value(at, shape.Body, r.Send, slices.Concat(known, options))
 	}
 	return r
 }
@@ -134,7 +156,7 @@ func (l *loader) path(key, text string, known []string) Template {
 		return nil
 	}
 	t, err := parseTemplate(text, known)
-	u, badURL := url.Parse(strings.ReplaceAll(text, "$", ""))
+	_, badURL := url.Parse(strings.ReplaceAll(text, "$", ""))
 	switch {
 	case err != nil:
 		l.add(key, "%v", err)
@@ -142,7 +164,7 @@ func (l *loader) path(key, text string, known []string) Template {
 		if t[0].variable != varSession {
 			l.add(key, "has `$session` inside; it is a whole path, and stands at the beginning")
 		}
-	case !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || badURL != nil || u.Fragment != "" || strings.ContainsAny(text, " \\"):
+	case !strings.HasPrefix(text, "/") || strings.HasPrefix(text, "//") || badURL != nil || strings.ContainsAny(text, " \\#"):
 		l.add(key, "must be a path that begins with /, such as /api/session; what the URL does not allow is escaped with %%")
 	}
 	if t.uses(varToken) {

@@ -154,18 +154,14 @@ func (l *loader) value(key string, t tree, send Send, known []string) *Value {
 	v := &Value{kind: t.kind, fields: t.keys}
 	var err error
 	switch {
-	case t.kind == yaml.ScalarNode && (t.tag == "!!str" || send == SendForm):
+	case t.kind == yaml.ScalarNode && (t.tag == "!!str" || t.tag == "!!timestamp" || send == SendForm): // JSON has no dates
 		v.text, err = parseTemplate(t.text, known)
+	case t.kind == yaml.ScalarNode && t.tag == "!!null":
+		v.raw = "null"
 	case t.kind == yaml.ScalarNode:
-		var plain any
-		node := t.node()
-		if err = node.Decode(&plain); err == nil {
-			var raw []byte
-			raw, err = json.Marshal(plain)
-			v.raw = string(raw)
-		}
-		if err != nil {
-			err = errors.New("is no value that JSON has; put quotes around it")
+		// As it stands there: decoded, a long number would lose digits, and 0123 be 83.
+		if v.raw = strings.ToLower(t.text); !json.Valid([]byte(v.raw)) {
+			err = errors.New("is not written as JSON has it; put quotes around it, or write a plain number, true or false")
 		}
 	}
 	if err != nil {
