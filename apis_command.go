@@ -30,15 +30,20 @@ func addAPIs(app *kingpin.Application, s streams) command {
 	file := addConfigFlag(cmd)
 	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return apiNames(nil) }).String()
 	return func(context.Context) error {
-		described, err := describedAPIs(*file)
-		if err != nil {
-			return &exitError{exitMisused, err}
-		}
+		// What is wrong in the configuration is told, and hides only its own APIs: it
+		// may lack just the definition that is asked for.
+		described, wrong := describedAPIs(*file)
 		if *name == "" {
-			return listAPIs(s.out, described)
+			if err := listAPIs(s.out, described); err != nil || wrong == nil {
+				return err
+			}
+			return &exitError{exitMisused, wrong}
 		}
 		if err := printAPI(s.out, *name, described); err != nil {
-			return &exitError{exitMisused, err}
+			return &exitError{exitMisused, errors.Join(wrong, err)}
+		}
+		if wrong != nil {
+			return &exitError{exitOK, wrong}
 		}
 		return nil
 	}

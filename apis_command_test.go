@@ -37,7 +37,10 @@ modules: {m: {api: own}}
 		{"one of the configuration", []string{"--config.file=" + file, "own"}, exitOK, []string{"apis:\n  own:\n    session:\n", "      username: body.user\n"}},
 		{"one of the catalogue", []string{"--config.file=" + dir + "/none.yml", "hcx"}, exitOK, []string{"apis:\n  hcx:\n", "authType: $auth_type"}},
 		{"none", []string{"--config.file=" + file, "soap"}, exitMisused, []string{`there is no API "soap"; there are: `, "hcx, ", "own"}},
-		{"an error in the configuration", []string{"--config.file=" + broken}, exitMisused, []string{"broken.yml:2:84: apis.own.answer.username: there is no such variable here, did you mean `body`?"}},
+		{"an error in the configuration", []string{"--config.file=" + broken}, exitMisused, []string{"hcx", "built in", "couchdb", "broken.yml:2:84: apis.own.answer.username: there is no such variable here, did you mean `body`?"}},
+		{"one of the catalogue, and an error in the configuration", []string{"--config.file=" + broken, "couchdb"}, exitOK, []string{"apis:\n  couchdb:\n", "broken.yml:2:84: apis.own.answer.username: "}},
+		{"one that is built in, and an error in the configuration", []string{"--config.file=" + broken, "dr"}, exitOK, []string{"dr", "broken.yml:2:84: apis.own.answer.username: "}},
+		{"none, and an error in the configuration", []string{"--config.file=" + broken, "own"}, exitMisused, []string{"broken.yml:2:84: apis.own.answer.username: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

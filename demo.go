@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
 
 	"session_exporter/simulator"
 )
@@ -22,8 +25,8 @@ func addDemo(app *kingpin.Application, s streams) command {
 		return withFleet(ctx, func(ctx context.Context, fleet *simulator.Fleet, configFile string) error {
 			printCast(s.out, fleet)
 			fmt.Fprintf(s.out, "\nThe configuration: %s\n", configFile)
-			for _, address := range *flags.toolkit.WebListenAddresses {
-				fmt.Fprintf(s.out, "Open http://%s/ and http://%s%s; stop with Ctrl-C.\n\n", browsable(address), browsable(address), *flags.telemetryPath)
+			if err := flags.printLinks(s.out); err != nil {
+				return &exitError{exitMisused, err}
 			}
 			return flags.serve(ctx, configFile, s)
 		})
@@ -59,15 +62,25 @@ func withFleet(ctx context.Context, do func(ctx context.Context, fleet *simulato
 	if err := os.WriteFile(configFile, []byte(fleet.Config()), 0o600); err != nil {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
-	// The appliances outlive ctx: the exporter logs out of them when it stops.
+	return whilePlaying(ctx, fleet, func(ctx context.Context) error { return do(ctx, fleet, configFile) })
+}
+
+// whilePlaying does something while the scripts of a fleet are played. It ends when
+// they do: with appliances that stand still nothing would happen any more.
+func whilePlaying(ctx context.Context, fleet *simulator.Fleet, do func(ctx context.Context) error) (err error) {
+	// The scripts outlive ctx: the exporter logs out of the appliances when it stops.
 	playing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, end := context.WithCancel(ctx)
 	played := make(chan error, 1)
-	go func() { played <- fleet.Run(playing) }()
+	go func() {
+		defer end()
+		played <- fleet.Run(playing)
+	}()
 	defer func() {
 		stop()
 		err = errors.Join(err, <-played)
 	}()
-	return do(ctx, fleet, configFile)
+	return do(ctx)
 }
 
 func printCast(out io.Writer, fleet *simulator.Fleet) {
@@ -77,6 +90,30 @@ func printCast(out io.Writer, fleet *simulator.Fleet) {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", member.Name, member.URL, member.Story)
 	}
 	_ = table.Flush() // to a terminal
+}
+
+// printLinks prints where a browser finds the pages and the metrics.
+func (f *serverFlags) printLinks(out io.Writer) error {
+	prefix, _, err := f.route()
+	if err != nil {
+		return err
+	}
+	for _, address := range *f.toolkit.WebListenAddresses {
+		root := url.URL{Scheme: scheme(*f.toolkit.WebConfigFile), Host: browsable(address)}
+		fmt.Fprintf(out, "Open %s and %s; stop with Ctrl-C.\n\n", root.JoinPath(prefix, "/"), root.JoinPath(prefix, *f.telemetryPath))
+	}
+	return nil
+}
+
+// scheme returns that of the links to a server with such a --web.config.file. What is
+// wrong in the file is told by the server.
+func scheme(webConfigFile string) string {
+	text, _ := os.ReadFile(webConfigFile) // there need not be one
+	var settings toolkit.Config
+	if err := yaml.Unmarshal(text, &settings); err == nil && settings.TLSConfig.IsEnabled() {
+		return "https"
+	}
+	return "http"
 }
 
 // browsable turns a listen address into what a browser takes.

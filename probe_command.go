@@ -83,11 +83,11 @@ func probeOnce(ctx context.Context, settings *config.Config, as shape, s streams
 		return &exitError{exitMisused, err}
 	}
 	found, left := probeAll(ctx, exporter.watch, len(settings.Endpoints), s.err)
-	if ctx.Err() != nil {
-		return fmt.Errorf("interrupted: %w", ctx.Err())
-	}
 	if left != nil {
 		fmt.Fprintf(s.err, "session_exporter: some sessions may have been left on their appliances: %v\n", left)
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("interrupted: %w", ctx.Err())
 	}
 	var err error
 	switch {

@@ -1,11 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"session_exporter/config"
+	"session_exporter/probe"
+	"session_exporter/simulator"
 )
 
 // TestSelectEndpoints: what is told to who named no endpoint, or a wrong one.
@@ -52,5 +60,29 @@ func TestSelectEndpoints(t *testing.T) {
 				t.Errorf("%s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestInterruptedProbe: who interrupts it learns which sessions were left.
+func TestInterruptedProbe(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	appliance := account("right")
+	appliance.Faults = []simulator.Fault{{On: simulator.Logout, Status: http.StatusInternalServerError}}
+	hcx := simulator.NewHCX(appliance)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			interrupt()
+			<-r.Context().Done()
+		}
+		hcx.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	text := strings.Replace(oneAccount(1, passwordModules["hcx login"]), "http://site-0.test", server.URL, 1)
+	settings, err := config.Parse([]byte(strings.Replace(text, "password_file: password", "password: right", 1)), "f.yml", probe.APIs())
+	must(t, err)
+	var said bytes.Buffer
+	err = probeOnce(ctx, settings, shape{output: "text", color: "never"}, streams{io.Discard, &said})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(said.String(), "some sessions may have been left on their appliances: ") {
+		t.Errorf("error %v; said:\n%s", err, &said)
 	}
 }

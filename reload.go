@@ -24,15 +24,16 @@ type exporter struct {
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
-	fingerprint string // of the files that the last attempt to load saw
-	failure     string // why that attempt failed, empty when it did not
+	files       []string // that the last attempt to load was about
+	fingerprint string   // of them, from before they were loaded
+	failure     string   // why that attempt failed, empty when it did not
 
 	stopping atomic.Bool
 }
 
 // newExporter returns an exporter that watches nothing yet.
 func newExporter(file string, probers *probe.Factory, logger *slog.Logger) *exporter {
-	return &exporter{file: file, logger: logger, probers: probers, watch: collector.New(probers.Credentials, logger)}
+	return &exporter{file: file, files: []string{file}, logger: logger, probers: probers, watch: collector.New(probers.Credentials, logger)}
 }
 
 // Ready reports whether the exporter does its work. It has a configuration as
@@ -55,15 +56,8 @@ func (e *exporter) load() error {
 }
 
 func (e *exporter) reload() error {
-	// Taken before: what changes while it is read is looked at again.
-	files := []string{e.file}
-	if e.settings != nil {
-		files = e.settings.Files()
-	}
-	e.fingerprint = config.Fingerprint(files...)
-	settings, err := config.Load(e.file, probe.APIs())
+	settings, err := e.read(config.Load)
 	if err == nil {
-		settings = settings.Shard(e.shard)
 		err = e.apply(settings)
 	}
 	e.watch.Reloaded(err == nil)
@@ -72,13 +66,29 @@ func (e *exporter) reload() error {
 		return err
 	}
 	e.failure = ""
-	if now := settings.Files(); !slices.Equal(now, files) {
-		e.fingerprint = config.Fingerprint(now...)
-	}
 	e.logger.Info("configuration loaded", "file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials))
 	warnOfPlainHTTP(settings, e.logger)
 	warnOfFiles(len(settings.Endpoints), e.openFiles, e.logger)
 	return nil
+}
+
+// read loads the configuration. The fingerprint of its files is taken before: what
+// changes while they are read is looked at again. Which files these are is known only
+// once it is loaded, so it is loaded again when they are others than before.
+func (e *exporter) read(load func(string, map[string]config.API) (*config.Config, error)) (*config.Config, error) {
+	for {
+		e.fingerprint = config.Fingerprint(e.files...)
+		settings, err := load(e.file, probe.APIs())
+		if err != nil {
+			return nil, err
+		}
+		settings = settings.Shard(e.shard)
+		files := settings.Files()
+		if slices.Equal(files, e.files) {
+			return settings, nil
+		}
+		e.files = files
+	}
 }
 
 // apply watches the endpoints of a configuration, all or nothing.
@@ -113,7 +123,7 @@ func (e *exporter) Resume(credential string) bool {
 // changed secrets be tried at once, until ctx is over.
 func (e *exporter) follow(ctx context.Context, hangup <-chan os.Signal) {
 	var watching sync.WaitGroup
-	watching.Go(func() { watchFiles(ctx, e.files, e.look, e.logger) })
+	watching.Go(func() { watchFiles(ctx, e.watchedFiles, e.look, e.logger) })
 	defer watching.Wait()
 	for {
 		select {
@@ -125,7 +135,7 @@ func (e *exporter) follow(ctx context.Context, hangup <-chan os.Signal) {
 	}
 }
 
-func (e *exporter) files() []string {
+func (e *exporter) watchedFiles() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append(e.settings.Files(), e.settings.SecretFiles()...)
@@ -135,7 +145,7 @@ func (e *exporter) files() []string {
 func (e *exporter) look() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	changed := config.Fingerprint(e.settings.Files()...) != e.fingerprint
+	changed := config.Fingerprint(e.files...) != e.fingerprint
 	if before := e.failure; changed || before != "" {
 		// A file that was missing may have come: Kubernetes brings a
 		// configuration and its secrets one after the other.

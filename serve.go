@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,18 +97,23 @@ func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit
 	return nil
 }
 
+// route returns the prefix of the paths that are served, and the URL under which the
+// exporter is reached from outside, nil when that is not known.
+func (f *serverFlags) route() (prefix string, external *url.URL, err error) {
+	if *f.externalURL == "" {
+		return *f.routePrefix, nil, nil
+	}
+	external, err = url.Parse(*f.externalURL)
+	if err != nil || external.Host == "" {
+		return "", nil, fmt.Errorf("--web.external-url is %q; it must be a URL such as https://example.com/session_exporter", *f.externalURL)
+	}
+	return cmp.Or(*f.routePrefix, external.Path), external, nil
+}
+
 func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
-	prefix := *f.routePrefix
-	var external *url.URL
-	if *f.externalURL != "" {
-		var err error
-		external, err = url.Parse(*f.externalURL)
-		if err != nil || external.Host == "" {
-			return nil, fmt.Errorf("--web.external-url is %q; it must be a URL such as https://example.com/session_exporter", *f.externalURL)
-		}
-		if prefix == "" {
-			prefix = external.Path
-		}
+	prefix, external, err := f.route()
+	if err != nil {
+		return nil, err
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

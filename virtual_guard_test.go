@@ -180,6 +180,25 @@ func TestVirtualOneRefuses(t *testing.T) {
 	})
 }
 
+// TestVirtualSecretReadFirst corrects the password of a suspended account, and one
+// endpoint is due before the change is noticed: the others are tried at once too.
+func TestVirtualSecretReadFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newShared(t, 100, "{api: hcx, credential: shared, interval: 10m}", "wrong")
+		time.Sleep(15 * time.Minute)
+		checkRefusals(t, w, 2)
+		w.write("password", "right")
+		for w.total(func(s simulator.Stats) int { return s.Logins }) == 0 {
+			time.Sleep(time.Second)
+		}
+		w.look()
+		time.Sleep(5 * time.Second)
+		if got := states(w.scrape()); got["valid"] != 100 {
+			t.Errorf("behind the secret's change, the states are %v, want 100 valid", got)
+		}
+	})
+}
+
 // TestVirtualPasswordChanged is incidents 1 and 2. Logins take their time, so
 // that several are due before the first is judged.
 func TestVirtualPasswordChanged(t *testing.T) {

@@ -33,10 +33,10 @@ func watchFiles(ctx context.Context, files func() []string, look func(), logger 
 	} else {
 		defer func() { _ = watcher.Close() }() // nothing was written
 	}
-	watchFolders(watcher, files(), logger)
+	failed := watchFolders(watcher, files(), nil, logger)
 	awaitChanges(ctx, watcher, func() {
 		look()
-		watchFolders(watcher, files(), logger)
+		failed = watchFolders(watcher, files(), failed, logger)
 	}, logger)
 }
 
@@ -69,20 +69,30 @@ func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, look func(), l
 	}
 }
 
-// watchFolders watches the folders of files, and of what they are links to.
-func watchFolders(watcher *fsnotify.Watcher, files []string, logger *slog.Logger) {
+// watchFolders watches the folders of files, and of what they are links to. It
+// returns why it could not watch some of them, by folder, and warns of those that
+// did not fail before for the same reason.
+func watchFolders(watcher *fsnotify.Watcher, files []string, before map[string]string, logger *slog.Logger) map[string]string {
 	if watcher.Events == nil {
-		return
+		return nil
 	}
+	folders := make(map[string]bool)
 	for _, file := range files {
-		folders := []string{filepath.Dir(file)}
+		folders[filepath.Dir(file)] = true
 		if target, err := filepath.EvalSymlinks(file); err == nil {
-			folders = append(folders, filepath.Dir(target))
-		}
-		for _, folder := range folders {
-			if err := watcher.Add(folder); err != nil && !os.IsNotExist(err) {
-				logger.Warn("changes of a folder are noticed only once a minute", "folder", folder, "err", err)
-			}
+			folders[filepath.Dir(target)] = true
 		}
 	}
+	failed := make(map[string]string)
+	for folder := range folders {
+		err := watcher.Add(folder)
+		if err == nil || os.IsNotExist(err) {
+			continue
+		}
+		failed[folder] = err.Error()
+		if failed[folder] != before[folder] {
+			logger.Warn("changes of a folder are noticed only once a minute", "folder", folder, "err", err)
+		}
+	}
+	return failed
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"session_exporter/config"
 	"session_exporter/simulator"
 )
 
@@ -188,4 +190,62 @@ func TestWatchNotices(t *testing.T) {
 		}
 		checkLooks(t, "while a file never rests", often(), 2+10)
 	})
+}
+
+// TestFoldersThatCannotBeWatched are warned of once.
+func TestFoldersThatCannotBeWatched(t *testing.T) {
+	watcher, err := fsnotify.NewWatcher()
+	must(t, err)
+	must(t, watcher.Close()) // which watches nothing any more
+	var log bytes.Buffer
+	var failed map[string]string
+	for _, look := range []struct {
+		name  string
+		files []string
+		warns int
+	}{
+		{"at first", []string{"/a/1", "/a/2", "/b/3"}, 2},
+		{"again", []string{"/a/1", "/a/2", "/b/3"}, 0},
+		{"another", []string{"/a/1", "/c/4"}, 1},
+		{"one that was not of interest meanwhile", []string{"/a/1", "/b/3"}, 1},
+	} {
+		log.Reset()
+		failed = watchFolders(watcher, look.files, failed, slog.New(slog.NewTextHandler(&log, nil)))
+		if warns := strings.Count(log.String(), "level=WARN"); warns != look.warns {
+			t.Errorf("%s, there are %d warnings, want %d:\n%s", look.name, warns, look.warns, &log)
+		}
+	}
+}
+
+// TestEditWhileLoading edits a file between its being loaded and the end of that:
+// either it is loaded once more, or the next look takes it in.
+func TestEditWhileLoading(t *testing.T) {
+	ca, err := simulator.NewCA()
+	must(t, err)
+	files := map[string]string{
+		"session_exporter.yml": strings.Replace(oneAccount(1, passwordModules["hcx login"]), "api: hcx", "api: hcx, tls_config: {ca_file: ca.pem}", 1),
+		"ca.pem":               ca.PEM(),
+		"password":             "right",
+	}
+	for _, edited := range []string{"session_exporter.yml", "ca.pem"} {
+		for _, edit := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%s, at load %d", edited, edit), func(t *testing.T) {
+				w := newWorld(t, slog.New(slog.DiscardHandler))
+				writeFiles(t, w.dir, files)
+				loads, stale := 0, false
+				settings, err := w.read(func(file string, apis map[string]config.API) (*config.Config, error) {
+					settings, err := config.Load(file, apis)
+					if loads++; loads == edit {
+						w.write(edited, files[edited]+"\n")
+					}
+					stale = loads == edit
+					return settings, err
+				})
+				must(t, err)
+				if changed := config.Fingerprint(settings.Files()...) != w.fingerprint; changed != stale {
+					t.Errorf("after %d loads, files seem changed: %t, want %t", loads, changed, stale)
+				}
+			})
+		}
+	}
 }

@@ -17,6 +17,7 @@ type credential struct {
 	oauth *tokenSource // nil without OAuth 2.0
 
 	reading sync.Mutex // held while the secret is read, which may take long
+	changed bool       // since refresh last told; guarded by reading
 
 	mu   sync.Mutex // guards read
 	read secretRead
@@ -65,7 +66,8 @@ func (c *credential) lastRead() secretRead {
 }
 
 // refresh reads the secret again, however lately it was read, and reports
-// whether it has changed since.
+// whether it has changed since refresh last told: a probe may have been the first
+// to read the change.
 func (c *credential) refresh() bool {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -73,8 +75,12 @@ func (c *credential) refresh() bool {
 	if last.at.IsZero() {
 		return false // it was not even used yet
 	}
-	now := c.readAgain(last)
-	return now.err == nil && !now.secret.Equal(last.secret)
+	if now := c.readAgain(last); now.err != nil {
+		return false // and told when it can be read
+	}
+	changed := c.changed
+	c.changed = false
+	return changed
 }
 
 // readAgain reads the secret. The caller holds reading.
@@ -88,7 +94,8 @@ func (c *credential) readAgain(last secretRead) secretRead {
 	case c.Auth == config.AuthToken && !headerSafe(now.secret):
 		now.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
 	}
-	if now.err == nil && (last.changed.IsZero() || !now.secret.Equal(last.secret)) {
+	if now.err == nil && !now.secret.Equal(last.secret) {
+		c.changed = !last.at.IsZero() // else it is the first
 		now.tokenEnd = jwtExpiry(now.secret)
 		if now.changed = c.Secret.Changed(); now.changed.IsZero() {
 			now.changed = now.at // the environment does not tell

@@ -183,3 +183,50 @@ func TestRefusalsNeverGoBack(t *testing.T) {
 		t.Errorf("%d refusals", n)
 	}
 }
+
+// A change is told once, also when a probe is the first to read it.
+func TestRefreshTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "password")
+		settings := credentialFor(config.AuthLogin)
+		settings.Secret = config.SecretSource{File: file}
+		c, err := newCredential(settings, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(text string) func() { return func() { writeFile(t, file, text) } }
+		remove := func() {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		read := func() {
+			<-time.After(readAgainAfter)
+			_, _ = c.load() // whether it can be read or not
+		}
+		for _, step := range []struct {
+			name    string
+			happens []func()
+			tells   bool
+		}{
+			{"not used yet", []func(){write("one")}, false},
+			{"used", []func(){read}, false},
+			{"written again", []func(){write("one"), read}, false},
+			{"changed", []func(){write("two")}, true},
+			{"told", []func(){read}, false},
+			{"changed, and read by a probe", []func(){write("three"), read}, true},
+			{"told too", []func(){read}, false},
+			{"gone", []func(){remove, read}, false},
+			{"back", []func(){write("three"), read}, true},
+			{"changed, read and gone", []func(){write("four"), read, remove}, false},
+			{"back again", []func(){write("four")}, true},
+		} {
+			for _, happens := range step.happens {
+				happens()
+			}
+			if tells := c.refresh(); tells != step.tells {
+				t.Errorf("%s: %t", step.name, tells)
+			}
+		}
+	})
+}

@@ -120,7 +120,7 @@ type CredentialStatus struct {
 }
 
 // Refresh reads all secrets again and returns the names of the credentials
-// whose secret has changed since it was last read.
+// whose secret has changed since Refresh last told.
 func (f *Factory) Refresh() []string {
 	var changed []string
 	current := f.current()
