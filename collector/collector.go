@@ -62,8 +62,10 @@ type Collector struct {
 
 	applying sync.Mutex // held by Apply; guards stopped
 	stopped  bool
-	// leaving are the logouts of endpoints that a reload removed or changed.
-	leaving sync.WaitGroup
+	// later are the logouts that reloads, and those who ask no more, have begun.
+	later sync.WaitGroup
+	// leaving has the targets among them that are not watched any more.
+	leaving sync.Map
 }
 
 // applied is a configuration at work. It is immutable.
@@ -153,10 +155,10 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	c.applied.Store(next)
 	c.schedule.set(next.watched)
 	for t := range replaced {
-		c.leave(timeouts[t], t.settle)
+		c.behind(timeouts[t], t.settle)
 	}
 	for _, gone := range before {
-		c.leave(gone.endpoint.Timeout, gone.close)
+		c.leave(gone)
 	}
 	c.revisit(next)
 	return nil
@@ -183,10 +185,19 @@ func (c *Collector) Hasten(credential string) {
 	c.schedule.hasten(waiting)
 }
 
-// leave logs out of a session in the background, behind a probe that may take so
+// leave logs out of a target that is not watched any more, in the background.
+func (c *Collector) leave(w watched) {
+	c.leaving.Store(w.target, nil)
+	c.behind(w.endpoint.Timeout, func(ctx context.Context) error {
+		defer c.leaving.Delete(w.target)
+		return w.close(ctx)
+	})
+}
+
+// behind logs out of a session in the background, behind a probe that may take so
 // long.
-func (c *Collector) leave(probing time.Duration, logout func(context.Context) error) {
-	c.leaving.Go(func() {
+func (c *Collector) behind(probing time.Duration, logout func(context.Context) error) {
+	c.later.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), probing+leaveTimeout)
 		defer cancel()
 		if err := logout(ctx); err != nil {
@@ -224,19 +235,25 @@ func (c *Collector) Run(ctx context.Context) error {
 		})
 	}
 	running.Wait()
-	c.wait(closing)
-	return errors.Join(errs...)
+	return errors.Join(errors.Join(errs...), c.wait(closing))
 }
 
-// wait waits for the logouts that are under way, until ctx is over.
-func (c *Collector) wait(ctx context.Context) {
-	left := make(chan struct{})
+// wait waits for the logouts that are under way, until ctx is over. Its error names
+// those that are not watched any more and did not end. One that is watched is named
+// by its close, which comes behind.
+func (c *Collector) wait(ctx context.Context) error {
+	ended := make(chan struct{})
 	go func() {
-		c.leaving.Wait()
-		close(left)
+		c.later.Wait()
+		close(ended)
 	}()
 	select {
-	case <-left:
+	case <-ended:
 	case <-ctx.Done():
 	}
+	var errs []error
+	for left := range c.leaving.Range {
+		errs = append(errs, left.(*target).unended()) //nolint:forcetypeassert // leaving holds nothing else
+	}
+	return errors.Join(errs...)
 }

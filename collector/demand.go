@@ -221,7 +221,7 @@ func (c *Collector) giveUp(key string, v *visited) {
 func (c *Collector) drop(key string, v *visited) {
 	v.idle.Stop()
 	delete(c.demand.targets, key)
-	c.leave(v.endpoint.Timeout, v.close)
+	c.leave(v.watched)
 }
 
 // revisit brings the targets that are kept under another configuration. Those

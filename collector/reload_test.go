@@ -190,6 +190,43 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 	})
 }
 
+// A shutdown that gives up on the logouts of a reload, or of who asks no more, says
+// so, and names each once.
+func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := func(*config.Endpoint) Prober {
+			return &fake{close: func(ctx context.Context) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}}
+		}
+		changed := newEndpoint("changed")
+		changed.Timeout = time.Second
+		c := watch(t, withOrigins(newEndpoint("changed"), newEndpoint("removed")), hangs)
+		if _, err := c.ProbeTarget(t.Context(), "m", "https://target.test", 0); err != nil {
+			t.Fatal(err)
+		}
+		reload(t, c, hangs, changed)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		err := c.Run(ctx)
+		if took := time.Since(start) - time.Second; took != shutdownTimeout {
+			t.Errorf("took %s, want its deadline of %s", took, shutdownTimeout)
+		}
+		if err == nil {
+			t.Fatal("nothing was left")
+		}
+		lines := strings.Split(err.Error(), "\n")
+		slices.Sort(lines)
+		const left = ": its probe or its logout did not end in time, so its session may be left on the appliance"
+		if want := []string{`endpoint "changed"` + left, `endpoint "https://target.test"` + left, `endpoint "removed"` + left}; !slices.Equal(lines, want) {
+			t.Errorf("left %q, want %q", lines, want)
+		}
+		time.Sleep(time.Hour) // what hangs must end
+	})
+}
+
 // An endpoint that is removed is logged out of, however long its probe takes.
 func TestRemovedDuringALongProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

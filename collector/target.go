@@ -211,8 +211,9 @@ func (t *target) logout(ctx context.Context, prober Prober) error {
 	return nil
 }
 
+// unended is the error of a logout that had to wait for too long, or that took so.
 func (t *target) unended() error {
-	return fmt.Errorf("endpoint %q: its probe did not end in time, so its session may be left on the appliance", t.name)
+	return fmt.Errorf("endpoint %q: its probe or its logout did not end in time, so its session may be left on the appliance", t.name)
 }
 
 func (t *target) record(r *probe.Result) {
