@@ -132,6 +132,11 @@ func TestAskedWithinTime(t *testing.T) {
 			if up, told := sampleOf(t, answer.Metrics, "session_state", "timeout"); !told || up != 1 {
 				t.Errorf("session_state of timeout is %v", up)
 			}
+			for _, name := range []string{"session_up", "session_http_status_code"} {
+				if value, told := sampleOf(t, answer.Metrics, name, ""); !told || value != 0 {
+					t.Errorf("%s is %v, told: %t", name, value, told)
+				}
+			}
 			if probes, told := sampleOf(t, answer.Metrics, "session_probes_total", ""); !told || probes != 0 {
 				t.Errorf("%v probes", probes)
 			}

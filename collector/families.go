@@ -39,7 +39,7 @@ func probeFamilies() []family {
 	states := slices.Sorted(slices.Values(probe.States()))
 	return []family{
 		{name: "session_up", kind: gauge, help: "Whether the last probe found a valid session, as expected. No sample before the first probe.", read: func(s *state, e *emitter) {
-			e.emitIf(s.probes > 0, truth(s.result.State == probe.Valid))
+			e.emitIf(s.result.State != probe.Unknown, truth(s.result.State == probe.Valid))
 		}},
 		{name: "session_auth_success", kind: gauge, help: "The last conclusive verdict on the credential or session: 1 accepted, 0 refused. An outage does not change it.", read: func(s *state, e *emitter) {
 			e.emitIf(s.verdict != probe.Inconclusive, truth(s.verdict == probe.Accepted))
@@ -66,7 +66,7 @@ func probeFamilies() []family {
 		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the parts of the last check that was sent. A kept connection spends nothing on resolve, connect and tls.", read: readPhases},
 		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last probe's last answer, 0 if there was none.", read: func(s *state, e *emitter) {
 			last, _ := s.result.Last()
-			e.emitIf(s.probes > 0, float64(last.Status))
+			e.emitIf(s.result.State != probe.Unknown, float64(last.Status))
 		}},
 	}
 }
