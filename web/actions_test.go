@@ -104,6 +104,12 @@ func TestProbeNowThatTakesLong(t *testing.T) {
 			t.Errorf("after %s: status %d, %v", took, response.Code, response.Header())
 		}
 		time.Sleep(2 * time.Minute)
+		again := time.Now()
+		response = ask(handler, http.MethodPost, "/-/probe?endpoint=slow")
+		if took := time.Since(again); took != maxWait || response.Code != http.StatusAccepted || !strings.HasPrefix(response.Body.String(), "The probe takes long. ") {
+			t.Errorf("a script, after %s: status %d, %s", took, response.Code, response.Body)
+		}
+		time.Sleep(2 * time.Minute)
 	})
 }
 

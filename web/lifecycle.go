@@ -87,6 +87,8 @@ func (o *server) probeNow(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case isBrowser(r) && errors.Is(err, context.DeadlineExceeded):
 		goBack(w, r, "waiting")
+	case errors.Is(err, context.DeadlineExceeded):
+		answer(w, http.StatusAccepted, "The probe takes long. Its result will show on the endpoint's page when it ends.")
 	case errors.Is(err, collector.ErrNoEndpoint):
 		o.complain(w, r, http.StatusNotFound, fmt.Sprintf("The configuration has no endpoint %q", name))
 	case err != nil:
