@@ -165,7 +165,7 @@ func BenchmarkSchedule(b *testing.B) {
 // once, and when its history is full.
 func BenchmarkEndpointMemory(b *testing.B) {
 	const n = 10_000
-	for _, probes := range []int{0, 1, historyLength} {
+	for _, probes := range []int{0, 1, HistoryLength} {
 		b.Run(fmt.Sprintf("probes=%d", probes), func(b *testing.B) {
 			var bytes int64
 			for b.Loop() {

@@ -161,7 +161,7 @@ func TestMissedAnswerStays(t *testing.T) {
 	before, history := fmt.Sprint(gatherFrom(t, c, answer)), missed.state.history.all()
 	var ending sync.WaitGroup
 	ending.Go(func() {
-		for range historyLength {
+		for range HistoryLength {
 			result := hcxValid()
 			result.Start, result.Steps[1].Code = result.Start.Add(time.Hour), "CODE"
 			w.record(&result)

@@ -9,14 +9,15 @@ import (
 	"session_exporter/probe"
 )
 
-// historyLength is how many results of an endpoint are kept.
-const historyLength = 100
+// HistoryLength is how many results of an endpoint are kept.
+const HistoryLength = 100
 
 // Past is a probe of the past.
 type Past struct {
 	Start    time.Time
 	Duration time.Duration
 	State    probe.State
+	Sent     bool   // whether anything was
 	Status   int    // of the last answer, 0 if there was none
 	Code     string // the API's own error code
 	OpID     string // the API's own operation id
@@ -36,7 +37,7 @@ type history struct {
 }
 
 func (h *history) add(r *probe.Result) {
-	if h.length == historyLength {
+	if h.length == HistoryLength {
 		oldest := encodedPast{h.results, h.before}
 		oldest.next()
 		h.results = slices.Delete(h.results, 0, len(h.results)-len(oldest.data))
@@ -44,11 +45,15 @@ func (h *history) add(r *probe.Result) {
 		h.length--
 	}
 	h.length++
-	last, _ := r.Last()
+	last, sent := r.Last()
+	status := int64(last.Status)
+	if !sent {
+		status = nothingSent
+	}
 	p := last.Phases
 	start := r.Start.UnixMicro()
 	for _, number := range []int64{
-		start - h.last, r.Duration.Microseconds(), int64(slices.Index(states, r.State)), int64(last.Status),
+		start - h.last, r.Duration.Microseconds(), int64(slices.Index(states, r.State)), status,
 		p.Resolve.Microseconds(), p.Connect.Microseconds(), p.TLS.Microseconds(), p.Processing.Microseconds(), p.Transfer.Microseconds(),
 	} {
 		h.results = binary.AppendVarint(h.results, number)
@@ -58,6 +63,9 @@ func (h *history) add(r *probe.Result) {
 		h.results = appendText(h.results, text)
 	}
 }
+
+// nothingSent is in the place of a status.
+const nothingSent = -1
 
 // A text is its length and itself, except for what most ids of operations are: a
 // UUID in its usual form (RFC 9562, section 4) is 16 bytes.
@@ -109,7 +117,7 @@ type encodedPast struct {
 
 func (e *encodedPast) next() Past {
 	e.start += e.number()
-	return Past{
+	p := Past{
 		Start:    time.UnixMicro(e.start),
 		Duration: e.duration(),
 		State:    states[e.number()],
@@ -121,6 +129,8 @@ func (e *encodedPast) next() Past {
 		Code: e.text(),
 		OpID: e.text(),
 	}
+	p.Sent, p.Status = p.Status != nothingSent, max(p.Status, 0)
+	return p
 }
 
 func (e *encodedPast) number() int64 {

@@ -18,11 +18,12 @@ func TestHistory(t *testing.T) {
 		"0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a5g", "-0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a55",
 	}
 	var want []Past
-	for i := range historyLength + 30 {
+	for i := range HistoryLength + 30 {
 		p := Past{
 			Start:    begin.Add(time.Duration(i) * time.Minute),
 			Duration: time.Duration(i) * time.Millisecond,
 			State:    probe.States()[i%len(probe.States())],
+			Sent:     true,
 			Status:   400 + i, Code: "CODE", OpID: operations[i%len(operations)],
 			Phases: probe.Phases{Resolve: 1000, Connect: 2000, TLS: 3000, Processing: 4000, Transfer: 5000},
 		}
@@ -31,7 +32,7 @@ func TestHistory(t *testing.T) {
 			Steps: []probe.StepResult{{Step: probe.Check, Status: p.Status, Code: p.Code, OpID: p.OpID, Phases: p.Phases}, {Step: probe.Logout, Status: 200}},
 		})
 		want = append(want, p)
-		kept := want[max(0, len(want)-historyLength):]
+		kept := want[max(0, len(want)-HistoryLength):]
 		if got := h.all(); !reflect.DeepEqual(got, kept) {
 			t.Fatalf("after %d: %+v, want %+v", i+1, got, kept)
 		}
@@ -42,8 +43,12 @@ func TestHistory(t *testing.T) {
 func TestHistoryOfExtremes(t *testing.T) {
 	var h history
 	h.add(&probe.Result{State: probe.LoginSuspended, Start: time.UnixMicro(1), Duration: 1000 * time.Hour})
-	if got := h.all()[0]; got.State != probe.LoginSuspended || got.Status != 0 || got.Duration < time.Hour {
+	if got := h.all()[0]; got.State != probe.LoginSuspended || got.Sent || got.Status != 0 || got.Duration < time.Hour {
 		t.Errorf("%+v", got)
+	}
+	h.add(&probe.Result{State: probe.Timeout, Steps: []probe.StepResult{{Step: probe.Check}}})
+	if got := h.all()[1]; !got.Sent || got.Status != 0 {
+		t.Errorf("without an answer: %+v", got)
 	}
 }
 
@@ -58,7 +63,7 @@ func TestHistorySize(t *testing.T) {
 		{"0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a55", 4200},
 	} {
 		var h history
-		for i := range 3 * historyLength {
+		for i := range 3 * HistoryLength {
 			h.add(&probe.Result{
 				State: probe.Valid, Start: time.UnixMicro(1_800_000_000_123_456).Add(time.Duration(i) * time.Minute), Duration: 120 * time.Millisecond,
 				Steps: []probe.StepResult{{Step: probe.Check, Status: 200, OpID: tc.operation, Phases: probe.Phases{Processing: 119 * time.Millisecond, Transfer: time.Millisecond}}},

@@ -129,6 +129,28 @@ endpoints:
 	})
 }
 
+// TestBrowserFirstResult: a page that was open before the first probe shows what it
+// found, and nothing empty until then.
+func TestBrowserFirstResult(t *testing.T) {
+	t.Parallel()
+	needsTheMachine(t)
+	a := newDR(t, withAccount(password))
+	a.server.Off()
+	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 2s", "interval: 24h", 1)+`
+credentials:
+  account: {username: %s, password_file: %q}
+endpoints:
+  - {name: a, url: %s, module: dr, credential: account}
+`, caFile, user, secretFile(t, password), a.url))
+	b := newTab(t, x.url)
+	b.open(t, "/endpoints/a")
+	b.awaitText(t, "#now", "unknown")
+	b.await(t, `["history", "history-title", "failure"].every(id => document.getElementById(id).getClientRects().length === 0)`)
+	x.get(t, "/probe?endpoint=a")
+	b.awaitText(t, "#history", "unreachable")
+	b.awaitText(t, "#failure", "No answer")
+}
+
 // TestBrowserGone: the page says when its exporter does not answer.
 func TestBrowserGone(t *testing.T) {
 	t.Parallel()

@@ -28,11 +28,11 @@ type bare struct {
 	Address  string // where it serves its metrics
 }
 
-// bareWindow is in how many parts an interval falls: what is due in one is asked
-// at once.
+// bareWindow is how long each of the parts is into which an interval falls: what is
+// due in one is asked at once.
 const bareWindow = 100 * time.Millisecond
 
-// bareUp is how many have answered.
+// bareUp is how many have answered when they were asked last.
 const bareUp = "session_exporter_bare_up"
 
 // runBare reads a bare from standard input, and asks until ctx is cancelled.
@@ -51,18 +51,16 @@ func runBare(ctx context.Context) error {
 	}}
 	asked := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "session_exporter_probe_delay_seconds", Buckets: prometheus.DefBuckets})
 	skipped := prometheus.NewCounter(prometheus.CounterOpts{Name: "session_exporter_probes_skipped_total"})
-	var up atomic.Int64
-	valid := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: bareUp}, func() float64 { return float64(min(up.Load(), int64(len(b.URLs)))) })
+	up := make(answers, len(b.URLs))
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(asked, skipped, valid, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
-	go b.ask(ctx, client, func(late time.Duration, err error) {
+	registry.MustRegister(asked, skipped, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: bareUp}, up.count), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	go b.ask(ctx, client, func(i int, late time.Duration, err error) {
 		asked.Observe(late.Seconds())
+		up[i].Store(err == nil)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			skipped.Inc()
-			return
 		}
-		up.Add(1)
 	})
 	server := &http.Server{Addr: b.Address, Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), ReadHeaderTimeout: time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
@@ -72,8 +70,21 @@ func runBare(ctx context.Context) error {
 	return nil
 }
 
+// answers say of each URL whether it has answered when it was asked last.
+type answers []atomic.Bool
+
+func (a answers) count() float64 {
+	n := 0
+	for i := range a {
+		if a[i].Load() {
+			n++
+		}
+	}
+	return float64(n)
+}
+
 // ask asks all, a part of them in each window.
-func (b *bare) ask(ctx context.Context, client *http.Client, done func(late time.Duration, err error)) {
+func (b *bare) ask(ctx context.Context, client *http.Client, done func(i int, late time.Duration, err error)) {
 	windows := max(int(b.Interval/bareWindow), 1)
 	ticks := time.NewTicker(bareWindow)
 	defer ticks.Stop()
@@ -85,7 +96,7 @@ func (b *bare) ask(ctx context.Context, client *http.Client, done func(late time
 		case due = <-ticks.C:
 		}
 		for i := window % windows; i < len(b.URLs); i += windows {
-			go func() { done(time.Since(due), askOne(ctx, client, b.URLs[i])) }()
+			go func() { done(i, time.Since(due), askOne(ctx, client, b.URLs[i])) }()
 		}
 	}
 }

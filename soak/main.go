@@ -44,7 +44,7 @@ func main() {
 	flag.BoolVar(&o.bare, "bare", false, "instead of the exporter, run the least that can ask so much: net/http's client")
 	flag.StringVar(&o.exporter, "exporter", "./session_exporter", "the binary to run")
 	flag.IntVar(&o.endpoints, "endpoints", 10_000, "how many endpoints")
-	flag.IntVar(&o.hanging, "hanging", 0, "how many of them, in percent in steps of 5, take connections and never answer")
+	flag.IntVar(&o.hanging, "hanging", 0, "how many of them, in percent, take connections and never answer")
 	flag.DurationVar(&o.interval, "interval", 15*time.Second, "between two probes of an endpoint")
 	flag.DurationVar(&o.duration, "for", 30*time.Minute, "how long, from when all endpoints are valid and were probed twice")
 	flag.StringVar(&o.page, "page", "", "the file in which to replace the table; empty for none")
@@ -69,6 +69,9 @@ func main() {
 
 // run starts both, watches, and writes down what was seen.
 func (o *options) run(ctx context.Context) error {
+	if o.hanging < 0 || o.hanging > 100 {
+		return fmt.Errorf("-hanging is %d; it must be from 0 to 100", o.hanging)
+	}
 	if o.bare && o.hanging > 0 {
 		return errors.New("-bare does not tell who hangs; leave -hanging out")
 	}
@@ -203,8 +206,12 @@ func (o *options) url(a *appliances, i int) string {
 	return "https://" + net.JoinHostPort(host(i/len(a.Ports)), port)
 }
 
-// hangs spreads those that hang over all sites.
-func (o *options) hangs(i int) bool { return i/ports%20 < o.hanging/5 }
+// hangs spreads those that hang over all sites, and over the endpoints of each: they
+// begin one further at each site. Of any hundred in a row it is as many as are to.
+func (o *options) hangs(i int) bool {
+	i = i/ports + i%ports
+	return (i+1)*o.hanging/100 > i*o.hanging/100
+}
 
 // host is the n-th address at a port.
 func host(n int) string { return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1) }

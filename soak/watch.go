@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"session_exporter/collector"
 )
 
 // sample is what one scrape says.
@@ -130,14 +133,10 @@ func memory(of []*sample) float64 {
 	return sum / float64(len(of))
 }
 
-// historyLength is how many results the exporter keeps of each endpoint: until then
-// memory grows with every probe.
-const historyLength = 100
-
 // full is what was seen since all histories are full, in two halves; nothing if
-// there is too little to compare.
+// there is too little to compare. Until then memory grows with every probe.
 func (o *options) full(seen []*sample) (former, latter []*sample) {
-	since := seen[0].at.Add(historyLength * o.interval)
+	since := seen[0].at.Add(collector.HistoryLength * o.interval)
 	i := slices.IndexFunc(seen, func(s *sample) bool { return !s.at.Before(since) })
 	if i < 0 || len(seen)-i < 4 {
 		return nil, nil
@@ -188,7 +187,7 @@ func (o *options) table(seen []*sample) string {
 	if former, latter := o.full(seen); former != nil {
 		full = fmt.Sprintf("%.0f MiB, then %.0f", memory(former), memory(latter))
 	}
-	most := slices.MaxFunc(seen, func(a, b *sample) int { return int(a.mib() - b.mib()) })
+	most := slices.MaxFunc(seen, func(a, b *sample) int { return cmp.Compare(a.mib(), b.mib()) })
 	var took time.Duration
 	for _, s := range seen {
 		took += s.took

@@ -65,7 +65,9 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options{endpoints: 1, interval: time.Second}
-	if err := replaceTable(page, o.table(good())); err != nil {
+	seen := good()
+	seen[3].values["process_resident_memory_bytes"] += 700 << 10
+	if err := replaceTable(page, o.table(seen)); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(page)
@@ -74,7 +76,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# Before\n<!-- soak -->\n", "<!-- /soak -->\nafter\n", "3m30s, on ",
-		"| probes | 100 |", "| probes left out | 0 |", "at most | 0.5 s, 0.5 s |", "0.000 cores, 200 µs a probe", "| 100, 100 MiB |", "| 100 MiB, then 100 |",
+		"| probes | 100 |", "| probes left out | 0 |", "at most | 0.5 s, 0.5 s |", "0.000 cores, 200 µs a probe", "| 100, 101 MiB |", "| 100 MiB, then 100 |",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %q in:\n%s", want, text)

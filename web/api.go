@@ -16,10 +16,6 @@ import (
 	"session_exporter/probe"
 )
 
-// maxHistory is how many results of each endpoint may be asked for: all that are
-// kept.
-const maxHistory = 100
-
 // listHead is the answer but for its last field, the endpoints: these are sent as
 // they are encoded, since ten thousand with their history are tens of megabytes.
 type listHead struct {
@@ -132,7 +128,7 @@ func parseListQuery(values url.Values) (q listQuery, err error) {
 	if q.limit, err = numberOf(values, "limit", math.MaxInt32); err != nil {
 		return q, err
 	}
-	if q.history, err = numberOf(values, "history", maxHistory); err != nil {
+	if q.history, err = numberOf(values, "history", collector.HistoryLength); err != nil {
 		return q, err
 	}
 	if q.limit == 0 && q.page > 1 {

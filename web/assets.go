@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
-	"path"
 )
 
 //go:embed assets
@@ -79,7 +78,7 @@ type layout struct {
 // render answers with a page. It is rendered before anything is sent, so that an
 // error does not come in the middle of it.
 func (o *server) render(w http.ResponseWriter, status int, page string, l *layout) {
-	l.Static = path.Clean(o.assets.folder)[1:] + "/"
+	l.Static = o.assets.folder[1:]
 	l.Version = o.version
 	l.Telemetry = o.TelemetryPath[1:]
 	var body bytes.Buffer

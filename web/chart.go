@@ -94,7 +94,7 @@ func newSpark(history []collector.Past) spark {
 	var path strings.Builder
 	drawing := false
 	for i, past := range history {
-		if !sent(past) {
+		if !past.Sent {
 			drawing = false
 			continue
 		}
@@ -114,17 +114,12 @@ func newSpark(history []collector.Past) spark {
 	return s
 }
 
-// sent reports whether a probe sent something: what is withheld takes no time.
-func sent(past collector.Past) bool {
-	return past.Status != 0 || past.Phases != probe.Phases{} || past.Duration > time.Millisecond
-}
-
 // extremes are how long the probes took that sent something; longest is zero when
 // none did.
 func extremes(history []collector.Past) (shortest, longest time.Duration) {
 	shortest = math.MaxInt64
 	for _, past := range history {
-		if sent(past) {
+		if past.Sent {
 			shortest, longest = min(shortest, past.Duration), max(longest, past.Duration)
 		}
 	}
@@ -183,12 +178,14 @@ func newChart(history []collector.Past, now time.Time) *chart {
 			X:     fmt.Sprintf("%.2f%%", 100*float64(slots-len(history)+i)/float64(slots)),
 			Width: fmt.Sprintf("%.2f%%", 75/float64(slots)),
 			Kind:  viewOf(past.State).Kind,
-			Title: fmt.Sprintf("%s: %s, %s", moment{past.Start, now}.Full(), past.State, latency(past.Duration)),
 		}
+		took := "nothing was sent"
 		b.Height = lowestBar
-		if sent(past) {
+		if past.Sent {
+			took = latency(past.Duration)
 			b.Height = heightOf(past.Duration)
 		}
+		b.Title = fmt.Sprintf("%s: %s, %s", moment{past.Start, now}.Full(), past.State, took)
 		b.Y = chartHeight - b.Height
 		c.Bars = append(c.Bars, b)
 	}

@@ -10,16 +10,17 @@ import (
 )
 
 func past(state probe.State, took time.Duration) collector.Past {
-	p := collector.Past{State: state, Duration: took}
-	if took > 0 {
-		p.Status = 200
-	}
-	return p
+	return collector.Past{State: state, Duration: took, Sent: true}
+}
+
+// withheld is a probe that sent nothing, though it may have waited for long.
+func withheld(state probe.State, took time.Duration) collector.Past {
+	return collector.Past{State: state, Duration: took}
 }
 
 // A strip ends on the right with the newest, and tells kinds apart by height too.
 func TestStrip(t *testing.T) {
-	history := []collector.Past{past(probe.Timeout, 0), past(probe.Valid, 1), past(probe.LoginSuspended, 0), past(probe.Valid, 1)}
+	history := []collector.Past{past(probe.Timeout, 0), past(probe.Valid, 1), withheld(probe.LoginSuspended, 0), past(probe.Valid, 1)}
 	got := newStrip(history, 3)
 	if got.Text != "2 of 3 valid" || got.Width != 11 || got.Height != 16 || len(got.Layers) != 2 {
 		t.Errorf("%+v", got)
@@ -44,13 +45,13 @@ func TestStrip(t *testing.T) {
 	}
 }
 
-// What was withheld took no time, and makes a gap.
+// What was withheld has no latency, however long it waited, and makes a gap.
 func TestSpark(t *testing.T) {
-	got := newSpark([]collector.Past{past(probe.Valid, 2*time.Millisecond), past(probe.LoginSuspended, 0), past(probe.Valid, 4*time.Millisecond), past(probe.Valid, 4*time.Millisecond)})
+	got := newSpark([]collector.Past{past(probe.Valid, 2*time.Millisecond), withheld(probe.LoginSuspended, 5*time.Second), past(probe.Valid, 4*time.Millisecond), past(probe.Valid, 4*time.Millisecond)})
 	if got.Text != "latency from 2.00 ms to 4.00 ms" || strings.Count(got.Path, "M") != 2 || strings.Count(got.Path, "L") != 1 {
 		t.Errorf("%+v", got)
 	}
-	if got := newSpark([]collector.Past{past(probe.LoginSuspended, 0)}); got.Path != "" {
+	if got := newSpark([]collector.Past{withheld(probe.LoginSuspended, 5*time.Second)}); got.Path != "" {
 		t.Errorf("drawn from nothing: %+v", got)
 	}
 }
@@ -58,7 +59,7 @@ func TestSpark(t *testing.T) {
 // A timeout does not flatten what happens among milliseconds.
 func TestChart(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	history := []collector.Past{past(probe.Valid, 3*time.Millisecond), past(probe.Timeout, 10*time.Second), past(probe.CredentialMissing, 0)}
+	history := []collector.Past{past(probe.Valid, 3*time.Millisecond), past(probe.Timeout, 10*time.Second), withheld(probe.LoginSuspended, 30*time.Second)}
 	for i := range history {
 		history[i].Start = now.Add(time.Duration(i) * time.Minute)
 	}
@@ -77,7 +78,7 @@ func TestChart(t *testing.T) {
 	if quick.Height < 10 || slow.Height != chartHeight-16 || none.Height != lowestBar || none.Y+none.Height != chartHeight {
 		t.Errorf("bars %+v", got.Bars)
 	}
-	if slow.Kind != kindTrouble || slow.Title != "2026-11-23 12:01:00 UTC: timeout, 10.0 s" || none.X != "98.00%" {
+	if slow.Kind != kindTrouble || slow.Title != "2026-11-23 12:01:00 UTC: timeout, 10.0 s" || none.Title != "2026-11-23 12:02:00 UTC: login_suspended, nothing was sent" || none.X != "98.00%" {
 		t.Errorf("bars %+v", got.Bars)
 	}
 	if newChart(history[2:], now) != nil {

@@ -54,7 +54,6 @@ type pastView struct {
 	collector.Past
 	View stateView
 	At   moment
-	Sent bool
 }
 
 func (o *server) endpoint(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +103,7 @@ func (o *server) newDetailPage(s *collector.Status) *detailPage {
 		p.FailureIsLast = s.Failure.Start.Equal(s.Result.Start)
 	}
 	for _, past := range slices.Backward(s.History) {
-		p.Past = append(p.Past, pastView{past, viewOf(past.State), at(past.Start), sent(past)})
+		p.Past = append(p.Past, pastView{past, viewOf(past.State), at(past.Start)})
 	}
 	p.Columns = [][]group{
 		filled(group{Title: "Session", Facts: sessionFacts(s, at)}, group{Title: "Identity", Facts: identityFacts(s, at)}, group{Title: "Roles", Roles: roles(s)}),

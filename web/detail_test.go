@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,12 +53,44 @@ func TestEndpointPage(t *testing.T) {
 	})
 }
 
+// What is not there yet has its place in the page, for the script fills only places
+// that there are.
+func TestPlacesOfWhatIsNotThereYet(t *testing.T) {
+	s := &site{credentials: []probe.CredentialStatus{{Name: "account", Suspended: true}}}
+	s.add("new", nil)
+	s.add("failed", &probe.Result{State: probe.Timeout, Steps: []probe.StepResult{{Step: probe.Check}}})
+	handler := s.handler(t)
+	for before, after := range map[string]string{"/endpoints/new": "/endpoints/failed", "/?q=none": "/"} {
+		if got, want := places(open(t, handler, before)), places(open(t, handler, after)); !slices.Equal(got, want) {
+			t.Errorf("%s has places for %q, %s for %q", before, got, after, want)
+		}
+	}
+	// What has nothing in it is not shown, by the style sheet.
+	page := open(t, handler, "/endpoints/new")
+	if page.withID("failure").FirstChild != nil || len(page.withID("history").all("td", "")) > 0 {
+		t.Error("there is something before the first probe")
+	}
+}
+
+// places are the ids of what the script takes over.
+func places(page document) (ids []string) {
+	for _, part := range page.all("", "data-live") {
+		id, _ := part.attribute("id")
+		ids = append(ids, id)
+	}
+	return ids
+}
+
 // Where nothing was ever sent there is no chart, and a whole page all the same.
 func TestEndpointPageWithoutChart(t *testing.T) {
 	s := &site{}
-	s.add("a", &probe.Result{State: probe.CredentialMissing})
+	s.add("a", &probe.Result{State: probe.LoginSuspended, Duration: 5 * time.Second}) // it waited
 	var captions []string
-	for _, p := range open(t, s.handler(t), "/endpoints/a").all("p", "class") {
+	page := open(t, s.handler(t), "/endpoints/a")
+	if history := page.withID("history").text(); !strings.HasSuffix(history, "login_suspended nothing was sent") {
+		t.Errorf("history %q", history)
+	}
+	for _, p := range page.all("p", "class") {
 		if class, _ := p.attribute("class"); class == "caption" {
 			captions = append(captions, p.text())
 		}
