@@ -235,7 +235,8 @@ func TestEditWhileLoading(t *testing.T) {
 				loads, stale := 0, false
 				settings, err := w.read(func(file string, apis map[string]config.API) (*config.Config, error) {
 					settings, err := config.Load(file, apis)
-					if loads++; loads == edit {
+					loads++
+					if loads == edit {
 						w.write(edited, files[edited]+"\n")
 					}
 					stale = loads == edit
