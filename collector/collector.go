@@ -41,10 +41,10 @@ var ErrStopped = errors.New("the exporter is stopping")
 // Prober is what the collector needs of a probe.Prober.
 type Prober interface {
 	// Probe makes one probe. It fails only when ctx is cancelled.
-	Probe(ctx context.Context) (probe.Result, error)
+	Probe(ctx context.Context) (*probe.Result, error)
 	// Close logs out of the session that is held, if any. It returns what it did,
 	// of which only the counts are of interest.
-	Close(ctx context.Context) (probe.Result, error)
+	Close(ctx context.Context) (*probe.Result, error)
 	// Release gives up the session that is held, nil if none is, for another
 	// prober to adopt.
 	Release() *probe.Session

@@ -27,18 +27,20 @@ type fake struct {
 	did   probe.Result // by Close
 }
 
-func (f *fake) Probe(ctx context.Context) (probe.Result, error) {
+func (f *fake) Probe(ctx context.Context) (*probe.Result, error) {
 	if f.probe == nil {
-		return found(probe.Valid), nil
+		valid := found(probe.Valid)
+		return &valid, nil
 	}
-	return f.probe(ctx)
+	result, err := f.probe(ctx)
+	return &result, err
 }
 
-func (f *fake) Close(ctx context.Context) (probe.Result, error) {
+func (f *fake) Close(ctx context.Context) (*probe.Result, error) {
 	if f.close == nil {
-		return f.did, nil
+		return &f.did, nil
 	}
-	return f.did, f.close(ctx)
+	return &f.did, f.close(ctx)
 }
 
 func (f *fake) Release() *probe.Session   { return nil }

@@ -116,7 +116,7 @@ func (t *target) probeInTurn(ctx context.Context) error {
 	if err != nil {
 		return err // we are stopping, and nothing was found
 	}
-	t.record(&result)
+	t.record(result)
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (t *target) close(ctx context.Context) error {
 func (t *target) logout(ctx context.Context, prober Prober) error {
 	did, err := prober.Close(ctx)
 	t.mu.Lock()
-	t.state.recordClose(&did)
+	t.state.recordClose(did)
 	t.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("endpoint %q: %w", t.name, err)

@@ -49,6 +49,7 @@ type exchange struct {
 	answer   Answer
 	body     *bytes.Buffer // the answer's; nil when it was read by a library, or given up
 	tooLarge bool          // the body has more than maxBody bytes
+	reading  Reading       // what the answer said, as it said it
 }
 
 // Phases are the parts of an exchange's duration. A kept connection spends
@@ -227,7 +228,7 @@ const maxKeptBody = 16 << 10
 // forget gives up the answer, for a finding may stand for long. The body's buffer is
 // the next answer's: whoever wants something of the body has a copy.
 func (x *exchange) forget() {
-	x.answer.Header, x.answer.Body = nil, nil
+	x.answer.Header, x.answer.Body, x.reading = nil, nil, Reading{}
 	if x.body != nil && x.body.Cap() <= maxKeptBody {
 		x.body.Reset()
 		bodies.Put(x.body)

@@ -91,7 +91,7 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					checkMarks(t, m.mark, r)
+					checkMarks(t, m.mark, *r)
 					mu.Lock()
 					found[r.State]++
 					mu.Unlock()

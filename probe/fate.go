@@ -17,29 +17,22 @@ type attempt struct {
 	proof        proof
 	last, tooOld bool // as of the request
 	// send is nil where there is nothing to send: x says why.
-	send func(ctx context.Context, x *exchange, t *tracer) Reading
+	send func(ctx context.Context, x *exchange, t *tracer)
 }
 
 // make makes the exchange. ctx bounds it.
-func (a *attempt) make(ctx context.Context) Reading {
-	if a.send == nil {
-		return Reading{}
+func (a *attempt) make(ctx context.Context) {
+	if a.send != nil {
+		a.send(ctx, a.x, new(tracer))
 	}
-	return a.send(ctx, a.x, new(tracer))
-}
-
-// outcome is an exchange at its end.
-type outcome struct {
-	x       *exchange
-	reading Reading
 }
 
 // outlast makes the exchange like make. But where ctx's deadline comes when
 // something was sent, it leaves in x what is known by then, and late yields the
 // whole later: what was sent is judged whether anybody waits for that or not.
-func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan outcome) {
+func (a *attempt) outlast(ctx context.Context) (late <-chan *exchange) {
 	if a.send == nil {
-		return Reading{}, nil
+		return nil
 	}
 	awaited := minAwaited
 	if deadline, ok := ctx.Deadline(); ok {
@@ -47,36 +40,34 @@ func (a *attempt) outlast(ctx context.Context) (reading Reading, late <-chan out
 	}
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), awaited)
 	whole, t := *a.x, new(tracer)
-	done := make(chan outcome, 1)
+	done := make(chan *exchange, 1)
 	go func() {
 		defer cancel()
-		reading := a.send(sending, &whole, t)
-		done <- outcome{&whole, reading}
+		a.send(sending, &whole, t)
+		done <- &whole
 	}()
 	select {
-	case end := <-done:
-		a.x = end.x
-		return end.reading, nil
+	case a.x = <-done:
+		return nil
 	case <-ctx.Done():
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !t.abandon() {
 		a.x.err = ctx.Err()
 		a.x.finish(ctx, t)
-		return Reading{}, done
+		return done
 	}
 	cancel()
-	end := <-done
-	if a.x = end.x; a.x.err != nil {
+	if a.x = <-done; a.x.err != nil {
 		a.x.err = ctx.Err()
 	}
-	return end.reading, nil
+	return nil
 }
 
 // submit makes an exchange in which a secret is judged, and tells the guard how
 // that ended. Where the probe ends before, it is told later.
 func (p *Prober) submit(ctx context.Context, r *Result, a *attempt, leave *leave) *finding {
-	reading, late := a.outlast(ctx)
-	found := p.conclude(r, a, reading)
+	late := a.outlast(ctx)
+	found := p.conclude(r, a)
 	p.lastAnswer = found.x.end.Sub(found.x.start)
 	if late == nil {
 		found.judge(leave)
@@ -113,19 +104,18 @@ func (f *fate) await(ctx context.Context) bool {
 
 // await waits for an answer that comes late. A session that it gives is held by
 // nobody, so it is ended. It runs beside the prober's next probes, on a copy of it.
-func (p *Prober) await(ctx context.Context, f *fate, a *attempt, late <-chan outcome, leave *leave) {
+func (p *Prober) await(ctx context.Context, f *fate, a *attempt, late <-chan *exchange, leave *leave) {
 	defer close(f.known)
-	end := <-late
-	a.x = end.x
-	found := p.conclude(&f.result, a, end.reading)
+	a.x = <-late
+	found := p.conclude(&f.result, a)
 	found.late = f.result.Steps
 	f.refused = found.state.Verdict() == Refused
 	leave.late = found
 	found.judge(leave)
 	leave.giveBack()
-	switch token := end.reading.Token; {
-	case end.x.step != Login, p.local != nil: // the session at another site ends with the local one
-	case !token.IsZero() && end.x.answer.ok():
+	switch token := found.reading.Token; {
+	case found.x.step != Login, p.local != nil: // the session at another site ends with the local one
+	case !token.IsZero() && found.x.answer.ok():
 		call := p.call(Logout)
 		if call.Method == "" {
 			return

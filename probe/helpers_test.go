@@ -174,8 +174,8 @@ func mustProbe(tb testing.TB, p *Prober) Result {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	checkResult(tb, r)
-	return r
+	checkResult(tb, *r)
+	return *r
 }
 
 // A reply is what a hand-written appliance answers.

@@ -90,22 +90,24 @@ func (s *tokenSource) attempt(secret config.Secret, style oauth2.AuthStyle) *att
 	escaped := url.QueryEscape(secret.Reveal())
 	x.secrets = append(slices.Clip(s.proxySecrets), config.NewSecret(escaped), basicPair(url.QueryEscape(s.settings.ClientID), escaped))
 	x.url, _ = url.Parse(s.settings.TokenURL) // it was parsed when the configuration was loaded
-	return &attempt{x: x, proof: bodyProof(secret), send: func(ctx context.Context, x *exchange, t *tracer) Reading {
+	return &attempt{x: x, proof: bodyProof(secret), send: func(ctx context.Context, x *exchange, t *tracer) {
 		client := *s.client
 		client.Transport = noting{client.Transport, x}
 		token, err := s.grant(secret, style).Token(context.WithValue(t.attach(ctx), oauth2.HTTPClient, &client))
 		defer x.finish(ctx, t)
 		if err != nil {
-			return x.refusal(ctx, err)
+			x.reading = x.refusal(ctx, err)
+			return
 		}
 		given := config.NewSecret(token.AccessToken)
 		if !headerSafe(given) {
-			return Reading{State: InvalidResponse, Why: "its token has characters that no HTTP header can carry"}
+			x.reading = Reading{State: InvalidResponse, Why: "its token has characters that no HTTP header can carry"}
+			return
 		}
+		x.reading = Reading{State: Valid, Token: given}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.secret, s.style, s.token = secret, style, token
-		return Reading{State: Valid, Token: given}
 	}}
 }
 

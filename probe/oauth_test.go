@@ -227,8 +227,10 @@ func TestOAuthIsShared(t *testing.T) {
 	if _, ok := p.credential.oauth.held(config.NewSecret("another")); ok {
 		t.Error("a token of another secret")
 	}
-	if reading := p.credential.oauth.attempt(config.NewSecret("another"), oauth2.AuthStyleInHeader).make(t.Context()); reading.State != Valid {
-		t.Errorf("%+v", reading)
+	another := p.credential.oauth.attempt(config.NewSecret("another"), oauth2.AuthStyleInHeader)
+	another.make(t.Context())
+	if another.x.reading.State != Valid {
+		t.Errorf("%+v", another.x.reading)
 	}
 }
 

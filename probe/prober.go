@@ -48,7 +48,7 @@ type Prober struct {
 // Probe makes one probe, within the endpoint's timeout. The error is ctx's
 // when it was cancelled, and nothing was found then. A deadline of ctx's own is
 // no cancellation: it only shortens the timeout.
-func (p *Prober) Probe(ctx context.Context) (Result, error) {
+func (p *Prober) Probe(ctx context.Context) (*Result, error) {
 	r := &Result{Start: time.Now()}
 	p.traced = traces(ctx)
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
@@ -60,7 +60,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		p.pause.note(found, p.endpoint.Interval)
 	}
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
-		return Result{}, err
+		return nil, err
 	}
 	if deadline, ok := timed.Deadline(); ok {
 		found.within = deadline.Sub(r.Start)
@@ -82,7 +82,7 @@ func (p *Prober) Probe(ctx context.Context) (Result, error) {
 		r.Identity = found.reading.Identity
 		r.RolesExpected = rolesExpected(p.endpoint.Expect, r.Identity)
 	}
-	return *r, nil
+	return r, nil
 }
 
 // held is the session that the prober holds, nil when there is none.
@@ -122,15 +122,15 @@ func (p *Prober) Adopt(released *Session) bool {
 // login that has none yet, to log out of what it gives. It takes at most the
 // endpoint's timeout, and is the end of the prober. It returns what it did, counted
 // as a probe's, whatever its error.
-func (p *Prober) Close(ctx context.Context) (Result, error) {
+func (p *Prober) Close(ctx context.Context) (*Result, error) {
 	if p.local != nil {
 		return p.local.Close(ctx) // of both: see drRemote
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	var did Result
+	did := new(Result)
 	if p.session != nil {
-		found := p.logout(ctx, &did)
+		found := p.logout(ctx, did)
 		switch {
 		case found.loggedOut():
 		case found.x.err != nil:
@@ -140,7 +140,7 @@ func (p *Prober) Close(ctx context.Context) (Result, error) {
 		}
 	}
 	answered := p.pause.await(ctx, Login)
-	p.pause.learn(&did)
+	p.pause.learn(did)
 	if !answered {
 		return did, fmt.Errorf("a login was sent to %s that it has not answered yet", p.endpoint.URL.Host)
 	}

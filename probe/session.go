@@ -97,13 +97,8 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 	deadline, _ := ctx.Deadline()
 	unstopped, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: leave.secret, Options: p.endpoint.Login})
-	proof := bodyProof(leave.secret)
-	if call.Basic {
-		proof = basicProof(p.credential.Username, leave.secret)
-	}
 	defer leave.end()
-	found := p.submit(unstopped, r, p.attempt(p.request(Login, call, proof)), leave)
+	found := p.submit(unstopped, r, p.loginWith(leave.secret), leave)
 	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
 		p.session = &Session{token: token, established: time.Now(), endpoint: p.endpoint}
 	}
@@ -123,6 +118,16 @@ func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
 		r.Unanswered++
 	}
 	return found
+}
+
+// loginWith prepares a login.
+func (p *Prober) loginWith(secret config.Secret) *attempt {
+	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: secret, Options: p.endpoint.Login})
+	proof := bodyProof(secret)
+	if call.Basic {
+		proof = basicProof(p.credential.Username, secret)
+	}
+	return p.attempt(p.request(Login, call, proof))
 }
 
 // logout ends the session that is held. It is not held any more afterwards,

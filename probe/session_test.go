@@ -68,7 +68,7 @@ func states(results []Result) map[State]int {
 	return n
 }
 
-func closeProber(t *testing.T, p *Prober) (did Result) {
+func closeProber(t *testing.T, p *Prober) *Result {
 	t.Helper()
 	did, err := p.Close(t.Context())
 	if err != nil {
@@ -215,7 +215,7 @@ func TestCancellation(t *testing.T) {
 			t, p, a := on.t, on.p, on.a
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if r, err := p.Probe(ctx); !errors.Is(err, context.Canceled) || r.State != "" {
+			if r, err := p.Probe(ctx); !errors.Is(err, context.Canceled) || r != nil {
 				t.Errorf("%v, %+v", err, r)
 			}
 			if n := a.Stats().Requests; n != 0 {

@@ -8,7 +8,8 @@ import (
 // exchange sends one request and concludes what its answer means.
 func (p *Prober) exchange(ctx context.Context, r *Result, asked request) *finding {
 	a := p.attempt(asked)
-	return p.conclude(r, a, a.make(ctx))
+	a.make(ctx)
+	return p.conclude(r, a)
 }
 
 // call is a step that needs no account.
@@ -30,35 +31,32 @@ func (p *Prober) request(step Step, call Call, proof proof) request {
 // attempt prepares a request. It is safe for concurrent use.
 func (p *Prober) attempt(asked request) *attempt {
 	x, req := p.client.prepare(asked)
-	a, step := &attempt{x: x, proof: asked.proof, last: asked.last, tooOld: asked.tooOld}, asked.step
+	a := &attempt{x: x, proof: asked.proof, last: asked.last, tooOld: asked.tooOld}
 	if req == nil {
 		return a
 	}
-	a.send = func(ctx context.Context, x *exchange, t *tracer) Reading {
+	a.send = func(ctx context.Context, x *exchange, t *tracer) {
 		p.client.send(ctx, x, req, t)
-		if x.err != nil || x.tooLarge {
-			return p.unread(x)
-		}
-		reading := p.api.Read(step, x.answer)
-		if !headerSafe(reading.Token) {
-			return Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
-		}
-		return reading
+		p.read(x)
 	}
 	return a
 }
 
-// unread reads an answer whose body could not be read: a login may have given a
-// session in its headers, which is to be ended.
-func (p *Prober) unread(x *exchange) Reading {
-	if x.step != Login || !x.answer.ok() {
-		return Reading{}
+// read reads what an answer says.
+func (p *Prober) read(x *exchange) {
+	unread := x.err != nil || x.tooLarge
+	if unread && (x.step != Login || !x.answer.ok()) {
+		return
 	}
-	token := p.api.Read(Login, Answer{Status: x.answer.Status, Header: x.answer.Header}).Token
-	if !headerSafe(token) {
-		return Reading{}
+	said := p.api.Read(x.step, x.answer)
+	switch {
+	case !headerSafe(said.Token):
+		x.reading = Reading{State: InvalidResponse, Why: "its session token has characters that no HTTP header can carry"}
+	case unread: // the login may have given a session in its headers, which is to be ended
+		x.reading.Token = said.Token
+	default:
+		x.reading = said
 	}
-	return Reading{Token: token}
 }
 
 // connectionEnds reports whether what the connection, or the TLS session that the
@@ -84,8 +82,8 @@ func (p *Prober) term(at time.Time) int64 {
 }
 
 // conclude classifies an exchange and takes it into the result.
-func (p *Prober) conclude(r *Result, a *attempt, reading Reading) *finding {
-	x := a.x
+func (p *Prober) conclude(r *Result, a *attempt) *finding {
+	x, reading := a.x, a.x.reading
 	if x.step != Token { // which has connections of its own
 		p.certified = p.certifiedBy(a)
 		p.kept = !a.last && !x.connectionBorn.IsZero()

@@ -55,7 +55,7 @@ func TestTraceOfSuccess(t *testing.T) {
 	if err != nil || r.State != Valid || len(r.Steps) != 2 {
 		t.Fatalf("result %+v, error %v", r, err)
 	}
-	checkResult(t, r)
+	checkResult(t, *r)
 	login, check := r.Steps[0].Trace, r.Steps[1].Trace
 	if login == nil || login.Body != notShown {
 		t.Errorf("the login's trace is %+v", login)

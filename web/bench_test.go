@@ -111,16 +111,16 @@ type valid struct{}
 // randomness is the context's key of where they come from.
 type randomness struct{}
 
-func (valid) Close(context.Context) (probe.Result, error) { return probe.Result{}, nil }
-func (valid) Release() *probe.Session                     { return nil }
-func (valid) Adopt(*probe.Session) bool                   { return true }
+func (valid) Close(context.Context) (*probe.Result, error) { return new(probe.Result), nil }
+func (valid) Release() *probe.Session                      { return nil }
+func (valid) Adopt(*probe.Session) bool                    { return true }
 
-func (valid) Probe(ctx context.Context) (probe.Result, error) {
+func (valid) Probe(ctx context.Context) (*probe.Result, error) {
 	random := ctx.Value(randomness{}).(*rand.Rand)
 	upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
 	start := time.Now()
 	skew := upTo(time.Second)
-	return probe.Result{
+	return &probe.Result{
 		State: probe.Valid, Start: start, Duration: upTo(time.Second),
 		Steps: []probe.StepResult{{Step: probe.Check, Status: 200, OpID: fmt.Sprintf("b1946ac9-2492-4d23-87a6-%012d", random.Int64N(1e12)), Phases: probe.Phases{
 			Processing: upTo(time.Second), Transfer: upTo(time.Millisecond),

@@ -27,22 +27,22 @@ type stub struct {
 	hangs bool
 }
 
-func (s stub) Probe(ctx context.Context) (probe.Result, error) {
+func (s stub) Probe(ctx context.Context) (*probe.Result, error) {
 	start := time.Now()
 	if s.hangs {
 		select {
 		case <-time.After(hangsFor):
 		case <-ctx.Done():
-			return probe.Result{}, ctx.Err()
+			return nil, ctx.Err()
 		}
-		return probe.Result{State: probe.Timeout, Start: start, Duration: hangsFor}, nil
+		return &probe.Result{State: probe.Timeout, Start: start, Duration: hangsFor}, nil
 	}
-	return probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}}, nil
+	return &probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}}, nil
 }
 
-func (stub) Close(context.Context) (probe.Result, error) { return probe.Result{}, nil }
-func (stub) Release() *probe.Session                     { return nil }
-func (stub) Adopt(*probe.Session) bool                   { return true }
+func (stub) Close(context.Context) (*probe.Result, error) { return new(probe.Result), nil }
+func (stub) Release() *probe.Session                      { return nil }
+func (stub) Adopt(*probe.Session) bool                    { return true }
 
 // newWatching is a handler over a collector of a configuration.
 func newWatching(t *testing.T, settings *config.Config) http.Handler {

@@ -73,7 +73,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		reused := c != nil
 		if !reused {
 			var err error
-			if c, err = t.connect(ctx, req.URL, trace); err != nil {
+			if c, err = t.dial(ctx, req.URL); err == nil {
+				// Not in dial: of those who wait for a handshake there may be
+				// thousands, and what calls it is stack that they all have.
+				err = c.secure(ctx, trace)
+			}
+			if err != nil {
 				closeBody(req)
 				return nil, err
 			}
@@ -257,8 +262,8 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// connect makes a connection.
-func (t *Transport) connect(ctx context.Context, u *url.URL, trace *httptrace.ClientTrace) (*conn, error) {
+// dial makes a connection, without the TLS handshake.
+func (t *Transport) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	host, err := httpguts.PunycodeHostPort(u.Hostname())
 	if err != nil {
 		return nil, err
@@ -277,33 +282,44 @@ func (t *Transport) connect(ctx context.Context, u *url.URL, trace *httptrace.Cl
 	}
 	c := &conn{Conn: raw, raw: raw, transport: t, origin: originOf(u), system: systemConn(raw)}
 	if u.Scheme == "https" {
-		err = c.secure(ctx, t.TLSClientConfig, host, trace)
-	}
-	if err = cmp.Or(ctx.Err(), err); err != nil {
-		_ = raw.Close() // nothing was sent on it
-		return nil, err
+		c.Conn = tls.Client(raw, t.settingsFor(host))
 	}
 	return c, nil
 }
 
-// secure makes the TLS handshake.
-func (c *conn) secure(ctx context.Context, settings *tls.Config, host string, trace *httptrace.ClientTrace) error {
-	settings = settings.Clone()
+func (t *Transport) settingsFor(host string) *tls.Config {
+	settings := t.TLSClientConfig.Clone()
 	if settings == nil {
 		settings = new(tls.Config)
 	}
 	if settings.ServerName == "" {
 		settings.ServerName = host
 	}
-	if trace.TLSHandshakeStart != nil {
-		trace.TLSHandshakeStart()
+	return settings
+}
+
+// secure makes the TLS handshake, where there is TLS. A connection that it fails on
+// is closed.
+func (c *conn) secure(ctx context.Context, trace *httptrace.ClientTrace) error {
+	var err error
+	if secured, is := c.Conn.(*tls.Conn); is {
+		if trace.TLSHandshakeStart != nil {
+			trace.TLSHandshakeStart()
+		}
+		err = secured.HandshakeContext(ctx)
+		c.secured(secured, err, trace)
 	}
-	secured := tls.Client(c.Conn, settings)
-	err := secured.HandshakeContext(ctx)
+	if err = cmp.Or(ctx.Err(), err); err != nil {
+		_ = c.raw.Close() // nothing was sent on it
+	}
+	return err
+}
+
+// secured takes in a TLS handshake that is over.
+func (c *conn) secured(secured *tls.Conn, err error, trace *httptrace.ClientTrace) {
 	state := secured.ConnectionState()
 	if trace.TLSHandshakeDone != nil {
 		trace.TLSHandshakeDone(state, err)
 	}
-	c.Conn, c.tls = secured, &state
-	return err
+	c.tls = &state
 }

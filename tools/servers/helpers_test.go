@@ -60,7 +60,7 @@ func wants(t *testing.T, p *probe.Prober, state probe.State) probe.Result {
 	if r.State != state {
 		t.Fatalf("%s: %s\nwant %s", r.State, r.Diagnosis, state)
 	}
-	return r
+	return *r
 }
 
 func closeProber(t *testing.T, p *probe.Prober) {
