@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -24,7 +25,7 @@ import (
 type fake struct {
 	probe func(ctx context.Context) (probe.Result, error)
 	close func(ctx context.Context) error
-	did   probe.Result // by Close
+	did   *probe.Result // by Close, nil for nothing
 }
 
 func (f *fake) Probe(ctx context.Context) (*probe.Result, error) {
@@ -37,10 +38,11 @@ func (f *fake) Probe(ctx context.Context) (*probe.Result, error) {
 }
 
 func (f *fake) Close(ctx context.Context) (*probe.Result, error) {
+	did := cmp.Or(f.did, new(probe.Result))
 	if f.close == nil {
-		return &f.did, nil
+		return did, nil
 	}
-	return &f.did, f.close(ctx)
+	return did, f.close(ctx)
 }
 
 func (f *fake) Release() *probe.Session   { return nil }

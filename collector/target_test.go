@@ -50,7 +50,7 @@ func TestClose(t *testing.T) {
 		{"of a late session too", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			prober := &fake{did: tc.did, close: func(context.Context) error { return tc.err }}
+			prober := &fake{did: &tc.did, close: func(context.Context) error { return tc.err }}
 			a := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober { return prober }).applied.Load().watched[0]
 			result := at(0, probe.Valid, check)
 			result.Established = minute(0)
