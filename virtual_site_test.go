@@ -27,7 +27,10 @@ type site struct {
 	lost     int        // logins without an answer
 	lostLast time.Time  // when the last one was given up
 	held     held       // what the client must think it holds
+	opens    int        // logins that the appliance accepted
 	orphans  int        // live sessions that the client does not hold
+	late     bool       // the last login was answered when its probe had ended
+	gone     bool       // the client was told to stop
 }
 
 // held is the session of a client.
@@ -53,25 +56,26 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	s.enter()
+	opens := s.enter()
 	noted := &noted{ResponseWriter: w}
-	begin, before := time.Now(), s.Stats()
+	v := visit{r, opens, time.Now(), s.Stats()}
 	defer func() { // which a fault's panic runs too
 		answered := noted.status != 0 && r.Context().Err() == nil
-		s.leave(r, noted, before, answered)
+		s.leave(v, noted, answered)
 		after := s.Stats()
-		refused := after.Refusals > before.Refusals
-		accepted := after.Logins > before.Logins || (basicCheck(r) && noted.status == http.StatusOK)
+		refused := after.Refusals > v.before.Refusals
+		accepted := after.Logins > v.before.Logins || (basicCheck(r) && noted.status == http.StatusOK)
 		if s.judged != nil && (refused || accepted) {
-			s.judged(judgement{passwordOf(r, body), accepted, answered && (!refused || noted.status == http.StatusUnauthorized), begin, time.Now()})
+			s.judged(judgement{passwordOf(r, body), accepted, answered && (!refused || noted.status == http.StatusUnauthorized), v.begin, time.Now()})
 		}
 	}()
 	s.Appliance.ServeHTTP(noted, r)
 }
 
 // enter waits for a request that its client has just given up. A moment of
-// virtual time is enough for that, and is short in real time.
-func (s *site) enter() {
+// virtual time is enough for that, and is short in real time. It returns how many
+// logins were accepted until now.
+func (s *site) enter() (opens int) {
 	s.mu.Lock()
 	s.busy++
 	// One that is answered later than its probe's timeout is no probe's any more. It
@@ -79,9 +83,10 @@ func (s *site) enter() {
 	const own = 4 * time.Second
 	others := s.busy > 1 && time.Since(s.last) < own
 	s.last = time.Now()
+	opens = s.opens
 	s.mu.Unlock()
 	if !others {
-		return
+		return opens
 	}
 	time.Sleep(time.Millisecond)
 	s.mu.Lock()
@@ -89,28 +94,47 @@ func (s *site) enter() {
 	if s.busy > 1 {
 		s.overlaps++
 	}
+	return opens
 }
 
-func (s *site) leave(r *http.Request, w *noted, before simulator.Stats, answered bool) {
+// visit is a request, and how things were before it.
+type visit struct {
+	*http.Request
+	opens  int
+	begin  time.Time
+	before simulator.Stats
+}
+
+func (s *site) leave(v visit, w *noted, answered bool) {
 	after := s.Stats()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy--
-	if after.Refusals > before.Refusals && answered && w.status == http.StatusUnauthorized {
+	if after.Refusals > v.before.Refusals && answered && w.status == http.StatusUnauthorized {
 		s.heard++
 	}
-	switch r.Method {
+	switch v.Method {
 	case http.MethodPost:
+		const timeout = 9 * time.Second // the shorter one
+		s.late = time.Since(v.begin) >= timeout
 		if !answered {
 			s.lost++
 			s.lostLast = time.Now()
 		}
-		if after.Logins > before.Logins {
-			s.opened(answered && w.hasToken(), after.Sessions > before.Sessions)
+		if after.Logins > v.before.Logins {
+			s.opened(answered && w.hasToken(), after.Sessions > v.before.Sessions)
 		}
 	case http.MethodDelete: // whatever the answer, the client holds it no more
-		ended := after.Logouts > before.Logouts
+		ended := after.Logouts > v.before.Logouts
 		switch {
+		case s.opens > v.opens: // the client gave this up, and so opened counts it as forgotten
+			s.orphans -= count(ended)
+			return
+		case answered && w.status == http.StatusTooManyRequests && !s.late && !s.gone: // but then
+			if ended && s.held == live {
+				s.held = dead
+			}
+			return
 		case s.held == live && !ended:
 			s.orphans++
 		case s.held != live && ended:
@@ -126,6 +150,7 @@ func (s *site) leave(r *http.Request, w *noted, before simulator.Stats, answered
 
 // opened notes a login that the appliance accepted.
 func (s *site) opened(told, alive bool) {
+	s.opens++
 	if s.held == live {
 		s.orphans++ // the client has forgotten it
 	}
@@ -152,6 +177,13 @@ func (s *site) restart() {
 	if s.held == live {
 		s.held = dead
 	}
+}
+
+// stop notes whether the client is told to stop.
+func (s *site) stop(gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = gone
 }
 
 // noted is an answer that is looked at while it is sent.

@@ -122,6 +122,7 @@ func (s *storm) change() {
 			p.timeout = 19*time.Second - p.timeout
 		case 2:
 			p.watched, p.was = !p.watched && !p.was, true
+			p.stop(!p.watched)
 		}
 	}
 	s.load(s.text())

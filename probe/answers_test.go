@@ -41,6 +41,14 @@ func (w way) logout() reply {
 	return reply{status: http.StatusNoContent}
 }
 
+// check is how it is said who is logged in.
+func (w way) check() reply {
+	if w.api == "hcx" {
+		return reply{status: http.StatusOK, body: hcxOK}
+	}
+	return reply{status: http.StatusOK, body: drOK}
+}
+
 // The bodies of the published references.
 const (
 	hcxOK = `{

@@ -104,6 +104,21 @@ func TestSecretInTransportErrorIsMasked(t *testing.T) {
 	}
 }
 
+// What breaks HTTP in a login's answer may be the session that it gives, which was
+// never known. It is not quoted; what answers a check is, for that tells most.
+func TestBrokenLoginIsNotQuoted(t *testing.T) {
+	for _, answer := range []string{
+		"HTTP/1.1 200 OK\r\nX-Hm-Authorization " + canaryToken + "\r\n\r\n",
+		"HTTP/1.1 " + canaryToken + "\r\n\r\n",
+		canaryToken + "\r\n",
+	} {
+		r := mustProbe(t, piped(t, endpointFor("hcx", config.AuthLogin), raw(answer)))
+		if r.State != InvalidResponse || !strings.Contains(r.Diagnosis, "malformed") {
+			t.Errorf("state %s: %s", r.State, r.Diagnosis)
+		}
+	}
+}
+
 func TestSecretsPrintMasked(t *testing.T) {
 	proof := basicProof("alice", config.NewSecret(canaryPassword))
 	noCanary(t, fmt.Sprintf("%v %+v %#v", proof, proof, proof))

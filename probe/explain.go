@@ -149,6 +149,17 @@ func (x *exchange) stage() string {
 	}
 }
 
+// failure says why no complete answer came.
+func (x *exchange) failure(m *mask) string {
+	text := cause(x.err).Error()
+	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == Login || x.step == Token) && !x.answered.IsZero() {
+		// What breaks HTTP is quoted, and may be the session that the answer gives,
+		// which no mask knows.
+		text = text[:quoted] + notShown
+	}
+	return clean(m.texts.Replace(text), maxMessage)
+}
+
 // cause takes the layers off a network error that only repeat the address.
 func cause(err error) error {
 	if errors.Is(err, context.Canceled) {

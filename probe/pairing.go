@@ -59,8 +59,7 @@ func (p *Prober) findByPairing(ctx context.Context, r *Result) *finding {
 		return found
 	}
 	if !session.remote.IsZero() {
-		r.Expirations++
-		r.Lifetime = time.Since(session.remote)
+		r.expire(session.remote)
 		session.remote = time.Time{}
 	}
 	leave, withheld := p.admit(ctx)

@@ -131,8 +131,11 @@ func (p *Prober) Close(ctx context.Context) (*Result, error) {
 	did := new(Result)
 	if p.session != nil {
 		found := p.logout(ctx, did)
+		if found.state == RateLimited {
+			did.LogoutFailures++ // there is no next time
+		}
 		switch {
-		case found.loggedOut():
+		case found.loggedOut(), did.Expirations > 0:
 		case found.x.err != nil:
 			return did, fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
 		default:

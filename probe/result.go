@@ -53,6 +53,12 @@ type Result struct {
 	ResumeAt time.Time
 }
 
+// expire counts a session that the appliance has ended.
+func (r *Result) expire(established time.Time) {
+	r.Expirations++
+	r.Lifetime = time.Since(established)
+}
+
 // StepResult is one request and its answer.
 type StepResult struct {
 	Step     Step

@@ -13,6 +13,7 @@ type Session struct {
 	token       config.Secret
 	established time.Time
 	endpoint    *config.Endpoint // whose login gave it
+	refused     bool             // by a check, and not logged out of since
 	// remote is when it was logged in at the other site of a pairing, zero when it
 	// was not.
 	remote time.Time
@@ -47,12 +48,17 @@ func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
 		if found.state.Verdict() != Refused {
 			return found
 		}
-		r.Expirations++
-		r.Lifetime = time.Since(p.session.established)
-		if fresh || found.x.answer.Status != http.StatusUnauthorized {
-			// It may live on all the same, on another node for instance; what
-			// is only claimed to be nobody's must not pile up.
-			p.logout(ctx, r)
+		// It may live on all the same, on another node for instance; what is only
+		// claimed to be nobody's must not pile up.
+		lives := fresh || p.session.refused || found.x.answer.Status != http.StatusUnauthorized
+		if !p.session.refused {
+			r.expire(p.session.established)
+			p.session.refused = true
+		}
+		if lives {
+			if left := p.logoutInTime(ctx, r); left.state == RateLimited {
+				return left
+			}
 		}
 		p.session = nil
 		if renewed {
@@ -78,7 +84,7 @@ func (p *Prober) retire(ctx context.Context, r *Result) *finding {
 		return nil
 	}
 	leave.end()
-	if found := p.logout(ctx, r); found.x.unsent {
+	if found := p.logoutInTime(ctx, r); found.x.unsent || found.state == RateLimited {
 		return found // nor would a login be sent
 	}
 	return nil
@@ -130,9 +136,18 @@ func (p *Prober) loginWith(secret config.Secret) *attempt {
 	return p.attempt(p.request(Login, call, proof))
 }
 
+// logoutInTime leaves half of the probe's time for what comes after it: an appliance
+// may hang at logouts and at nothing else.
+func (p *Prober) logoutInTime(ctx context.Context, r *Result) *finding {
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+	defer cancel()
+	return p.logout(ctx, r)
+}
+
 // logout ends the session that is held. It is not held any more afterwards,
-// whatever the appliance says, unless nothing could be sent. Like a login, it is
-// not cut off when we are stopping.
+// whatever the appliance says, unless nothing could be sent, or the appliance wants
+// to be left alone. Like a login, it is not cut off when we are stopping.
 func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
@@ -143,12 +158,18 @@ func (p *Prober) logout(ctx context.Context, r *Result) *finding {
 	if call.Method == "" {
 		return noLogout()
 	}
-	found := p.exchange(ctx, r, p.request(Logout, call, p.present(held.token)))
+	asked := p.request(Logout, call, p.present(held.token))
+	// The next thing on this connection would be a login, which cannot be repeated
+	// where the appliance closes it with the session.
+	asked.last = true
+	found := p.exchange(ctx, r, asked)
 	switch {
-	case found.x.unsent:
+	case found.x.unsent, found.state == RateLimited:
 		p.session = held
 	case found.loggedOut():
 		r.Logouts++
+	case found.state.Verdict() == Refused && !held.refused: // there was nothing left to end
+		r.expire(held.established)
 	default:
 		r.LogoutFailures++
 	}

@@ -115,7 +115,7 @@ func (p *Prober) conclude(r *Result, a *attempt) *finding {
 		found.retryAfter = retryAfter(x.answer.Header)
 	}
 	if x.err != nil {
-		found.failure = clean(mask.texts.Replace(cause(x.err).Error()), maxMessage)
+		found.failure = x.failure(mask)
 	}
 	x.forget()
 	return found

@@ -52,7 +52,7 @@ func (x *exchange) trace(m *mask) *Trace {
 	switch {
 	case x.err != nil:
 		// And no body: it may end in the middle of a secret, which no mask knows.
-		t.Failure = clean(m.texts.Replace(cause(x.err).Error()), maxMessage)
+		t.Failure = x.failure(m)
 	case x.tooLarge:
 		t.Body = "<too large>"
 	case x.answer.ok() && (x.step == Login || x.step == Token):
