@@ -28,6 +28,9 @@ const (
 )
 
 func main() {
+	// Who reads what we print may end before us, and must not take us along: there
+	// are sessions to log out of.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

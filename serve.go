@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -67,6 +66,10 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	return exporter.run(ctx, handler, f.toolkit, hangup)
 }
 
+// maxFollowing is how long the end waits for a look at files that is under way: their
+// file system may not answer any more.
+const maxFollowing = time.Second
+
 // run serves and probes until ctx is cancelled or the server fails.
 func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, hangup <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -78,10 +81,16 @@ func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit
 		stop() // an exporter that nobody can ask must not go on probing
 	}()
 	context.AfterFunc(ctx, func() { e.stopping.Store(true) })
-	var following sync.WaitGroup
-	following.Go(func() { e.follow(ctx, hangup) })
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		e.follow(ctx, hangup)
+	}()
 	left := e.watch.Run(ctx)
-	following.Wait()
+	select {
+	case <-followed:
+	case <-time.After(maxFollowing):
+	}
 	if left != nil {
 		e.logger.Warn("some sessions may have been left on their appliances", "err", left)
 	}

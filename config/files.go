@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 
 	promconfig "github.com/prometheus/common/config"
@@ -57,7 +56,7 @@ func Fingerprint(files ...string) string {
 	}
 	sum := sha256.New()
 	for _, file := range files {
-		content, err := os.ReadFile(file)
+		content, err := ReadFile(file)
 		fmt.Fprintf(sum, "%q %t %d\n", file, err == nil, len(content))
 		_, _ = sum.Write(content) // a hash takes everything
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"regexp/syntax"
@@ -33,7 +32,7 @@ var defaultGuard = LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, Ma
 // Load reads and checks a configuration file. apis says which session APIs
 // there are, by name. The error is Problems, all of them.
 func Load(file string, apis map[string]API) (*Config, error) {
-	text, err := os.ReadFile(file)
+	text, err := ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, Problems{{File: file, Text: "there is no such file; name another with --config.file"}}
@@ -141,7 +140,7 @@ func (l *loader) readable(key, file string) string {
 }
 
 func tryRead(path string) error {
-	info, err := os.Stat(path)
+	info, err := stat(path)
 	switch {
 	case err != nil:
 		return unwrapPath(err)
@@ -150,6 +149,6 @@ func tryRead(path string) error {
 	case !info.Mode().IsRegular():
 		return errors.New("it is a pipe or a device, which cannot be read again and again")
 	}
-	_, err = os.ReadFile(path)
+	_, err = ReadFile(path)
 	return unwrapPath(err)
 }

@@ -77,7 +77,7 @@ func (s SecretSource) Read() (Secret, error) {
 	var text string
 	switch {
 	case s.File != "":
-		content, err := os.ReadFile(s.File)
+		content, err := ReadFile(s.File)
 		if err != nil {
 			return Secret{}, fmt.Errorf("reading the secret from %s: %w", s, unwrapPath(err))
 		}
@@ -99,7 +99,7 @@ func (s SecretSource) Changed() time.Time {
 	if s.File == "" {
 		return time.Time{}
 	}
-	info, err := os.Stat(s.File)
+	info, err := stat(s.File)
 	if err != nil {
 		return time.Time{}
 	}

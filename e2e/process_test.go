@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -33,14 +34,26 @@ type process struct {
 
 // output is what a process has written so far.
 type output struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
+	mu     sync.Mutex // guards the fields below
+	text   bytes.Buffer
+	closed bool
 }
 
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.closed {
+		return 0, io.ErrClosedPipe // which closes the process's pipe
+	}
 	return o.text.Write(p)
+}
+
+// close reads no more of it: at the second write from now, the process finds that
+// its pipe is broken.
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
 }
 
 func (o *output) String() string {

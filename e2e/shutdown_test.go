@@ -110,6 +110,56 @@ endpoints:
 	}
 }
 
+// TestShutdownWithoutALog: who reads the log has ended before the exporter, as in
+// `session_exporter 2>&1 | tee log` on Ctrl-C.
+func TestShutdownWithoutALog(t *testing.T) {
+	t.Parallel()
+	x, appliances := site(t, 4)
+	x.stderr.close()
+	for range 3 {
+		x.post(t, "/-/reload") // which is logged
+	}
+	x.get(t, "/-/healthy")
+	stopInTime(t, x, syscall.SIGTERM)
+	for i, a := range appliances {
+		if stats := a.Stats(); stats.Sessions > 0 {
+			t.Errorf("appliance %d has seen %+v", i, stats)
+		}
+	}
+}
+
+// TestShutdownWhileASecretHangs: the file system that a secret is mounted from does
+// not answer any more. A pipe that nobody writes to is as bad.
+func TestShutdownWhileASecretHangs(t *testing.T) {
+	t.Parallel()
+	a, b := newHCX(t, withAccount(password)), newDR(t, withAccount(password))
+	secret := secretFile(t, password)
+	x := watch(t, `
+credentials:
+  mounted: {username: %s, password_file: %q}
+  account: {username: %[1]s, password: %[3]q}
+endpoints:
+  - {name: a, url: %[4]s, module: hcx, credential: mounted, session_max_age: 3s}
+  - {name: b, url: %[5]s, module: dr, credential: account}
+`, user, secret, password, a.url, b.url)
+	x.await(t, want{"session_up": 2})
+	if err := syscall.Mkfifo(secret+".new", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(secret+".new", secret); err != nil {
+		t.Fatal(err)
+	}
+	x.await(t, want{`session_state{endpoint="a",state="credential_missing"}`: 1, `session_up{endpoint="b"}`: 1})
+	m := x.moreProbes(t, "b", 3)
+	m.check(t, want{`session_state{endpoint="a",state="credential_missing"}`: 1})
+	stopInTime(t, x, syscall.SIGTERM)
+	for _, a := range []*appliance{a, b} {
+		if stats := a.Stats(); stats.Sessions > 0 {
+			t.Errorf("the appliance has seen %+v", stats)
+		}
+	}
+}
+
 // stopInTime stops the exporter as it should be: with exit code 0, in time.
 func stopInTime(t *testing.T, x *exporter, signal os.Signal) {
 	t.Helper()

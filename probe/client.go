@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -150,7 +149,7 @@ func (c *client) addHeaders(header http.Header) ([]config.Secret, error) {
 			secrets = append(secrets, config.NewSecret(string(secret)))
 		}
 		for _, file := range h.Files {
-			value, err := os.ReadFile(file)
+			value, err := config.ReadFile(file)
 			if err != nil {
 				return nil, fmt.Errorf("reading the http_headers file %q: %w", file, err)
 			}
