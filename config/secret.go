@@ -71,8 +71,12 @@ type SecretSource struct {
 	Env    string
 }
 
+// byteOrderMark is what editors of Windows begin files with, as UTF-8.
+const byteOrderMark = "\ufeff"
+
 // Read returns the secret as it is now, or an error that names its source. A
-// file's trailing line ends are not part of the secret.
+// file's byte order mark and trailing line ends are not part of the secret. One of
+// nothing but spaces is empty.
 func (s SecretSource) Read() (Secret, error) {
 	var text string
 	switch {
@@ -81,13 +85,13 @@ func (s SecretSource) Read() (Secret, error) {
 		if err != nil {
 			return Secret{}, fmt.Errorf("reading the secret from %s: %w", s, unwrapPath(err))
 		}
-		text = strings.TrimRight(string(content), "\r\n")
+		text = strings.TrimPrefix(strings.TrimRight(string(content), "\r\n"), byteOrderMark)
 	case s.Env != "":
 		text = os.Getenv(s.Env)
 	default:
 		text = s.Inline.Reveal()
 	}
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
 		return Secret{}, fmt.Errorf("reading the secret from %s: %w", s, ErrSecretEmpty)
 	}
 	return NewSecret(text), nil

@@ -15,6 +15,10 @@ func advise(f *finding, e *config.Endpoint) string {
 	switch {
 	case f.state == TLSFailed:
 		return adviseTLS(f)
+	case f.x != nil && f.x.refusedByProxy():
+		return "Put the proxy's user and password into `proxy_url`, or into `proxy_connect_header`."
+	case f.x != nil && f.x.notThroughProxy():
+		return "Look at the proxy's rules and log, and check `proxy_url` and `no_proxy`: it does not lead to this appliance."
 	case oauth && oauthAdvice[f.state] != "":
 		return oauthAdvice[f.state]
 	case f.refusedAtOnce && f.auth == config.AuthLogin:
@@ -82,6 +86,9 @@ var oauthAdvice = map[State]string{
 // adviseTLS tells the ways apart in which no trusted connection comes about.
 func adviseTLS(f *finding) string {
 	host := f.x.url.Hostname()
+	if atProxy(f.x.err) {
+		host = "the proxy"
+	}
 	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](f.x.err)
 	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](f.x.err)
 	_, isOther := errors.AsType[x509.HostnameError](f.x.err)

@@ -10,9 +10,11 @@ import (
 	"session_exporter/config"
 )
 
+// hcxUser is a body with a user as JSON, or with what stands there instead.
+func hcxUser(user string) string { return `{"success": true, "data": {"user": ` + user + `}}` }
+
 // HTTP 200 alone is never valid, and documented fields are held to their types.
 func TestBodies(t *testing.T) {
-	hcxUser := func(user string) string { return `{"success": true, "data": {"user": ` + user + `}}` }
 	for _, c := range []struct {
 		name   string
 		api    string

@@ -104,6 +104,19 @@ func TestSecretInTransportErrorIsMasked(t *testing.T) {
 	}
 }
 
+// A check's answer may quote what the login sent.
+func TestLoginQuotedByACheck(t *testing.T) {
+	basic := base64.StdEncoding.EncodeToString([]byte("alice:" + canaryPassword))
+	w := way{"dr", config.AuthLogin}
+	r := mustProbe(t, piped(t, w.endpoint(), &handwritten{
+		post: []http.Handler{w.login()},
+		get:  []http.Handler{reply{status: 500, body: `{"error_code": "INTERNAL_ERROR", "message": "Authorization: Basic ` + basic + `"}`}},
+	}))
+	if r.State != ServerError || !strings.Contains(r.Diagnosis, masked) {
+		t.Errorf("%s: %s", r.State, r.Diagnosis)
+	}
+}
+
 // What breaks HTTP in a login's answer may be the session that it gives, which was
 // never known. It is not quoted; what answers a check is, for that tells most.
 func TestBrokenLoginIsNotQuoted(t *testing.T) {

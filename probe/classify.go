@@ -94,7 +94,7 @@ func isNetworkFailure(err error) bool {
 		return true
 	}
 	if opErr, isOp := errors.AsType[*net.OpError](err); isOp {
-		return opErr.Op == "dial" || opErr.Op == "proxyconnect"
+		return opErr.Op == "dial" || opErr.Op == "proxyconnect" && !isTLSFailure(opErr.Err)
 	}
 	return errors.Is(err, os.ErrDeadlineExceeded)
 }

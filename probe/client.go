@@ -86,10 +86,11 @@ func newClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*cl
 // standardTransport returns net/http's, which knows all kinds of proxies.
 func standardTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, making time.Duration) *http.Transport {
 	return &http.Transport{
-		DialContext:        dial.within(making).aging,
-		Proxy:              proxy.Proxy(),
-		ProxyConnectHeader: proxy.GetProxyConnectHeader(),
-		TLSClientConfig:    tlsConfig,
+		DialContext:            dial.within(making).aging,
+		Proxy:                  proxy.Proxy(),
+		ProxyConnectHeader:     proxy.GetProxyConnectHeader(),
+		OnProxyConnectResponse: connected,
+		TLSClientConfig:        tlsConfig,
 		// A connection is made in the background and outlives a request that
 		// gave up: without a bound, one that hangs would stay for ever.
 		TLSHandshakeTimeout:    making,

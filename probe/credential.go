@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -26,6 +27,7 @@ type credential struct {
 // secretRead is a secret as it was read, and when.
 type secretRead struct {
 	secret   config.Secret
+	pair     config.Secret // of username and secret, as HTTP Basic has it; zero without a username
 	err      error
 	at       time.Time
 	changed  time.Time // when the secret last changed, as far as its source tells
@@ -85,17 +87,22 @@ func (c *credential) refresh() bool {
 
 // readAgain reads the secret. The caller holds reading.
 func (c *credential) readAgain(last secretRead) secretRead {
-	now := secretRead{at: time.Now(), changed: last.changed, tokenEnd: last.tokenEnd}
+	now := secretRead{at: time.Now(), pair: last.pair, changed: last.changed, tokenEnd: last.tokenEnd}
 	now.secret, now.err = c.Secret.Read()
 	switch {
 	case now.err != nil:
 	case !utf8.ValidString(now.secret.Reveal()):
 		now.err = fmt.Errorf("the secret from %s is not UTF-8", c.Secret)
+	case strings.Contains(now.secret.Reveal(), "\x00"):
+		now.err = fmt.Errorf("the secret from %s has a NUL character in it", c.Secret)
 	case c.Auth == config.AuthToken && !headerSafe(now.secret):
 		now.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
 	}
 	if now.err == nil && !now.secret.Equal(last.secret) {
 		c.changed = !last.at.IsZero() // else it is the first
+		if c.Username != "" {
+			now.pair = basicPair(c.Username, now.secret.Reveal())
+		}
 		now.tokenEnd = jwtExpiry(now.secret)
 		if now.changed = c.Secret.Changed(); now.changed.IsZero() {
 			now.changed = now.at // the environment does not tell

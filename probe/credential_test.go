@@ -45,7 +45,10 @@ func TestSecretFiles(t *testing.T) {
 			{"line end", "right\r\n\n", Valid, ""},
 			{"empty", "\n", CredentialMissing, "it is empty"},
 			{"two lines", "right\nwrong", CredentialMissing, "characters that no HTTP header can carry"},
-			{"control character", "ri\x00ght", CredentialMissing, "characters that no HTTP header can carry"},
+			{"spaces", " \t\n", CredentialMissing, "it is empty"},
+			{"byte order mark", "\ufeffright\r\n", Valid, ""},
+			{"control character", "ri\x01ght", CredentialMissing, "characters that no HTTP header can carry"},
+			{"NUL", "right\x00", CredentialMissing, "has a NUL character in it"},
 			{"right again", "right", Valid, ""},
 		} {
 			if c.text != "" {

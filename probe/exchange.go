@@ -33,8 +33,10 @@ type exchange struct {
 	written, answered time.Time
 	// inHandshake is set when the connection was made and TLS was not.
 	inHandshake bool
-	// connectionBorn is when the connection used was made.
+	// connectionBorn is when the connection used was made, and reused whether that
+	// was for an earlier exchange.
 	connectionBorn time.Time
+	reused         bool
 	// resumed is set when its TLS session is an older connection's, and certified
 	// is when that one showed the certificate; zero when that is not known.
 	resumed   bool
@@ -198,7 +200,9 @@ func (x *exchange) read(response *http.Response) {
 // unpacked returns an answer's body without gzip. We do not ask for that: for a
 // kilobyte it is of no use. But there are those who send it all the same.
 func unpacked(response *http.Response) (io.Reader, error) {
-	if !strings.EqualFold(response.Header.Get("Content-Encoding"), "gzip") {
+	switch strings.ToLower(response.Header.Get("Content-Encoding")) {
+	case "gzip", "x-gzip": // which are the same (RFC 9110, 8.4.1.3)
+	default:
 		return response.Body, nil
 	}
 	body, err := gzip.NewReader(response.Body)

@@ -113,6 +113,8 @@ func diagnoseForeign(f *finding) string {
 		what = "that is not what an OAuth 2.0 authorization server answers"
 	case status == http.StatusNotFound:
 		what = "there is no such API at this address"
+	case status == http.StatusProxyAuthRequired:
+		what = "that is a proxy, which wants a user and a password of its own"
 	case status < 300:
 		what = "that is not what this API answers"
 	}
@@ -124,6 +126,8 @@ func diagnoseFailure(f *finding) string {
 	switch {
 	case f.state == Timeout:
 		return fmt.Sprintf("%s did not answer the %s completely within %s: %s.", host, requested(f), f.within.Round(time.Millisecond), f.x.stage())
+	case f.state == TLSFailed && atProxy(f.x.err):
+		return fmt.Sprintf("No TLS connection to the proxy on the way to %s could be made: %s.", host, f.failure)
 	case f.state == TLSFailed:
 		return fmt.Sprintf("No TLS connection to %s could be made: %s.", host, f.failure)
 	case !f.x.answered.IsZero():
@@ -140,6 +144,8 @@ func (x *exchange) stage() string {
 	switch {
 	case !x.answered.IsZero():
 		return "the answer began and did not end"
+	case !x.written.IsZero() && x.reused:
+		return "the request was sent on a connection that had been kept, and no answer began"
 	case !x.written.IsZero():
 		return "the request was sent and no answer began"
 	case x.inHandshake:

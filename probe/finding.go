@@ -36,10 +36,13 @@ type finding struct {
 
 // vainLogin reports whether a login was sent that came to nothing for another
 // reason than a refused password, so that trying again soon would only add to
-// the appliance's trouble.
+// the appliance's trouble. A proxy's password is a login too.
 func (f *finding) vainLogin() bool {
 	if f.x == nil {
 		return false
+	}
+	if f.x.refusedByProxy() {
+		return true
 	}
 	reached := !f.x.written.IsZero()
 	return f.refusedAtOnce || ((f.x.step == Login || f.x.step == Token) && reached && f.state.Verdict() != Refused && f.state != Valid)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -106,6 +107,8 @@ func TestHostileAnswers(t *testing.T) {
 		{"gzip that is none", reply{200, map[string]string{"Content-Encoding": "gzip"}, "not gzip, but long enough to have a header"}.ServeHTTP, InvalidResponse, "gzip"},
 		{"gzip without a header", reply{200, map[string]string{"Content-Encoding": "gzip"}, "hello"}.ServeHTTP, InvalidResponse, "gzip"},
 		{"gzip without an end", reply{200, map[string]string{"Content-Encoding": "gzip"}, gzipped(hcxOK)[:100]}.ServeHTTP, InvalidResponse, "gzip"},
+		{"x-gzip", reply{200, map[string]string{"Content-Encoding": "x-gzip"}, gzipped(hcxOK)}.ServeHTTP, Valid, "logged in"},
+		{"XML", reply{200, nil, `<?xml version="1.0"?><session/>`}.ServeHTTP, InvalidResponse, "its body is XML"},
 		{"drip", drip, Timeout, "the answer began and did not end"},
 		{"silence", silent, Timeout, "no answer began"},
 		{"truncated body", raw(ok + "Content-Length: 100\r\n\r\n{"), Unreachable, "broke before the answer to the check was complete"},
@@ -144,6 +147,34 @@ func TestHostileAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What stands in between may forget a connection that idles, and take what is sent on
+// it all the same.
+func TestForgottenConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := piped(t, endpointFor("dr", config.AuthToken), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, buffered, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			_, _ = fmt.Fprintf(buffered, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(drOK), drOK)
+			_ = buffered.Flush()
+			_, _ = io.Copy(io.Discard, buffered)
+		}))
+		var found []State
+		for _, r := range probesFor(t, p, 8*time.Minute) {
+			found = append(found, r.State)
+			if r.State == Timeout && !strings.Contains(r.Diagnosis, "on a connection that had been kept") {
+				t.Errorf("timeout: %s", r.Diagnosis)
+			}
+		}
+		if want := []State{Valid, Timeout, Valid, Timeout, Valid, Valid, Valid, Valid}; !slices.Equal(found, want) {
+			t.Errorf("found %v, want %v", found, want)
+		}
+	})
 }
 
 // A 101 hands the connection over: what comes on it is no body, and no

@@ -58,7 +58,11 @@ func (p *Prober) maskOf(a *attempt, token config.Secret) *mask {
 	if !token.IsZero() {
 		secrets = append(append(secrets, token), parts(token)...)
 	}
-	secrets = append(secrets, p.credential.lastRead().secret)
+	last := p.credential.lastRead()
+	secrets = append(secrets, last.secret)
+	if !last.pair.IsZero() {
+		secrets = append(secrets, last.pair)
+	}
 	if p.mask.texts == nil || !slices.EqualFunc(p.mask.secrets, secrets, config.Secret.Equal) {
 		texts := newMasker(secrets, maskable)
 		names := texts
@@ -108,9 +112,9 @@ func inJSON(text string) string {
 	return string(quoted[1 : len(quoted)-1])
 }
 
-// mask hides secrets in the texts in which an appliance may quote them. The name
-// that it was told is none, even where the password is the same.
-func (r *Reading) mask(m *mask, username string) {
+// hide hides secrets in the texts in which an appliance may quote them. A name that
+// is configured is none, even where the password is the same, or part of it.
+func (p *Prober) hide(r *Reading, m *mask) {
 	for _, text := range []*string{&r.Why, &r.Code, &r.Message, &r.OperationID} {
 		*text = m.texts.Replace(*text)
 	}
@@ -119,13 +123,24 @@ func (r *Reading) mask(m *mask, username string) {
 		return
 	}
 	for _, name := range []*string{&id.Username, &id.Organization, &id.Enterprise, &id.Version} {
-		if *name != username {
-			*name = m.names.Replace(*name)
-		}
+		p.hideName(name, m)
 	}
 	for _, names := range [][]string{id.Roles, id.Organizations} {
 		for i := range names {
-			names[i] = m.names.Replace(names[i])
+			p.hideName(&names[i], m)
 		}
 	}
+}
+
+func (p *Prober) hideName(name *string, m *mask) {
+	if hidden := m.names.Replace(*name); hidden != *name && !p.configured(*name) {
+		*name = hidden
+	}
+}
+
+// configured reports whether a name is one that the configuration gives.
+func (p *Prober) configured(name string) bool {
+	expect := &p.endpoint.Expect
+	return name == p.credential.Username || name == expect.Username || slices.Contains(expect.Roles, name) ||
+		slices.Contains(expect.ForbidRoles, name) || slices.Contains(expect.Organizations, name)
 }

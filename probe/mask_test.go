@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"net/http"
 	"testing"
 
 	"session_exporter/config"
@@ -34,6 +35,31 @@ func TestMasker(t *testing.T) {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// A password that is in a name that the configuration has itself makes that no
+// secret; in other names it is hidden.
+func TestConfiguredNamesAreNotHidden(t *testing.T) {
+	const password = "Administrator"
+	e := endpointFor("hcx", config.AuthLogin)
+	e.Credential.Secret.Inline = config.NewSecret(password)
+	e.Expect = config.Expect{Username: `LAB\Administrator`, Roles: []string{"System Administrator"}, Organizations: []string{"Administrators"}, ForbidRoles: []string{"No Administrator"}}
+	body := func(role string) http.Handler {
+		return reply{status: 200, body: hcxUser(`{"username": "LAB\\Administrator", "roles": ["System Administrator", "` + role + `"], "organization": ["Administrators"]}`)}
+	}
+	appliance := &handwritten{
+		post: []http.Handler{way{"hcx", config.AuthLogin}.login()},
+		get:  []http.Handler{body("Auditor"), body("No Administrator"), body("Some Administrator")},
+	}
+	p := piped(t, e, appliance)
+	for _, want := range []struct {
+		state State
+		role  string
+	}{{Valid, "Auditor"}, {Unexpected, "No Administrator"}, {Valid, "Some <secret>"}} {
+		if r := mustProbe(t, p); r.State != want.state || r.Identity.Roles[1] != want.role {
+			t.Errorf("%s, roles %q, want %+v: %s", r.State, r.Identity.Roles, want, r.Diagnosis)
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ type Prober struct {
 	// show it on the next.
 	certified time.Time
 	kept      bool  // whether that connection is
+	unheard   int   // requests in a row, on connections that were kept, that were not answered in time
 	phase     int64 // in nanoseconds, of the terms of its connections
 }
 

@@ -32,6 +32,8 @@ func readJSON[Body any](answer Answer) (reading Reading, body Body) {
 		reading.Why = "its body is a JSON " + typeErr.Value + " instead of an object"
 	case isType:
 		reading.Why = "its field `" + typeErr.Field + "` has the wrong type, a JSON " + typeErr.Value
+	case bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<?xml")):
+		reading.Why = "its body is XML instead of JSON"
 	case bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<")):
 		reading.Why = "its body is an HTML page instead of JSON"
 	}

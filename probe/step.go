@@ -24,9 +24,14 @@ func (p *Prober) request(step Step, call Call, proof proof) request {
 		p.client.sessions.forget(p.endpoint.URL.Hostname())
 	}
 	// One that is kept already goes on: to close it would only make another.
-	r.last = r.tooOld || !p.kept && p.open.full()
+	r.last = r.tooOld || p.unheard >= maxUnheard || !p.kept && p.open.full()
 	return r
 }
+
+// maxUnheard is how many requests in a row may go unanswered on kept connections.
+// After that none is kept any more: a firewall or load balancer in between that
+// forgets connections which idle would have every other probe fail.
+const maxUnheard = 2
 
 // attempt prepares a request. It is safe for concurrent use.
 func (p *Prober) attempt(asked request) *attempt {
@@ -89,9 +94,16 @@ func (p *Prober) conclude(r *Result, a *attempt) *finding {
 		p.kept = !a.last && !x.connectionBorn.IsZero()
 	}
 	state := classify(x, reading, p.endpoint.Auth)
+	switch {
+	case !x.reused:
+	case state == Timeout && x.answered.IsZero():
+		p.unheard++
+	default:
+		p.unheard = 0
+	}
 	p.noteExpiry(x.step, state, reading.Expiry)
 	mask := p.maskOf(a, reading.Token)
-	reading.mask(mask, p.credential.Username)
+	p.hide(&reading, mask)
 	reading.clean()
 	if !x.unsent {
 		step := StepResult{

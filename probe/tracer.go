@@ -101,7 +101,7 @@ func (x *exchange) observe(t *tracer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	end := x.end
-	x.connectionBorn = t.born
+	x.connectionBorn, x.reused = t.born, t.reused
 	x.written, x.answered = t.written, t.first
 	// A request that net/http gives a kept connection leaves its own half made.
 	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()

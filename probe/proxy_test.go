@@ -1,0 +1,77 @@
+package probe
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/config"
+)
+
+// What a proxy refuses is told as the proxy's, and its password is not sent again
+// and again.
+func TestProxyRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, url      string
+		status         int
+		tls            bool
+		state          State
+		why, advice    string
+		asked, inThree int // in one probe, and in three
+	}{
+		{"password", "https://appliance.test", 407, false, Unreachable, "answered 407 Proxy Authentication Required", "user and password", 1, 1},
+		{"password, without TLS", "http://appliance.test", 407, false, InvalidResponse, "a proxy, which wants", "user and password", 1, 1},
+		{"rules", "https://appliance.test", 403, false, Unreachable, "answered 403 Forbidden", "proxy's rules", 1, 3},
+		{"redirect", "https://appliance.test", 302, false, Unreachable, "answered 302 Found", "proxy's rules", 1, 3},
+		{"outage", "https://appliance.test", 503, false, Unreachable, "answered 503 Service Unavailable", "proxy's rules", 1, 3},
+		{"certificate", "https://appliance.test", 407, true, TLSFailed, "to the proxy on the way to appliance.test could be made: tls: failed to verify", "certificate of the proxy", 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked atomic.Int32
+			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked.Add(1)
+				w.WriteHeader(c.status)
+			})
+			proxy := httptest.NewUnstartedServer(handler)
+			proxy.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			if c.tls {
+				proxy.StartTLS()
+			} else {
+				proxy.Start()
+			}
+			defer proxy.Close()
+			at, err := url.Parse(proxy.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at.User = url.UserPassword("exporter", canaryClient)
+			e := endpointFor("dr", config.AuthToken)
+			if e.URL, err = url.Parse(c.url); err != nil {
+				t.Fatal(err)
+			}
+			e.HTTP = &config.HTTP{Proxy: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: at}}}
+			p := newProber(t, e)
+			r := mustProbe(t, p)
+			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) || !strings.Contains(r.Advice, c.advice) {
+				t.Errorf("%s: %s\n%s", r.State, r.Diagnosis, r.Advice)
+			}
+			if int(asked.Load()) != c.asked {
+				t.Errorf("the proxy was asked %d times", asked.Load())
+			}
+			for range 2 {
+				if r := mustProbe(t, p); r.State != c.state {
+					t.Errorf("then %s: %s", r.State, r.Diagnosis)
+				}
+			}
+			if int(asked.Load()) != c.inThree {
+				t.Errorf("in three probes the proxy was asked %d times", asked.Load())
+			}
+		})
+	}
+}
