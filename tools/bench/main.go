@@ -1,5 +1,6 @@
 // Command bench writes what `go test -bench` said as a table into a page, between
 // its marks, with the machine named: medians where a benchmark ran several times.
+// What failed leaves the page as it is, rather than with fewer rows.
 //
 //	go test -run '^$' -bench . -benchmem ./... | go -C tools run ./bench FILE
 package main
@@ -67,6 +68,10 @@ func read(in io.Reader) (*results, error) {
 		}
 		if name, ok := strings.CutPrefix(line, "cpu: "); ok {
 			r.cpu = name
+		}
+		// Of a benchmark (`--- FAIL: BenchmarkX`), of a package (`FAIL<tab>name`), of all.
+		if strings.HasPrefix(line, "--- FAIL") || line == "FAIL" || strings.HasPrefix(line, "FAIL\t") {
+			return nil, fmt.Errorf("a benchmark failed: %s", line)
 		}
 		if strings.HasPrefix(line, "Benchmark") {
 			r.take(pkg, strings.Fields(line))

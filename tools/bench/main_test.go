@@ -40,7 +40,18 @@ PASS
 			t.Errorf("not once %q in:\n%s", want, got)
 		}
 	}
-	if err := run(strings.NewReader("PASS\n"), page); err == nil {
-		t.Error("no error without a benchmark")
+	const ran = "pkg: session_exporter/web\nBenchmarkMetrics-2   	 5	 35248884 ns/op\n"
+	for name, in := range map[string]string{
+		"no benchmark":        "PASS\n",
+		"one that fails":      ran + "--- FAIL: BenchmarkOverview\n",
+		"one that ends all":   ran + "panic: test timed out after 1h0m0s\nFAIL\tsession_exporter/web\t3600.1s\nFAIL\n",
+		"one not to be built": ran + "FAIL\tsession_exporter/collector [build failed]\n",
+	} {
+		if err := run(strings.NewReader(in), page); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if after, err := os.ReadFile(page); err != nil || string(after) != string(got) {
+		t.Errorf("what failed changed the page: %v\n%s", err, after)
 	}
 }
