@@ -140,6 +140,9 @@ func addCheckConfig(app *kingpin.Application, s streams) command {
 			return err
 		}
 		_, err = fmt.Fprintf(s.out, "%s is valid: %d endpoints, %d credentials.\n", *file, len(loaded.Endpoints), len(loaded.Credentials))
+		for _, key := range idlePatterns(loaded) {
+			fmt.Fprintf(s.err, "%s: %s: warning: %s\n", *file, key, deniesNothing)
+		}
 		return err
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -24,6 +25,7 @@ type exporter struct {
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
+	listed      int      // endpoints in the file, of which the settings have a share
 	files       []string // that the last attempt to load was about
 	fingerprint string   // of them, from before they were loaded
 	failure     string   // why that attempt failed, empty when it did not
@@ -66,10 +68,26 @@ func (e *exporter) reload() error {
 		return err
 	}
 	e.failure = ""
-	e.logger.Info("configuration loaded", "file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials))
+	e.logLoaded(settings)
 	warnOfPlainHTTP(settings, e.logger)
+	warnOfIdlePatterns(settings, e.logger)
 	warnOfFiles(len(settings.Endpoints), e.openFiles, e.logger)
 	return nil
+}
+
+// logLoaded says what there is to watch, and warns of a share that is empty: such an
+// exporter looks as healthy as any.
+func (e *exporter) logLoaded(settings *config.Config) {
+	said := []any{"file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials)}
+	if e.shard.Count == 0 {
+		e.logger.Info("configuration loaded", said...)
+		return
+	}
+	shard := fmt.Sprintf("%d/%d", e.shard.Index, e.shard.Count)
+	e.logger.Info("configuration loaded", append(said, "shard", shard)...)
+	if len(settings.Endpoints) == 0 && e.listed > 0 {
+		e.logger.Warn("none of the endpoints belongs to this shard: it watches nothing", "shard", shard, "listed", e.listed)
+	}
 }
 
 // read loads the configuration. The fingerprint of its files is taken before: what
@@ -82,6 +100,7 @@ func (e *exporter) read(load func(string, map[string]config.API) (*config.Config
 		if err != nil {
 			return nil, err
 		}
+		e.listed = len(settings.Endpoints)
 		settings = settings.Shard(e.shard)
 		files := settings.Files()
 		if slices.Equal(files, e.files) {

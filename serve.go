@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
@@ -125,12 +123,8 @@ func (f *serverFlags) handler(e *exporter) (http.Handler, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		e.watch.Own(),
-		versioncollector.NewCollector("session_exporter"),
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	registry.MustRegister(e.watch.Own())
+	registry.MustRegister(ofTheProcess()...)
 	return web.NewHandler(web.Options{
 		Collector:     e.watch,
 		Registry:      registry,
