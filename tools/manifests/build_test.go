@@ -34,7 +34,7 @@ type object struct {
 	typed runtime.Object
 }
 
-// builds is what users build: the base, each overlay, the overlay that the README
+// builds is what users build: the base, each overlay, the overlays that the README
 // shows, and those with which endpoints are probed on scrapes.
 func builds(t *testing.T) map[string][]object {
 	t.Helper()
@@ -42,7 +42,8 @@ func builds(t *testing.T) map[string][]object {
 	must(t, err)
 	folders = append(folders, kubernetes+"/base")
 	found := map[string][]object{
-		"README":        build(t, readmeOverlay(t)),
+		"README":        build(t, readmeOverlay(t, 0)),
+		"README-shards": build(t, readmeOverlay(t, 1)),
 		"probed":        build(t, overlay(t, probedKustomization, nil)),
 		"probed-shards": build(t, overlay(t, probedShardsKustomization, nil)),
 	}
@@ -140,16 +141,23 @@ patches:
 
 var published = regexp.MustCompile(`https://github\.com/session-exporter/session_exporter//deploy/k8s(\S+)\?ref=\S+`)
 
-// readmeOverlay is the overlay of one's own that the README shows, on the manifests
-// here instead of those of a release.
-func readmeOverlay(t *testing.T) string {
+// readmeOverlay is an overlay of one's own that the README shows, the first or a
+// later one, on the manifests here instead of those of a release.
+func readmeOverlay(t *testing.T, which int) string {
 	t.Helper()
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, kubernetes+"/README.md"), -1)
-	if len(blocks) < 2 {
-		t.Fatalf("the README has %d YAML blocks, want a kustomization.yaml and a session_exporter.yml", len(blocks))
+	var kustomizations, configurations []string
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, kubernetes+"/README.md"), -1) {
+		switch yaml := block[1]; {
+		case strings.Contains(yaml, "kind: Kustomization\n"):
+			kustomizations = append(kustomizations, published.ReplaceAllString(yaml, "DEPLOY$1"))
+		case strings.Contains(yaml, "credentials:\n"):
+			configurations = append(configurations, yaml)
+		}
 	}
-	kustomization := published.ReplaceAllString(blocks[0][1], "DEPLOY$1")
-	return overlay(t, kustomization, map[string]string{"session_exporter.yml": blocks[1][1]})
+	if len(kustomizations) != 2 || len(configurations) != 1 {
+		t.Fatalf("the README has %d kustomizations and %d configurations, want 2 and 1", len(kustomizations), len(configurations))
+	}
+	return overlay(t, kustomizations[which], map[string]string{"session_exporter.yml": configurations[0]})
 }
 
 // overlay writes a kustomization and its files into a new folder. DEPLOY stands

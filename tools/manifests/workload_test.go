@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -149,5 +151,25 @@ func TestShardsAreAllThere(t *testing.T) {
 			}
 			t.Error("POD_INDEX is not the Pod's index")
 		})
+	}
+}
+
+// What a shard is for must fit into it, as it was measured; an exporter that the kernel
+// ends leaves its sessions behind.
+func TestShardsHaveTheMemory(t *testing.T) {
+	const hang = 180 << 20 // more, while half of the appliances do
+	soak := regexp.MustCompile(`(?s)\| endpoints, .*? \| (\d+) \|.*\| resident memory at the beginning, at most \| \d+, (\d+) MiB \|`)
+	found := soak.FindStringSubmatch(read(t, repository+"/docs/performance.md"))
+	if found == nil || found[1] != "10000" {
+		t.Fatalf("docs/performance.md has no run of the 10,000 endpoints that a shard is for: %q", found)
+	}
+	mebibytes, err := strconv.ParseInt(found[2], 10, 64)
+	must(t, err)
+	for _, name := range []string{"sharded", "README-shards"} {
+		container := theWorkload(t, builds(t)[name]).container(t)
+		limit := container.Resources.Limits.Memory().Value()
+		if want := (mebibytes<<20 + hang) * 3 / 2; limit < want {
+			t.Errorf("%s: a shard has %d MiB, want half as much again as it takes, %d", name, limit>>20, want>>20)
+		}
 	}
 }
