@@ -15,6 +15,9 @@ import (
 type ServerOptions struct {
 	NotAfter time.Time // zero: in a year; may have passed
 	Hosts    []string  // names and IP addresses; none: 127.0.0.1, ::1 and localhost
+	// TicketKey seals TLS sessions, which all servers with the same key resume. Zero:
+	// a key of its own.
+	TicketKey [32]byte
 }
 
 // A Server serves one handler over TLS and HTTP/1.1, as the appliances do. It
@@ -40,6 +43,9 @@ func (c *CA) Serve(h http.Handler, address string, opts ServerOptions) (*Server,
 		handler: h,
 		tls:     &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}},
 		address: address,
+	}
+	if opts.TicketKey != [32]byte{} {
+		s.tls.SetSessionTicketKeys([][32]byte{opts.TicketKey})
 	}
 	if err := s.On(); err != nil {
 		return nil, err
