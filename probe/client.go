@@ -40,7 +40,6 @@ type client struct {
 		http.RoundTripper
 		CloseIdleConnections()
 	}
-	tls      *tls.Config
 	sessions tlsSessions
 	headers  *promconfig.Headers
 	// proxySecrets are those that the proxy is sent.
@@ -65,7 +64,7 @@ func newClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*cl
 		return nil, fmt.Errorf("tls_config: %w", err)
 	}
 	proxy := settings.Proxy
-	c := &client{tls: tlsConfig, headers: settings.Headers, proxySecrets: proxySecrets(&proxy)}
+	c := &client{headers: settings.Headers, proxySecrets: proxySecrets(&proxy)}
 	making := makingTime(longest)
 	if proxy.Proxy() != nil || !direct.Notices {
 		transport := standardTransport(tlsConfig, &proxy, dial, making)
@@ -78,12 +77,14 @@ func newClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*cl
 			IdleConnTimeout:        maxIdleTime,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
 			MaxResponseHeaderBytes: maxHeaderBytes,
+			SessionCache:           c.sessions.cacheOf,
 		}
 	}
 	return c, nil
 }
 
-// standardTransport returns net/http's, which knows all kinds of proxies.
+// standardTransport returns net/http's, which knows all kinds of proxies. It resumes
+// no TLS sessions: it could not tell a proxy's from an appliance's.
 func standardTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, making time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext:            dial.within(making).aging,
@@ -110,14 +111,6 @@ func makingTime(longest time.Duration) time.Duration {
 		return maxDial
 	}
 	return longest + time.Second // the probe's own end comes first, and says why
-}
-
-// resume makes connections resume TLS sessions. Not where a proxy has sessions
-// too, or where all hosts go by one name: nobody would know whose a session is.
-func (c *client) resume(settings *config.HTTP) {
-	if _, straight := c.transport.(*direct.Transport); straight && settings.TLS.ServerName == "" {
-		c.tls.ClientSessionCache = &c.sessions
-	}
 }
 
 func proxySecrets(proxy *promconfig.ProxyConfig) []config.Secret {
@@ -180,28 +173,32 @@ func (dial DialFunc) within(timeout time.Duration) DialFunc {
 	}
 }
 
-// aging remembers when each connection was made, which transports do not tell.
+// aging remembers what agedConn does, which transports do not tell.
 func (dial DialFunc) aging(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return &agedConn{conn, time.Now()}, nil
+	return &agedConn{Conn: conn, certified: time.Now()}, nil
 }
 
+// agedConn is a connection that knows how old what it says of the certificate is.
 type agedConn struct {
 	net.Conn
-	born time.Time
+	// certified is when the certificate was shown: when the connection was made, or
+	// the one before it whose TLS session it resumes.
+	certified time.Time
+	session   *tlsSession // to resume and to replace; nil where none is
 }
 
 // NetConn returns the connection within, as tls.Conn's does.
 func (c *agedConn) NetConn() net.Conn { return c.Conn }
 
-// born returns when a connection of ours was dialled.
-func born(conn net.Conn) time.Time {
+// certified returns when an appliance showed its certificate to a connection of ours.
+func certified(conn net.Conn) time.Time {
 	for {
 		if aged, ok := conn.(*agedConn); ok {
-			return aged.born
+			return aged.certified
 		}
 		outer, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {

@@ -33,13 +33,10 @@ type exchange struct {
 	written, answered time.Time
 	// inHandshake is set when the connection was made and TLS was not.
 	inHandshake bool
-	// connectionBorn is when the connection used was made, and reused whether that
-	// was for an earlier exchange.
-	connectionBorn time.Time
-	reused         bool
-	// resumed is set when its TLS session is an older connection's, and certified
-	// is when that one showed the certificate; zero when that is not known.
-	resumed   bool
+	// reused is set when the connection used was made for an earlier exchange.
+	reused bool
+	// certified is when the appliance showed its certificate, on the connection used
+	// or on the one whose TLS session that resumes; zero when there was none.
 	certified time.Time
 	// certificateExpiry is the earliest end of the certificates presented when
 	// the connection was made, trusted or not.
@@ -117,9 +114,6 @@ func (c *client) send(ctx context.Context, x *exchange, req *http.Request, t *tr
 		x.read(response)
 		if response.TLS != nil {
 			x.certificateExpiry = earliestExpiry(response.TLS.PeerCertificates)
-			if x.resumed = response.TLS.DidResume; x.resumed {
-				x.certified = c.sessions.verified(req.URL.Hostname())
-			}
 		}
 	}
 	x.finish(ctx, t)

@@ -194,7 +194,6 @@ func (b *Batch) clientOf(settings *config.HTTP) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.resume(settings)
 	b.clients[settings] = c
 	return c, nil
 }

@@ -139,7 +139,7 @@ func (s *pipeServer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.dials = append(s.dials, time.Now())
-		return &agedConn{ours, time.Now()}, nil
+		return &agedConn{Conn: ours, certified: time.Now()}, nil
 	case <-s.done:
 		return nil, net.ErrClosed
 	case <-ctx.Done():

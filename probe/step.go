@@ -21,7 +21,7 @@ func (p *Prober) call(step Step) Call {
 func (p *Prober) request(step Step, call Call, proof proof) request {
 	r := request{step: step, call: call, base: p.endpoint.URL, proof: proof, tooOld: p.connectionEnds()}
 	if r.tooOld {
-		p.client.sessions.forget(p.endpoint.URL.Hostname())
+		p.client.sessions.forget(p.endpoint.URL.Host)
 	}
 	// One that is kept already goes on: to close it would only make another.
 	r.last = r.tooOld || p.unheard >= maxUnheard || !p.kept && p.open.full()
@@ -90,8 +90,11 @@ func (p *Prober) term(at time.Time) int64 {
 func (p *Prober) conclude(r *Result, a *attempt) *finding {
 	x, reading := a.x, a.x.reading
 	if x.step != Token { // which has connections of its own
-		p.certified = p.certifiedBy(a)
-		p.kept = !a.last && !x.connectionBorn.IsZero()
+		p.certified = x.certified
+		if a.tooOld {
+			p.certified = time.Time{} // it is to be shown on the next one
+		}
+		p.kept = !a.last && !x.certified.IsZero()
 	}
 	state := classify(x, reading, p.endpoint.Auth)
 	switch {
@@ -131,20 +134,4 @@ func (p *Prober) conclude(r *Result, a *attempt) *finding {
 	}
 	x.forget()
 	return found
-}
-
-// certifiedBy returns when the appliance showed its certificate, as far as that
-// holds for the connection that an attempt leaves, or for one that resumes its TLS
-// session.
-func (p *Prober) certifiedBy(a *attempt) time.Time {
-	switch x := a.x; {
-	case a.tooOld:
-		return time.Time{}
-	case x.resumed && x.certified.IsZero():
-		return x.connectionBorn.Add(-p.endpoint.ConnectionMaxAge) // it is to be shown again
-	case x.resumed:
-		return x.certified
-	default:
-		return x.connectionBorn
-	}
 }

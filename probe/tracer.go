@@ -18,7 +18,7 @@ type tracer struct {
 	connectStart, connectDone time.Time
 	tlsStart, tlsDone         time.Time
 	gotConn, written, first   time.Time
-	born                      time.Time
+	certified                 time.Time
 	reused                    bool
 	abandoned                 bool // nothing is to be sent any more
 }
@@ -47,7 +47,7 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 				_ = info.Conn.Close() // it would be written to without a look at the context
 				return
 			}
-			t.gotConn, t.reused, t.born = time.Now(), info.Reused, born(info.Conn)
+			t.gotConn, t.reused, t.certified = time.Now(), info.Reused, certified(info.Conn)
 		},
 		WroteRequest:         func(httptrace.WroteRequestInfo) { t.wrote() },
 		GotFirstResponseByte: func() { t.mark(&t.first) },
@@ -59,7 +59,7 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 func (t *tracer) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.gotConn, t.written, t.first, t.born, t.reused = time.Time{}, time.Time{}, time.Time{}, time.Time{}, false
+	t.gotConn, t.written, t.first, t.certified, t.reused = time.Time{}, time.Time{}, time.Time{}, time.Time{}, false
 }
 
 func (t *tracer) mark(at *time.Time) {
@@ -101,7 +101,7 @@ func (x *exchange) observe(t *tracer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	end := x.end
-	x.connectionBorn, x.reused = t.born, t.reused
+	x.certified, x.reused = t.certified, t.reused
 	x.written, x.answered = t.written, t.first
 	// A request that net/http gives a kept connection leaves its own half made.
 	x.inHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()

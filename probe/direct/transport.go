@@ -27,8 +27,9 @@ import (
 )
 
 // Transport implements http.RoundTripper. Its fields are those of http.Transport of
-// the same names, and must all be set, but TLSClientConfig, before it is used. It
-// reports to an httptrace.ClientTrace, as far as such a thing happens here.
+// the same names, and SessionCache. They must all be set, but the two that are about
+// TLS, before it is used. It reports to an httptrace.ClientTrace, as far as such a
+// thing happens here.
 //
 // A request's context bounds its connection's making, and then the exchange until
 // the answer's body was read to its end or closed. In contrast to http.Transport
@@ -40,6 +41,10 @@ type Transport struct {
 	IdleConnTimeout        time.Duration
 	MaxIdleConnsPerHost    int
 	MaxResponseHeaderBytes int64
+	// SessionCache returns the cache of TLS sessions for a connection that was dialled
+	// to a URL's Host. TLSClientConfig's goes by the name of the server alone, which
+	// may be another one at another port.
+	SessionCache func(host string, dialled net.Conn) tls.ClientSessionCache
 
 	mu      sync.Mutex         // guards the fields below
 	idle    map[origin][]*conn // the one that was used last at the end
@@ -282,7 +287,11 @@ func (t *Transport) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	}
 	c := &conn{Conn: raw, raw: raw, transport: t, origin: originOf(u), system: systemConn(raw)}
 	if u.Scheme == "https" {
-		c.Conn = tls.Client(raw, t.settingsFor(host))
+		settings := t.settingsFor(host)
+		if t.SessionCache != nil {
+			settings.ClientSessionCache = t.SessionCache(u.Host, raw)
+		}
+		c.Conn = tls.Client(raw, settings)
 	}
 	return c, nil
 }

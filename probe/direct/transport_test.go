@@ -180,6 +180,44 @@ func TestServerName(t *testing.T) {
 	}
 }
 
+// A session is for who is at the host and port that it comes from.
+func TestSessionCache(t *testing.T) {
+	settings, client := certified(t)
+	settings.SessionTicketsDisabled = false
+	server := newSite(t, overTLS(settings, always("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")))
+	kept := transport(t, server)
+	kept.TLSClientConfig = client
+	caches := make(map[string]tls.ClientSessionCache)
+	kept.SessionCache = func(host string, dialled net.Conn) tls.ClientSessionCache {
+		if conns := server.dialled(); dialled != conns[len(conns)-1] {
+			t.Error("it is not for the connection that was dialled")
+		}
+		if caches[host] == nil {
+			caches[host] = tls.NewLRUClientSessionCache(1)
+		}
+		return caches[host]
+	}
+	for _, test := range []struct {
+		url     string
+		resumed bool
+	}{
+		{"https://example.com/", false},
+		{"https://example.com/", true},
+		{"https://example.com:8443/", false},
+		{"https://example.com:8443/", true},
+		{"https://example.com/", true},
+	} {
+		response, err := kept.RoundTrip(request(t, http.MethodGet, test.url, "")) //nolint:bodyclose // finish does
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := response.TLS.DidResume; got != test.resumed {
+			t.Errorf("%s resumed: %t, want %t", test.url, got, test.resumed)
+		}
+		finish(t, []io.ReadCloser{response.Body})
+	}
+}
+
 func TestAnswerHasTLS(t *testing.T) {
 	settings, client := certified(t)
 	kept := transport(t, newSite(t, overTLS(settings, always(ok))))
