@@ -19,26 +19,63 @@ func limitGarbage() {
 	}
 }
 
+// The bounds of how many files are left to what is not a connection to an endpoint:
+// scrapes, what the configuration names, the log. A sixteenth is, within them.
+const (
+	leastSpare = 16
+	mostSpare  = 256
+)
+
 // connectionsFor returns how many connections may be kept where so many files may
 // be open: three quarters. The rest is for probes on fresh connections, scrapes,
 // and the files of the configuration.
 func connectionsFor(files uint64) int { return int(min(files, 1<<30) / 4 * 3) }
 
-// probesFor returns how many probes may be in flight, 0 for any number. Each may have
-// two files while it connects, of those that are not for kept connections: to run out
-// of them would look like an appliance that is unreachable.
-func probesFor(endpoints int, files uint64) int {
-	if files == 0 {
-		return 0
-	}
+// filesForProbes returns how many of so many files are for connections to endpoints,
+// be they kept or a probe's.
+func filesForProbes(files uint64) int {
 	all := int(min(files, 1<<30))
-	return max((all-min(endpoints, connectionsFor(files)))/2, 1)
+	return max(all-min(max(all/16, leastSpare), mostSpare), 0)
 }
 
-// warnOfFiles tells when the endpoints' connections do not all fit.
-func warnOfFiles(endpoints int, files uint64, logger *slog.Logger) {
-	if keep := connectionsFor(files); files > 0 && endpoints > keep {
+// limitFiles sees to it that so many files suffice, 0 where nobody knows: to run out
+// of them would look like an appliance that is unreachable. Connections that are kept
+// leave the rest to probes, and what no connection is kept with is theirs, too: where
+// appliances hang, none is, and it takes more probes in flight.
+func (e *exporter) limitFiles(files uint64) {
+	e.openFiles = files
+	if files == 0 {
+		return
+	}
+	e.probers.Keep(connectionsFor(files))
+	most := filesForProbes(files)
+	e.watch.Bound(func(probes int) bool { return e.probers.Files(probes) <= most })
+}
+
+// warnOfFiles tells when too few files may be open for the connection of every
+// endpoint, or for the probes that are in flight while appliances hang: so many when
+// all of them do.
+func warnOfFiles(endpoints, probes int, files uint64, logger *slog.Logger) {
+	if files == 0 {
+		return
+	}
+	// That so many suffice for: enough to keep all connections, and enough for two
+	// files a probe and a sixteenth of all to spare.
+	wanted := max(endpoints/3*4+4, 2*probes+min(max(probes/7+1, leastSpare), mostSpare))
+	keep := connectionsFor(files)
+	if endpoints > keep {
 		logger.Warn("not every endpoint's connection can be kept, for too few files may be open: the others are probed on fresh connections, which costs several times the CPU; raise the limit (LimitNOFILE=, ulimit -n)",
-			"endpoints", endpoints, "kept", keep, "limit", files, "wanted", endpoints/3*4+4)
+			"endpoints", endpoints, "kept", keep, "limit", files, "wanted", wanted)
+	}
+	// It is worst where all hang, or where so many do that the connections of the
+	// others are just those that can be kept.
+	for _, kept := range []int{0, min(keep, endpoints)} {
+		hanging := endpoints - kept
+		needed := int(float64(probes) * float64(hanging) / float64(max(endpoints, 1)))
+		if possible := max((filesForProbes(files)-kept)/2, 1); needed > possible {
+			logger.Warn("when very many appliances hang, probes of the others begin late or are left out, for too few files may be open for all probes that are in flight then; raise the limit (LimitNOFILE=, ulimit -n)",
+				"hanging", hanging, "needed", needed, "possible", possible, "limit", files, "wanted", wanted)
+			return
+		}
 	}
 }

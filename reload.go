@@ -71,7 +71,7 @@ func (e *exporter) reload() error {
 	e.logLoaded(settings)
 	warnOfPlainHTTP(settings, e.logger)
 	warnOfIdlePatterns(settings, e.logger)
-	warnOfFiles(len(settings.Endpoints), e.openFiles, e.logger)
+	warnOfFiles(len(settings.Endpoints), e.watch.Places(), e.openFiles, e.logger)
 	return nil
 }
 
@@ -116,7 +116,6 @@ func (e *exporter) apply(settings *config.Config) error {
 	if err != nil {
 		return err
 	}
-	e.watch.Bound(probesFor(len(settings.Endpoints), e.openFiles))
 	err = e.watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
 		return probers.New(endpoint)
 	})

@@ -52,8 +52,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	exporter := newExporter(configFile, probe.NewFactory(), logger)
 	exporter.shard = shard
 	limitGarbage()
-	exporter.openFiles = openFiles()
-	exporter.probers.Keep(connectionsFor(exporter.openFiles))
+	exporter.limitFiles(openFiles())
 	if err := exporter.load(); err != nil {
 		return err
 	}

@@ -164,8 +164,13 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	return nil
 }
 
-// Bound bounds how many probes may be in flight, from the next Apply on.
-func (c *Collector) Bound(probes int) { c.schedule.bound(probes) }
+// Bound lets a probe begin only while room says that so many may be in flight, or
+// while none is: room must come when probes end. It must not wait for anything.
+func (c *Collector) Bound(room func(probes int) bool) { c.schedule.bound(room) }
+
+// Places returns how many probes are in flight at most where room is not wanting: as
+// many as there are when all endpoints take their whole timeout every time.
+func (c *Collector) Places() int { return c.schedule.places() }
 
 // Config returns the configuration at work.
 func (c *Collector) Config() *config.Config { return c.applied.Load().config }

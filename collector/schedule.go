@@ -48,7 +48,7 @@ type schedule struct {
 	queue    queue
 	current  map[*target]*config.Endpoint // what is to be probed, and how
 	slots    int                          // how many probes may be in flight
-	most     int                          // how many slots there may be; 0 for no bound
+	room     func(probes int) bool        // whether there is any for so many in flight
 	inFlight int
 	idle     int           // goroutines that wait for a probe in next, or are about to
 	next     chan entry    // hands one of them a probe
@@ -57,7 +57,7 @@ type schedule struct {
 }
 
 func newSchedule(metrics *ownMetrics) *schedule {
-	return &schedule{metrics: metrics, slots: spareSlots, next: make(chan entry), wake: make(chan struct{}, 1)}
+	return &schedule{metrics: metrics, slots: spareSlots, room: func(int) bool { return true }, next: make(chan entry), wake: make(chan struct{}, 1)}
 }
 
 // set makes these the endpoints that are probed. Those that were before keep
@@ -91,18 +91,28 @@ func (s *schedule) set(all []watched) {
 		s.queue = append(s.queue, e)
 	}
 	s.slots = spareSlots + int(need+4*math.Sqrt(need))
-	if s.most > 0 {
-		s.slots = min(s.slots, s.most)
-	}
 	heap.Init(&s.queue)
 	s.signal()
 }
 
-// bound bounds how many slots there may be, from the next set on.
-func (s *schedule) bound(slots int) {
+// bound lets room bound what is in flight, beside the slots.
+func (s *schedule) bound(room func(probes int) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.most = slots
+	s.room = room
+}
+
+// places returns how many probes can be in flight.
+func (s *schedule) places() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return min(s.slots, len(s.current))
+}
+
+// free reports whether one more probe may begin. Where there is no room, the end of
+// one that runs is what wakes run again, so there must be one. The caller holds mu.
+func (s *schedule) free() bool {
+	return s.inFlight == 0 || s.inFlight < s.slots && s.room(s.inFlight+1)
 }
 
 // hasten makes endpoints due now, except those whose probes are running.
@@ -160,7 +170,7 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for started := 0; len(s.queue) > 0 && !s.queue[0].due.After(now) && s.inFlight < s.slots; started++ {
+	for started := 0; len(s.queue) > 0 && !s.queue[0].due.After(now) && s.free(); started++ {
 		if started == startsAtOnce {
 			s.wakeAt = now
 			return now

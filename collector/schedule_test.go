@@ -211,7 +211,7 @@ func TestSlotOfARemovedEndpointIsTaken(t *testing.T) {
 		next.Interval = 5 * time.Second
 		j := newJournal(takes(10 * time.Second))
 		c := watch(t, newSettings(), idle)
-		c.Bound(1)
+		c.Bound(func(probes int) bool { return probes <= 1 })
 		reload(t, c, j.prober, gone)
 		time.AfterFunc(time.Until(nextDue(gone.Name, gone.Interval, time.Now()))+time.Second, func() { reload(t, c, j.prober, next) })
 		runFor(t, c, 10*time.Minute)

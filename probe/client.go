@@ -196,13 +196,21 @@ func (c *agedConn) NetConn() net.Conn { return c.Conn }
 
 // certified returns when an appliance showed its certificate to a connection of ours.
 func certified(conn net.Conn) time.Time {
+	if aged := layer[*agedConn](conn); aged != nil {
+		return aged.certified
+	}
+	return time.Time{}
+}
+
+// layer returns the connection of a type that is within another, nil when none is.
+func layer[T net.Conn](conn net.Conn) (none T) {
 	for {
-		if aged, ok := conn.(*agedConn); ok {
-			return aged.certified
+		if found, ok := conn.(T); ok {
+			return found
 		}
 		outer, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
-			return time.Time{}
+			return none
 		}
 		conn = outer.NetConn()
 	}

@@ -42,6 +42,11 @@ func NewFactoryOver(dial DialFunc) *Factory {
 // probed on fresh ones.
 func (f *Factory) Keep(connections int) { f.open.most.Store(int64(connections)) }
 
+// Files returns how many files connections may come to take with so many probes under
+// way: two for each of these, and those of connections that none of them has, which
+// are kept between probes, log out, or await an answer that comes late.
+func (f *Factory) Files(probes int) int { return f.open.files(probes) }
+
 // Prepare makes the credentials of a configuration, as successors of those of
 // the one before, and takes over the clients whose settings are the same. Nothing
 // changes until its Commit.

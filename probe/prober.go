@@ -52,6 +52,9 @@ type Prober struct {
 func (p *Prober) Probe(ctx context.Context) (*Result, error) {
 	r := &Result{Start: time.Now()}
 	p.traced = traces(ctx)
+	held := p.open.begin()
+	defer p.open.end(held)
+	ctx = context.WithValue(ctx, holderKey{}, held)
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
 	found := p.pause.finding(timed, r)

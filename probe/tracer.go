@@ -48,6 +48,9 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 				return
 			}
 			t.gotConn, t.reused, t.certified = time.Now(), info.Reused, certified(info.Conn)
+			if counted := layer[*countedConn](info.Conn); counted != nil {
+				counted.heldBy(holderOf(ctx))
+			}
 		},
 		WroteRequest:         func(httptrace.WroteRequestInfo) { t.wrote() },
 		GotFirstResponseByte: func() { t.mark(&t.first) },
