@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +42,6 @@ func expectFiles(t *testing.T, f *Factory, when string, probes, want int) {
 // many as there are connections. That is 0 where an appliance hangs: a place of its
 // own for each kept connection would keep files from those who need them.
 func TestFiles(t *testing.T) {
-	hangs := func(w http.ResponseWriter, r *http.Request) { pass(r, time.Hour) }
 	ok := reply{status: 200, body: hcxOK}
 	for name, c := range map[string]struct {
 		appliance http.Handler
@@ -52,8 +52,8 @@ func TestFiles(t *testing.T) {
 	}{
 		"answers":        {appliance: ok, first: 1, second: 1},
 		"closes":         {appliance: reply{status: 200, body: hcxOK, header: map[string]string{"Connection": "close"}}},
-		"hangs":          {appliance: http.HandlerFunc(hangs)},
-		"hangs later":    {appliance: &handwritten{get: []http.Handler{ok, http.HandlerFunc(hangs)}}, first: 1},
+		"hangs":          {appliance: http.HandlerFunc(silent)},
+		"hangs later":    {appliance: &handwritten{get: []http.Handler{ok, http.HandlerFunc(silent)}}, first: 1},
 		"does not exist": {dial: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") }},
 		"is not reached": {dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			<-ctx.Done()
@@ -76,12 +76,13 @@ func TestFiles(t *testing.T) {
 				}
 				factory, p := proberOver(t, e, c.dial)
 				expectFiles(t, factory, "before", 3, 6)
-				left := 0
 				for _, want := range []int{c.first, c.second} {
 					probed := make(chan struct{})
 					go func() {
 						defer close(probed)
-						mustProbe(t, p)
+						if _, err := p.Probe(t.Context()); err != nil {
+							t.Error(err)
+						}
 					}()
 					synctest.Wait()
 					select {
@@ -92,9 +93,8 @@ func TestFiles(t *testing.T) {
 					}
 					<-probed
 					synctest.Wait()
-					left = want
-					expectFiles(t, factory, "behind it", 0, left)
-					expectFiles(t, factory, "behind it, with another", 1, left+2)
+					expectFiles(t, factory, "behind it", 0, want)
+					expectFiles(t, factory, "behind it, with another", 1, want+2)
 				}
 				p.client.transport.CloseIdleConnections()
 				expectFiles(t, factory, "at the end", 0, 0)
@@ -155,11 +155,18 @@ func TestFilesOfSharedConnections(t *testing.T) {
 			mustProbe(t, two)
 			synctest.Wait()
 			expectFiles(t, factory, "behind the second, on the same connection", 0, 1)
-			go mustProbe(t, one)
-			go mustProbe(t, two)
+			var probing sync.WaitGroup
+			for _, p := range []*Prober{one, two} {
+				probing.Go(func() {
+					if _, err := p.Probe(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
 			time.Sleep(time.Second / 2)
 			expectFiles(t, factory, "while both probe", 0, 4)
-			time.Sleep(time.Second)
+			probing.Wait()
+			synctest.Wait()
 			expectFiles(t, factory, "behind both", 0, 2)
 			one.client.transport.CloseIdleConnections()
 			synctest.Wait()
