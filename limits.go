@@ -38,10 +38,10 @@ func filesForProbes(files uint64) int {
 	return max(all-min(max(all/16, leastSpare), mostSpare), 0)
 }
 
-// limitFiles sees to it that so many files suffice, 0 where nobody knows: to run out
-// of them would look like an appliance that is unreachable. Connections that are kept
-// leave the rest to probes, and what no connection is kept with is theirs, too: where
-// appliances hang, none is, and it takes more probes in flight.
+// limitFiles has so many files suffice, 0 where nobody knows how many: to run out of
+// them would look like an appliance that is unreachable. It goes by the connections
+// that there are. An endpoint that hangs has none between its probes, and to hold a
+// file for it all the same would keep others waiting.
 func (e *exporter) limitFiles(files uint64) {
 	e.openFiles = files
 	if files == 0 {
@@ -73,7 +73,7 @@ func warnOfFiles(endpoints, probes int, files uint64, logger *slog.Logger) {
 		hanging := endpoints - kept
 		needed := int(float64(probes) * float64(hanging) / float64(max(endpoints, 1)))
 		if possible := max((filesForProbes(files)-kept)/2, 1); needed > possible {
-			logger.Warn("when very many appliances hang, probes of the others begin late or are left out, for too few files may be open for all probes that are in flight then; raise the limit (LimitNOFILE=, ulimit -n)",
+			logger.Warn("when very many appliances hang at once, probes begin late or are left out, also those of the others, for too few files may be open for all that are in flight then; raise the limit (LimitNOFILE=, ulimit -n)",
 				"hanging", hanging, "needed", needed, "possible", possible, "limit", files, "wanted", wanted)
 			return
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestWarnOfFiles(t *testing.T) {
-	const kept, hang = "not every endpoint's connection can be kept", "when very many appliances hang"
+	const kept, hang = "not every endpoint's connection can be kept", "when very many appliances hang at once"
 	for _, c := range []struct {
 		endpoints, probes int
 		files             uint64

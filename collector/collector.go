@@ -164,12 +164,13 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	return nil
 }
 
-// Bound lets a probe begin only while room says that so many may be in flight, or
-// while none is: room must come when probes end. It must not wait for anything.
+// Bound lets a probe begin only where room says that so many may be in flight. It is
+// asked again whenever a probe ends, and one may run in any case, so that one ends. It
+// must not wait for anything.
 func (c *Collector) Bound(room func(probes int) bool) { c.schedule.bound(room) }
 
-// Places returns how many probes are in flight at most where room is not wanting: as
-// many as there are when all endpoints take their whole timeout every time.
+// Places returns how many probes are in flight at most, where there is room: as many
+// as when all endpoints take their whole timeout every time.
 func (c *Collector) Places() int { return c.schedule.places() }
 
 // Config returns the configuration at work.
