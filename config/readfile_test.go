@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"io/fs"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,11 +13,12 @@ import (
 // once when it answers after all.
 func TestFileThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		back, asked := make(chan struct{}), 0
+		back := make(chan struct{})
+		var asked atomic.Int32
 		read := func() (string, time.Duration, error) {
 			begin := time.Now()
 			text, err := inTime("/mnt/gone", func(string) (string, error) {
-				asked++
+				asked.Add(1)
 				<-back
 				return "s3cret", nil
 			})
@@ -24,7 +26,7 @@ func TestFileThatHangs(t *testing.T) {
 		}
 		for i, c := range []struct {
 			after, takes time.Duration
-			asked        int
+			asked        int32
 		}{
 			{0, 2 * time.Second, 1},
 			{0, 0, 1},
@@ -36,8 +38,8 @@ func TestFileThatHangs(t *testing.T) {
 			<-time.After(c.after)
 			text, took, err := read()
 			pathErr, isPath := errors.AsType[*fs.PathError](err)
-			if text != "" || !isPath || pathErr.Path != "/mnt/gone" || took != c.takes || asked != c.asked {
-				t.Errorf("read %d: %q, %v after %s, asked %d times; want %+v", i, text, err, took, asked, c)
+			if text != "" || !isPath || pathErr.Path != "/mnt/gone" || took != c.takes || asked.Load() != c.asked {
+				t.Errorf("read %d: %q, %v after %s, asked %d times; want %+v", i, text, err, took, asked.Load(), c)
 			}
 		}
 		close(back)
