@@ -146,7 +146,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := endpointFor("hcx", config.AuthLogin)
-		e.Timeout = 100 * time.Millisecond
+		e.Timeout = 300 * time.Millisecond
 		e.HTTP.TLS.CA = ca.PEM()
 		if e.URL, err = e.URL.Parse(server.URL()); err != nil {
 			t.Fatal(err)
