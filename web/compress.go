@@ -2,6 +2,7 @@ package web
 
 import (
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -84,15 +85,19 @@ func (b *body) Close() error {
 }
 
 // preferred returns the encoding that a client likes best, of equals zstd, which
-// is smaller at the same cost; "" for none.
+// is smaller at the same cost; "" for none. An encoding with a weight is written as
+// a media type with a parameter is, whose names are of any case; one that is
+// written wrong is not taken.
 func preferred(header http.Header) (best string) {
 	most := 0.0
 	for _, line := range header.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(line, ",") {
-			name, parameters, _ := strings.Cut(part, ";")
-			name = strings.ToLower(strings.TrimSpace(name))
+			name, parameters, err := mime.ParseMediaType(part)
+			if err != nil {
+				continue
+			}
 			weight := 1.0
-			if q, weighted := strings.CutPrefix(strings.TrimSpace(parameters), "q="); weighted {
+			if q, weighted := parameters["q"]; weighted {
 				weight, _ = strconv.ParseFloat(q, 64) // 0 for what is no number
 			}
 			switch name {

@@ -90,6 +90,13 @@ func TestEncodings(t *testing.T) {
 		{"weighted", "zstd;q=0.5, GZIP ; q=0.6", "gzip", "\x1f\x8b"},
 		{"zstd refused", "zstd;q=0, gzip", "gzip", "\x1f\x8b"},
 		{"all refused", "gzip;q=0,zstd;q=none", "", "# HELP"},
+		{"refused in capitals", "gzip;Q=0, ZSTD; Q=0.0", "", "# HELP"},
+		{"weighted in capitals", "gzip;Q=0.2, zstd;Q=0.1", "gzip", "\x1f\x8b"},
+		{"more than a weight", "gzip;q=1;foo=bar", "gzip", "\x1f\x8b"},
+		{"refused behind more", "gzip;foo=bar;q=0", "", "# HELP"},
+		{"no parameter", "gzip;", "gzip", "\x1f\x8b"},
+		{"written wrong", "gzip;q, zstd;q=1;q=0, gzip/zstd/x", "", "# HELP"},
+		{"not all written wrong", " , ;q=1,zstd;q=,\tgzip", "gzip", "\x1f\x8b"},
 		{"identity preferred", "gzip;q=0.5, identity", "", "# HELP"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
