@@ -71,7 +71,7 @@ const maxFollowing = time.Second
 func (e *exporter) run(ctx context.Context, handler http.Handler, flags *toolkit.FlagConfig, hangup <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := web.NewServer(handler)
 	served := make(chan error, 1)
 	go func() {
 		served <- toolkit.ListenAndServe(server, flags, e.logger)

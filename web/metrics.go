@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -22,7 +23,12 @@ type metrics struct {
 	logger    *slog.Logger
 	encoders  encoders
 	odd       http.Handler // for formats that nothing is kept in; costs 50 times as much
+	scrapes   chan struct{}
 }
+
+// maxScrapes is how many scrapes there may be at a time, as with node_exporter.
+// Each keeps what it has begun with until it ends, whatever changes meanwhile.
+const maxScrapes = 40
 
 func newMetrics(o *Options) (http.Handler, error) {
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -42,6 +48,7 @@ func newMetrics(o *Options) (http.Handler, error) {
 		errors:    failures,
 		logger:    o.Logger,
 		encoders:  newEncoders(),
+		scrapes:   make(chan struct{}, maxScrapes),
 		odd: promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{
 			Registry:          o.Registry, // has the errors already, and they are shared
 			ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
@@ -51,9 +58,20 @@ func newMetrics(o *Options) (http.Handler, error) {
 	}, nil
 }
 
-// ServeHTTP implements http.Handler. A series that cannot be exposed is told of,
-// and must not hide all others.
+// ServeHTTP implements http.Handler.
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	select {
+	case m.scrapes <- struct{}{}:
+		defer func() { <-m.scrapes }()
+		m.serve(w, r)
+	default:
+		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("%d scrapes are being answered, which is as many as there may be; try again later.", maxScrapes))
+	}
+}
+
+// serve answers a scrape. A series that cannot be exposed is told of, and must not
+// hide all others.
+func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	page := m.collector.Page(format)
 	if page == nil {

@@ -198,6 +198,37 @@ func TestStuckScraper(t *testing.T) {
 	})
 }
 
+// Of scrapers that do not read, so many keep the others out, and nothing else.
+func TestTooManyScrapes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handler := newHandler(t, newOptions())
+		ctx, letGo := context.WithCancel(t.Context())
+		defer letGo()
+		for i := range maxScrapes {
+			if response := ask(handler, "GET", "/metrics"); response.Code != http.StatusOK {
+				t.Fatalf("beside %d others: status %d", i, response.Code)
+			}
+			accept := []string{"text/plain", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"}[i%2]
+			request := httptest.NewRequestWithContext(ctx, "GET", "/metrics", http.NoBody)
+			request.Header.Set("Accept", accept)
+			go handler.ServeHTTP(&stuckWriter{ctx, http.Header{}}, request)
+			synctest.Wait()
+		}
+		response := ask(handler, "GET", "/metrics")
+		if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "40 scrapes are being answered, which is as many as there may be; try again later.\n" {
+			t.Errorf("one too many: status %d, %s", response.Code, body)
+		}
+		if response := ask(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
+			t.Errorf("another page: status %d", response.Code)
+		}
+		letGo()
+		synctest.Wait()
+		if response := ask(handler, "GET", "/metrics"); response.Code != http.StatusOK {
+			t.Errorf("when they have gone: status %d", response.Code)
+		}
+	})
+}
+
 // stuckWriter takes nothing until ctx is over.
 type stuckWriter struct {
 	ctx    context.Context
