@@ -4,7 +4,7 @@
 
 BIN := $(CURDIR)/.bin
 
-# Prometheus and promtool are pinned in tools/go.mod.
+# Prometheus and promtool are pinned in test/go.mod.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 ALERTMANAGER_VERSION := v0.31.1
@@ -26,91 +26,106 @@ LDFLAGS = -s -w \
 	-X $(VERSION_PKG).BuildUser=make \
 	-X $(VERSION_PKG).BuildDate=$(BUILD_DATE)
 
-# Each target of each package has this long.
-FUZZTIME ?= 30s
+# Time for each target of each package; `make fuzz FUZZTIME=10m` searches longer.
+FUZZTIME ?= 10s
 
-.PHONY: build test lint fmt bench soak fuzz browser servers deploy tools demo clean
+.PHONY: build test background unit full e2e lint fmt bench soak fuzz browser servers deploy tools demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
-# The end-to-end tests find Prometheus and its kin in .bin/; one waits for an alert
-# that takes five minutes to fire. What reads hostile answers by the thousand is not
-# for the race detector.
+# The end-to-end tests run in real time and mostly wait. CPU-bound tests run before them,
+# or concurrently at the lowest priority.
 test: tools browser
 	go vet ./...
+	$(MAKE) unit
+	$(MAKE) -j3 --output-sync=target e2e background
+
+background:
+	nice -n 19 $(MAKE) full lint servers deploy fuzz
+
+unit:
 	go test -race -timeout 20m ./...
-	go test -run '^TestHostile' .
-	$(GOLANGCI_LINT) run
-	go -C tools vet ./bench
-	go -C tools test ./bench
-	$(MAKE) servers
-	$(MAKE) deploy
-	$(MAKE) fuzz
+	go -C test test ./bench ./soak ./schema
 
-# Session APIs against servers that others wrote. Needs Node.js.
-servers:
-	npm --prefix tools/servers ci
-	go -C tools/servers vet ./...
-	go -C tools/servers test ./...
+# Without the race detector: the tests in virtual time at their full size, and those that
+# only ever run without it.
+full:
+	go test -timeout 20m ./internal/exporter -full
+	go test ./probe/transport/mask
 
-# What the end-to-end tests look at the pages with: a browser with a font, a proxy,
-# and the rules of accessibility. What is missing is installed where apt can.
-browser:
+# The end-to-end tests find Prometheus and Alertmanager in .bin/; one waits for an alert
+# that takes five minutes to fire.
+e2e: tools browser
+	go -C test test -race -timeout 20m ./e2e
+
+# Session APIs against third-party servers. Needs Node.js.
+servers: test/node_modules
+	go -C test test ./servers
+
+# Requirements of the tests of the pages: a browser with a font, a proxy, and
+# accessibility rules. Missing packages are installed with apt.
+browser: test/node_modules
 	{ test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \
 	{ apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation nginx-light; }
-	npm --prefix e2e ci
 
-# What is in deploy/: manifests against their real types, the Dockerfile, the
-# dashboards. Needs Node.js and systemd-analyze, which is installed where apt can.
-deploy:
+# Tests of deploy/: manifests against their real types, the Dockerfile, the
+# dashboards. Needs Node.js and systemd-analyze, which is installed with apt.
+deploy: test/node_modules
 	command -v systemd-analyze >/dev/null || { apt-get update && apt-get install -y --no-install-recommends systemd; }
-	npm --prefix tools/manifests ci
-	npm --prefix tools/manifests run lint
-	go -C tools/manifests test ./...
-	npm --prefix tools/grafana ci
-	npm --prefix tools/grafana run check
+	go -C test test ./manifests
+	npm --prefix test run dockerfile
+	npm --prefix test run dashboards
+
+test/node_modules: test/package-lock.json
+	npm --prefix test ci
+	@touch $@
 
 lint: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run
+	cd test && $(GOLANGCI_LINT) run
 
 fmt: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) fmt
+	cd test && $(GOLANGCI_LINT) fmt
 
 # The table of docs/performance.md; the output stays for benchstat to compare with.
-# Each benchmark runs BENCHCOUNT times: for benchstat at least 6. It replaces what is
-# there only when all have run: without pipefail, tee would end well whatever failed.
+# Each benchmark runs BENCHCOUNT times: for benchstat at least 6. It replaces the
+# previous output only if all succeed: without pipefail, tee would hide a failure.
 BENCHCOUNT ?= 1
 bench: SHELL := bash
 bench: .SHELLFLAGS := -o pipefail -c
 bench:
 	mkdir -p $(BIN)
-	go test -run '^$$' -bench . -benchmem -timeout 60m -count $(BENCHCOUNT) ./probe ./probe/direct ./collector ./web . | tee $(BIN)/benchmarks.txt
-	go -C tools run ./bench ../docs/performance.md < $(BIN)/benchmarks.txt
+	go test -run '^$$' -bench . -benchmem -timeout 60m -count $(BENCHCOUNT) ./probe ./probe/transport/http1 ./collector ./web ./internal/logging | tee $(BIN)/benchmarks.txt
+	go -C test run ./bench ../docs/performance.md < $(BIN)/benchmarks.txt
 	mv $(BIN)/benchmarks.txt docs/benchmarks.txt
 
 # Ten thousand simulated appliances, in a process of their own, for half an hour.
 SOAK ?= -for 30m
 soak: build
-	go run ./soak -exporter ./session_exporter -page docs/performance.md $(SOAK)
+	go -C test run ./soak -exporter ../session_exporter -page ../docs/performance.md $(SOAK)
 
-# go test fuzzes one target at a time. It would spend all of that on making the texts
-# shorter that reach something new, were it not told how often to try.
-fuzz:
-	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sed -E 's|/[^/]*:func | |' | \
-	while read -r dir target; do \
-		echo "$$dir $$target"; \
-		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$dir" </dev/null || exit 1; \
-	done
+# Go fuzzes one target at a time; `make -j2 fuzz` runs two. Without its limit, minimizing
+# interesting inputs would take up the whole time. On a busy machine, Go may fail with
+# "context deadline exceeded" when the time is over, hence the second attempt: an input that
+# fails is stored in testdata, and fails again.
+FUZZ_TARGET = nice go test -run '^$$' -fuzz '^$(@F)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 ./$(@D:fuzz/%=%)
+FUZZ := $(shell grep -rEo --include='*_test.go' --exclude-dir=test '^func Fuzz[A-Za-z0-9_]+' . | \
+	sed -E 's|^\./(.*)/[^/]*:func |fuzz/\1/|')
+.PHONY: $(FUZZ)
+fuzz: $(FUZZ)
+$(FUZZ):
+	$(FUZZ_TARGET) || $(FUZZ_TARGET)
 
 # The first time takes minutes; after that Go's build cache leaves little but linking.
 tools: $(BIN)/prometheus $(BIN)/promtool $(ALERTMANAGER) $(AMTOOL) $(GOLANGCI_LINT)
 
 # remove_all_sd leaves out the service discoveries that need a cloud's SDK.
-$(BIN)/prometheus $(BIN)/promtool: tools/go.mod
-	go -C tools build -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/$(@F)
-	@touch $@ # or it stays older than tools/go.mod when there was nothing to do
+$(BIN)/prometheus $(BIN)/promtool: test/go.mod
+	go -C test build -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/$(@F)
+	@touch $@ # or it stays older than test/go.mod when there was nothing to do
 
 # The version is in the file's name, so that only a new version installs anything.
 $(GOLANGCI_LINT):

@@ -11,6 +11,7 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
 func TestApply(t *testing.T) {
@@ -18,7 +19,7 @@ func TestApply(t *testing.T) {
 		c := watch(t, newSettings(newEndpoint("old")), idle)
 		applied := time.Now()
 		if valueOf(t, c.metrics.reloadSuccessful) != 1 || valueOf(t, c.metrics.reloadSuccess) != float64(applied.Unix()) {
-			t.Error("the reload metrics do not tell")
+			t.Error("the metrics do not report the reload")
 		}
 		<-time.After(time.Hour)
 
@@ -36,7 +37,7 @@ func TestApply(t *testing.T) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 		if valueOf(t, c.metrics.reloadSuccessful) != 0 {
-			t.Error("the reload metric does not tell of the failure")
+			t.Error("the metric does not report the failure")
 		}
 		if at := valueOf(t, c.metrics.reloadSuccess); at != float64(applied.Unix()) {
 			t.Errorf("last success at %v, want %v", at, applied.Unix())
@@ -48,7 +49,7 @@ func TestApply(t *testing.T) {
 	})
 }
 
-// A collector without a configuration can be asked, and waits for one.
+// A collector without a configuration can be scraped, and waits for one.
 func TestNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(noCredentials, slog.New(slog.DiscardHandler))
@@ -81,9 +82,9 @@ func TestProbeAll(t *testing.T) {
 					j.begin(e.Name)
 					defer j.end(e.Name)
 					<-time.After(time.Second)
-					result := found(probe.Valid)
+					result := found(sessionapi.Valid)
 					if i%2 == 1 {
-						result.State = probe.Timeout
+						result.State = sessionapi.Timeout
 					}
 					result.Established = time.Now()
 					return result, nil
@@ -93,7 +94,7 @@ func TestProbeAll(t *testing.T) {
 					defer j.mu.Unlock()
 					closed++
 					if i == 7 {
-						return errors.New("logging out: answered 500")
+						return errors.New("logging out: the response was 500")
 					}
 					return ctx.Err()
 				},
@@ -104,16 +105,16 @@ func TestProbeAll(t *testing.T) {
 		if took := time.Since(start); took != 4*time.Second { // 64 at once
 			t.Errorf("took %s", took)
 		}
-		if err == nil || err.Error() != `endpoint "endpoint-7": logging out: answered 500` {
+		if err == nil || err.Error() != `endpoint "endpoint-7": logging out: the response was 500` {
 			t.Errorf("error %v", err)
 		}
 		for i, r := range results {
-			want := [...]probe.State{probe.Valid, probe.Timeout}[i%2]
+			want := [...]sessionapi.State{sessionapi.Valid, sessionapi.Timeout}[i%2]
 			if r.Endpoint != endpoints[i] || r.Result.State != want || r.Result.Established.IsZero() {
 				t.Errorf("result %d is of %s: %s", i, r.Endpoint.Name, r.Result.State)
 			}
 		}
-		if len(results) != 200 || closed != 200 || j.most != atOnce {
+		if len(results) != 200 || closed != 200 || j.most != maxAllInFlight {
 			t.Errorf("%d results, %d closed, %d at once", len(results), closed, j.most)
 		}
 		if held := gather(t, c)["session_exporter_sessions_held"]; held.GetMetric()[0].GetGauge().GetValue() != 0 {
@@ -129,11 +130,11 @@ func TestProbeAllInterrupted(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		results, err := c.ProbeAll(ctx)
-		if err != nil || len(results) != 200 || results[0].Result.State != probe.Unknown {
+		if err != nil || len(results) != 200 || results[0].Result.State != sessionapi.Unknown {
 			t.Errorf("%d results, error %v", len(results), err)
 		}
-		if len(j.starts) != atOnce {
-			t.Errorf("%d probes began, want the first %d", len(j.starts), atOnce)
+		if len(j.starts) != maxAllInFlight {
+			t.Errorf("%d probes began, want the first %d", len(j.starts), maxAllInFlight)
 		}
 	})
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// BenchmarkExposition is of scrapes of endpoints that have all been probed, of
-// which some have been again since the scrape before.
+// BenchmarkExposition scrapes endpoints that have been probed, some of them again since
+// the last scrape.
 func BenchmarkExposition(b *testing.B) {
 	for _, endpoints := range []int{10_000, 50_000} {
 		c := probed(b, endpoints)
@@ -30,7 +30,7 @@ func BenchmarkExposition(b *testing.B) {
 	}
 }
 
-// BenchmarkExpositionGathered is of what client_golang takes for the same.
+// BenchmarkExpositionGathered does the same with client_golang.
 func BenchmarkExpositionGathered(b *testing.B) {
 	c := probed(b, 10_000)
 	registry := prometheus.NewRegistry()
@@ -54,11 +54,11 @@ func BenchmarkExpositionGathered(b *testing.B) {
 
 func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent int) {
 	b.Helper()
-	page, watched := c.Page(format), c.applied.Load().watched
+	cache, watched := c.Cache(format), c.applied.Load().watched
 	var size counting
 	scrape := func() {
 		size = 0
-		if err := page.Write(&size, format, nil, nil); err != nil {
+		if err := cache.Write(&size, format, nil, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -78,12 +78,12 @@ func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent 
 		scraping.stop()
 	}
 	b.ReportMetric(float64(size)/1e6, "MB/scrape")
-	if kept := kept / int64(len(watched)); kept > 0 { // else the benchmark before has kept the same already
+	if kept := kept / int64(len(watched)); kept > 0 { // otherwise the benchmark before has rendered them
 		b.ReportMetric(float64(kept), "kept-B/endpoint")
 	}
 }
 
-// heapInUse returns how much is in use.
+// heapInUse returns the bytes that are in use.
 func heapInUse() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -91,7 +91,7 @@ func heapInUse() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// probed returns a collector of endpoints that all have been probed.
+// probed returns a collector of endpoints that have been probed.
 func probed(b *testing.B, n int) *Collector {
 	b.Helper()
 	endpoints := newEndpoints(n)
@@ -108,7 +108,7 @@ func probed(b *testing.B, n int) *Collector {
 	return c
 }
 
-// counting counts what is written to it.
+// counting counts the bytes written to it.
 type counting int
 
 func (c *counting) Write(p []byte) (int, error) {
@@ -116,8 +116,8 @@ func (c *counting) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// meter reports the processor's time of what is between start and stop, all
-// threads and the garbage collector's included.
+// meter reports the CPU time between start and stop, of all threads and the garbage
+// collector.
 type meter struct {
 	b              *testing.B
 	began, elapsed time.Duration
@@ -143,26 +143,27 @@ func cpuTime(tb testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// One probe's start and end, its result included, while 50,000 endpoints wait.
+// BenchmarkSchedule starts a probe and records its result while 50,000 endpoints wait.
 func BenchmarkSchedule(b *testing.B) {
-	c := watch(b, newSettings(newEndpoints(50_000)...), idle)
+	const endpoints = 50_000
+	c := watch(b, newSettings(newEndpoints(endpoints)...), idle)
 	s := c.schedule
 	b.ReportAllocs()
 	for b.Loop() {
 		s.mu.Lock()
-		s.queue[0].due = time.Now() // it is the first, and stays it
+		s.queue[0].due = time.Now() // it remains the first
 		s.mu.Unlock()
 		s.startDue(b.Context())
 		for running := true; running; runtime.Gosched() {
 			s.mu.Lock()
-			running = s.inFlight > 0
+			running = len(s.queue) < endpoints
 			s.mu.Unlock()
 		}
 	}
 }
 
-// BenchmarkEndpointMemory is what an endpoint takes in the collector: new, probed
-// once, and when its history is full.
+// BenchmarkEndpointMemory measures an endpoint in the collector: new, probed once, and with
+// a full history.
 func BenchmarkEndpointMemory(b *testing.B) {
 	const n = 10_000
 	for _, probes := range []int{0, 1, HistoryLength} {
@@ -192,5 +193,16 @@ func BenchmarkHistoryAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		h.add(&result)
+	}
+}
+
+// BenchmarkRecord records results a minute apart.
+func BenchmarkRecord(b *testing.B) {
+	s := newState(nil, "")
+	result := hcxValid()
+	b.ReportAllocs()
+	for b.Loop() {
+		result.Start = result.Start.Add(time.Minute)
+		s.record(&result)
 	}
 }

@@ -12,13 +12,15 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// promised are the metrics that users' alert rules and dashboards rely on.
+// promised are the metrics that users' alerts and dashboards rely on.
 var promised = map[string]struct {
 	kind   dto.MetricType
-	labels []string // beside the endpoint's own
+	labels []string // besides those of the endpoint
 }{
+	"session_endpoint_info":                            {gauge, []string{"auth", "credential", "module", "url"}},
 	"session_up":                                       {gauge, nil},
 	"session_auth_success":                             {gauge, nil},
 	"session_auth_timestamp_seconds":                   {gauge, nil},
@@ -47,11 +49,13 @@ var promised = map[string]struct {
 	"session_login_suspended":                          {gauge, nil},
 	"session_login_resume_timestamp_seconds":           {gauge, nil},
 	"session_last_probe_timestamp_seconds":             {gauge, nil},
+	"session_backoff_resume_timestamp_seconds":         {gauge, []string{"reason"}},
+	"session_last_request_timestamp_seconds":           {gauge, nil},
 	"session_last_success_timestamp_seconds":           {gauge, nil},
 	"session_consecutive_failures":                     {gauge, nil},
 }
 
-// promisedOwn are those about the exporter, which have no labels of endpoints.
+// promisedOwn are those about the exporter, without labels of endpoints.
 var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_config_last_reload_successful":                gauge,
 	"session_exporter_config_last_reload_success_timestamp_seconds": gauge,
@@ -59,6 +63,7 @@ var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_probes_in_flight":                             gauge,
 	"session_exporter_probe_delay_seconds":                          histogramKind,
 	"session_exporter_probes_skipped_total":                         counter,
+	"session_exporter_probe_panics_total":                           counter,
 	"session_exporter_shard_info":                                   gauge,
 	"session_exporter_sessions_held":                                gauge,
 	"session_exporter_credential_suspended":                         gauge,
@@ -66,7 +71,7 @@ var promisedOwn = map[string]dto.MetricType{
 	"session_exporter_credential_changed_timestamp_seconds":         gauge,
 }
 
-// everything is a collector of which every metric has a sample.
+// everything returns a collector with a sample of every metric.
 func everything(tb testing.TB) *Collector {
 	tb.Helper()
 	endpoints := append(failing(), hostile(), drEndpoint("dr"), withLabels("valid", map[string]string{"site": "a"}))
@@ -134,7 +139,7 @@ func TestMetricsAreThosePromised(t *testing.T) {
 	}
 }
 
-// An endpoint's own label must not meet one of the exporter's.
+// A label of the configuration must not collide with one of the exporter's.
 func TestLabelsAreReserved(t *testing.T) {
 	for name, promise := range promised {
 		for _, label := range append([]string{"endpoint", "api", "le"}, promise.labels...) {
@@ -159,7 +164,7 @@ func TestOneStateAtATime(t *testing.T) {
 			t.Errorf("%s is in state %q", e.Name, states[e.Name])
 		}
 	}
-	if want := len(probe.States()) * (len(failing()) + 3); len(family.GetMetric()) != want {
+	if want := len(sessionapi.States()) * (len(failing()) + 3); len(family.GetMetric()) != want {
 		t.Errorf("%d series, want %d", len(family.GetMetric()), want)
 	}
 }

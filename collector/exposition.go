@@ -3,78 +3,84 @@ package collector
 import (
 	"cmp"
 	"maps"
+	"net/url"
+	"regexp"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"session_exporter/collector/exposition"
 	"session_exporter/config"
+	"session_exporter/probe"
 )
 
-// newFamilies returns the table for a configuration: without the metrics that it
-// denies, and sorted by name.
+// newFamilies returns the families for a configuration, sorted by name, without those that
+// it denies.
 func newFamilies(settings *config.Config) []family {
 	families := slices.DeleteFunc(familyTable(), func(f family) bool { return denies(settings, f.name) })
 	slices.SortFunc(families, func(a, b family) int { return cmp.Compare(a.name, b.name) })
 	for i := range families {
 		f := &families[i]
-		f.desc = prometheus.NewDesc(f.name, f.help, slices.Concat(ownerLabels(settings), f.labels), nil)
+		f.desc = prometheus.NewDesc(f.name, f.help, slices.Concat(targetLabels(settings), f.labels), nil)
 	}
 	return families
 }
 
-// ownerLabels are the names of the labels of all series of an endpoint.
-func ownerLabels(settings *config.Config) []string {
+// targetLabels returns the names of the labels that all series of an endpoint have.
+func targetLabels(settings *config.Config) []string {
 	return slices.Sorted(slices.Values(append([]string{"endpoint", "api"}, settings.LabelNames...)))
 }
 
-// Describe implements prometheus.Collector. It sends nothing: the labels depend
-// on the configuration, which a reload changes.
+// Describe implements prometheus.Collector. It sends nothing, because the labels depend on
+// the configuration, which a reload changes.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.Endpoints().Collect(ch)
-	c.Own().Collect(ch)
+	c.ExporterMetrics().Collect(ch)
 }
 
-// Endpoints exposes the endpoints alone. Page does the same for much less.
-func (c *Collector) Endpoints() prometheus.Collector { return collect(c.collectEndpoints) }
+// Endpoints exposes only the endpoints. Cache does the same at a fraction of the cost.
+func (c *Collector) Endpoints() prometheus.Collector {
+	return collect(func(ch chan<- prometheus.Metric) {
+		current := c.applied.Load()
+		current.expose(ch, current.watched...)
+	})
+}
 
-// Own exposes the exporter's own metrics alone.
-func (c *Collector) Own() prometheus.Collector { return collect(c.collectOwn) }
+// ExporterMetrics exposes only the metrics about the exporter itself.
+func (c *Collector) ExporterMetrics() prometheus.Collector { return collect(c.collectExporter) }
 
-// collect is a prometheus.Collector that describes nothing beforehand.
+// collect is a prometheus.Collector without descriptions.
 type collect func(ch chan<- prometheus.Metric)
 
 func (collect) Describe(chan<- *prometheus.Desc)      {}
 func (c collect) Collect(ch chan<- prometheus.Metric) { c(ch) }
 
-func (c *Collector) collectEndpoints(ch chan<- prometheus.Metric) {
-	now := c.applied.Load()
-	now.expose(ch, now.watched...)
-}
-
-func (c *Collector) collectOwn(ch chan<- prometheus.Metric) {
-	now := c.applied.Load()
+func (c *Collector) collectExporter(ch chan<- prometheus.Metric) {
+	current := c.applied.Load()
 	held := 0
-	for _, all := range [][]watched{now.watched, c.demand.all()} {
+	for _, all := range [][]watched{current.watched, c.onDemand.all()} {
 		for _, w := range all {
 			if w.holds() {
 				held++
 			}
 		}
 	}
-	c.metrics.collect(ch, now.config, held)
+	c.metrics.collect(ch, current.config, held)
 }
 
 // expose sends the metrics of endpoints.
 func (a *applied) expose(ch chan<- prometheus.Metric, all ...watched) {
 	for _, w := range all {
 		samples := samples{labels: w.labels}
-		e := emitter{out: &samples}
+		e := emitter{out: &samples, info: w.info}
 		w.mu.Lock()
+		samples.created = timestamppb.New(w.state.created())
 		for i := range a.families {
 			samples.family = &a.families[i]
 			samples.family.read(&w.state, &e)
@@ -86,14 +92,15 @@ func (a *applied) expose(ch chan<- prometheus.Metric, all ...watched) {
 	}
 }
 
-// emitter hands on one endpoint's samples while its state is locked.
+// emitter passes on one endpoint's samples while its state is locked.
 type emitter struct {
 	out interface {
 		// Sample takes a sample of the current family. It does not keep labelValues.
 		Sample(value float64, labelValues []string)
 		Histogram(h *dto.Histogram)
 	}
-	labelValues []string // of the sample before, for their memory
+	info        []string // values of session_endpoint_info's labels
+	labelValues []string // of the last sample, to reuse their memory
 }
 
 // emit adds a sample of the current family, with values for its own labels.
@@ -108,25 +115,27 @@ func (e *emitter) emitIf(known bool, value float64) {
 	}
 }
 
-// emitTime adds a Unix time, unless there is none.
+// emitTime adds a Unix time, unless t is zero.
 func (e *emitter) emitTime(t time.Time, labelValues ...string) {
 	if !t.IsZero() {
 		e.emit(unixSeconds(t), labelValues...)
 	}
 }
 
-// unixSeconds converts a time. Certificates without an end say that they end in
-// 9999, which UnixNano cannot.
+// unixSeconds converts a time. UnixNano cannot represent the year 9999, in which
+// certificates without an expiry expire.
 func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
 
-// samples gathers one endpoint's samples for client_golang.
+// samples collects one endpoint's samples for client_golang.
 type samples struct {
 	family *family // the current one
 	labels []*dto.LabelPair
-	all    []prometheus.Metric
+	// created is when the endpoint's counters started.
+	created *timestamppb.Timestamp
+	all     []prometheus.Metric
 }
 
-// Sample implements what an emitter wants.
+// Sample implements emitter.out.
 func (s *samples) Sample(value float64, labelValues []string) {
 	labels := s.labels
 	if len(labelValues) > 0 {
@@ -136,22 +145,22 @@ func (s *samples) Sample(value float64, labelValues []string) {
 		}
 		sortLabels(labels)
 	}
-	found := &sample{desc: s.family.desc, labels: labels}
+	added := &sample{desc: s.family.desc, labels: labels}
 	if s.family.kind == counter {
-		found.counter = &dto.Counter{Value: &value}
+		added.counter = &dto.Counter{Value: &value, CreatedTimestamp: s.created}
 	} else {
-		found.gauge = &dto.Gauge{Value: &value}
+		added.gauge = &dto.Gauge{Value: &value}
 	}
-	s.all = append(s.all, found)
+	s.all = append(s.all, added)
 }
 
-// Histogram implements what an emitter wants.
+// Histogram implements emitter.out.
 func (s *samples) Histogram(h *dto.Histogram) {
 	s.all = append(s.all, &sample{desc: s.family.desc, labels: s.labels, histogram: h})
 }
 
-// sample is a prometheus.Metric that shares its labels with the endpoint's
-// other samples: client_golang's constant metrics build them anew each time.
+// sample is a prometheus.Metric that shares its labels with the endpoint's other samples.
+// client_golang's constant metrics build them for each sample.
 type sample struct {
 	desc      *prometheus.Desc
 	labels    []*dto.LabelPair
@@ -167,8 +176,8 @@ func (s *sample) Write(m *dto.Metric) error {
 	return nil
 }
 
-// endpointLabels returns the labels of all series of an endpoint, sorted by
-// name: its own, empty where only others have them.
+// endpointLabels returns the labels that all series of an endpoint have, sorted by name.
+// Labels that only other endpoints set are empty.
 func endpointLabels(endpoint *config.Endpoint, labelNames []string) []*dto.LabelPair {
 	labels := []*dto.LabelPair{labelPair("endpoint", endpoint.Name), labelPair("api", endpoint.API)}
 	for _, name := range labelNames {
@@ -176,6 +185,13 @@ func endpointLabels(endpoint *config.Endpoint, labelNames []string) []*dto.Label
 	}
 	sortLabels(labels)
 	return labels
+}
+
+// endpointInfo returns the values of session_endpoint_info's labels. The URL has
+// neither user information nor a query.
+func endpointInfo(endpoint *config.Endpoint) []string {
+	address := url.URL{Scheme: endpoint.URL.Scheme, Host: endpoint.URL.Host, Path: endpoint.URL.Path, RawPath: endpoint.URL.RawPath}
+	return []string{address.String(), endpoint.Module, endpoint.Credential.Name, string(endpoint.Auth)}
 }
 
 func labelPair(name, value string) *dto.LabelPair {
@@ -193,4 +209,42 @@ func sortedKeys[V any](m map[string]V) []string {
 	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
 	slices.Sort(keys)
 	return keys
+}
+
+// Filter removes the metrics that the configuration denies, and adds units.
+func (c *Collector) Filter(gatherer prometheus.Gatherer) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := gatherer.Gather()
+		settings := c.applied.Load().config
+		for _, family := range families {
+			if unit := exposition.UnitOf(family.GetName()); unit != "" {
+				family.Unit = &unit
+			}
+		}
+		return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return denies(settings, f.GetName()) }), err
+	})
+}
+
+func denies(settings *config.Config, name string) bool {
+	return slices.ContainsFunc(settings.MetricsDeny, func(re *regexp.Regexp) bool { return re.MatchString(name) })
+}
+
+// Names returns the names of all metrics that a Collector may expose, with or without a
+// sample now.
+func Names() ([]string, error) {
+	var names []string
+	for _, f := range familyTable() {
+		names = append(names, f.name)
+	}
+	// A credential that has been used has all metrics of credentials.
+	metrics := newExporterMetrics(func() []probe.CredentialStatus { return []probe.CredentialStatus{{Changed: time.Now()}} })
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(collect(func(ch chan<- prometheus.Metric) { metrics.collect(ch, &config.Config{}, 0) })); err != nil {
+		return nil, err
+	}
+	families, err := registry.Gather()
+	for _, f := range families {
+		names = append(names, f.GetName())
+	}
+	return names, err
 }

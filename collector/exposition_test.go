@@ -2,8 +2,6 @@ package collector
 
 import (
 	"bytes"
-	"flag"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,10 +15,9 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 
 	"session_exporter/config"
+	"session_exporter/internal/golden"
 	"session_exporter/probe"
 )
-
-var update = flag.Bool("update", false, "write what is exposed into testdata")
 
 var (
 	textFormat        = expfmt.NewFormat(expfmt.TypeTextPlain)
@@ -30,8 +27,7 @@ var (
 	formats = []expfmt.Format{textFormat, openMetricsFormat, protobufFormat}
 )
 
-// expose returns the body of /metrics. It fails when that is not what
-// client_golang would write.
+// expose returns the body of /metrics. It fails if client_golang would write another one.
 func expose(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 	tb.Helper()
 	body := write(tb, c, format)
@@ -42,19 +38,19 @@ func expose(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 func write(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 	tb.Helper()
 	var body bytes.Buffer
-	if err := c.Page(format).Write(&body, format, gatherFrom(tb, c, c.Own()), nil); err != nil {
+	if err := c.Cache(format).Write(&body, format, gatherFrom(tb, c, c.ExporterMetrics()), nil); err != nil {
 		tb.Fatal(err)
 	}
 	return body.Bytes()
 }
 
-// checkSame compares a body with what client_golang writes, family by family.
+// checkSame compares a body with client_golang's, family by family.
 func checkSame(tb testing.TB, c *Collector, format expfmt.Format, body []byte) {
 	tb.Helper()
 	families := gatherFrom(tb, c, c)
 	for _, family := range families {
 		var want bytes.Buffer
-		if err := expfmt.NewEncoder(&want, format).Encode(family); err != nil {
+		if err := expfmt.NewEncoder(&want, format, expfmt.WithCreatedLines()).Encode(family); err != nil {
 			tb.Fatal(err)
 		}
 		size := want.Len()
@@ -72,10 +68,10 @@ func checkSame(tb testing.TB, c *Collector, format expfmt.Format, body []byte) {
 	}
 }
 
-// inOrder sorts what is written of a family whose own label sorts before the
-// endpoint's: client_golang sorts endpoints by that, which no format asks for.
+// inOrder sorts the samples of a family with an own label that sorts before
+// "endpoint". client_golang sorts by that label, which no format requires.
 func inOrder(format expfmt.Format, family *dto.MetricFamily, written []byte) []byte {
-	if family.GetName() != "session_errors_total" {
+	if name := family.GetName(); name != "session_errors_total" && name != "session_endpoint_info" {
 		return written
 	}
 	if format.FormatType() != expfmt.TypeProtoDelim {
@@ -111,32 +107,8 @@ func gather(tb testing.TB, c *Collector) map[string]*dto.MetricFamily {
 	return byName
 }
 
-// checkFile compares a body with a file of testdata.
-func checkFile(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Equal(got, want) {
-		return
-	}
-	gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
-	for i := range max(len(gotLines), len(wantLines)) {
-		if i >= len(gotLines) || i >= len(wantLines) || gotLines[i] != wantLines[i] {
-			t.Fatalf("%s: differs from line %d on:\n%s", file, i+1, strings.Join(gotLines[min(i, len(gotLines)):], "\n"))
-		}
-	}
-}
-
-// TestExposition compares what is exposed of fixed results. They are recorded
-// in a bubble, where it is midnight of 2000-01-01, UTC.
+// TestExposition compares the exposition of fixed results. They are recorded in a bubble,
+// in which it is 2000-01-01 00:00 UTC.
 func TestExposition(t *testing.T) {
 	for _, tc := range []struct {
 		name      string
@@ -196,7 +168,7 @@ func TestExposition(t *testing.T) {
 				if format == "" {
 					format = textFormat
 				}
-				checkFile(t, tc.name, expose(t, c, format))
+				golden.Check(t, filepath.Join("testdata", tc.name), expose(t, c, format))
 			})
 		})
 	}

@@ -7,20 +7,20 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// family is one metric of endpoints: its name and meaning, and how its samples
-// are read from an endpoint's state. This table is all there is to a metric.
+// family is one metric of endpoints, with a function that reads its samples from an
+// endpoint's state. The rows of familyTable are the complete definition of all metrics.
 //
-// Samples are read in the order of their labels' values, which is how
-// client_golang sorts them, and of nothing but the state: what is read is kept
-// until the state changes.
+// read emits samples in the order of their label values, as client_golang sorts them. It
+// depends on nothing but the state, because its samples are kept until the state changes.
 type family struct {
 	name, help string
 	kind       dto.MetricType
-	labels     []string // beside the endpoint's own
+	labels     []string // besides those of the endpoint
 	read       func(s *state, e *emitter)
-	desc       *prometheus.Desc // of the current label names
+	desc       *prometheus.Desc // with the label names of the configuration
 }
 
 const (
@@ -29,80 +29,84 @@ const (
 	histogramKind = dto.MetricType_HISTOGRAM
 )
 
-// familyTable lists every metric of endpoints.
+// familyTable returns all metrics of endpoints.
 func familyTable() []family {
 	return slices.Concat(probeFamilies(), sessionFamilies(), loginFamilies())
 }
 
-// probeFamilies are about probes and their answers.
+// probeFamilies are about probes and their responses.
 func probeFamilies() []family {
-	states := slices.Sorted(slices.Values(probe.States()))
+	states := slices.Sorted(slices.Values(sessionapi.States()))
 	return []family{
-		{name: "session_up", kind: gauge, help: "Whether the last probe found a valid session, as expected. No sample before the first probe.", read: func(s *state, e *emitter) {
-			e.emitIf(s.result.State != probe.Unknown, truth(s.result.State == probe.Valid))
+		{name: "session_endpoint_info", kind: gauge, labels: []string{"url", "module", "credential", "auth"}, help: "URL, module, credential and authentication of the endpoint. Always 1.", read: func(_ *state, e *emitter) {
+			e.emit(1, e.info...)
 		}},
-		{name: "session_auth_success", kind: gauge, help: "The last conclusive verdict on the credential or session: 1 accepted, 0 refused. An outage does not change it.", read: func(s *state, e *emitter) {
-			e.emitIf(s.verdict != probe.Inconclusive, truth(s.verdict == probe.Accepted))
+		{name: "session_up", kind: gauge, help: "Whether the last probe found a valid session that matches the expectations. No sample before the first probe.", read: func(s *state, e *emitter) {
+			e.emitIf(s.result.State != sessionapi.Unknown, truth(s.result.State == sessionapi.Valid))
 		}},
-		{name: "session_auth_timestamp_seconds", kind: gauge, help: "When the verdict of session_auth_success was reached, as Unix time.", read: func(s *state, e *emitter) {
+		{name: "session_auth_success", kind: gauge, help: "Last conclusive verdict on the credential or session: 1 accepted, 0 refused. Outages do not change it.", read: func(s *state, e *emitter) {
+			e.emitIf(s.verdict != sessionapi.Inconclusive, truth(s.verdict == sessionapi.Accepted))
+		}},
+		{name: "session_auth_timestamp_seconds", kind: gauge, help: "Unix time of the last conclusive verdict, see session_auth_success.", read: func(s *state, e *emitter) {
 			e.emitTime(s.verdictAt)
 		}},
-		{name: "session_state", kind: gauge, labels: []string{"state"}, help: "What the last probe found: 1 for that state, 0 for all others.", read: func(s *state, e *emitter) {
+		{name: "session_state", kind: gauge, labels: []string{"state"}, help: "State found by the last probe: 1 for that state, 0 for all others.", read: func(s *state, e *emitter) {
 			for _, state := range states {
 				e.emit(truth(state == s.result.State), string(state))
 			}
 		}},
-		{name: "session_probes_total", kind: counter, help: "Probes made.", read: func(s *state, e *emitter) { e.emit(s.probes) }},
+		{name: "session_probes_total", kind: counter, help: "Probes, including those that were held back.", read: func(s *state, e *emitter) { e.emit(s.probes) }},
 		{name: "session_probe_failures_total", kind: counter, help: "Probes that did not find a valid session.", read: func(s *state, e *emitter) { e.emit(s.failures) }},
-		{name: "session_last_probe_timestamp_seconds", kind: gauge, help: "When the last probe began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.result.Start) }},
-		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "When the last probe that found a valid session began, as Unix time.", read: func(s *state, e *emitter) { e.emitTime(s.lastSuccess) }},
-		{name: "session_consecutive_failures", kind: gauge, help: "Probes since the last one that found a valid session.", read: func(s *state, e *emitter) { e.emit(float64(s.consecutiveFailures)) }},
-		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Answers to checks and logins that carried an error code of the API. Documented codes start at 0; at most 20 codes are told apart, the rest is code=\"other\".", read: func(s *state, e *emitter) {
+		{name: "session_last_probe_timestamp_seconds", kind: gauge, help: "Unix time at which the last probe started.", read: func(s *state, e *emitter) { e.emitTime(s.result.Start) }},
+		{name: "session_last_request_timestamp_seconds", kind: gauge, help: "Unix time at which a request was last sent. No sample before the first.", read: func(s *state, e *emitter) { e.emitTime(s.lastRequest) }},
+		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "Unix time at which the last probe that found a valid session started.", read: func(s *state, e *emitter) { e.emitTime(s.lastSuccess) }},
+		{name: "session_consecutive_failures", kind: gauge, help: "Number of probes since the last valid one.", read: func(s *state, e *emitter) { e.emit(float64(s.consecutiveFailures)) }},
+		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Responses to checks and logins with an error code of the API. Documented codes start at 0; at most 20 codes are distinguished, all others count as code=\"other\".", read: func(s *state, e *emitter) {
 			for _, code := range sortedKeys(s.codes) {
 				e.emit(s.codes[code], code)
 			}
 		}},
-		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that were sent, login and renewal included.", read: func(s *state, e *emitter) { e.out.Histogram(s.duration.dto()) }},
-		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the parts of the last check that was sent. A kept connection spends nothing on resolve, connect and tls.", read: readPhases},
-		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last probe's last answer, 0 if there was none.", read: func(s *state, e *emitter) {
+		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that sent a request, including logins and renewals.", read: func(s *state, e *emitter) { e.out.Histogram(s.duration.dto()) }},
+		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the phases of the last check. With a reused connection, resolve, connect and tls take no time.", read: readPhases},
+		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last response to the last probe, 0 if there was none.", read: func(s *state, e *emitter) {
 			last, _ := s.result.Last()
-			e.emitIf(s.result.State != probe.Unknown, float64(last.Status))
+			e.emitIf(s.result.State != sessionapi.Unknown, float64(last.Status))
 		}},
 	}
 }
 
-// sessionFamilies are about what a valid session shows.
+// sessionFamilies are about valid sessions.
 func sessionFamilies() []family {
 	return []family{
-		{name: "session_roles", kind: gauge, help: "How many roles the session has. No sample where the API does not say.", read: func(s *state, e *emitter) {
+		{name: "session_roles", kind: gauge, help: "Number of roles of the session. No sample if the API does not report them.", read: func(s *state, e *emitter) {
 			if id := s.result.Identity; id != nil {
 				e.emitIf(id.Roles != nil, float64(len(id.Roles)))
 			}
 		}},
-		{name: "session_organizations", kind: gauge, help: "How many organizations the session has. No sample where the API does not say.", read: func(s *state, e *emitter) {
+		{name: "session_organizations", kind: gauge, help: "Number of organizations of the session. No sample if the API does not report them.", read: func(s *state, e *emitter) {
 			if id := s.result.Identity; id != nil {
 				e.emitIf(id.Organizations != nil, float64(len(id.Organizations)))
 			}
 		}},
-		{name: "session_role_present", kind: gauge, labels: []string{"role"}, help: "Whether the session has a role of `expect.roles`.", read: func(s *state, e *emitter) {
+		{name: "session_role_present", kind: gauge, labels: []string{"role"}, help: "Whether the session has the role, for each role in `expect.roles`.", read: func(s *state, e *emitter) {
 			for _, role := range sortedKeys(s.result.RolesExpected) {
 				e.emit(truth(s.result.RolesExpected[role]), role)
 			}
 		}},
-		{name: "session_info", kind: gauge, labels: []string{"username", "organization", "enterprise", "version"}, help: "Who the session belongs to, and the API's version.", read: func(s *state, e *emitter) {
+		{name: "session_info", kind: gauge, labels: []string{"username", "organization", "enterprise", "version"}, help: "User of the session, and version of the API. Always 1.", read: func(s *state, e *emitter) {
 			if id := s.result.Identity; id != nil {
 				e.emit(1, id.Username, id.Organization, id.Enterprise, id.Version)
 			}
 		}},
-		{name: "session_clock_skew_seconds", kind: gauge, help: "The appliance's clock minus ours, the round trip taken out. No sample where the last answer had no time.", read: func(s *state, e *emitter) {
+		{name: "session_clock_skew_seconds", kind: gauge, help: "Clock of the appliance minus clock of the exporter, corrected for the round trip. No sample if the last response had no time.", read: func(s *state, e *emitter) {
 			if s.result.ClockSkew != nil {
 				e.emit(s.result.ClockSkew.Seconds())
 			}
 		}},
-		{name: "session_tls_certificate_expiry_timestamp_seconds", kind: gauge, help: "The earliest end of the certificates last presented, as Unix time, trusted or not.", read: func(s *state, e *emitter) {
+		{name: "session_tls_certificate_expiry_timestamp_seconds", kind: gauge, help: "Earliest expiry, as Unix time, in the most recently verified certificate chain, or among the certificates presented if none was verified.", read: func(s *state, e *emitter) {
 			e.emitTime(s.certificateExpiry)
 		}},
-		{name: "session_credential_expiry_timestamp_seconds", kind: gauge, labels: []string{"source"}, help: "When the credential or token ends, as Unix time, by who says so: config, jwt, oauth2 or api.", read: func(s *state, e *emitter) {
+		{name: "session_credential_expiry_timestamp_seconds", kind: gauge, labels: []string{"source"}, help: "Unix time at which the credential or token expires, by source of the information: config, jwt, oauth2 or api.", read: func(s *state, e *emitter) {
 			for _, source := range sortedKeys(s.result.CredentialExpiries) {
 				e.emitTime(s.result.CredentialExpiries[source], source)
 			}
@@ -110,28 +114,32 @@ func sessionFamilies() []family {
 	}
 }
 
-// loginFamilies are about how sessions begin and end.
+// loginFamilies are about logins, logouts and back-off.
 func loginFamilies() []family {
 	return []family{
-		{name: "session_logins_total", kind: counter, help: "Logins sent.", read: func(s *state, e *emitter) { e.emit(s.logins) }},
-		{name: "session_login_failures_total", kind: counter, help: "Logins sent that gave no session.", read: func(s *state, e *emitter) { e.emit(s.loginFailures) }},
-		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent whose answer never came, or could not be read. Each may have left a session on the appliance until that ends it.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
-		{name: "session_logouts_total", kind: counter, help: "Logouts that the appliance accepted.", read: func(s *state, e *emitter) { e.emit(s.logouts) }},
-		{name: "session_logout_failures_total", kind: counter, help: "Logouts sent that the appliance did not accept. Each may have left a session there until that ends it.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},
-		{name: "session_expirations_total", kind: counter, help: "Sessions of ours that the appliance had ended.", read: func(s *state, e *emitter) { e.emit(s.expirations) }},
-		{name: "session_established_timestamp_seconds", kind: gauge, help: "When the session held now was established, as Unix time. No sample when none is held.", read: func(s *state, e *emitter) {
+		{name: "session_logins_total", kind: counter, help: "Logins sent, including OAuth 2.0 token requests. A login counts once its request was written to a connection.", read: func(s *state, e *emitter) { e.emit(s.logins) }},
+		{name: "session_login_failures_total", kind: counter, help: "Logins sent that did not establish a session.", read: func(s *state, e *emitter) { e.emit(s.loginFailures) }},
+		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent without a response that reveals whether a session exists. Each may have left one on the appliance.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
+		{name: "session_logouts_total", kind: counter, help: "Logouts accepted by the appliance.", read: func(s *state, e *emitter) { e.emit(s.logouts) }},
+		{name: "session_logout_failures_total", kind: counter, help: "Sessions that were not logged out, because the appliance did not accept the logout or its API has none. Each may be left on the appliance.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},
+		{name: "session_expirations_total", kind: counter, help: "Sessions terminated by the appliance.", read: func(s *state, e *emitter) { e.emit(s.expirations) }},
+		{name: "session_established_timestamp_seconds", kind: gauge, help: "Unix time at which the current session was established. No sample without a session.", read: func(s *state, e *emitter) {
 			e.emitTime(s.result.Established)
 		}},
-		{name: "session_lifetime_seconds", kind: gauge, help: "How long the last session lived that the appliance ended. No sample before the first.", read: func(s *state, e *emitter) {
+		{name: "session_lifetime_seconds", kind: gauge, help: "Lifetime of the last session terminated by the appliance. No sample before the first.", read: func(s *state, e *emitter) {
 			e.emitIf(s.expirations > 0, s.lifetime.Seconds())
 		}},
-		{name: "session_login_suspended", kind: gauge, help: "Whether the lockout guard withheld the last probe's login.", read: func(s *state, e *emitter) {
-			e.emit(truth(s.result.State == probe.LoginSuspended))
+		{name: "session_login_suspended", kind: gauge, help: "Whether the lockout guard held back the login of the last probe.", read: func(s *state, e *emitter) {
+			e.emit(truth(s.result.State == sessionapi.LoginSuspended))
 		}},
-		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "When a login that the lockout guard withholds may be sent, as Unix time. No sample when none is withheld.", read: func(s *state, e *emitter) {
-			if s.result.State == probe.LoginSuspended {
+		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "Unix time at which the lockout guard allows the next login. No sample if no login is held back.", read: func(s *state, e *emitter) {
+			if s.result.State == sessionapi.LoginSuspended {
 				e.emitTime(s.result.ResumeAt)
 			}
+		}},
+		{name: "session_backoff_resume_timestamp_seconds", kind: gauge, labels: []string{"reason"}, help: "Unix time at which requests resume, by the reason for holding them back: backoff (after failed logins) or retry_after (requested by the appliance). No sample if they are not held back.", read: func(s *state, e *emitter) {
+			e.emitTime(s.result.BackoffUntil, string(probe.ReasonBackoff))
+			e.emitTime(s.result.RetryAfterUntil, string(probe.ReasonRetryAfter))
 		}},
 	}
 }

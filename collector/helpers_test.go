@@ -18,24 +18,28 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// fake is a Prober. Without functions it finds a valid session at once, and
-// has none to log out of.
+// fake is a Prober. Without functions it finds a valid session immediately, and has none to
+// log out of.
 type fake struct {
 	probe func(ctx context.Context) (probe.Result, error)
 	close func(ctx context.Context) error
-	did   *probe.Result // by Close, nil for nothing
+	did   *probe.Result // of Close, nil for an empty one
 }
 
-func (f *fake) Probe(ctx context.Context) (*probe.Result, error) {
+func (f *fake) Probe(ctx context.Context, _ probe.Options) (*probe.Result, error) {
 	if f.probe == nil {
-		valid := found(probe.Valid)
+		valid := found(sessionapi.Valid)
 		return &valid, nil
 	}
 	result, err := f.probe(ctx)
 	return &result, err
 }
+
+// ProbeNow is Probe: a fake does not back off.
+func (f *fake) EndBackoff() {}
 
 func (f *fake) Close(ctx context.Context) (*probe.Result, error) {
 	did := cmp.Or(f.did, new(probe.Result))
@@ -52,14 +56,16 @@ func noCredentials() []probe.CredentialStatus { return nil }
 
 func idle(*config.Endpoint) Prober { return &fake{} }
 
-// found is what a probe finds that sends one check and takes no time.
-func found(state probe.State) probe.Result {
-	return probe.Result{State: state, Start: time.Now(), Steps: []probe.StepResult{{Step: probe.Check, Status: http.StatusOK}}}
+// found returns the result of a probe that sends one check and takes no time.
+func found(state sessionapi.State) probe.Result {
+	return probe.Result{State: state, Start: time.Now(), Steps: []probe.StepResult{{Step: sessionapi.Check, Status: http.StatusOK}}}
 }
 
-// newEndpoint is one that is probed once a minute for at most 10 s.
+// newEndpoint returns an endpoint with an interval of 1m and a timeout of 10 s.
 func newEndpoint(name string) *config.Endpoint {
-	return &config.Endpoint{Name: name, URL: &url.URL{Scheme: "https", Host: name + ".test"}, Settings: config.Settings{API: "hcx", Interval: time.Minute, Timeout: 10 * time.Second}}
+	return &config.Endpoint{Name: name, URL: &url.URL{Scheme: "https", Host: name + ".test"}, Settings: config.Settings{
+		API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Module: "hcx", Auth: sessionapi.AuthLogin, Credential: &config.Credential{Name: "monitor"}, Interval: time.Minute, Timeout: 10 * time.Second,
+	}}
 }
 
 func newEndpoints(n int) []*config.Endpoint {
@@ -91,7 +97,7 @@ func watch(tb testing.TB, settings *config.Config, prober func(*config.Endpoint)
 	return c
 }
 
-// runFor runs a collector for a while, which is virtual time in a bubble.
+// runFor runs a collector for d, which is virtual time in a bubble.
 func runFor(t *testing.T, c *Collector, d time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -101,7 +107,7 @@ func runFor(t *testing.T, c *Collector, d time.Duration) {
 	}
 }
 
-// journal makes probers that note when they probe.
+// journal makes probers that record when they probe.
 type journal struct {
 	takes func(e *config.Endpoint) time.Duration
 
@@ -122,7 +128,7 @@ func (j *journal) prober(e *config.Endpoint) Prober {
 		defer j.end(e.Name)
 		select {
 		case <-time.After(j.takes(e)):
-			return found(probe.Valid), nil
+			return found(sessionapi.Valid), nil
 		case <-ctx.Done():
 			return probe.Result{}, ctx.Err()
 		}
@@ -146,8 +152,7 @@ func (j *journal) end(name string) {
 	delete(j.running, name)
 }
 
-// checkPunctual fails where an endpoint's probes did not all start at their
-// times, from start on.
+// checkPunctual fails if not all probes of the endpoints started on time, from start on.
 func (j *journal) checkPunctual(t *testing.T, start time.Time, endpoints []*config.Endpoint) {
 	t.Helper()
 	for _, e := range endpoints {

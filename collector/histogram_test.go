@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// both are our histogram and client_golang's, of the same durations.
+// both has our histogram and client_golang's of the same durations.
 type both struct {
 	ours   histogram
 	theirs prometheus.Histogram
@@ -38,8 +38,8 @@ func (b *both) observe(d time.Duration, id string) {
 	b.theirs.(prometheus.ExemplarObserver).ObserveWithExemplar(d.Seconds(), prometheus.Labels{"op_id": id})
 }
 
-// check compares all but what differs: when each was created, and exemplars of
-// their own for native buckets.
+// check compares everything except the start timestamps, and the exemplars of native
+// buckets.
 func (b *both) check(tb testing.TB) *dto.Histogram {
 	tb.Helper()
 	var m dto.Metric
@@ -103,8 +103,7 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
-// The last one of each classic bucket is kept. Time stands still in a bubble but
-// where it is let pass.
+// The last exemplar of each classic bucket is kept. Time in a bubble passes only by sleep.
 func TestHistogramExemplars(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, b := rand.New(rand.NewPCG(1, 2)), newBoth()
@@ -112,7 +111,7 @@ func TestHistogramExemplars(t *testing.T) {
 			<-time.After(time.Second + time.Nanosecond)
 			id := fmt.Sprint("operation ", i)
 			if r.IntN(3) == 0 {
-				id = "" // leaves the one before
+				id = "" // keeps the last one
 			}
 			b.observe(time.Duration(1e6*math.Pow(1e5, r.Float64())), id)
 			var inBuckets []*dto.Exemplar
@@ -151,7 +150,7 @@ func TestHistogramNoExemplar(t *testing.T) {
 	}
 }
 
-// What was returned is read when the lock is not held any more.
+// A message is read after the lock was released.
 func TestHistogramMessageStays(t *testing.T) {
 	h := newHistogram("op_id")
 	h.observe(time.Second, "a")
@@ -173,8 +172,7 @@ func TestHistogramCreated(t *testing.T) {
 	}
 }
 
-// An observation takes no memory once there is a bucket for it, and a rendering
-// takes it in few pieces.
+// An observation in an existing bucket allocates nothing, and a message only a few times.
 func TestHistogramAllocations(t *testing.T) {
 	h, durations := usual()
 	i := 0
@@ -189,8 +187,8 @@ func TestHistogramAllocations(t *testing.T) {
 	}
 }
 
-// usual returns a histogram that has taken in durations as an endpoint has them:
-// most of them close together, and a long tail.
+// usual returns a histogram with the durations of a typical endpoint: most of them close
+// together, and a long tail.
 func usual() (*histogram, []time.Duration) {
 	r, h := rand.New(rand.NewPCG(1, 2)), newHistogram("op_id")
 	durations := make([]time.Duration, 1000)

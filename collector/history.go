@@ -7,68 +7,152 @@ import (
 	"time"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// HistoryLength is how many results of an endpoint are kept.
+// HistoryLength is the number of results kept of an endpoint.
 const HistoryLength = 100
 
-// Past is a probe of the past.
+// Past is a completed probe.
 type Past struct {
 	Start    time.Time
 	Duration time.Duration
-	State    probe.State
-	Sent     bool   // whether anything was
-	Status   int    // of the last answer, 0 if there was none
+	State    sessionapi.State
+	Sent     bool   // whether a request was sent
+	Status   int    // of the last response, 0 for none
 	Code     string // the API's own error code
 	OpID     string // the API's own operation id
 	Phases   probe.Phases
 }
 
-// history keeps the last results of an endpoint, each in some 25 bytes and the
-// texts that the appliance gave. They are encoded: there may be millions, which
-// are hardly ever looked at, and what has no pointers costs a garbage collection
-// nothing. It grows as they come: most of what it may take is never needed where
-// endpoints come and go.
-type history struct {
-	results []byte // the oldest first
-	length  int
-	before  int64 // when the one before the oldest began, in µs since 1970
-	last    int64 // when the last one began
-}
+// history has the last results of an endpoint, each in about 25 bytes plus the texts from
+// the appliance.
+type history struct{ timeline }
 
 func (h *history) add(r *probe.Result) {
 	if h.length == HistoryLength {
-		oldest := encodedPast{h.results, h.before}
-		oldest.next()
-		h.results = slices.Delete(h.results, 0, len(h.results)-len(oldest.data))
-		h.before = oldest.start
-		h.length--
+		d := h.decoder()
+		d.past()
+		h.dropFirst(d)
 	}
-	h.length++
+	h.begin(r.Start)
 	last, sent := r.Last()
 	status := int64(last.Status)
 	if !sent {
 		status = nothingSent
 	}
 	p := last.Phases
-	start := r.Start.UnixMicro()
 	for _, number := range []int64{
-		start - h.last, r.Duration.Microseconds(), int64(slices.Index(states, r.State)), status,
+		r.Duration.Microseconds(), stateIndex(r.State), status,
 		p.Resolve.Microseconds(), p.Connect.Microseconds(), p.TLS.Microseconds(), p.Processing.Microseconds(), p.Transfer.Microseconds(),
 	} {
-		h.results = binary.AppendVarint(h.results, number)
+		h.data = binary.AppendVarint(h.data, number)
 	}
-	h.last = start
 	for _, text := range []string{last.Code, last.OpID} {
-		h.results = appendText(h.results, text)
+		h.data = appendText(h.data, text)
 	}
 }
 
-// nothingSent is in the place of a status.
+// all returns the results, the oldest first.
+func (h *history) all() []Past {
+	all := make([]Past, 0, h.length)
+	for d := h.decoder(); len(d.data) > 0; {
+		all = append(all, d.past())
+	}
+	return all
+}
+
+// nothingSent is encoded in place of a status.
 const nothingSent = -1
 
-// A text is its length and itself, except for what most ids of operations are: a
-// UUID in its usual form (RFC 9562, section 4) is 16 bytes.
+// states has all states. Their indexes are encoded, in memory only.
+var states = sessionapi.States()
+
+func stateIndex(state sessionapi.State) int64 { return int64(slices.Index(states, state)) }
+
+// timeline has encoded entries, the oldest first, each of which begins with its time. They
+// are encoded because there may be millions, they are rarely read, and a garbage collection
+// does not scan bytes. It grows with the entries: an endpoint that exists for a short time
+// never needs most of it.
+type timeline struct {
+	data   []byte
+	length int
+	before int64 // time of the entry before the oldest, in µs since 1970
+	last   int64 // time of the last entry
+}
+
+// begin begins an entry.
+func (l *timeline) begin(at time.Time) {
+	now := at.UnixMicro()
+	l.data = binary.AppendVarint(l.data, now-l.last)
+	l.length++
+	l.last = now
+}
+
+// dropFirst drops the oldest entry, which rest has decoded.
+func (l *timeline) dropFirst(rest decoder) {
+	l.data = slices.Delete(l.data, 0, len(l.data)-len(rest.data))
+	l.before = rest.at
+	l.length--
+}
+
+func (l *timeline) decoder() decoder { return decoder{l.data, l.before} }
+
+// decoder decodes the entries of a timeline, the oldest first.
+type decoder struct {
+	data []byte
+	at   int64 // time of the entry before the next
+}
+
+func (d *decoder) past() Past {
+	p := Past{
+		Start:    d.time(),
+		Duration: d.duration(),
+		State:    d.state(),
+		Status:   int(d.number()),
+		Phases: probe.Phases{
+			Resolve: d.duration(), Connect: d.duration(), TLS: d.duration(),
+			Processing: d.duration(), Transfer: d.duration(),
+		},
+		Code: d.text(),
+		OpID: d.text(),
+	}
+	p.Sent, p.Status = p.Status != nothingSent, max(p.Status, 0)
+	return p
+}
+
+func (d *decoder) time() time.Time {
+	d.at += d.number()
+	return time.UnixMicro(d.at)
+}
+
+func (d *decoder) number() int64 {
+	number, size := binary.Varint(d.data)
+	d.data = d.data[size:]
+	return number
+}
+
+func (d *decoder) duration() time.Duration { return time.Duration(d.number()) * time.Microsecond }
+
+func (d *decoder) state() sessionapi.State { return states[d.number()] }
+
+func (d *decoder) text() string {
+	size := d.number()
+	if size == uuidMark {
+		return formatUUID(d.bytes(uuidBytes))
+	}
+	return string(d.bytes(size))
+}
+
+func (d *decoder) bytes(n int64) []byte {
+	first := d.data[:n]
+	d.data = d.data[n:]
+	return first
+}
+
+// A text is encoded as its length and its bytes. A UUID (RFC 9562, section 4), as most
+// operation ids are, is encoded as uuidMark and 16 bytes: as text, an endpoint with a full
+// history takes 10.4 instead of 7.6 kB.
 const (
 	uuidMark  = -1
 	uuidBytes = 16
@@ -95,62 +179,4 @@ func formatUUID(id []byte) string {
 		text = hex.AppendEncode(text, part)
 	}
 	return string(text)
-}
-
-// states are all there are, in an order that does not change.
-var states = probe.States()
-
-// all returns the results that are kept, the oldest first.
-func (h *history) all() []Past {
-	all := make([]Past, 0, h.length)
-	for results := (encodedPast{h.results, h.before}); len(results.data) > 0; {
-		all = append(all, results.next())
-	}
-	return all
-}
-
-// encodedPast is results, the next of which comes first.
-type encodedPast struct {
-	data  []byte
-	start int64 // of the one before the next
-}
-
-func (e *encodedPast) next() Past {
-	e.start += e.number()
-	p := Past{
-		Start:    time.UnixMicro(e.start),
-		Duration: e.duration(),
-		State:    states[e.number()],
-		Status:   int(e.number()),
-		Phases: probe.Phases{
-			Resolve: e.duration(), Connect: e.duration(), TLS: e.duration(),
-			Processing: e.duration(), Transfer: e.duration(),
-		},
-		Code: e.text(),
-		OpID: e.text(),
-	}
-	p.Sent, p.Status = p.Status != nothingSent, max(p.Status, 0)
-	return p
-}
-
-func (e *encodedPast) number() int64 {
-	number, size := binary.Varint(e.data)
-	e.data = e.data[size:]
-	return number
-}
-
-func (e *encodedPast) duration() time.Duration { return time.Duration(e.number()) * time.Microsecond }
-
-func (e *encodedPast) text() string {
-	size := e.number()
-	if size == uuidMark {
-		return formatUUID(e.bytes(uuidBytes))
-	}
-	return string(e.bytes(size))
-}
-
-func (e *encodedPast) bytes(n int64) []byte {
-	first := e.data[:n]
-	e.data = e.data[n:]
-	return first
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
 func TestHistory(t *testing.T) {
@@ -13,7 +14,7 @@ func TestHistory(t *testing.T) {
 	begin := time.UnixMicro(1_800_000_000_123_456)
 	operations := []string{
 		"op", "", "0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a55", "00000000-0000-0000-0000-000000000000",
-		// What is nearly a UUID comes back as it was.
+		// Almost a UUID, and returned unchanged.
 		"0B9EC1F5-8BC7-4A3C-9D83-7D3C1B1D9A55", "0b9ec1f58bc74a3c9d837d3c1b1d9a55", "0b9ec1f58-bc7-4a3c-9d83-7d3c1b1d9a55",
 		"0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a5g", "-0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a55",
 	}
@@ -22,14 +23,14 @@ func TestHistory(t *testing.T) {
 		p := Past{
 			Start:    begin.Add(time.Duration(i) * time.Minute),
 			Duration: time.Duration(i) * time.Millisecond,
-			State:    probe.States()[i%len(probe.States())],
+			State:    sessionapi.States()[i%len(sessionapi.States())],
 			Sent:     true,
 			Status:   400 + i, Code: "CODE", OpID: operations[i%len(operations)],
 			Phases: probe.Phases{Resolve: 1000, Connect: 2000, TLS: 3000, Processing: 4000, Transfer: 5000},
 		}
 		h.add(&probe.Result{
 			State: p.State, Start: p.Start, Duration: p.Duration,
-			Steps: []probe.StepResult{{Step: probe.Check, Status: p.Status, Code: p.Code, OpID: p.OpID, Phases: p.Phases}, {Step: probe.Logout, Status: 200}},
+			Steps: []probe.StepResult{{Step: sessionapi.Check, Status: p.Status, Code: p.Code, OpID: p.OpID, Phases: p.Phases}, {Step: sessionapi.Logout, Status: 200}},
 		})
 		want = append(want, p)
 		kept := want[max(0, len(want)-HistoryLength):]
@@ -39,21 +40,21 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// A probe that sent nothing, and one that took for ever.
+// A probe that sent nothing, and one of 1000 hours.
 func TestHistoryOfExtremes(t *testing.T) {
 	var h history
-	h.add(&probe.Result{State: probe.LoginSuspended, Start: time.UnixMicro(1), Duration: 1000 * time.Hour})
-	if got := h.all()[0]; got.State != probe.LoginSuspended || got.Sent || got.Status != 0 || got.Duration < time.Hour {
+	h.add(&probe.Result{State: sessionapi.LoginSuspended, Start: time.UnixMicro(1), Duration: 1000 * time.Hour})
+	if got := h.all()[0]; got.State != sessionapi.LoginSuspended || got.Sent || got.Status != 0 || got.Duration < time.Hour {
 		t.Errorf("%+v", got)
 	}
-	h.add(&probe.Result{State: probe.Timeout, Steps: []probe.StepResult{{Step: probe.Check}}})
+	h.add(&probe.Result{State: sessionapi.Timeout, Steps: []probe.StepResult{{Step: sessionapi.Check}}})
 	if got := h.all()[1]; !got.Sent || got.Status != 0 {
-		t.Errorf("without an answer: %+v", got)
+		t.Errorf("without a response: %+v", got)
 	}
 }
 
-// What the documentation says of its size: as long as appliances give no texts,
-// and with operation ids such as HCX has.
+// The sizes in the documentation: without texts from the appliance, and with operation ids
+// such as HCX's.
 func TestHistorySize(t *testing.T) {
 	for _, tc := range []struct {
 		operation string
@@ -65,11 +66,11 @@ func TestHistorySize(t *testing.T) {
 		var h history
 		for i := range 3 * HistoryLength {
 			h.add(&probe.Result{
-				State: probe.Valid, Start: time.UnixMicro(1_800_000_000_123_456).Add(time.Duration(i) * time.Minute), Duration: 120 * time.Millisecond,
-				Steps: []probe.StepResult{{Step: probe.Check, Status: 200, OpID: tc.operation, Phases: probe.Phases{Processing: 119 * time.Millisecond, Transfer: time.Millisecond}}},
+				State: sessionapi.Valid, Start: time.UnixMicro(1_800_000_000_123_456).Add(time.Duration(i) * time.Minute), Duration: 120 * time.Millisecond,
+				Steps: []probe.StepResult{{Step: sessionapi.Check, Status: 200, OpID: tc.operation, Phases: probe.Phases{Processing: 119 * time.Millisecond, Transfer: time.Millisecond}}},
 			})
 		}
-		if size := cap(h.results); size > tc.most {
+		if size := cap(h.data); size > tc.most {
 			t.Errorf("operation %q: %d bytes, want at most %d", tc.operation, size, tc.most)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestNames compares them with docs/metrics.md, which TestReferenceMetrics compares
-// with what is exposed.
+// TestNames compares the names with docs/metrics.md, which TestReferenceMetrics compares
+// with the exposition.
 func TestNames(t *testing.T) {
 	names, err := Names()
 	if err != nil {

@@ -4,47 +4,89 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"session_exporter/config"
 	"session_exporter/probe"
 )
 
-// atOnce is how many probes ProbeAll has in flight.
-const atOnce = 64
+// maxAllInFlight is how many probes ProbeAll has in flight.
+const maxAllInFlight = 64
 
-// Probed is an endpoint and what one probe of it found.
+// Probed is an endpoint and the result of one probe of it.
 type Probed struct {
 	Endpoint *config.Endpoint
 	Result   probe.Result
 }
 
-// ProbeAll probes every endpoint once, outside the schedule, and logs out
-// again. It returns what it found in the order of the configuration; its error
-// is about sessions that may have been left on an appliance.
+// ProbeAll probes every endpoint once, outside the schedule, and logs out. The results are
+// in the order of the configuration. The error names sessions that may have been left on an
+// appliance.
 func (c *Collector) ProbeAll(ctx context.Context) ([]Probed, error) {
 	return c.ProbeEach(ctx, func(Probed) {})
 }
 
-// ProbeEach is ProbeAll for those who cannot wait: it calls ended whenever it is
-// done with an endpoint, logout included, from many goroutines at once.
-func (c *Collector) ProbeEach(ctx context.Context, ended func(Probed)) ([]Probed, error) {
+// ProbeEach is ProbeAll, and calls done after the logout of each endpoint, concurrently.
+func (c *Collector) ProbeEach(ctx context.Context, done func(Probed)) ([]Probed, error) {
 	watched := c.applied.Load().watched
-	found := make([]Probed, len(watched))
+	results := make([]Probed, len(watched))
 	errs := make([]error, len(watched))
-	slots := make(chan struct{}, atOnce)
+	sem := make(chan struct{}, maxAllInFlight)
 	var running sync.WaitGroup
 	for i, w := range watched {
-		slots <- struct{}{}
+		sem <- struct{}{}
 		running.Go(func() {
-			defer func() { <-slots }()
-			_ = w.probe(ctx) // it fails only when ctx is over, and then nothing was found
-			found[i] = Probed{w.endpoint, w.found()}
+			defer func() { <-sem }()
+			_ = w.probe(ctx, job{}) // it fails only when ctx is cancelled, without a result
+			results[i] = Probed{w.endpoint, w.lastResult()}
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 			defer cancel()
 			errs[i] = w.close(closing)
-			ended(found[i])
+			done(results[i])
 		})
 	}
 	running.Wait()
-	return found, errors.Join(errs...)
+	return results, errors.Join(errs...)
+}
+
+// ProbeEvery probes every endpoint at its interval, the first time immediately, until ctx
+// is cancelled. It calls done after each probe, concurrently. Sessions are held between
+// probes, and lockout guard and back-off apply, as in Run. At the end it logs out, and its
+// error names sessions that may have been left on an appliance.
+func (c *Collector) ProbeEvery(ctx context.Context, done func(Probed)) error {
+	watched := c.applied.Load().watched
+	sem := make(chan struct{}, maxAllInFlight)
+	var running sync.WaitGroup
+	for _, w := range watched {
+		running.Go(func() {
+			for w.probeIn(ctx, sem) {
+				done(Probed{w.endpoint, w.lastResult()})
+				wait := w.endpoint.Interval - time.Since(w.lastResult().Start)
+				if queued := w.queuedWait(); queued > 0 {
+					wait = min(wait, queued)
+				}
+				select {
+				case <-time.After(wait):
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	return summarize(closeAll(closing, watched))
+}
+
+// probeIn makes a probe within the limit of a semaphore. It reports whether there is a
+// result, which there is unless ctx is cancelled.
+func (w watched) probeIn(ctx context.Context, sem chan struct{}) bool {
+	select {
+	case sem <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-sem }()
+	return w.probe(ctx, job{}) == nil
 }

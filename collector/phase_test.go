@@ -6,7 +6,7 @@ import (
 	"time"
 	"unsafe"
 
-	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
 func TestNextDue(t *testing.T) {
@@ -40,8 +40,8 @@ func TestNextDue(t *testing.T) {
 	}
 }
 
-// 1,000 endpoints over a minute are 17 a second. The fullest second of as many
-// that are placed at random has about 30.
+// 1,000 endpoints over a minute are 17 a second. If they are placed at random, the fullest
+// second has about 30.
 func TestPhasesSpread(t *testing.T) {
 	for _, names := range []string{"endpoint-%d", "hcx-site-%03d.example.com", "%d"} {
 		t.Run(names, func(t *testing.T) {
@@ -59,9 +59,8 @@ func TestPhasesSpread(t *testing.T) {
 	}
 }
 
-// adjusted returns the same moment as read from a wall clock that goes wrong.
-// The monotonic reading stays as it is: see the comment of time.Time.wall,
-// which counts seconds from bit 30 on.
+// adjusted returns the same moment on a wall clock that is wrong. It keeps the monotonic
+// reading: see the comment of time.Time.wall, which counts seconds from bit 30 on.
 func adjusted(t *testing.T, now time.Time, by time.Duration) time.Time {
 	t.Helper()
 	wrong := now
@@ -72,12 +71,12 @@ func adjusted(t *testing.T, now time.Time, by time.Duration) time.Time {
 	return wrong
 }
 
-// Somebody sets the wall clock. This cannot be tested in a bubble, whose clock
-// has no monotonic reading.
+// The wall clock is set. This cannot be tested in a bubble, whose clock has no monotonic
+// reading.
 func TestAdjustedClock(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		by   time.Duration // by how much it was ahead before
+		by   time.Duration // how far it was ahead before
 	}{
 		{"right", 0},
 		{"set forward", -time.Hour},
@@ -88,7 +87,7 @@ func TestAdjustedClock(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := watch(t, newSettings(newEndpoint("a")), idle)
 			s := c.schedule
-			due := nextDue("a", 1000*time.Hour, time.Now()) // and not while this runs
+			due := nextDue("a", 1000*time.Hour, time.Now()) // not during this test
 			s.queue[0].due = adjusted(t, due, tc.by)
 			if wake := s.startDue(t.Context()); wake.Sub(due) != 0 {
 				t.Errorf("wakes %s after the probe is due", wake.Sub(due))
@@ -96,8 +95,8 @@ func TestAdjustedClock(t *testing.T) {
 
 			waiting := s.queue[0]
 			waiting.due = adjusted(t, time.Now(), tc.by)
-			s.queue, s.inFlight = s.queue[:0], 1
-			if err := waiting.target.probe(t.Context()); err != nil {
+			s.queue = s.queue[:0]
+			if err := waiting.target.probe(t.Context(), job{}); err != nil {
 				t.Fatal(err)
 			}
 			s.finish(waiting)
@@ -107,7 +106,7 @@ func TestAdjustedClock(t *testing.T) {
 			if wait := time.Until(s.queue[0].due); wait <= 0 || wait > time.Minute {
 				t.Errorf("due again in %s", wait)
 			}
-			if state := waiting.target.state.result.State; state != probe.Valid {
+			if state := waiting.target.state.result.State; state != sessionapi.Valid {
 				t.Errorf("found %s", state)
 			}
 		})

@@ -14,10 +14,10 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// ledger makes probers that write down what happens to them, each as
-// "name#number-of-the-prober event".
+// ledger makes probers that record their events, as "name#number-of-the-prober event".
 type ledger struct {
 	made map[string]int // only Apply writes
 
@@ -36,22 +36,22 @@ func (l *ledger) prober(e *config.Endpoint) Prober {
 		l.made = map[string]int{}
 	}
 	l.made[e.Name]++
-	who := fmt.Sprintf("%s#%d", e.Name, l.made[e.Name])
+	id := fmt.Sprintf("%s#%d", e.Name, l.made[e.Name])
 	return &fake{
 		probe: func(context.Context) (probe.Result, error) {
-			l.note(who + " probed")
-			result := found(probe.Valid)
+			l.note(id + " probed")
+			result := found(sessionapi.Valid)
 			result.Established = time.Now()
 			return result, nil
 		},
 		close: func(context.Context) error {
-			l.note(who + " closed")
+			l.note(id + " closed")
 			return nil
 		},
 	}
 }
 
-// since returns what was written after the first n entries, sorted.
+// since returns the entries after the first n, sorted.
 func (l *ledger) since(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,11 +74,11 @@ func TestReloadIsByDifference(t *testing.T) {
 	labelled := newEndpoint("a")
 	labelled.Labels = map[string]string{"site": "x"}
 	otherAPI := newEndpoint("a")
-	otherAPI.API = "dr"
+	otherAPI.API, otherAPI.SessionAPI = "dr", sessionapi.BuiltIn()["dr"]
 	for _, tc := range []struct {
 		name       string
 		next       []*config.Endpoint
-		want       string  // in the hour behind the reload
+		want       string  // in the hour after the reload
 		wantProbes float64 // counted of a, 60 of them before
 	}{
 		{"nothing changed", []*config.Endpoint{newEndpoint("a")}, "a#1 probed", 120},
@@ -104,7 +104,7 @@ func TestReloadIsByDifference(t *testing.T) {
 				})
 				time.AfterFunc(2*time.Hour-2*time.Nanosecond, func() {
 					if got := l.since(int(written.Load())); got != tc.want {
-						t.Errorf("behind the reload: %s; want %s", got, tc.want)
+						t.Errorf("after the reload: %s; want %s", got, tc.want)
 					}
 				})
 				if err := c.Run(ctx); err != nil {
@@ -124,8 +124,8 @@ func TestReloadIsByDifference(t *testing.T) {
 	}
 }
 
-// A reload may come while probes run: they end as they began, those of removed
-// endpoints do not come again, and nobody is probed twice at once.
+// A reload may happen while probes run: they end as they began, removed endpoints are not
+// probed again, and no endpoint is probed twice concurrently.
 func TestReloadWhileProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(takes(9 * time.Second))
@@ -133,7 +133,7 @@ func TestReloadWhileProbing(t *testing.T) {
 		c := watch(t, newSettings(endpoints...), j.prober)
 		for second := range 600 {
 			time.AfterFunc(time.Duration(second)*time.Second, func() {
-				next := slices.Clone(endpoints[:30]) // these always stay
+				next := slices.Clone(endpoints[:30]) // these are always kept
 				if second%2 == 0 {
 					next = append(next, endpoints[30:45]...)
 				}
@@ -163,7 +163,7 @@ func TestReloadWhileProbing(t *testing.T) {
 	})
 }
 
-// The logouts of a reload are part of what a shutdown waits for.
+// A shutdown waits for the logouts of a reload.
 func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Int32
@@ -185,13 +185,13 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 		}
 		err := c.Apply(newSettings(), nil)
 		if !errors.Is(err, ErrStopped) {
-			t.Errorf("a reload behind the end gives %v", err)
+			t.Errorf("a reload after the end gives %v", err)
 		}
 	})
 }
 
-// A shutdown that gives up on the logouts of a reload, or of who asks no more, says
-// so, and names each once.
+// A shutdown names each target once whose logout, after a reload or because it was idle,
+// does not complete in time.
 func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := func(*config.Endpoint) Prober {
@@ -203,7 +203,7 @@ func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
 		changed := newEndpoint("changed")
 		changed.Timeout = time.Second
 		c := watch(t, withOrigins(newEndpoint("changed"), newEndpoint("removed")), hangs)
-		if _, err := c.ProbeTarget(t.Context(), "m", "https://target.test", 0); err != nil {
+		if _, err := c.ProbeTarget(t.Context(), "m", "https://target.test", RequestOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		reload(t, c, hangs, changed)
@@ -223,7 +223,7 @@ func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
 		if want := []string{`endpoint "changed"` + left, `endpoint "https://target.test"` + left, `endpoint "removed"` + left}; !slices.Equal(lines, want) {
 			t.Errorf("left %q, want %q", lines, want)
 		}
-		time.Sleep(time.Hour) // what hangs must end
+		time.Sleep(time.Hour) // the logouts must end
 	})
 }
 
@@ -236,13 +236,13 @@ func TestRemovedDuringALongProbe(t *testing.T) {
 		c := watch(t, newSettings(e), func(*config.Endpoint) Prober {
 			return &fake{
 				probe: func(context.Context) (probe.Result, error) {
-					time.Sleep(leaveTimeout + 30*time.Second)
-					return found(probe.Valid), nil
+					time.Sleep(logoutTimeout + 30*time.Second)
+					return found(sessionapi.Valid), nil
 				},
 				close: func(context.Context) error { closed.Store(true); return nil },
 			}
 		})
-		go func() { _, _ = c.Probe(t.Context(), "a", 0) }()
+		go func() { _, _ = c.Probe(t.Context(), "a", RequestOptions{}) }()
 		synctest.Wait()
 		if err := c.Apply(newSettings(), func(*config.Endpoint) (Prober, error) { return &fake{}, nil }); err != nil {
 			t.Fatal(err)

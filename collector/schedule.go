@@ -3,7 +3,6 @@ package collector
 import (
 	"container/heap"
 	"context"
-	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -13,55 +12,57 @@ import (
 	"session_exporter/config"
 )
 
-// wakeWindow is how far apart the schedule wakes: probes whose phases fall in
-// between are due together, at its end. Waking for each costs four times the
-// CPU of a probe on a virtual machine.
+// wakeWindow is the time between two wake-ups of the schedule. Probes whose phases fall
+// into it are due together, at its end. A wake-up for each probe costs four times the
+// probe's CPU on a virtual machine.
 const wakeWindow = 100 * time.Millisecond
 
-// spareSlots are those beyond the slots that probes need when all of them time
-// out.
-const spareSlots = 16
-
-// maxIdle is how many goroutines wait for the next probe. Each has a stack that
-// has grown to what a probe needs, which takes a new one a tenth of the probe's CPU.
+// maxIdle limits the goroutines that wait for a probe. Their stacks have grown to the
+// size that a probe needs; growing a new one takes a tenth of the probe's CPU.
 const maxIdle = 256
 
-// startsAtOnce is how many probes are started before everything else that can run
-// gets its turn. When many are due and each has to make a connection and log in, as
-// when we start or when a network comes back, they take all processors for a
-// while: if all were started, a scrape would wait behind every one of them for each
-// 10 ms that it runs, and half of them would time out for want of a processor.
-const startsAtOnce = 16
+// startBatch is how many probes are started before other goroutines run. If many are due
+// and each has to connect and log in, at our start or after a network failure, they use all
+// processors for a while. If all were started at once, a scrape would be preempted every
+// 10 ms and then wait for all of them, and half of the probes would time out.
+const startBatch = 16
 
-// never is when to wake where only the end of a probe can change anything:
-// nothing waits, or what is due has no slot.
+// queuedRetry is the time until the next probe of an endpoint whose login waited too long
+// for others of its account. It is short because the login has lost its place in the guard's
+// queue. After quickRetries in a row, about 5 minutes, it is slowRetry, because each makes a
+// connection.
+const (
+	queuedRetry  = time.Second
+	slowRetry    = 32 * time.Second
+	quickRetries = 50
+)
+
+// never is the time to sleep while the queue is empty. The end of a probe or a reload wakes
+// the schedule.
 const never = 100 * 365 * 24 * time.Hour
 
-// schedule starts each endpoint's probes at their times. Those are pinned to
-// absolute time with a phase from the endpoint's name, so that neither a
-// restart nor a replica bunches them. An endpoint is not in the queue while its
-// probe runs, so its probes cannot overlap.
+// schedule starts each endpoint's probes when they are due: at fixed absolute times, with a
+// phase from the endpoint's name, so that probes are not bunched after a restart, and
+// replicas probe at the same times. An endpoint is not in the queue while its probe runs,
+// so that its probes cannot overlap.
 type schedule struct {
-	metrics *ownMetrics
+	metrics *exporterMetrics
 
-	mu       sync.Mutex // guards the fields below
-	queue    queue
-	current  map[*target]*config.Endpoint // what is to be probed, and how
-	slots    int                          // how many probes may be in flight
-	room     func(probes int) bool        // whether there is any for so many in flight
-	inFlight int
-	idle     int           // goroutines that wait for a probe in next, or are about to
-	next     chan entry    // hands one of them a probe
-	wakeAt   time.Time     // when run wakes next by itself
-	wake     chan struct{} // wakes it earlier; has room for one
+	mu      sync.Mutex // guards the fields below
+	queue   queue
+	current map[*target]*config.Endpoint // all targets, with their settings
+	idle    int                          // goroutines that receive from next, or are about to
+	next    chan entry                   // passes a probe to one of them
+	wakeAt  time.Time                    // when run's timer fires
+	wake    chan struct{}                // wakes run earlier; buffers one
 }
 
-func newSchedule(metrics *ownMetrics) *schedule {
-	return &schedule{metrics: metrics, slots: spareSlots, room: func(int) bool { return true }, next: make(chan entry), wake: make(chan struct{}, 1)}
+func newSchedule(metrics *exporterMetrics) *schedule {
+	return &schedule{metrics: metrics, next: make(chan entry), wake: make(chan struct{}, 1)}
 }
 
-// set makes these the endpoints that are probed. Those that were before keep
-// their times, as far as their intervals are the same.
+// set sets the endpoints that are probed. An endpoint that is kept with the same interval
+// keeps its time.
 func (s *schedule) set(all []watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,65 +74,40 @@ func (s *schedule) set(all []watched) {
 	before := s.current
 	s.current = make(map[*target]*config.Endpoint, len(all))
 	s.queue = make(queue, 0, len(all))
-	// Slots enough for every endpoint to take its whole timeout every time: one
-	// that hangs must not take another's place. Phases are as good as random, so
-	// beyond the mean there are four times its standard deviation (Poisson's).
-	need := 0.0
 	for _, w := range all {
 		s.current[w.target] = w.endpoint
-		need += float64(w.endpoint.Timeout) / float64(w.endpoint.Interval)
 		e, waits := waiting[w.target]
 		old, known := before[w.target]
 		switch {
 		case known && !waits:
 			continue // its probe runs, and puts it back
 		case !known || old.Interval != w.endpoint.Interval:
-			e = entry{w.target, nextDue(w.endpoint.Name, w.endpoint.Interval, now)}
+			e = entry{target: w.target, due: nextDue(w.endpoint.Name, w.endpoint.Interval, now)}
 		}
 		s.queue = append(s.queue, e)
 	}
-	s.slots = spareSlots + int(need+4*math.Sqrt(need))
 	heap.Init(&s.queue)
-	s.signal()
+	s.signalLocked()
 }
 
-// bound lets room bound what is in flight, beside the slots.
-func (s *schedule) bound(room func(probes int) bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.room = room
-}
-
-// places returns how many probes can be in flight.
-func (s *schedule) places() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return min(s.slots, len(s.current))
-}
-
-// free reports whether one more probe may begin. Where there is no room, the end of
-// one that runs is what wakes run again, so there must be one. The caller holds mu.
-func (s *schedule) free() bool {
-	return s.inFlight == 0 || s.inFlight < s.slots && s.room(s.inFlight+1)
-}
-
-// hasten makes endpoints due now, except those whose probes are running.
-func (s *schedule) hasten(targets map[*target]bool) {
+// probeSoon makes endpoints due now, except those whose probes are running: these read
+// the secret again before they send it.
+func (s *schedule) probeSoon(targets map[*target]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
 	for i := range s.queue {
 		if targets[s.queue[i].target] {
-			s.queue[i].target.askedAt(time.Time{})
+			s.queue[i].target.setRequested(time.Time{})
 			s.queue[i].due = now
 		}
 	}
 	heap.Init(&s.queue)
-	s.signal()
+	s.signalLocked()
 }
 
-// dueTimes returns when each of these is probed next. One whose probe runs has no
-// time yet.
+// dueTimes returns when each of these targets is probed next. It omits those whose probes
+// are running.
 func (s *schedule) dueTimes(targets map[*target]bool) map[*target]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,8 +120,8 @@ func (s *schedule) dueTimes(targets map[*target]bool) map[*target]time.Time {
 	return due
 }
 
-// run starts probes until ctx is cancelled. Probes that run then are ctx's to
-// end; run does not wait for them.
+// run starts probes until ctx is cancelled, which also cancels the running ones. It does
+// not wait for them.
 func (s *schedule) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -158,30 +134,28 @@ func (s *schedule) run(ctx context.Context) {
 		}
 		wait := time.Until(s.startDue(ctx))
 		for ; wait <= 0 && ctx.Err() == nil; wait = time.Until(s.startDue(ctx)) {
-			runtime.Gosched() // behind those that can run: see startsAtOnce
+			runtime.Gosched() // see startBatch
 		}
 		timer.Reset(wait)
 	}
 }
 
-// startDue starts what is due and has a slot, but not too much of it. It returns when
-// to look again.
+// startDue starts up to startBatch of the probes that are due. It returns when to call it
+// again. A probe without a slot is a goroutine that waits for one (see slots).
 func (s *schedule) startDue(ctx context.Context) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for started := 0; len(s.queue) > 0 && !s.queue[0].due.After(now) && s.free(); started++ {
-		if started == startsAtOnce {
+	for started := 0; len(s.queue) > 0 && !s.queue[0].due.After(now); started++ {
+		if started == startBatch {
 			s.wakeAt = now
 			return now
 		}
 		next := heap.Pop(&s.queue).(entry) //nolint:forcetypeassert // queue holds nothing else
-		if later := next.target.freshUntil(s.current[next.target].Interval); later.After(now) {
-			heap.Push(&s.queue, entry{next.target, later})
+		if resume := next.target.skipUntil(s.current[next.target].Interval); resume.After(now) {
+			heap.Push(&s.queue, entry{target: next.target, due: resume})
 			continue
 		}
-		s.inFlight++
-		s.metrics.delay.Observe(now.Sub(next.due).Seconds())
 		select {
 		case s.next <- next:
 			s.idle--
@@ -190,18 +164,18 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 		}
 	}
 	s.wakeAt = now.Add(never)
-	if len(s.queue) > 0 && s.queue[0].due.After(now) {
+	if len(s.queue) > 0 {
 		s.wakeAt = s.queue[0].due
 	}
 	return s.wakeAt
 }
 
-// work runs one probe after the other, until ctx is cancelled or others enough wait
-// for the next.
+// work runs one probe after the other, until ctx is cancelled or maxIdle other goroutines
+// wait for the next.
 func (s *schedule) work(ctx context.Context, e entry) {
-	for waits := true; waits; {
-		_ = e.target.probe(ctx) // it fails only when we are stopping, or when a reload removed the endpoint
-		if waits = s.finish(e); waits {
+	for idle := true; idle; {
+		_ = e.target.probe(ctx, job{due: e.due}) // it fails only when we are stopping, or after a reload removed the endpoint
+		if idle = s.finish(e); idle {
 			select {
 			case e = <-s.next:
 			case <-ctx.Done():
@@ -211,54 +185,56 @@ func (s *schedule) work(ctx context.Context, e entry) {
 	}
 }
 
-// finish puts an endpoint whose probe has ended back into the queue, at its next
-// time, unless a reload removed it. Times that passed meanwhile are skipped. It
-// reports whether who made the probe is to wait for another.
-func (s *schedule) finish(e entry) (waits bool) {
+// finish puts an endpoint back into the queue after its probe, at its next time, unless a
+// reload removed it. Times that have passed are skipped. finish reports whether the
+// caller's goroutine is to wait for another probe.
+func (s *schedule) finish(e entry) (idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inFlight--
-	if waits = s.idle < maxIdle; waits {
+	if idle = s.idle < maxIdle; idle {
 		s.idle++
 	}
-	endpoint, stays := s.current[e.target]
-	if !stays {
-		s.signal() // for who waits for its slot
-		return waits
+	endpoint, kept := s.current[e.target]
+	if !kept {
+		return idle
 	}
-	next := nextDue(endpoint.Name, endpoint.Interval, time.Now())
-	// Rounded, for the wall clock that its times are pinned to may be adjusted.
+	now := time.Now()
+	next := nextDue(endpoint.Name, endpoint.Interval, now)
+	if wait := e.target.queuedWait(); wait > 0 && now.Add(wait).Before(next) {
+		next = now.Add(wait)
+	}
+	// Rounded, because the wall clock may have been adjusted.
 	passed := (next.Sub(e.due) + endpoint.Interval/2) / endpoint.Interval
 	s.metrics.skipped.Add(float64(max(passed-1, 0)))
 	heap.Push(&s.queue, entry{e.target, next})
 	if next.Before(s.wakeAt) {
-		s.signal()
+		s.signalLocked()
 	}
-	return waits
+	return idle
 }
 
-// signal wakes run. The caller holds mu.
-func (s *schedule) signal() {
+// signalLocked wakes run.
+func (s *schedule) signalLocked() {
 	select {
 	case s.wake <- struct{}{}:
-	default: // it is awake, or about to be
+	default: // it is awake, or about to wake
 	}
 }
 
-// nextDue returns the first time behind now at which an endpoint is due: the
-// end of the wake window in which its phase comes round.
+// nextDue returns the first time after now at which an endpoint is due: the end of the wake
+// window that its phase falls into.
 func nextDue(name string, interval time.Duration, now time.Time) time.Time {
 	phase := time.Duration(xxhash.Sum64String(name) % uint64(interval))
 	since := time.Duration(now.UnixNano())
 	window := since.Truncate(wakeWindow)
 	pinned := window + interval - (window-phase)%interval
 	due := (pinned + wakeWindow - 1).Truncate(wakeWindow)
-	// Add keeps now's monotonic reading: when somebody sets the wall clock, the
-	// schedule must neither sleep through what is due nor spin until it is.
+	// Add keeps now's monotonic reading. If the wall clock is set, the schedule must neither
+	// oversleep nor spin.
 	return now.Add(due - since)
 }
 
-// entry is an endpoint that waits for its time.
+// entry is an endpoint and the time of its next probe.
 type entry struct {
 	target *target
 	due    time.Time

@@ -13,7 +13,7 @@ import (
 	"session_exporter/config"
 )
 
-// takes says that all probes take as long.
+// takes makes all probes take d.
 func takes(d time.Duration) func(*config.Endpoint) time.Duration {
 	return func(*config.Endpoint) time.Duration { return d }
 }
@@ -23,7 +23,7 @@ func TestInterval(t *testing.T) {
 		name     string
 		interval time.Duration
 		takes    time.Duration
-		probes   int // an hour of them, but for the shortest
+		probes   int // in an hour, except the shortest
 	}{
 		{"shortest", 100 * time.Millisecond, 90 * time.Millisecond, 6000},
 		{"second", time.Second, 10 * time.Millisecond, 3600},
@@ -66,8 +66,8 @@ func TestInterval(t *testing.T) {
 	}
 }
 
-// A probe that takes longer than its interval loses the times that pass
-// meanwhile, and moves nobody else.
+// A probe that takes longer than its interval skips the times that pass, and delays no
+// other endpoint.
 func TestSlowEndpointSkips(t *testing.T) {
 	for _, tc := range []struct {
 		name            string
@@ -103,8 +103,8 @@ func TestSlowEndpointSkips(t *testing.T) {
 	}
 }
 
-// Incident 22: one appliance hangs, 500 others are fine.
-func TestHangingEndpointMovesNobody(t *testing.T) {
+// One appliance hangs, 500 others do not.
+func TestHangingEndpointMovesNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		endpoints := newEndpoints(501)
@@ -141,21 +141,18 @@ func TestSlotsSufficeWhenAllTimeOut(t *testing.T) {
 				if skipped := valueOf(t, c.metrics.skipped); skipped != 0 {
 					t.Errorf("%v skipped", skipped)
 				}
-				if j.most > c.schedule.slots {
-					t.Errorf("%d probes at once, with %d slots", j.most, c.schedule.slots)
-				}
 			})
 		})
 	}
 }
 
-// Where slots do not suffice, they bound what runs, and all get their turn.
+// With too few slots, no more probes run than there are slots, and all endpoints are probed.
 func TestTooFewSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		endpoints := newEndpoints(100)
 		j := newJournal(takes(10 * time.Second))
-		c := watch(t, newSettings(endpoints...), j.prober)
-		c.schedule.slots = 4
+		c := limited(t, 4)
+		reload(t, c, j.prober, endpoints...)
 		runFor(t, c, time.Hour)
 		if j.most != 4 {
 			t.Errorf("%d probes at once, want 4", j.most)
@@ -166,7 +163,7 @@ func TestTooFewSlots(t *testing.T) {
 			probes = append(probes, len(j.starts[e.Name]))
 			total += len(j.starts[e.Name])
 		}
-		// 4 slots × 360 probes of 10 s, but for the beginning.
+		// 4 slots × 360 probes of 10 s, except at the beginning.
 		if total < 1430 || total > 1440 {
 			t.Errorf("%d probes, so slots lay idle", total)
 		}
@@ -182,7 +179,7 @@ func TestTooFewSlots(t *testing.T) {
 	})
 }
 
-// A slot that becomes free is taken at once, by an endpoint of any interval.
+// A free slot is used immediately, by an endpoint of any interval.
 func TestFreeSlotIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		endpoints := newEndpoints(2)
@@ -190,8 +187,8 @@ func TestFreeSlotIsTaken(t *testing.T) {
 			e.Interval = 1000 * time.Hour
 		}
 		j := newJournal(takes(10 * time.Second))
-		c := watch(t, newSettings(endpoints...), j.prober)
-		c.schedule.slots = 1
+		c := limited(t, 1)
+		reload(t, c, j.prober, endpoints...)
 		due := time.Now().Add(time.Minute)
 		c.schedule.queue[0].due, c.schedule.queue[1].due = due, due
 		runFor(t, c, 10*time.Hour)
@@ -203,38 +200,35 @@ func TestFreeSlotIsTaken(t *testing.T) {
 	})
 }
 
-// An endpoint that a reload removed gives its slot back, though it does not come
-// again itself: nobody else might ever wake who waits for that slot.
+// A removed endpoint releases its slot after its last probe, and a waiting endpoint gets it.
 func TestSlotOfARemovedEndpointIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone, next := newEndpoint("gone"), newEndpoint("next")
 		next.Interval = 5 * time.Second
 		j := newJournal(takes(10 * time.Second))
-		c := watch(t, newSettings(), idle)
-		c.Bound(func(probes int) bool { return probes <= 1 })
+		c := limited(t, 1)
 		reload(t, c, j.prober, gone)
 		time.AfterFunc(time.Until(nextDue(gone.Name, gone.Interval, time.Now()))+time.Second, func() { reload(t, c, j.prober, next) })
 		runFor(t, c, 10*time.Minute)
 		if len(j.starts[gone.Name]) != 1 {
 			t.Errorf("%d probes of what was removed, want 1", len(j.starts[gone.Name]))
 		}
-		if probes := len(j.starts[next.Name]); probes < 30 { // each takes two intervals, and most of a third
+		if probes := len(j.starts[next.Name]); probes < 30 { // each takes almost three intervals
 			t.Errorf("%d probes in ten minutes", probes)
 		}
 	})
 }
 
-// However many probes there were at once, no more goroutines than maxIdle wait for
-// the next, and they end when we stop.
+// However many probes ran concurrently, at most maxIdle goroutines wait for the next, and
+// they end when we stop.
 func TestIdleGoroutinesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 3 * maxIdle
 		endpoints := newEndpoints(n)
 		for _, e := range endpoints {
-			e.Interval = 1000 * time.Hour // none comes by itself
+			e.Interval = 1000 * time.Hour // none becomes due
 		}
 		c := watch(t, newSettings(endpoints...), newJournal(takes(time.Second)).prober)
-		c.schedule.slots = n
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() {
@@ -247,7 +241,7 @@ func TestIdleGoroutinesAreBounded(t *testing.T) {
 			all[w.target] = true
 		}
 		for round := range 3 {
-			c.schedule.hasten(all)
+			c.schedule.probeSoon(all)
 			time.Sleep(time.Second / 2)
 			if probing := goroutines(); probing != n {
 				t.Errorf("round %d: %d goroutines probe, want %d", round, probing, n)
@@ -266,7 +260,7 @@ func TestIdleGoroutinesAreBounded(t *testing.T) {
 	})
 }
 
-// goroutines counts those that the schedule began.
+// goroutines counts the goroutines that the schedule has started.
 func goroutines() int {
 	stacks := make([]byte, 16<<20)
 	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "created by session_exporter/collector.(*schedule).startDue")

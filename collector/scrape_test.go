@@ -29,7 +29,7 @@ func TestNoTwoSeriesAreTheSame(t *testing.T) {
 	}
 }
 
-// The registry copies labels that are not sorted, for each series and scrape.
+// The registry would copy unsorted labels for each series and scrape.
 func TestLabelsAreSorted(t *testing.T) {
 	c := everything(t)
 	metrics := make(chan prometheus.Metric)
@@ -87,8 +87,8 @@ func TestProtobuf(t *testing.T) {
 	}
 }
 
-// Scrapes read while probes are recorded and a configuration is applied. All
-// samples of an endpoint share its label pairs, so nobody may write to them.
+// Scrapes run while probes are recorded and a configuration is applied. All samples of an
+// endpoint share its label pairs, which must not be written to.
 func TestScrapesWhileRecording(t *testing.T) {
 	c := everything(t)
 	targets := c.applied.Load().watched

@@ -12,24 +12,25 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// Every quarter of the appliances behaves in another way when we stop.
+// Each quarter of the appliances behaves differently at a shutdown.
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 200
 		var closed [n]atomic.Int32
 		released := make(chan struct{})
 		behaviours := []fake{
-			{}, // logs out at once
-			{close: func(context.Context) error { return errors.New("answered 500") }},
+			{}, // logs out immediately
+			{close: func(context.Context) error { return errors.New("the response was 500") }},
 			{close: func(ctx context.Context) error { // hangs in Close
 				<-ctx.Done()
 				return fmt.Errorf("logging out: %w", ctx.Err())
 			}},
-			{probe: func(context.Context) (probe.Result, error) { // hangs in Probe, as a login does
+			{probe: func(context.Context) (probe.Result, error) { // hangs in Probe, like a login
 				<-released
-				return found(probe.Valid), nil
+				return found(sessionapi.Valid), nil
 			}},
 		}
 		var made int
@@ -51,10 +52,14 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("took %s, want its deadline of %s", took, shutdownTimeout)
 		}
 		lines := strings.Split(err.Error(), "\n")
+		if last := lines[len(lines)-1]; len(lines) != maxReported+1 || last != fmt.Sprintf("and %d more", 3*n/4-maxReported) {
+			t.Errorf("%d lines, of which the last is %q", len(lines), last)
+		}
+		lines = lines[:len(lines)-1]
 		for i := range n {
 			name := fmt.Sprintf("endpoint %q: ", fmt.Sprintf("endpoint-%d", i))
-			want := [...]string{"", "answered 500", "logging out: context deadline exceeded", "its probe or its logout did not end in time, so its session may be left on the appliance"}[i%4]
-			if want != "" {
+			want := [...]string{"", "the response was 500", "logging out: context deadline exceeded", "its probe or its logout did not end in time, so its session may be left on the appliance"}[i%4]
+			if want != "" && len(lines) > 0 {
 				if lines[0] != name+want {
 					t.Errorf("reports %q, want %q", lines[0], name+want)
 				}
@@ -102,23 +107,23 @@ func TestShutdownIsParallelAndWaitsForNoSchedule(t *testing.T) {
 	})
 }
 
-// A prober must not even be asked, for it may send a login all the same.
+// A prober must not even be called, because it may send a login regardless of ctx.
 func TestNothingStartsWhenOver(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := watch(t, newSettings(newEndpoints(100)...), func(e *config.Endpoint) Prober {
 		return &fake{probe: func(context.Context) (probe.Result, error) {
 			t.Errorf("%s was probed", e.Name)
-			return found(probe.Valid), nil
+			return found(sessionapi.Valid), nil
 		}}
 	})
 	for _, target := range c.applied.Load().watched {
-		if err := target.probe(over); !errors.Is(err, context.Canceled) {
+		if err := target.probe(over, job{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v", target.name, err)
 		}
 	}
 	results, err := c.ProbeAll(over)
-	if err != nil || len(results) != 100 || results[99].Result.State != probe.Unknown {
+	if err != nil || len(results) != 100 || results[99].Result.State != sessionapi.Unknown {
 		t.Errorf("%d results, error %v", len(results), err)
 	}
 }
@@ -132,7 +137,7 @@ func TestNothingIsProbedAfterItsLogout(t *testing.T) {
 					if closed.Load() {
 						t.Error("probed after its logout")
 					}
-					return found(probe.Valid), nil
+					return found(sessionapi.Valid), nil
 				},
 				close: func(context.Context) error {
 					closed.Store(true)
@@ -143,14 +148,13 @@ func TestNothingIsProbedAfterItsLogout(t *testing.T) {
 		runFor(t, c, 5*time.Minute)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := c.applied.Load().watched[0].probe(ctx); !errors.Is(err, errClosed) {
+		if err := c.applied.Load().watched[0].probe(ctx, job{}); !errors.Is(err, errClosed) {
 			t.Errorf("error %v", err)
 		}
 	})
 }
 
-// A host that stands for many endpoints gets no more logouts at once than it can
-// answer in time.
+// A host with many endpoints gets no more concurrent logouts than it can respond to in time.
 func TestShutdownOfOneHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		endpoints := newEndpoints(5 * closesPerHost)
@@ -170,6 +174,33 @@ func TestShutdownOfOneHost(t *testing.T) {
 		runFor(t, c, time.Second)
 		if most.Load() != closesPerHost || int(closed.Load()) != len(endpoints) {
 			t.Errorf("%d logouts at once, %d in all", most.Load(), closed.Load())
+		}
+	})
+}
+
+// A shutdown does not wait for a reload that hangs. The reload changes nothing afterwards.
+func TestShutdownWhileAReloadHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var closed atomic.Int32
+		prober := func(*config.Endpoint) Prober {
+			return &fake{close: func(context.Context) error { closed.Add(1); return nil }}
+		}
+		c := watch(t, newSettings(newEndpoint("a")), prober)
+		released, reloaded := make(chan struct{}), make(chan error)
+		go func() {
+			reloaded <- c.Apply(newSettings(newEndpoint("a"), newEndpoint("b")), func(e *config.Endpoint) (Prober, error) {
+				<-released
+				return prober(e), nil
+			})
+		}()
+		start := time.Now()
+		runFor(t, c, time.Minute)
+		if took := time.Since(start); took != time.Minute || closed.Load() != 1 {
+			t.Errorf("stopped after %s with %d logouts", took, closed.Load())
+		}
+		close(released)
+		if err := <-reloaded; !errors.Is(err, ErrStopped) {
+			t.Errorf("the reload's error is %v", err)
 		}
 	})
 }

@@ -6,50 +6,54 @@ import (
 	"time"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// maxCodes is how many error codes of one endpoint get series of their own. An
-// appliance that invents codes must not fill the database.
+// maxCodes is how many error codes of one endpoint have their own series. An appliance
+// that invents codes must not fill the database.
 const maxCodes = 20
 
-// otherCode counts the rest.
+// otherCode counts all further codes.
 const otherCode = "other"
 
-// state is all that is known of an endpoint. It holds nothing that grows with
-// time, once its history is full.
+// state is what is known about an endpoint. It does not grow after its history is full.
 type state struct {
-	version uint64       // goes up with each change
-	result  probe.Result // the last one
-	since   time.Time    // when the first of its state in a row began
-	history history
-	failure *probe.Result // the last one that was sent and did not find a valid session
+	version     uint64       // incremented by each change
+	result      probe.Result // of the last probe
+	since       time.Time    // start of the first of the consecutive probes with this state
+	consecutive int          // number of them
+	history     history
+	changes     changes
+	valid       validTime
+	failure     *probe.Result // of the last probe that sent something and found no valid session
 
 	probes, failures    float64
 	consecutiveFailures int
 	lastSuccess         time.Time
 
-	verdict   probe.Verdict // the last conclusive one
+	verdict   sessionapi.Verdict // the last conclusive one
 	verdictAt time.Time
+	rejected  bool // whether it is the refusal of a credential
 
-	codes map[string]float64 // error codes counted
+	codes map[string]float64 // counts of error codes
 
 	logins, loginFailures, unanswered, logouts, logoutFailures, expirations float64
 	lifetime                                                                time.Duration
 
-	duration histogram // of probes that were sent
+	duration histogram // of probes that sent something
 
-	// These outlive the probe that found them, for the next may not come as
-	// far.
+	// Kept from earlier probes: a probe may end before it measures them.
+	lastRequest       time.Time
 	phases            *probe.Phases
 	certificateExpiry time.Time
 }
 
-// newState returns the state of an endpoint whose API documents error codes, and
-// has a name for the id of an operation.
+// newState returns the state of an endpoint that was not probed yet. documented are its
+// API's error codes, operation is the API's name of an operation id.
 func newState(documented []string, operation string) state {
 	s := state{
 		version:  1,
-		result:   probe.Result{State: probe.Unknown},
+		result:   probe.Result{State: sessionapi.Unknown},
 		codes:    make(map[string]float64, len(documented)),
 		duration: newHistogram(operation),
 	}
@@ -59,47 +63,52 @@ func newState(documented []string, operation string) state {
 	return s
 }
 
-// copied returns a state of its own: codes, history and duration are changed in
-// place.
-func (s *state) copied() state {
-	own := *s
-	own.codes = maps.Clone(s.codes)
-	own.history.results = slices.Clone(s.history.results)
-	own.duration = s.duration.copied()
-	return own
+// clone returns a deep copy: record changes maps and slices in place.
+func (s *state) clone() state {
+	c := *s
+	c.codes = maps.Clone(s.codes)
+	c.history.data = slices.Clone(s.history.data)
+	c.changes.data = slices.Clone(s.changes.data)
+	c.valid.buckets = slices.Clone(s.valid.buckets)
+	c.duration = s.duration.clone()
+	return c
 }
 
-// record takes in what a probe found.
+// record records the result of a probe.
 func (s *state) record(r *probe.Result) {
 	s.version++
 	if r.State != s.result.State {
-		s.since = r.Start
+		s.changes.add(s.result.State, s.consecutive, r)
+		s.since, s.consecutive = r.Start, 0
 	}
+	s.consecutive++
+	s.valid.record(r.Start, r.State == sessionapi.Valid)
 	s.result = *r
 	s.history.add(r)
 	if last, sent := r.Last(); sent {
 		s.duration.observe(r.Duration, last.OpID)
 	}
-	if r.State != probe.Valid && len(r.Steps) > 0 {
+	if r.State != sessionapi.Valid && len(r.Steps) > 0 {
 		s.failure = r
 	}
 	s.probes++
-	if r.State == probe.Valid {
+	if r.State == sessionapi.Valid {
 		s.consecutiveFailures, s.lastSuccess = 0, r.Start
 	} else {
 		s.failures++
 		s.consecutiveFailures++
 	}
-	// A finding that stands while nothing is sent is no new verdict.
-	if verdict := r.State.Verdict(); verdict != probe.Inconclusive && len(r.Steps) > 0 {
+	// A result that is repeated because nothing was sent is not a new verdict.
+	if verdict := r.State.Verdict(); verdict != sessionapi.Inconclusive && len(r.Steps) > 0 {
 		s.verdict, s.verdictAt = verdict, r.Start.Add(r.Duration)
+		s.rejected = r.State == sessionapi.CredentialsRejected
 	}
 	for _, step := range r.Steps {
 		switch step.Step {
-		case probe.Check:
-			s.phases = new(step.Phases) // and not the whole step
+		case sessionapi.Check:
+			s.phases = new(step.Phases) // a copy, so as not to keep the whole step
 			s.count(step.Code)
-		case probe.Login:
+		case sessionapi.Login:
 			s.count(step.Code)
 		}
 	}
@@ -110,27 +119,38 @@ func (s *state) record(r *probe.Result) {
 	if r.Expirations > 0 {
 		s.lifetime = r.Lifetime
 	}
+	s.recordRequest(r)
 	if !r.CertificateExpiry.IsZero() {
 		s.certificateExpiry = r.CertificateExpiry
 	}
 }
 
-// recordClose takes in that the session was given up, if one was held, and what was
-// done for that.
-func (s *state) recordClose(did *probe.Result) {
+// recordClose records that the session, if any, was given up, and the result of that.
+func (s *state) recordClose(r *probe.Result) {
 	s.version++
-	s.countLogouts(did)
+	s.countLogouts(r)
+	s.recordRequest(r)
 	s.result.Established = time.Time{}
 }
 
-// countLogouts counts the sessions that were ended, and those that may be left.
+// recordRequest records when a request was last sent.
+func (s *state) recordRequest(r *probe.Result) {
+	if !r.LastRequest.IsZero() {
+		s.lastRequest = r.LastRequest
+	}
+}
+
+// created returns when the counters started.
+func (s *state) created() time.Time { return time.Unix(0, s.duration.created) }
+
+// countLogouts counts logouts, and sessions that may have been left.
 func (s *state) countLogouts(r *probe.Result) {
 	s.unanswered += float64(r.Unanswered)
 	s.logouts += float64(r.Logouts)
 	s.logoutFailures += float64(r.LogoutFailures)
 }
 
-// count counts an error code, if there is one.
+// count counts an error code. Empty means none.
 func (s *state) count(code string) {
 	if code == "" {
 		return

@@ -7,17 +7,18 @@ import (
 	"time"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// The minutes at which the results of these tests begin.
+// minute returns the start of a result in these tests.
 func minute(n int) time.Time { return time.Unix(1_800_000_000+60*int64(n), 0) }
 
-// at is what a probe found that began at a minute and took 2 s.
-func at(n int, state probe.State, steps ...probe.StepResult) probe.Result {
+// at returns the result of a probe that started at a minute and took 2 s.
+func at(n int, state sessionapi.State, steps ...probe.StepResult) probe.Result {
 	return probe.Result{State: state, Start: minute(n), Duration: 2 * time.Second, Steps: steps}
 }
 
-var check = probe.StepResult{Step: probe.Check, Status: 200}
+var check = probe.StepResult{Step: sessionapi.Check, Status: 200}
 
 func recorded(results ...probe.Result) state {
 	s := newState(nil, "")
@@ -32,27 +33,27 @@ func TestVerdict(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		results []probe.Result
-		verdict probe.Verdict
+		verdict sessionapi.Verdict
 		at      time.Time
 	}{
 		{name: "not probed"},
-		{"accepted", []probe.Result{at(0, probe.Valid, check)}, probe.Accepted, judged(0)},
-		{"unexpected is accepted", []probe.Result{at(0, probe.Unexpected, check)}, probe.Accepted, judged(0)},
-		{"forbidden is accepted", []probe.Result{at(0, probe.Forbidden, check)}, probe.Accepted, judged(0)},
-		{"refused", []probe.Result{at(0, probe.CredentialsRejected, check)}, probe.Refused, judged(0)},
-		{"expired is refused", []probe.Result{at(0, probe.SessionExpired, check)}, probe.Refused, judged(0)},
-		{"the last one counts", []probe.Result{at(0, probe.Valid, check), at(1, probe.CredentialsRejected, check), at(2, probe.Valid, check)}, probe.Accepted, judged(2)},
-		{"confirmed", []probe.Result{at(0, probe.Valid, check), at(1, probe.Valid, check)}, probe.Accepted, judged(1)},
-		{"outage before the first", []probe.Result{at(0, probe.Unreachable, check), at(1, probe.Timeout, check)}, probe.Inconclusive, time.Time{}},
+		{"accepted", []probe.Result{at(0, sessionapi.Valid, check)}, sessionapi.Accepted, judged(0)},
+		{"unexpected is accepted", []probe.Result{at(0, sessionapi.Unexpected, check)}, sessionapi.Accepted, judged(0)},
+		{"forbidden is accepted", []probe.Result{at(0, sessionapi.Forbidden, check)}, sessionapi.Accepted, judged(0)},
+		{"refused", []probe.Result{at(0, sessionapi.CredentialsRejected, check)}, sessionapi.Refused, judged(0)},
+		{"expired is refused", []probe.Result{at(0, sessionapi.SessionExpired, check)}, sessionapi.Refused, judged(0)},
+		{"the last one counts", []probe.Result{at(0, sessionapi.Valid, check), at(1, sessionapi.CredentialsRejected, check), at(2, sessionapi.Valid, check)}, sessionapi.Accepted, judged(2)},
+		{"confirmed", []probe.Result{at(0, sessionapi.Valid, check), at(1, sessionapi.Valid, check)}, sessionapi.Accepted, judged(1)},
+		{"outage before the first", []probe.Result{at(0, sessionapi.Unreachable, check), at(1, sessionapi.Timeout, check)}, sessionapi.Inconclusive, time.Time{}},
 		{
 			"accepted, then an outage of every kind", []probe.Result{
-				at(0, probe.Valid, check), at(1, probe.Unreachable, check), at(2, probe.Timeout, check), at(3, probe.TLSFailed, check),
-				at(4, probe.ServerError, check), at(5, probe.InvalidResponse, check), at(6, probe.BadRequest, check), at(7, probe.RateLimited, check),
-				at(8, probe.LoginSuspended), at(9, probe.CredentialMissing),
-			}, probe.Accepted, judged(0),
+				at(0, sessionapi.Valid, check), at(1, sessionapi.Unreachable, check), at(2, sessionapi.Timeout, check), at(3, sessionapi.TLSFailed, check),
+				at(4, sessionapi.ServerError, check), at(5, sessionapi.InvalidResponse, check), at(6, sessionapi.BadRequest, check), at(7, sessionapi.RateLimited, check),
+				at(8, sessionapi.LoginSuspended), at(9, sessionapi.CredentialMissing),
+			}, sessionapi.Accepted, judged(0),
 		},
-		{"refused, then an outage", []probe.Result{at(0, probe.CredentialsRejected, check), at(1, probe.Unreachable, check)}, probe.Refused, judged(0)},
-		{"a finding that stands", []probe.Result{at(0, probe.CredentialsRejected, check), at(1, probe.CredentialsRejected), at(2, probe.CredentialsRejected)}, probe.Refused, judged(0)},
+		{"refused, then an outage", []probe.Result{at(0, sessionapi.CredentialsRejected, check), at(1, sessionapi.Unreachable, check)}, sessionapi.Refused, judged(0)},
+		{"an outcome that stands", []probe.Result{at(0, sessionapi.CredentialsRejected, check), at(1, sessionapi.CredentialsRejected), at(2, sessionapi.CredentialsRejected)}, sessionapi.Refused, judged(0)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
@@ -60,6 +61,31 @@ func TestVerdict(t *testing.T) {
 				t.Errorf("verdict %d at %s, want %d at %s", s.verdict, s.verdictAt, tc.verdict, tc.at)
 			}
 		})
+	}
+}
+
+// An endpoint has rejected its credential until its next verdict; a login that is held
+// back, or an outage, is none.
+func TestRejected(t *testing.T) {
+	rejected, held := at(0, sessionapi.CredentialsRejected, check), at(2, sessionapi.LoginSuspended)
+	for _, tc := range []struct {
+		name    string
+		results []probe.Result
+		want    bool
+	}{
+		{"not probed", nil, false},
+		{"rejected", []probe.Result{rejected}, true},
+		{"rejected, then held back", []probe.Result{rejected, held}, true},
+		{"rejected, an outage, then held back", []probe.Result{rejected, at(1, sessionapi.Unreachable, check), held}, true},
+		{"an outage", []probe.Result{rejected, at(1, sessionapi.Unreachable, check)}, false},
+		{"held back because of another endpoint", []probe.Result{at(0, sessionapi.Valid, check), held}, false},
+		{"rejected, valid again, then held back", []probe.Result{rejected, at(1, sessionapi.Valid, check), held}, false},
+		{"the session expired, then held back", []probe.Result{rejected, at(1, sessionapi.SessionExpired, check), held}, false},
+	} {
+		w := watched{target: &target{state: recorded(tc.results...)}}
+		if got := w.overviewLocked().Rejected; got != tc.want {
+			t.Errorf("%s: %t", tc.name, got)
+		}
 	}
 }
 
@@ -71,11 +97,11 @@ func TestProbesAndFailures(t *testing.T) {
 		lastSuccess                   time.Time
 	}{
 		{name: "not probed"},
-		{"valid", []probe.Result{at(0, probe.Valid, check), at(1, probe.Valid, check)}, 2, 0, 0, minute(1)},
-		{"never valid", []probe.Result{at(0, probe.Timeout, check), at(1, probe.Unexpected, check)}, 2, 2, 2, time.Time{}},
-		{"valid, then not", []probe.Result{at(0, probe.Valid, check), at(1, probe.Forbidden, check), at(2, probe.LoginSuspended)}, 3, 2, 2, minute(0)},
-		{"valid again", []probe.Result{at(0, probe.Timeout, check), at(1, probe.Timeout, check), at(2, probe.Valid, check)}, 3, 2, 0, minute(2)},
-		{"and again not", []probe.Result{at(0, probe.Timeout, check), at(1, probe.Valid, check), at(2, probe.Timeout, check)}, 3, 2, 1, minute(1)},
+		{"valid", []probe.Result{at(0, sessionapi.Valid, check), at(1, sessionapi.Valid, check)}, 2, 0, 0, minute(1)},
+		{"never valid", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Unexpected, check)}, 2, 2, 2, time.Time{}},
+		{"valid, then not", []probe.Result{at(0, sessionapi.Valid, check), at(1, sessionapi.Forbidden, check), at(2, sessionapi.LoginSuspended)}, 3, 2, 2, minute(0)},
+		{"valid again", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Timeout, check), at(2, sessionapi.Valid, check)}, 3, 2, 0, minute(2)},
+		{"and again not", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Valid, check), at(2, sessionapi.Timeout, check)}, 3, 2, 1, minute(1)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
@@ -86,24 +112,24 @@ func TestProbesAndFailures(t *testing.T) {
 	}
 }
 
-// What outlives the probe that found it, and what does not.
+// Some values outlive the probe that found them.
 func TestKept(t *testing.T) {
 	phases := func(d time.Duration) probe.Phases { return probe.Phases{Processing: d} }
-	first := at(0, probe.Valid,
-		probe.StepResult{Step: probe.Login, Phases: phases(1)},
-		probe.StepResult{Step: probe.Check, Phases: phases(2)},
-		probe.StepResult{Step: probe.Check, Phases: phases(3)},
-		probe.StepResult{Step: probe.Logout, Phases: phases(4)})
+	first := at(0, sessionapi.Valid,
+		probe.StepResult{Step: sessionapi.Login, Phases: phases(1)},
+		probe.StepResult{Step: sessionapi.Check, Phases: phases(2)},
+		probe.StepResult{Step: sessionapi.Check, Phases: phases(3)},
+		probe.StepResult{Step: sessionapi.Logout, Phases: phases(4)})
 	first.CertificateExpiry = minute(1000)
 	first.Expirations, first.Lifetime = 1, 30*time.Minute
-	first.Identity = &probe.Identity{Username: "a"}
+	first.Identity = &sessionapi.Identity{Username: "a"}
 
 	s := recorded(first)
 	if s.phases == nil || s.phases.Processing != 3 {
 		t.Errorf("phases %v, want those of the last check", s.phases)
 	}
-	loginOnly := at(1, probe.CredentialsRejected, probe.StepResult{Step: probe.Login, Phases: phases(5)})
-	suspended := at(2, probe.LoginSuspended)
+	loginOnly := at(1, sessionapi.CredentialsRejected, probe.StepResult{Step: sessionapi.Login, Phases: phases(5)})
+	suspended := at(2, sessionapi.LoginSuspended)
 	s.record(&loginOnly)
 	s.record(&suspended)
 	if s.phases.Processing != 3 {
@@ -115,7 +141,7 @@ func TestKept(t *testing.T) {
 	if s.result.Identity != nil {
 		t.Error("an identity without a session")
 	}
-	renewed := at(3, probe.TLSFailed, check)
+	renewed := at(3, sessionapi.TLSFailed, check)
 	renewed.CertificateExpiry, renewed.Lifetime = minute(-5), time.Hour
 	s.record(&renewed)
 	if !s.certificateExpiry.Equal(minute(-5)) {
@@ -127,9 +153,9 @@ func TestKept(t *testing.T) {
 }
 
 func TestCounters(t *testing.T) {
-	one := at(0, probe.Valid, check)
+	one := at(0, sessionapi.Valid, check)
 	one.Logins, one.LoginFailures, one.Logouts, one.Expirations = 4, 3, 2, 1
-	s := recorded(one, at(1, probe.Valid, check), one)
+	s := recorded(one, at(1, sessionapi.Valid, check), one)
 	if got, want := fmt.Sprint(s.logins, s.loginFailures, s.logouts, s.expirations), "8 6 4 2"; got != want {
 		t.Errorf("logins, failures, logouts, expirations %s, want %s", got, want)
 	}
@@ -138,25 +164,25 @@ func TestCounters(t *testing.T) {
 func TestCodes(t *testing.T) {
 	codes := func(prefix string, n int) (steps []probe.StepResult) {
 		for i := range n {
-			steps = append(steps, probe.StepResult{Step: probe.Check, Code: fmt.Sprint(prefix, i)})
+			steps = append(steps, probe.StepResult{Step: sessionapi.Check, Code: fmt.Sprint(prefix, i)})
 		}
 		return steps
 	}
 	documented := []string{"A", "B"}
-	other := probe.StepResult{Step: probe.Check, Code: "other"}
+	other := probe.StepResult{Step: sessionapi.Check, Code: "other"}
 	for _, tc := range []struct {
 		name  string
 		steps []probe.StepResult
-		want  map[string]float64 // beside ones that are 1
+		want  map[string]float64 // besides those that are 1
 		codes int
 	}{
 		{"documented ones from the start", nil, map[string]float64{"A": 0, "B": 0}, 2},
 		{"no code", []probe.StepResult{check}, map[string]float64{"A": 0, "B": 0}, 2},
-		{"documented", []probe.StepResult{{Step: probe.Login, Code: "A"}, {Step: probe.Check, Code: "A"}, {Step: probe.Logout, Code: "A"}, {Step: probe.Token, Code: "A"}}, map[string]float64{"A": 2, "B": 0}, 2},
+		{"documented", []probe.StepResult{{Step: sessionapi.Login, Code: "A"}, {Step: sessionapi.Check, Code: "A"}, {Step: sessionapi.Logout, Code: "A"}, {Step: sessionapi.Token, Code: "A"}}, map[string]float64{"A": 2, "B": 0}, 2},
 		{"18 more", codes("x", 18), map[string]float64{"A": 0, "B": 0}, 20},
 		{"19 more", codes("x", 19), map[string]float64{"A": 0, "B": 0, "other": 1}, 21},
 		{"1000 more", codes("x", 1000), map[string]float64{"A": 0, "B": 0, "other": 982}, 21},
-		{"known ones count on", append(codes("x", 1000), probe.StepResult{Step: probe.Check, Code: "A"}, probe.StepResult{Step: probe.Check, Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
+		{"known ones count on", append(codes("x", 1000), probe.StepResult{Step: sessionapi.Check, Code: "A"}, probe.StepResult{Step: sessionapi.Check, Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
 		{"a code called other", []probe.StepResult{other}, map[string]float64{"A": 0, "B": 0, "other": 1}, 3},
 		{"and many more", append([]probe.StepResult{other}, codes("x", 1000)...), map[string]float64{"A": 0, "B": 0, "other": 984}, 20},
 		{"after many more", append(codes("x", 1000), other), map[string]float64{"A": 0, "B": 0, "other": 983}, 21},
@@ -165,7 +191,7 @@ func TestCodes(t *testing.T) {
 			s := newState(documented, "")
 			for _, step := range tc.steps {
 				before := maps.Clone(s.codes)
-				result := at(0, probe.ServerError, step)
+				result := at(0, sessionapi.ServerError, step)
 				s.record(&result)
 				for code, count := range before {
 					if s.codes[code] < count {
@@ -177,8 +203,8 @@ func TestCodes(t *testing.T) {
 				t.Errorf("%d codes, want %d", len(s.codes), tc.codes)
 			}
 			for code, count := range s.codes {
-				want, told := tc.want[code]
-				if !told {
+				want, ok := tc.want[code]
+				if !ok {
 					want = 1
 				}
 				if count != want {

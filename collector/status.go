@@ -7,65 +7,74 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// Overview is the little that is known of every endpoint at a glance.
+// Overview is the essential part of an endpoint's status.
 type Overview struct {
-	Endpoint  *config.Endpoint
-	State     probe.State
-	Since     time.Time     // when the first probe in a row that found it began
-	LastProbe time.Time     // when the last probe began, zero before the first
-	Duration  time.Duration // of the last probe
-	Withheld  string        // the credential that the guard withheld from it, empty for none
+	Endpoint       *config.Endpoint
+	State          sessionapi.State
+	Since          time.Time     // start of the first of the consecutive probes with this state
+	LastProbe      time.Time     // start of the last probe, zero before the first
+	Duration       time.Duration // of the last probe
+	HeldCredential string        // the credential that the guard holds back here, empty without one
+	// Rejected reports whether the endpoint itself refused the credential: in the last
+	// probe, or before the guard held it back.
+	Rejected bool
 }
 
-// Status is what is known of an endpoint, for people: a copy.
+// Status is a copy of an endpoint's state, to be shown.
 type Status struct {
 	Overview
 	Result              probe.Result // of the last probe
 	ConsecutiveFailures int
 	LastSuccess         time.Time
+	LastRequest         time.Time // when a request was last sent, zero before the first
 
-	Verdict   probe.Verdict // the last conclusive one
+	Verdict   sessionapi.Verdict // the last conclusive one
 	VerdictAt time.Time
 
 	Probes, Failures, Logins, LoginFailures, Logouts, Expirations float64
 
-	Lifetime          time.Duration // of the last session that the appliance ended
+	Lifetime          time.Duration // of the last session terminated by the appliance
 	CertificateExpiry time.Time
-	Next              time.Time // when the schedule probes it again; zero while it is probed
+	Next              time.Time // start of the next scheduled probe; zero during a probe
+	Probed            int       // number of consecutive probes with this state, including the last
 	History           []Past    // the oldest first
-	// Failure is the last probe that was sent and did not find a valid session,
-	// nil when there was none.
+	Changes           []Change  // the oldest first
+	// ValidHour and ValidDay are the shares of valid time of the last hour and 24 hours.
+	ValidHour, ValidDay ValidShare
+	// Failure is the result of the last probe that sent something and found no valid
+	// session, nil if there was none.
 	Failure *probe.Result
 }
 
 // Overviews returns all endpoints, in the order of the configuration.
 func (c *Collector) Overviews() []Overview {
-	now := c.applied.Load()
-	all := make([]Overview, 0, len(now.watched))
-	for _, w := range now.watched {
+	current := c.applied.Load()
+	all := make([]Overview, 0, len(current.watched))
+	for _, w := range current.watched {
 		w.mu.Lock()
-		all = append(all, w.overview())
+		all = append(all, w.overviewLocked())
 		w.mu.Unlock()
 	}
 	return all
 }
 
-// Statuses returns what is known of the endpoints of these names, in their order.
-// Names that the configuration does not have are left out.
+// Statuses returns the status of the endpoints with these names, in this order. It omits
+// names that the configuration does not have.
 func (c *Collector) Statuses(names ...string) []Status {
-	now := c.applied.Load()
+	current := c.applied.Load()
 	targets := make(map[*target]bool, len(names))
 	for _, name := range names {
-		if w, known := now.byName[name]; known {
+		if w, known := current.byName[name]; known {
 			targets[w.target] = true
 		}
 	}
 	due := c.schedule.dueTimes(targets)
 	all := make([]Status, 0, len(names))
 	for _, name := range names {
-		if w, known := now.byName[name]; known {
+		if w, known := current.byName[name]; known {
 			status := w.status()
 			status.Next = due[w.target]
 			all = append(all, status)
@@ -74,21 +83,24 @@ func (c *Collector) Statuses(names ...string) []Status {
 	return all
 }
 
-// overview is taken with mu held.
-func (w watched) overview() Overview {
+func (w watched) overviewLocked() Overview {
 	last := &w.state.result
-	return Overview{Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration, Withheld: last.Withheld}
+	return Overview{
+		Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration, HeldCredential: last.HeldCredential,
+		Rejected: last.State == sessionapi.CredentialsRejected || last.State == sessionapi.LoginSuspended && w.state.rejected,
+	}
 }
 
 func (w watched) status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := &w.state
+	s, now := &w.state, time.Now()
 	return Status{
-		Overview:            w.overview(),
+		Overview:            w.overviewLocked(),
 		Result:              s.result,
 		ConsecutiveFailures: s.consecutiveFailures,
 		LastSuccess:         s.lastSuccess,
+		LastRequest:         s.lastRequest,
 		Verdict:             s.verdict,
 		VerdictAt:           s.verdictAt,
 		Probes:              s.probes,
@@ -99,12 +111,16 @@ func (w watched) status() Status {
 		Expirations:         s.expirations,
 		Lifetime:            s.lifetime,
 		CertificateExpiry:   s.certificateExpiry,
+		Probed:              s.consecutive,
 		History:             s.history.all(),
+		Changes:             s.changes.all(s.consecutive),
+		ValidHour:           s.valid.share(now, time.Hour),
+		ValidDay:            s.valid.share(now, validWindow),
 		Failure:             s.failure,
 	}
 }
 
-// Credentials tells how the credentials at work stand, sorted by name.
+// Credentials returns the status of all credentials, sorted by name.
 func (c *Collector) Credentials() []probe.CredentialStatus {
 	all := c.metrics.credentials()
 	slices.SortFunc(all, func(a, b probe.CredentialStatus) int { return cmp.Compare(a.Name, b.Name) })

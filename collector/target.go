@@ -8,142 +8,127 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// target is one endpoint that is watched, and all that is known of it. It
-// lives as long as configurations name it, whatever else they say.
+// target is an endpoint that is watched, with its prober and its state. It outlives a
+// configuration if the next one has an endpoint of the same name and API.
 type target struct {
 	name, api string
 	logger    *slog.Logger
-	inFlight  prometheus.Gauge // counts probes that run, of all targets
+	metrics   *exporterMetrics
+	slots     *slots // of all targets
+	adhoc     bool   // the configuration does not list it
 
-	// turn holds one token; who has it may use prober.
-	turn   chan struct{}
+	sem    chan struct{} // of one; guards prober
 	prober Prober
-	closed chan struct{} // closed when nobody gets a turn any more
+	closed chan struct{} // closed with the target: sem remains acquired
 
 	mu          sync.Mutex // guards the fields below
 	state       state
-	asked       time.Time // when somebody last asked for a probe, zero for never
-	replacement Prober    // takes prober's place at the next turn; nil when there is none
-	flight      *flight   // the probe that runs; nil when none does
-}
-
-// flight is a probe under way. All who ask meanwhile share it.
-type flight struct {
-	landed chan struct{} // closed at its end
-	err    error         // set before that
+	queued      int       // consecutive probes that were queued, see queuedWait
+	requested   time.Time // start of the last /probe request, zero for none
+	replacement Prober    // replaces prober before its next use; nil for none
+	call        *call     // in flight; nil for none
+	probedNow   time.Time // start of the last probeNow
+	// backoffEnded makes the next probe end the prober's back-off.
+	backoffEnded bool
 }
 
 func (c *Collector) newTarget(endpoint *config.Endpoint, prober Prober) *target {
-	spec := probe.SpecFor(endpoint)
+	spec := endpoint.SessionAPI.Spec()
 	return &target{
-		name:     endpoint.Name,
-		api:      endpoint.API,
-		logger:   c.logger,
-		inFlight: c.metrics.inFlight,
-		turn:     make(chan struct{}, 1),
-		closed:   make(chan struct{}),
-		prober:   prober,
-		state:    newState(spec.Codes, spec.OperationID),
+		name:    endpoint.Name,
+		api:     endpoint.API,
+		logger:  c.logger,
+		metrics: c.metrics,
+		slots:   c.slots,
+		sem:     make(chan struct{}, 1),
+		closed:  make(chan struct{}),
+		prober:  prober,
+		state:   newState(spec.Codes, spec.OperationID),
 	}
 }
 
-var errClosed = errors.New("the endpoint is not watched any more")
+var errClosed = errors.New("the endpoint is no longer watched")
 
-// take waits for the turn, unless ctx is over or the target is closed.
-func (t *target) take(ctx context.Context) error {
+// acquire acquires sem, unless ctx is done or the target is closed.
+func (t *target) acquire(ctx context.Context) error {
 	select {
-	case t.turn <- struct{}{}:
+	case t.sem <- struct{}{}:
 	case <-t.closed:
 		return errClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if ctx.Err() != nil { // asked again, for select takes either of two that are ready
-		t.pass()
+	if ctx.Err() != nil { // if both were ready, select may have chosen sem
+		t.release()
 		return ctx.Err()
 	}
 	return nil
 }
 
-// pass gives the turn back.
-func (t *target) pass() { <-t.turn }
+// release releases sem.
+func (t *target) release() { <-t.sem }
 
-// probe makes one probe and records it, unless ctx is over. Where one runs
-// already, it waits for that instead.
-func (t *target) probe(ctx context.Context) error {
-	t.mu.Lock()
-	under := t.flight
-	if under == nil {
-		t.flight = &flight{landed: make(chan struct{})}
-	}
-	own := t.flight
-	t.mu.Unlock()
-	if under != nil {
-		select {
-		case <-under.landed:
-			return under.err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	defer func() {
-		t.mu.Lock()
-		t.flight = nil
-		t.mu.Unlock()
-		close(own.landed)
-	}()
-	t.inFlight.Inc()
-	defer t.inFlight.Dec()
-	own.err = t.probeInTurn(ctx)
-	return own.err
-}
-
-func (t *target) probeInTurn(ctx context.Context) error {
-	if err := t.take(ctx); err != nil {
-		return err
-	}
-	defer t.pass()
-	if err := t.renew(ctx); err != nil {
-		t.named().Warn("a session may have been left on its appliance", "err", err)
-	}
-	result, err := t.prober.Probe(ctx)
-	if err != nil {
-		return err // we are stopping, and nothing was found
-	}
-	t.record(result)
-	return nil
-}
-
-// freshUntil returns when the schedule is to probe the target again because nobody
-// has asked for it. Who asks at its interval, a little late now and then, is all
-// the schedule that it needs.
-func (t *target) freshUntil(interval time.Duration) time.Time {
+// isSlow reports whether the next probe is expected to take long: the last one failed and
+// took long, or the target is ad hoc and was never valid.
+func (t *target) isSlow() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.asked.IsZero() {
+	failed := t.state.result.State != sessionapi.Valid
+	return failed && t.state.result.Duration >= slowProbe || t.adhoc && t.state.lastSuccess.IsZero()
+}
+
+// isDispensable reports whether the target was never valid and is not being probed.
+func (t *target) isDispensable() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.call == nil && t.state.lastSuccess.IsZero()
+}
+
+// skipUntil returns when scheduled probes resume. Until then /probe requests, which may
+// be a little late, cover the target.
+func (t *target) skipUntil(interval time.Duration) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.requested.IsZero() {
 		return time.Time{}
 	}
-	return t.asked.Add(interval + interval/10)
+	return t.requested.Add(interval + interval/10)
 }
 
-// askedAt notes when somebody asked for a probe, or that nobody did.
-func (t *target) askedAt(at time.Time) {
+// setRequested records the start of a /probe request. Zero lets scheduled probes resume.
+func (t *target) setRequested(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asked = at
+	t.requested = at
 }
 
-// found returns what the last probe found.
-func (t *target) found() probe.Result {
+// lastResult returns the result of the last probe.
+func (t *target) lastResult() probe.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.state.result
+}
+
+// queuedWait returns the time until the next probe if the last one waited too long for
+// other logins, 0 if not: see queuedRetry.
+func (t *target) queuedWait() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.queued++
+	switch {
+	case !t.state.result.Queued:
+		t.queued = 0
+		return 0
+	case t.queued > quickRetries:
+		return slowRetry
+	default:
+		return queuedRetry
+	}
 }
 
 // holds reports whether the last probe left a session held.
@@ -153,26 +138,25 @@ func (t *target) holds() bool {
 	return !t.state.result.Established.IsZero()
 }
 
-// replace lets another prober take over at the next turn.
-func (t *target) replace(prober Prober) {
+// setReplacement sets the prober that replaces the current one before its next use.
+func (t *target) setReplacement(prober Prober) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.replacement = prober // one that never had a turn holds no session
+	t.replacement = prober // an earlier one was never used, and holds no session
 }
 
-// settle makes that turn come without a probe.
-func (t *target) settle(ctx context.Context) error {
-	if err := t.take(ctx); err != nil {
-		return t.unended()
+// installNow installs the replacement without a probe.
+func (t *target) installNow(ctx context.Context) error {
+	if err := t.acquire(ctx); err != nil {
+		return t.logoutTimeoutError()
 	}
-	defer t.pass()
-	return t.renew(ctx)
+	defer t.release()
+	return t.install(ctx)
 }
 
-// renew puts the replacement into the prober's place, if there is one, and hands
-// it the session that the old one held, or logs out of that when it is of no use
-// to the new one. The caller has the turn.
-func (t *target) renew(ctx context.Context) error {
+// install makes the replacement, if any, the prober. It adopts the session of
+// the old one, or that session is logged out. The caller has acquired sem.
+func (t *target) install(ctx context.Context) error {
 	t.mu.Lock()
 	old, replacement := t.prober, t.replacement
 	if replacement != nil {
@@ -186,24 +170,30 @@ func (t *target) renew(ctx context.Context) error {
 	if replacement.Adopt(held) {
 		return nil
 	}
-	old.Adopt(held)
+	old.Adopt(held) // so that Close logs out of it
 	return t.logout(ctx, old)
 }
 
-// close waits for the probe that runs, if any, and logs out. It keeps the turn:
-// nobody probes after this. It is called once.
+// close waits for the probe in flight, if any, and logs out. It does not release sem, so
+// that no probe follows. It is called once.
 func (t *target) close(ctx context.Context) error {
-	if err := t.take(ctx); err != nil {
-		return t.unended()
+	if err := t.acquire(ctx); err != nil {
+		return t.logoutTimeoutError()
 	}
 	close(t.closed)
 	return t.logout(ctx, t.prober)
 }
 
+// logout logs out of prober's session. The caller has acquired sem.
 func (t *target) logout(ctx context.Context, prober Prober) error {
-	did, err := prober.Close(ctx)
+	waiting, cancel := context.WithTimeout(ctx, maxLogoutWait)
+	defer cancel()
+	if t.slots.acquire(waiting, nil, false) == nil {
+		defer t.slots.release(false)
+	}
+	result, err := t.closeProber(ctx, prober)
 	t.mu.Lock()
-	t.state.recordClose(did)
+	t.state.recordClose(result)
 	t.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("endpoint %q: %w", t.name, err)
@@ -211,8 +201,8 @@ func (t *target) logout(ctx context.Context, prober Prober) error {
 	return nil
 }
 
-// unended is the error of a logout that had to wait for too long, or that took so.
-func (t *target) unended() error {
+// logoutTimeoutError is the error of a logout that did not complete in time.
+func (t *target) logoutTimeoutError() error {
 	return fmt.Errorf("endpoint %q: its probe or its logout did not end in time, so its session may be left on the appliance", t.name)
 }
 
@@ -224,29 +214,33 @@ func (t *target) record(r *probe.Result) {
 	t.log(before, r)
 }
 
-// wantsSecret reports whether the last probe failed for want of a good secret.
+// wantsSecret reports whether the last probe failed because it had no valid secret.
 func (t *target) wantsSecret() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.wantsSecretLocked()
+}
+
+func (t *target) wantsSecretLocked() bool {
 	switch state := t.state.result.State; state {
-	case probe.LoginSuspended, probe.CredentialMissing:
+	case sessionapi.LoginSuspended, sessionapi.CredentialMissing:
 		return true
 	default:
-		return state.Verdict() == probe.Refused
+		return state.Verdict() == sessionapi.Refused
 	}
 }
 
-// named returns a logger that names the target. One kept for each target would take
-// as much memory as its labels, for what is hardly ever said.
+// named returns a logger with the target's name. One logger for each target would take as
+// much memory as its labels, and is hardly ever used.
 func (t *target) named() *slog.Logger {
 	return t.logger.With("endpoint", t.name, "api", t.api)
 }
 
-// log tells a change of state, and each probe to those who debug.
-func (t *target) log(before probe.State, r *probe.Result) {
+// log logs changes of state, and all other probes at level debug.
+func (t *target) log(before sessionapi.State, r *probe.Result) {
 	level := slog.LevelDebug
 	switch {
-	case before != r.State && r.State == probe.Valid:
+	case before != r.State && r.State == sessionapi.Valid:
 		level = slog.LevelInfo
 	case before != r.State:
 		level = slog.LevelWarn

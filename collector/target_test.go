@@ -12,6 +12,7 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
 func TestDurationOfProbesThatWereSent(t *testing.T) {
@@ -22,11 +23,11 @@ func TestDurationOfProbesThatWereSent(t *testing.T) {
 		result   probe.Result
 		observed float64 // so far
 	}{
-		{"sent", at(0, probe.Valid, check), 1},
-		{"sent and failed", at(1, probe.Timeout, check), 2},
-		{"withheld", at(2, probe.LoginSuspended), 2},
-		{"a finding that stands", at(3, probe.RateLimited), 2},
-		{"with an operation id", at(4, probe.Valid, probe.StepResult{Step: probe.Check, OpID: strings.Repeat("é", 65)}), 3},
+		{"sent", at(0, sessionapi.Valid, check), 1},
+		{"sent and failed", at(1, sessionapi.Timeout, check), 2},
+		{"held back", at(2, sessionapi.LoginSuspended), 2},
+		{"an outcome that stands", at(3, sessionapi.RateLimited), 2},
+		{"with an operation id", at(4, sessionapi.Valid, probe.StepResult{Step: sessionapi.Check, OpID: strings.Repeat("é", 65)}), 3},
 	} {
 		a.record(&tc.result)
 		if observed := float64(a.state.duration.dto().GetSampleCount()); observed != tc.observed {
@@ -35,8 +36,7 @@ func TestDurationOfProbesThatWereSent(t *testing.T) {
 	}
 }
 
-// What the prober did at its end is counted, and nothing else: not every session
-// that is given up is logged out of.
+// Only the counts of Close are added: not every session that is given up is logged out.
 func TestClose(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -45,14 +45,14 @@ func TestClose(t *testing.T) {
 		want string
 	}{
 		{"logged out", probe.Result{Logouts: 1}, nil, "1 0 0"},
-		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("answered 500"), "0 1 0"},
+		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("the response was 500"), "0 1 0"},
 		{"no logout in the API", probe.Result{}, nil, "0 0 0"},
 		{"of a late session too", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			prober := &fake{did: &tc.did, close: func(context.Context) error { return tc.err }}
 			a := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober { return prober }).applied.Load().watched[0]
-			result := at(0, probe.Valid, check)
+			result := at(0, sessionapi.Valid, check)
 			result.Established = minute(0)
 			a.record(&result)
 			if err := a.close(t.Context()); !errors.Is(err, tc.err) {
@@ -65,20 +65,20 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// A change of state is told, each probe only to those who debug.
+// Changes of state are logged, other probes only at level debug.
 func TestLog(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
-		before, after probe.State
+		before, after sessionapi.State
 		want          string
 	}{
-		{"first", probe.Unknown, probe.Valid, "level=INFO msg=probed endpoint=a api=hcx state=valid before=unknown duration=2s diagnosis=\"It is so.\"\n"},
-		{"first, bad", probe.Unknown, probe.Timeout, "level=WARN msg=probed endpoint=a api=hcx state=timeout before=unknown duration=2s diagnosis=\"It is so.\"\n"},
-		{"worse", probe.Valid, probe.Timeout, "level=WARN msg=probed endpoint=a api=hcx state=timeout before=valid duration=2s diagnosis=\"It is so.\"\n"},
-		{"other", probe.Timeout, probe.Unreachable, "level=WARN msg=probed endpoint=a api=hcx state=unreachable before=timeout duration=2s diagnosis=\"It is so.\"\n"},
-		{"better", probe.Timeout, probe.Valid, "level=INFO msg=probed endpoint=a api=hcx state=valid before=timeout duration=2s diagnosis=\"It is so.\"\n"},
-		{"the same", probe.Valid, probe.Valid, "level=DEBUG msg=probed endpoint=a api=hcx state=valid before=valid duration=2s diagnosis=\"It is so.\"\n"},
-		{"the same, bad", probe.Timeout, probe.Timeout, "level=DEBUG msg=probed endpoint=a api=hcx state=timeout before=timeout duration=2s diagnosis=\"It is so.\"\n"},
+		{"first", sessionapi.Unknown, sessionapi.Valid, "level=INFO msg=probed endpoint=a api=hcx state=valid before=unknown duration=2s diagnosis=\"It is so.\"\n"},
+		{"first, bad", sessionapi.Unknown, sessionapi.Timeout, "level=WARN msg=probed endpoint=a api=hcx state=timeout before=unknown duration=2s diagnosis=\"It is so.\"\n"},
+		{"worse", sessionapi.Valid, sessionapi.Timeout, "level=WARN msg=probed endpoint=a api=hcx state=timeout before=valid duration=2s diagnosis=\"It is so.\"\n"},
+		{"other", sessionapi.Timeout, sessionapi.Unreachable, "level=WARN msg=probed endpoint=a api=hcx state=unreachable before=timeout duration=2s diagnosis=\"It is so.\"\n"},
+		{"better", sessionapi.Timeout, sessionapi.Valid, "level=INFO msg=probed endpoint=a api=hcx state=valid before=timeout duration=2s diagnosis=\"It is so.\"\n"},
+		{"the same", sessionapi.Valid, sessionapi.Valid, "level=DEBUG msg=probed endpoint=a api=hcx state=valid before=valid duration=2s diagnosis=\"It is so.\"\n"},
+		{"the same, bad", sessionapi.Timeout, sessionapi.Timeout, "level=DEBUG msg=probed endpoint=a api=hcx state=timeout before=timeout duration=2s diagnosis=\"It is so.\"\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var logged bytes.Buffer

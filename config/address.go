@@ -5,10 +5,12 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"session_exporter/internal/strictyaml"
 )
 
-// httpURL parses an http:// or https:// address that has a host. The parser's
-// own errors quote the address, which may have a password in it.
+// httpURL parses an http:// or https:// address with a host. It does not return the
+// parser's errors, which quote the address, including a password.
 func httpURL(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") {
@@ -25,24 +27,22 @@ func goodHost(u *url.URL) bool {
 	return err == nil && n > 0
 }
 
-func (l *loader) endpointURL(endpoint, text string) *url.URL {
+func (r *resolver) endpointURL(endpoint strictyaml.Key, text string) *url.URL {
 	if text == "" {
-		l.needs(endpoint, "url", "needs a `url`")
+		r.Require(endpoint, "url", "needs a `url`")
 		return nil
 	}
 	u, problem := baseURL(text)
-	if problem != "" {
-		l.add(join(endpoint, "url"), "%s", problem)
-	}
+	r.AddProblem(endpoint.Field("url"), problem)
 	return u
 }
 
-// baseURL parses the address of a session API, or says what is wrong with it.
+// baseURL parses the address of a session API, or returns why it is invalid.
 func baseURL(text string) (u *url.URL, problem string) {
 	u, ok := httpURL(text)
 	switch {
 	case !ok:
-		return nil, "must be an address such as https://hcx.example.com:9443"
+		return nil, "must be a URL such as https://hcx.example.com:9443"
 	case u.User != nil:
 		problem = userinfoAdvice + "`credentials`"
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
@@ -54,38 +54,38 @@ func baseURL(text string) (u *url.URL, problem string) {
 
 const userinfoAdvice = "must not have a user or password in it; use "
 
-func (l *loader) origins(key string, patterns []string) []Origin {
+func (r *resolver) origins(key strictyaml.Key, patterns []string) []Origin {
 	origins := make([]Origin, 0, len(patterns))
 	for i, pattern := range patterns {
-		at := index(key, i)
+		at := key.Item(i)
 		u, ok := httpURL(pattern)
 		switch {
-		case l.wrong[at]:
+		case r.Invalid(at):
 		case !ok || *u != url.URL{Scheme: u.Scheme, Host: u.Host}:
-			l.add(at, "must be a scheme, host and port such as https://*.example.com:9443, and nothing behind them")
+			r.Add(at, "must be a scheme, host and port only, such as https://*.example.com:9443")
 		case strings.Contains(strings.TrimPrefix(u.Hostname(), "*."), "*"):
-			l.add(at, "`*` may stand only for the first labels of the host, as in https://*.example.com")
+			r.Add(at, "`*` may stand only for the first labels of the host, as in https://*.example.com")
 		case strings.Trim(u.Hostname(), "*.") == "":
-			l.add(at, "`*.` must stand before a domain, as in https://*.example.com")
+			r.Add(at, "`*.` must precede a domain, as in https://*.example.com")
 		default:
 			host, wildcard := strings.CutPrefix(u.Hostname(), "*.")
 			if host, ok = canonicalHost(host); !ok {
-				l.add(at, "matches nothing; write a name in ASCII, as in https://xn--bcher-kva.example, and an address without a zone")
+				r.Add(at, "matches nothing; write a name in ASCII, as in https://xn--bcher-kva.example, and an address without a zone")
 			}
 			if wildcard {
 				host = "*." + host
 			}
-			origins = append(origins, Origin{Scheme: u.Scheme, Host: host, Port: port(u)})
+			origins = append(origins, Origin{Scheme: u.Scheme, Host: host, Port: Port(u)})
 		}
 	}
 	return origins
 }
 
-// allows reports whether an address is of the origin. A pattern stands for names
-// and never for addresses.
+// allows reports whether an address has the origin. A pattern matches names, never IP
+// addresses.
 func (o Origin) allows(u *url.URL) bool {
 	host, ok := canonicalHost(u.Hostname())
-	if !ok || u.Scheme != o.Scheme || port(u) != o.Port {
+	if !ok || u.Scheme != o.Scheme || Port(u) != o.Port {
 		return false
 	}
 	if below, ok := strings.CutPrefix(o.Host, "*"); ok {
@@ -95,10 +95,10 @@ func (o Origin) allows(u *url.URL) bool {
 	return host == o.Host
 }
 
-// canonicalHost returns the one spelling of a host: an address as netip writes it,
-// a name in small letters. It refuses what is dialled as another than it looks:
-// names in other alphabets, whose letters have many spellings, and addresses with a
-// zone, which may be any text.
+// canonicalHost returns the canonical form of a host: an address as netip formats it, a
+// name in lower case. It rejects hosts that may be dialled differently from how they
+// look: names in other alphabets, whose letters have many encodings, and addresses with
+// a zone, which may be any text.
 func canonicalHost(host string) (string, bool) {
 	if address, err := netip.ParseAddr(host); err == nil {
 		return address.String(), address.Zone() == ""
@@ -113,8 +113,8 @@ func canonicalHost(host string) (string, bool) {
 
 const nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 
-// port returns the port of a URL, the scheme's own when it names none.
-func port(u *url.URL) string {
+// Port returns the port of a URL, or the scheme's default.
+func Port(u *url.URL) string {
 	switch {
 	case u.Port() != "":
 		return u.Port()

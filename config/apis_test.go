@@ -1,14 +1,14 @@
 package config_test
 
 import (
-	"net/http"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"session_exporter/config"
-	"session_exporter/probe"
+	"session_exporter/sessionapi"
+	"session_exporter/sessionapi/catalogue"
 )
 
 const described = `apis:
@@ -32,55 +32,34 @@ endpoints:
 
 func parsed(t *testing.T, text string) *config.Config {
 	t.Helper()
-	settings, err := config.Parse([]byte(text), "f.yml", probe.APIs())
+	settings, err := config.Parse([]byte(text), "f.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return settings
 }
 
-func TestDefinition(t *testing.T) {
+// A module and its endpoints have the API that the file describes.
+func TestDescribedAPI(t *testing.T) {
 	settings := parsed(t, described)
-	d := settings.APIs["own"]
-	if e := settings.Endpoints[0]; e.Custom != d || e.Auth != config.AuthLogin || settings.Modules["m"].Custom != d {
+	api := settings.APIs["own"]
+	if e := settings.Endpoints[0]; e.SessionAPI != sessionapi.API(api) || e.Auth != sessionapi.AuthLogin || settings.Modules["m"].SessionAPI != sessionapi.API(api) {
 		t.Errorf("the endpoint has %+v", e)
 	}
-	want := config.API{
-		Auth:            []config.Auth{config.AuthLogin, config.AuthToken},
+	want := sessionapi.Spec{
+		Auth:            []sessionapi.Auth{sessionapi.AuthLogin, sessionapi.AuthToken},
 		LoginOptions:    map[string][]string{"realm": {"a", "b"}},
 		SessionHeaders:  []string{"Authorization"},
 		NoOrganizations: true,
+		Codes:           []string{"401", "402"}, // also one that means no state
+		OperationID:     "requestId",
 	}
-	if !reflect.DeepEqual(d.API, want) {
-		t.Errorf("the API is %+v, want %+v", d.API, want)
-	}
-	part := config.SessionPart{From: config.InBody, Name: "data.token", Path: []string{"data", "token"}, To: config.InHeader, As: "Authorization", Prefix: "Bearer "}
-	if len(d.Session) != 1 || !reflect.DeepEqual(d.Session[0], part) {
-		t.Errorf("the session is %+v, want %+v", d.Session, part)
-	}
-	if d.Login.Method != http.MethodPost || d.Check.Method != http.MethodGet || d.Logout != nil || d.OperationID != "requestId" || d.ErrorCodes["401"] != "session_expired" {
-		t.Errorf("%+v", d)
-	}
-	if _, known := d.ErrorCodes["402"]; !known {
-		t.Error("an error code without a state is not known")
+	if got := api.Spec(); !reflect.DeepEqual(got, want) {
+		t.Errorf("the API is %+v, want %+v", got, want)
 	}
 }
 
-// What a body says is sent as it is written: YAML would make a day a moment, and
-// round a long number.
-func TestBodyValues(t *testing.T) {
-	body := `{2024-01-01: 2024-01-01, at: 2024-01-01T10:00:00Z, id: 123456789012345678901234567890, price: 1.10, many: -1e9, is: True, none: ~, text: "007"}`
-	settings := parsed(t, "apis: {own: {auth: [basic], check: {path: /, body: "+body+"}, answer: {username: body.user}}}\nmodules: {m: {api: own}}")
-	got := string(settings.APIs["own"].Check.Body.JSON(func(string) (string, bool) { return "", false }))
-	if want := `{"2024-01-01":"2024-01-01","at":"2024-01-01T10:00:00Z","id":123456789012345678901234567890,"price":1.10,"many":-1e9,"is":true,"none":null,"text":"007"}`; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if again := parsed(t, settings.YAML); !again.APIs["own"].Equal(settings.APIs["own"]) {
-		t.Errorf("shown as\n%s", settings.YAML)
-	}
-}
-
-// What is shown of an API is one again, and the same.
+// The YAML of a definition parses to the same definition.
 func TestDefinitionYAML(t *testing.T) {
 	settings := parsed(t, described)
 	again := parsed(t, settings.YAML)
@@ -92,7 +71,7 @@ func TestDefinitionYAML(t *testing.T) {
 	}
 }
 
-// A reload keeps the sessions of an API that is still the same, and of no other.
+// A reload keeps the sessions of an API whose definition is the same, and no others.
 func TestDefinitionChanges(t *testing.T) {
 	was := parsed(t, described).Endpoints[0]
 	for name, c := range map[string]struct {
@@ -112,8 +91,8 @@ func TestDefinitionChanges(t *testing.T) {
 				text = strings.Replace(text, ", login: {realm: a}, expect: {roles: [x]}", "", 1)
 			}
 			is := parsed(t, text).Endpoints[0]
-			if is.ProbedLike(was) != c.same || is.SameAccount(was) != c.same {
-				t.Errorf("probed alike: %t, same account: %t; want %t", is.ProbedLike(was), is.SameAccount(was), c.same)
+			if is.SameProbe(was) != c.same || is.SameAccount(was) != c.same {
+				t.Errorf("probed alike: %t, same account: %t; want %t", is.SameProbe(was), is.SameAccount(was), c.same)
 			}
 		})
 	}
@@ -121,13 +100,12 @@ func TestDefinitionChanges(t *testing.T) {
 
 // Every definition of the catalogue is loaded as it is.
 func TestCatalogue(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "docs", "apis", "*.yml"))
-	if err != nil || len(files) < 2 {
-		t.Fatal("no files", err)
+	if n := len(catalogue.Names()); n < 16 {
+		t.Errorf("only %d definitions", n)
 	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".yml")
-		settings, err := config.Load(file, probe.APIs())
+	for _, name := range catalogue.Names() {
+		file := filepath.Join("..", "sessionapi", "catalogue", name+".yml")
+		settings, err := config.Load(file)
 		if err != nil {
 			t.Errorf("%v", err)
 			continue

@@ -7,13 +7,11 @@ import (
 	"testing"
 
 	"session_exporter/config"
-	"session_exporter/probe"
 )
 
 const canary = "hunter2"
 
-// misplaced are files that are wrong and have a secret somewhere, often where
-// none belongs.
+// misplaced are invalid files with a secret somewhere, often in the wrong place.
 var misplaced = []string{
 	"hunter2",
 	"- hunter2",
@@ -64,6 +62,10 @@ var misplaced = []string{
 	"credentials: {a: {oauth2: {client_secret: !!int hunter2, scopes: hunter2, endpoint_params: {a: [hunter2]}}}}",
 	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: 'https://m:hunter2@sso.example.com'}}}",
 	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: 'https://m:hunter2@sso.example.com/%zz'}}}",
+	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: 'https://sso.example.com/token?tenant=hunter2'}}}",
+	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: 'https://sso.example.com/token#hunter2'}}}",
+	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: 'https://sso.example.com/token', auth_style: hunter2}}}",
+	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: 'https://sso.example.com/token', auth_style: params, endpoint_params: {client_secret: hunter2}}}}",
 	"credentials: {a: {oauth2: {client_id: a, client_secret: b, token_url: hunter2, grant_type: hunter2, client_certificate_key: hunter2, claims: {a: [hunter2]}}}}",
 	"credentials: {a: {oauth2: {tls_config: {key: hunter2, cert: hunter2, ca: hunter2}, proxy_url: 'http://m:hunter2@'}}}",
 	"apis: hunter2",
@@ -76,6 +78,8 @@ var misplaced = []string{
 	"apis: {a: {body: {x: text}, answer: {username: hunter2, roles: body.hunter2, message: '\"hunter2', version: hunter2(), expiry: timestamp('hunter2'), error_code: \"body.x.matches('hunter2(')\"}}}",
 	"apis: {a: {answer: {username: hunter2 hunter2, roles: \"'hunter2'\", message: body.x.hunter2(), version: '@hunter2', server_time: \"1 + 'hunter2'\"}}}",
 	"apis: {a: {states: [{when: hunter2, state: hunter2, why: hunter2}, {when: \"duration('hunter2')\"}, {when: '{a: hunter2}'}, {when: 'hunter2{a: 1}'}]}}",
+	"apis: {a: {answer: {username: \"''hunter2 ' hunter2' hunter2\", roles: \"'it' 's' hunter2 '\", message: '\"hunter2 \\q\"', version: \"`it''hunter2` + body.`hunter2`\"}}}",
+	"apis: {a: {body: {o: {\"it's hunter2, int)\": {x: text}}}, answer: {username: 'body.o == 1', roles: 'body.o + [1]', message: 'body.o.hunter2', version: '[body].map(x, x.o)[0] == 1'}}}",
 	"modules: hunter2",
 	"modules: {m: hunter2}",
 	"modules: {m: {api: hunter2, credential: hunter2, auth: hunter2}}",
@@ -106,35 +110,145 @@ var misplaced = []string{
 	"endpoints: []\n---\n*hunter2",
 }
 
-// TestNoSecretInErrors wants every mistake reported and the secret in no report.
+// TestNoSecretInErrors checks that every mistake is reported and no report has the
+// secret.
 func TestNoSecretInErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yml")
 	for _, text := range misplaced {
-		_, err := config.Parse([]byte(text), "c.yml", probe.APIs())
+		write(t, file, text)
+		loaded, found := config.Check(file)
 		switch {
-		case err == nil:
+		case len(found) == 0 || loaded != nil:
 			t.Errorf("no error for\n%s", text)
-		case strings.Contains(strings.ToLower(err.Error()), canary):
-			t.Errorf("the error for\n%s\nquotes the secret:\n%v", text, err)
+		case strings.Contains(strings.ToLower(found.Error()), canary):
+			t.Errorf("the findings for\n%s\nquote the secret:\n%v", text, found)
 		}
 	}
 }
 
-// TestNoSecretInSuggestions guesses at a name, from names alone.
+// TestNoSecretInSuggestions checks that suggestions come from names only.
 func TestNoSecretInSuggestions(t *testing.T) {
 	text := "credentials: {name: {token: hunter2}}\nmodules: {m: {api: dr, credential: hunter2}}\nendpoints: [{name: a, url: 'https://x', module: hunter1}]"
-	_, err := config.Parse([]byte(text), "c.yml", probe.APIs())
+	_, err := config.Parse([]byte(text), "c.yml")
 	if err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("error is %v", err)
 	}
 }
 
-// TestNoSecretInUnusableFile reads a file that is not a configuration at all.
+// TestNoSecretInUnusableFile loads files that are not configurations at all.
 func TestNoSecretInUnusableFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(file, probe.APIs()); err == nil || strings.Contains(err.Error(), canary) {
+	if _, err := config.Load(file); err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// canaries are secrets in keys: with a digit inside, with characters that no word has,
+// and attached to their key.
+var canaries = []string{"S3cr3tCanary", "X:S3cr3tCanary", "p=S3cr3tCanary", "S3cr3t Canary", "S3cr3tCanary9xQ", "Ünc4nary-S3cr3tCanary", "eyJS3cr3t.Canary.x_y"}
+
+// blocksWithKeys are files with a KEY wherever a key may be, followed by a VALUE.
+var blocksWithKeys = []string{
+	"{KEY: VALUE}",
+	"global: {KEY: VALUE}",
+	"credentials: {KEY: VALUE}",
+	"credentials: {KEY: {}}",
+	"credentials: {KEY: {token: [x], KEY: VALUE}}",
+	"credentials: {KEY: {token: x}}\nmodules: {m: {api: hcx, credential: other}, n: {api: dr, auth: basic, credential: KEY}, o: {api: dr, auth: bearer, credential: KEY}}",
+	"credentials: {KEY: {username: 'a:b', password: x}}\nmodules: {m: {api: dr, credential: KEY}}",
+	"credentials: {a: {KEY: VALUE}}",
+	"credentials: {a: {KEY: VALUE, KEY: VALUE}}",
+	"credentials: {a: {token: {KEY: VALUE}, lockout_guard: {KEY: VALUE}}}",
+	"credentials: {a: {lockout_guard: {account: KEY}}}",
+	"credentials: {a: {oauth2: {KEY: VALUE}}}",
+	"credentials: {a: {oauth2: {scopes: [x], endpoint_params: {KEY: VALUE, scope: VALUE, x: [KEY]}}}}",
+	"credentials: {a: {oauth2: {endpoint_params: {KEY: [x]}, claims: {KEY: VALUE}, tls_config: {KEY: VALUE}}}}",
+	"apis: {KEY: VALUE}",
+	"apis: {KEY: {check: {path: x}}}",
+	"apis: {a: {KEY: VALUE}}",
+	"apis: {a: {headers: {KEY: VALUE}}}",
+	"apis: {a: {headers: {KEY: \"x\\n\", Cookie: KEY}}}",
+	"apis: {a: {login: {KEY: VALUE, body: {KEY: '$x'}, options: {KEY: VALUE}}}}",
+	"apis: {a: {login: {path: /x, send: json, body: {a: $password}, options: {KEY: [x]}}}}",
+	"apis: {a: {session: [{KEY: VALUE}], check: {KEY: VALUE}, logout: {KEY: VALUE}}}",
+	"apis: {a: {body: {KEY: VALUE}}}",
+	"apis: {a: {body: {KEY: [wrong]}}}",
+	"apis: {a: {body: {KEY: {KEY: wrong}}}}",
+	"apis: {a: {body: {KEY: text}, answer: {username: body.usr, roles: '1 + body', KEY: VALUE}}}",
+	"apis: {a: {body: {o: {KEY: {x: text}}}, answer: {username: body.o == 1}}}",
+	"apis: {a: {error_codes: {KEY: VALUE}, states: [{KEY: VALUE}]}}",
+	"apis: {KEY: {session: [{from: header, name: X-A}], check: {path: /a}, answer: {username: body.x}}}\nmodules: {m: {api: KEY, auth: basic, login: {x: y}, expect: {roles: [x], organizations: [x]}, http_headers: {X-A: {values: [x]}}}, n: {api: other}}",
+	"apis: {a: {login: {path: /l, send: json, body: {p: $password, q: $o}, options: {o: [KEY]}}, session: [{from: cookie, name: s}], check: {path: /a}, answer: {username: body.x}}}\nmodules: {m: {api: a, login: {o: x, KEY: VALUE, p: x}}}",
+	"modules: {KEY: VALUE}",
+	"modules: {KEY: {auth: [x]}}",
+	"modules: {KEY: {api: hcx}}\nendpoints: [{name: e, url: 'https://x', module: KEY}, {name: f, module: other}]",
+	"modules: {m: {KEY: VALUE}}",
+	"modules: {m: {api: hcx, login: {KEY: VALUE}}}",
+	"modules: {m: {api: hcx, http_headers: {KEY: VALUE}}}",
+	"modules: {m: {api: hcx, http_headers: {KEY: {KEY: VALUE}}}}",
+	"modules: {m: {api: hcx, http_headers: {KEY: {values: [\"x\\n\"], files: [/KEY]}}}}",
+	"modules: {m: {api: hcx, http_headers: {X-A: {KEY: VALUE}}}}",
+	"modules: {m: {api: hcx, tls_config: {KEY: VALUE}, expect: {KEY: VALUE}}}",
+	"modules: {m: {api: hcx, proxy_url: 'http://p', proxy_connect_header: {KEY: VALUE}}}",
+	"modules: {m: {api: hcx, proxy_url: 'http://p', proxy_connect_header: {KEY: [\"x\\n\"]}}}",
+	"modules: {m: {api: hcx, auth: KEY}}\nendpoints: [{name: e, url: 'https://x', module: m, api: dr}]",
+	"endpoints: [{KEY: VALUE}]",
+	"endpoints: [{labels: {KEY: VALUE}}]",
+	"endpoints: [{labels: {KEY: VALUE, KEY: VALUE}}]",
+	"endpoints: [{labels: {KEY: [x], job: VALUE}}]",
+	"endpoints: [{name: KEY, url: KEY, module: KEY, credential: KEY, pairing: KEY, remote_credential: KEY}, {name: KEY}]",
+	"endpoints: [{labels: {<<: KEY}}]",
+	"endpoints: [{labels: {<<: *KEY}}]",
+	"x: &KEY {a: b}\ny: *OTHER",
+	"endpoints:\n  - {name: a\n    KEY: VALUE",
+	"endpoints:\n\t- KEY: VALUE",
+	"credentials:\n  a:\n    password:KEY\n    username: VALUE\n",
+	"credentials:\n  a:\n    KEY\n   username: VALUE\n",
+	"credentials:\n  a:\n    ? KEY\n    : VALUE\n    ? [KEY]\n    : VALUE\n",
+	"credentials:\n  a: !KEY {token: VALUE}\n  b: {token: !!KEY VALUE}\n",
+	"%KEY VALUE\n---\na: b",
+}
+
+// TestNoSecretInKeys puts secrets in place of every key, bare and quoted, followed by
+// nothing, text, a list, a block, and the secret again.
+func TestNoSecretInKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.yml")
+	reported := 0
+	for _, block := range blocksWithKeys {
+		for _, secret := range canaries {
+			for _, quoted := range []string{secret, "'" + secret + "'"} {
+				for _, value := range []string{"", "x", "[x]", "{x: y}", quoted} {
+					text := strings.NewReplacer("KEY", quoted, "VALUE", value).Replace(block)
+					write(t, file, text)
+					_, found := config.Check(file)
+					reported += len(found)
+					if text := strings.ToLower(found.Error()); strings.Contains(text, "s3cr3t") || strings.Contains(text, "canary") {
+						t.Errorf("the findings for\n%s\nquote the secret:\n%s", text, found)
+					}
+				}
+			}
+		}
+	}
+	if reported < 5000 {
+		t.Errorf("%d findings, want far more", reported)
+	}
+}
+
+// TestWordsInKeys checks that errors show keys that are words, so that they are easy to
+// find.
+func TestWordsInKeys(t *testing.T) {
+	for text, want := range map[string]string{
+		"modules: {hcx-site-a: {api: hcx, http_headers: {X-Api-Key: {values: [x], value: y}}}}":                  "c.yml:1: modules.hcx-site-a.http_headers.X-Api-Key.value: unknown key, did you mean `values`?",
+		"modules: {dc1.hcx02: {api: hcx, http_headers: {X:S3cr3t}}}":                                             "c.yml:1: modules.dc1.hcx02.http_headers.*: invalid header name; use letters, digits and dashes",
+		"modules: {m: {api: hcx, proxy_url: 'http://p', proxy_connect_header: {X:S3cr3t: [a]}}}":                 "c.yml:1: modules.m.proxy_connect_header.*: invalid header name; use letters, digits and dashes",
+		"modules: {m: {api: hcx}}\nendpoints: [{name: e, url: 'https://x:1', module: m, labels: {site:S3cr3t}}]": "c.yml:2: endpoints[0]: needs a `credential`, here or in module \"m\"\nc.yml:2: endpoints[0].labels.*: invalid label name; use letters (a to z), digits and underscores, and begin with a letter",
+	} {
+		_, err := config.Parse([]byte(text), "c.yml")
+		if err == nil || err.Error() != want {
+			t.Errorf("got\n%v\nwant\n%s", err, want)
+		}
 	}
 }

@@ -1,118 +1,155 @@
 // Package config reads session_exporter.yml into immutable values.
 //
-// It is strict: an unknown key, a duplicate, a value of the wrong type, a
-// dangling reference or an unreadable secret is an error that names the file,
-// the line and the key, and all errors of a file are reported together. What
-// it returns is complete: every endpoint carries its settings with the
-// module's and the global ones merged in, so nobody downstream looks anything
-// up. It never sends anything, and never prints a secret: its errors quote keys
-// and names, and no values, since any of them may be a secret in the wrong place.
+// It is strict: an unknown key, a duplicate, a value of the wrong type or a dangling
+// reference is an error with the file, the line and the key, and all errors of a file
+// are reported together. A secret that cannot be read affects only its credential. The
+// result is complete: every endpoint has its settings, with the module's and the global
+// ones merged in, so that no other package resolves references. The package sends
+// nothing and never prints a secret: its errors quote no values, and only those keys
+// and names that look like words, since anything else may be a secret in the wrong
+// place.
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/internal/boundedfile"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
+	"session_exporter/sessionapi/custom"
 )
 
-// Config is one loaded configuration. It is immutable: a reload makes another.
+// Config is one loaded configuration. It is immutable; a reload creates another.
 type Config struct {
-	// File is where it was read from.
+	// File is its path.
 	File string
-	// MetricsDeny matches, anchored, the names of metrics not to expose.
+	// MetricsDeny are anchored patterns of metrics that are not exposed.
 	MetricsDeny []*regexp.Regexp
-	// Credentials are all accounts, by name.
+	// DenyLines are the line numbers of these patterns.
+	DenyLines []int
+	// Credentials are all credentials by name.
 	Credentials map[string]*Credential
-	// APIs are those that the file describes, by name.
-	APIs map[string]*Definition
-	// Modules are the settings of all modules, by name: see Target.
+	// APIs are the APIs that the file defines, by name.
+	APIs map[string]*custom.API
+	// Modules are the settings of all modules by name, see Target.
 	Modules map[string]Settings
-	// Endpoints are the sessions to watch, in the order of the file.
+	// Endpoints are the endpoints to probe, in the order of the file.
 	Endpoints []*Endpoint
-	// Share is which of the file's endpoints these are.
-	Share Shard
+	// Shard is the shard to which Endpoints is limited.
+	Shard Shard
 	// LabelNames is the sorted union of the label names of all endpoints.
 	LabelNames []string
-	// YAML is the file as it was understood, with its secrets masked.
+	// YAML is the file as loaded, with its secrets masked.
 	YAML string
+	// Problems are the warnings and the secrets that cannot be read, in the order of
+	// the file.
+	Problems Problems
 }
 
-// Auth is a way to authenticate against a session API.
-type Auth string
-
-// The ways to authenticate. Which of them an API has, its own file says.
-const (
-	AuthLogin  Auth = "login"  // log in with a password, hold the session
-	AuthBasic  Auth = "basic"  // HTTP Basic (RFC 7617) with every request
-	AuthToken  Auth = "token"  // a session token that somebody else obtained
-	AuthBearer Auth = "bearer" // a bearer token (RFC 6750), given or from OAuth 2.0
-)
-
-// API is what the configuration has to know of a session API to check what is
-// said about it. The probe package hands in one for each API that it speaks.
-type API struct {
-	// Auth are the ways in that the API has.
-	Auth []Auth
-	// LoginByBasic is set when a login sends the password as HTTP Basic.
-	LoginByBasic bool
-	// LoginOptions are the keys that `login:` may have, each with the values
-	// that the API documents.
-	LoginOptions map[string][]string
-	// SessionHeaders are the request headers, canonical, that present a session.
-	SessionHeaders []string
-	// NoRoles and NoOrganizations are set when the API never says them, so
-	// that expecting some is a mistake in the file and not a finding.
-	NoRoles, NoOrganizations bool
-	// Pairings is set when its sessions may have sessions at other sites.
-	Pairings bool
+// WithShard returns the configuration with the endpoints of one shard only. It keeps the
+// label names of all endpoints, so that the series of all shards have the same labels.
+func (c *Config) WithShard(s Shard) *Config {
+	limited := *c
+	limited.Shard = s
+	limited.Endpoints = slices.DeleteFunc(slices.Clone(c.Endpoints), func(e *Endpoint) bool { return !s.has(e.Name) })
+	return &limited
 }
 
-// Endpoint is one session to watch.
+// WithInterval returns the configuration with another interval for all endpoints, which
+// also limits their timeouts.
+func (c *Config) WithInterval(interval time.Duration) (*Config, error) {
+	if interval < minInterval {
+		return nil, fmt.Errorf("must be at least %s", minInterval)
+	}
+	changed := *c
+	changed.Endpoints = make([]*Endpoint, len(c.Endpoints))
+	for i, endpoint := range c.Endpoints {
+		e := *endpoint
+		e.Interval = interval
+		e.Settings = e.withDerived()
+		changed.Endpoints[i] = &e
+	}
+	return &changed, nil
+}
+
+// Endpoint is one session to monitor.
 type Endpoint struct {
 	Name   string
-	URL    *url.URL // scheme, host and the API's base path; nothing else
+	URL    *url.URL // only scheme, host and the API's base path
 	Labels map[string]string
-	// Pairing is set where the endpoint is the session at another site.
+	// Pairing is set if the endpoint is the session at a remote site.
 	Pairing *Pairing
 	Settings
 }
 
-// Settings is how an endpoint is probed: its own settings over its module's,
-// over the global ones, over the defaults.
+// Pairing describes the remote session within an endpoint's local session.
+type Pairing struct {
+	ID string
+	// Local is the credential of the local login, and LocalAPI the API of its session. The
+	// endpoint's Credential and SessionAPI are those of the remote site, whose session the
+	// endpoint monitors.
+	Local    *Credential
+	LocalAPI sessionapi.API
+}
+
+// LocalEndpoint returns the endpoint of the local session, within which the remote login
+// is sent.
+func (p *Pairing) LocalEndpoint(e *Endpoint) *Endpoint {
+	local := *e
+	local.Pairing, local.SessionAPI, local.Credential, local.Expect = nil, p.LocalAPI, p.Local, Expect{}
+	return &local
+}
+
+// Uses reports whether probes of the endpoint use the credential of this name.
+func (e *Endpoint) Uses(credential string) bool {
+	return e.Credential.Name == credential || e.Pairing != nil && e.Pairing.Local.Name == credential
+}
+
+// Settings are the settings of an endpoint: its own, over its module's, over the global
+// ones, over the defaults.
 type Settings struct {
 	Module string
-	API    string
-	// Custom describes the API, nil when it is built in.
-	Custom     *Definition
+	API    string // its name
+	// SessionAPI is the API: built in, defined by the file, or that of the remote site of a
+	// pairing.
+	SessionAPI sessionapi.API
 	Credential *Credential
-	Auth       Auth
-	Login      map[string]string // the API's own login options
+	Auth       sessionapi.Auth
+	Login      map[string]string // login options of the API
+	// TokenHeader is the canonical name of the header that presents a token with
+	// AuthToken, empty for the API's own.
+	TokenHeader string
 
 	Interval         time.Duration
 	Timeout          time.Duration
-	SessionMaxAge    time.Duration // 0: a session is kept as long as it lives
-	ConnectionMaxAge time.Duration // 0: a fresh connection for every probe
+	SessionMaxAge    time.Duration // 0: a session is kept until it expires
+	ConnectionMaxAge time.Duration // 0: a new connection for every probe
 
-	// HTTP is shared by all endpoints of a module that do not override it, so
-	// that they can share a transport too.
+	// HTTP is shared by all endpoints of a module that do not override it, so that they
+	// can share a transport.
 	HTTP   *HTTP
 	Expect Expect
 }
 
-// HTTP is how connections are made: Prometheus' own blocks.
+// HTTP has the connection settings, in Prometheus' own blocks.
 type HTTP struct {
 	TLS promconfig.TLSConfig
-	// TLSFiles tells two contents of the files that TLS names apart, so that
-	// settings with a renewed certificate differ.
+	// TLSFiles is a fingerprint of the files that TLS names, so that settings with a
+	// renewed certificate differ.
 	TLSFiles string
 	Proxy    promconfig.ProxyConfig
 	Headers  *promconfig.Headers
+
+	files *boundedfile.Reader
 }
 
-// Expect is what a session must look like to be `valid`. Empty fields expect
-// nothing.
+// Expect describes a `valid` session. Empty fields expect nothing.
 type Expect struct {
 	Username      string   `yaml:"username,omitempty"`
 	Roles         []string `yaml:"roles,omitempty"`
@@ -121,40 +158,61 @@ type Expect struct {
 	Organizations []string `yaml:"organizations,omitempty"`
 }
 
-// Credential is one account: who we are, and one lockout budget.
+// Credential is one account with one lockout budget.
 type Credential struct {
 	Name     string
 	Username string
-	// Secret is where the password, the token or the OAuth 2.0 client secret
-	// comes from.
-	Secret SecretSource
-	// OAuth2 is set when the secret is exchanged for bearer tokens. The client
-	// secret is in Secret alone.
-	OAuth2 *promconfig.OAuth2
-	// TLSFiles is to OAuth2 what HTTP.TLSFiles is to HTTP.TLS.
-	TLSFiles string
-	// Auth is how a module uses this credential when it does not say.
-	Auth Auth
-	// Expires is when the account or its secret ends, zero if not stated.
+	// Secret is the source of the password, the token or the OAuth 2.0 client secret.
+	Secret secret.Source
+	// OAuth2 is set if the secret is exchanged for bearer tokens.
+	OAuth2 *OAuth2
+	// Auth is the default authentication with this credential.
+	Auth sessionapi.Auth
+	// Expires is when the account or its secret expires, zero if not set.
 	Expires time.Time
-	// MaxAge is how long a secret is good for after its last change, 0 if not
-	// stated.
+	// MaxAge is the lifetime of a secret after its last change, 0 if not set.
 	MaxAge time.Duration
-	// Origins are the places, beside the endpoints of the configuration, where
-	// the credential may be sent.
+	// Origins are further origins to which the credential may be sent, in addition to
+	// the configured endpoints.
 	Origins []Origin
 	Guard   LockoutGuard
 }
 
-// LockoutGuard bounds how often a refused secret is tried again.
+// OAuth2 describes how a client secret is exchanged for bearer tokens (RFC 6749).
+// The client secret itself is in Credential.Secret.
+type OAuth2 struct {
+	ClientID  string
+	TokenURL  string
+	AuthStyle AuthStyle
+	Scopes    []string
+	// EndpointParams are additional parameters of the token request. Each value may be
+	// a secret, such as the password of a password grant.
+	EndpointParams map[string]secret.Secret
+	// HTTP has the connection settings for the authorization server.
+	HTTP HTTP
+}
+
+// AuthStyle is how a client authenticates to the token endpoint (RFC 6749, 2.3.1).
+type AuthStyle string
+
+// The ways to authenticate a client.
+const (
+	AuthStyleHeader AuthStyle = "header" // HTTP Basic
+	AuthStyleParams AuthStyle = "params" // client_id and client_secret in the form
+)
+
+// LockoutGuard limits how often a refused secret is tried again.
 type LockoutGuard struct {
 	MaxRefusals   int
 	RetryAfter    time.Duration
 	MaxRetryAfter time.Duration
+	// Account joins credentials: those with the same value share a budget. It is empty
+	// if not set.
+	Account string
 }
 
-// An Origin is a scheme, host and port (RFC 6454) as a pattern: a host that
-// starts with "*." stands for every name below the rest.
+// An Origin is a scheme, host and port (RFC 6454). A host that starts with "*." matches
+// every name below the rest.
 type Origin struct {
 	Scheme, Host, Port string
 }

@@ -1,136 +1,140 @@
 package config
 
 import (
-	"os"
-	"time"
+	"regexp"
 
 	"github.com/prometheus/common/model"
+
+	"session_exporter/internal/strictyaml"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-func (l *loader) settleCredentials() {
-	l.credentials = make(map[string]*Credential, len(l.shape.Credentials))
-	for name, shape := range l.shape.Credentials {
-		key := join("credentials", name)
+func (r *resolver) resolveCredentials() {
+	r.credentials = make(map[string]*Credential, len(r.raw.Credentials))
+	for name, raw := range r.raw.Credentials {
+		key := strictyaml.Key("credentials").Field(name)
 		c := &Credential{
 			Name:     name,
-			Username: shape.Username,
-			OAuth2:   shape.OAuth2,
-			MaxAge:   durationOr(0, shape.MaxAge),
-			Origins:  l.origins(join(key, "origins"), shape.Origins),
-			Guard:    l.guard(join(key, "lockout_guard"), shape.LockoutGuard),
+			Username: raw.Username,
+			MaxAge:   durationOr(0, raw.MaxAge),
+			Origins:  r.origins(key.Field("origins"), raw.Origins),
+			Guard:    r.guard(key.Field("lockout_guard"), raw.LockoutGuard),
 		}
-		c.Secret, c.Auth = l.secret(key, shape)
-		if c.OAuth2 != nil {
-			c.TLSFiles = Fingerprint(tlsFiles(&c.OAuth2.TLSConfig)...)
+		var clientSecret secret.Source
+		c.OAuth2, clientSecret = r.oauth2(key.Field("oauth2"), raw.OAuth2)
+		c.Secret, c.Auth = r.secret(key, raw, clientSecret)
+		if raw.Expires != nil {
+			c.Expires = raw.Expires.Time
 		}
-		if shape.Expires != nil {
-			c.Expires = shape.Expires.Time
-		}
-		l.checkUsername(key, c)
-		l.checkExpiry(key, shape, c.Secret)
-		l.credentials[name] = c
+		r.checkUsername(key, c)
+		r.checkExpiry(key, raw, c.Secret)
+		r.credentials[name] = c
 	}
 }
 
-// secret returns the one secret that a credential has, and how it is used
-// unless a module says otherwise: no way at all when it has none.
-func (l *loader) secret(key string, shape credentialShape) (SecretSource, Auth) {
+// secret returns a credential's only secret and its default authentication, empty if it
+// has no secret.
+func (r *resolver) secret(key strictyaml.Key, raw rawCredential, clientSecret secret.Source) (secret.Source, sessionapi.Auth) {
 	type choice struct {
 		key    string
-		source SecretSource
-		auth   Auth
+		source secret.Source
+		auth   sessionapi.Auth
+		file   string // as in the configuration
 	}
-	var said []choice
+	var given []choice
 	for _, c := range []choice{
-		{"password", SecretSource{Inline: shape.Password}, AuthLogin},
-		{"password_file", SecretSource{File: l.readable(join(key, "password_file"), shape.PasswordFile)}, AuthLogin},
-		{"password_env", SecretSource{Env: shape.PasswordEnv}, AuthLogin},
-		{"token", SecretSource{Inline: shape.Token}, AuthToken},
-		{"token_file", SecretSource{File: l.readable(join(key, "token_file"), shape.TokenFile)}, AuthToken},
-		{"token_env", SecretSource{Env: shape.TokenEnv}, AuthToken},
+		{"password", secret.Source{Inline: raw.Password}, sessionapi.AuthLogin, ""},
+		{"password_file", r.fileSource(raw.PasswordFile), sessionapi.AuthLogin, raw.PasswordFile},
+		{"password_env", secret.Source{Env: raw.PasswordEnv}, sessionapi.AuthLogin, ""},
+		{"token", secret.Source{Inline: raw.Token}, sessionapi.AuthToken, ""},
+		{"token_file", r.fileSource(raw.TokenFile), sessionapi.AuthToken, raw.TokenFile},
+		{"token_env", secret.Source{Env: raw.TokenEnv}, sessionapi.AuthToken, ""},
 	} {
-		if c.source != (SecretSource{}) || l.wrong[join(key, c.key)] {
-			said = append(said, c)
+		if c.source != (secret.Source{}) || r.Invalid(key.Field(c.key)) {
+			given = append(given, c)
 		}
 	}
-	if at := join(key, "oauth2"); shape.OAuth2 != nil || l.wrong[at] {
-		said = append(said, choice{"oauth2", l.oauth2(at, shape.OAuth2), AuthBearer})
+	if at := key.Field("oauth2"); raw.OAuth2 != nil || r.Invalid(at) {
+		given = append(given, choice{"oauth2", clientSecret, sessionapi.AuthBearer, ""})
 	}
-	if len(said) == 0 {
-		l.needs(key, "", "has no secret; give it one of password, password_file, password_env, token, token_file, token_env or oauth2")
-		return SecretSource{}, ""
+	if len(given) == 0 {
+		r.Require(key, "", "has no secret; give it one of password, password_file, password_env, token, token_file, token_env or oauth2")
+		return secret.Source{}, ""
 	}
-	for _, c := range said[1:] {
-		l.add(join(key, c.key), "the credential has `%s` already; keep one of them", said[0].key)
+	for _, c := range given[1:] {
+		r.Add(key.Field(c.key), "conflicts with `%s`; keep one of them", given[0].key)
 	}
-	l.checkGiven(join(key, said[0].key), said[0].source)
-	return said[0].source, said[0].auth
-}
-
-// checkGiven makes sure, when the configuration is loaded, that a secret can be
-// had at all. An empty file is left to the probe, which says so in its state: it
-// may well be filled in later.
-func (l *loader) checkGiven(key string, source SecretSource) {
-	switch {
-	case l.wrong[key]:
-	case source.Env != "":
-		if _, ok := os.LookupEnv(source.Env); !ok {
-			l.add(key, "no environment variable of this name is set")
+	for _, c := range given {
+		if c.auth != sessionapi.AuthBearer {
+			r.checkGiven(key.Field(c.key), c.source, c.file)
 		}
-	case source.Inline != Secret{} && source.Inline.IsZero():
-		l.add(key, "is empty")
 	}
+	return given[0].source, given[0].auth
 }
 
-func (l *loader) checkUsername(key string, c *Credential) {
+// checkGiven checks that there is a secret. An empty one in the configuration itself is
+// an error, since it stays empty until a reload.
+func (r *resolver) checkGiven(key strictyaml.Key, source secret.Source, file string) {
+	if source.Inline != (secret.Secret{}) {
+		if source.Inline.IsZero() && !r.Invalid(key) {
+			r.Add(key, "is empty")
+		}
+		return
+	}
+	r.checkSecret(key, file, source)
+}
+
+func (r *resolver) checkUsername(key strictyaml.Key, c *Credential) {
+	r.checkControl(key.Field("username"), c.Username)
 	switch {
-	case c.Auth == AuthLogin && c.Username == "":
-		l.needs(key, "username", "has a password and no `username`")
-	case c.Auth != AuthLogin && c.Auth != "" && c.Username != "":
-		l.add(join(key, "username"), "goes with a password; a token is sent alone")
+	case c.Auth == sessionapi.AuthLogin && c.Username == "":
+		r.Require(key, "username", "has a password but no `username`")
+	case c.Auth != sessionapi.AuthLogin && c.Auth != "" && c.Username != "":
+		r.Add(key.Field("username"), "requires a password; a token is sent without a username")
 	}
 }
 
-func (l *loader) checkExpiry(key string, shape credentialShape, source SecretSource) {
-	at := join(key, "max_age")
+func (r *resolver) checkExpiry(key strictyaml.Key, raw rawCredential, source secret.Source) {
+	at := key.Field("max_age")
 	switch {
-	case shape.MaxAge == nil || l.wrong[at]:
-	case *shape.MaxAge == 0:
-		l.add(at, "must be longer than 0s")
-	case shape.Expires != nil:
-		l.add(at, "the credential has `expires` already; keep one of them")
-	case source != SecretSource{} && source.File == "":
-		l.add(at, "counts from the last change of the secret's file, and this secret has no file; use `expires`, or put the secret into a file")
+	case raw.MaxAge == nil || r.Invalid(at):
+	case *raw.MaxAge == 0:
+		r.Add(at, "must be longer than 0s")
+	case raw.Expires != nil:
+		r.Add(at, "conflicts with `expires`; keep one of them")
+	case source != secret.Source{} && source.File == "":
+		r.Add(at, "counts from the last change of the secret's file, and this secret has no file; use `expires`, or put the secret into a file")
 	}
 }
 
-func (l *loader) guard(key string, shape guardShape) LockoutGuard {
+// accountName matches the valid values of `lockout_guard.account`.
+var accountName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+func (r *resolver) guard(key strictyaml.Key, raw rawGuard) LockoutGuard {
 	guard := LockoutGuard{
+		Account:       raw.Account,
 		MaxRefusals:   defaultGuard.MaxRefusals,
-		RetryAfter:    durationOr(defaultGuard.RetryAfter, shape.RetryAfter),
-		MaxRetryAfter: durationOr(defaultGuard.MaxRetryAfter, shape.MaxRetryAfter),
+		RetryAfter:    durationOr(defaultGuard.RetryAfter, raw.RetryAfter),
+		MaxRetryAfter: durationOr(defaultGuard.MaxRetryAfter, raw.MaxRetryAfter),
 	}
-	if shape.MaxRefusals != nil {
-		guard.MaxRefusals = *shape.MaxRefusals
+	if raw.MaxRefusals != nil {
+		guard.MaxRefusals = *raw.MaxRefusals
 	}
-	if at := join(key, "max_refusals"); guard.MaxRefusals < 1 && !l.wrong[at] {
-		l.add(at, "must be 1 or more")
+	if at := key.Field("account"); r.IsSet(at) && !r.Invalid(at) && !accountName.MatchString(raw.Account) {
+		r.Add(at, "must be a name of letters, digits, `-`, `_` and `.`, such as site-a")
 	}
-	if at := join(key, "retry_after"); guard.RetryAfter <= 0 && !l.wrong[at] {
-		l.add(at, "must be longer than 0s")
+	if at := key.Field("max_refusals"); guard.MaxRefusals < 1 && !r.Invalid(at) {
+		r.Add(at, "must be 1 or more")
+	}
+	if at := key.Field("retry_after"); guard.RetryAfter <= 0 && !r.Invalid(at) {
+		r.Add(at, "must be longer than 0s")
 	}
 	if guard.MaxRetryAfter < guard.RetryAfter {
-		if at := join(key, "max_retry_after"); shape.MaxRetryAfter != nil && !l.wrong[at] {
-			l.add(at, "must be at least retry_after, which is %s", model.Duration(guard.RetryAfter))
+		if at := key.Field("max_retry_after"); raw.MaxRetryAfter != nil && !r.Invalid(at) {
+			r.Add(at, "must be at least retry_after, which is %s", model.Duration(guard.RetryAfter))
 		}
 		guard.MaxRetryAfter = guard.RetryAfter
 	}
 	return guard
-}
-
-func durationOr(otherwise time.Duration, said *model.Duration) time.Duration {
-	if said != nil {
-		return time.Duration(*said)
-	}
-	return otherwise
 }

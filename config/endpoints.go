@@ -7,103 +7,113 @@ import (
 	"strings"
 
 	"github.com/prometheus/common/model"
+
+	"session_exporter/internal/strictyaml"
 )
 
-// ReservedLabels are the label names that the exporter's own series use, so
-// that an endpoint cannot have them.
+// ReservedLabels are label names of the exporter's own series, which endpoints cannot
+// use.
 var ReservedLabels = []string{
-	"api", "code", "endpoint", "enterprise", "le", "organization", "phase",
-	"quantile", "role", "source", "state", "username", "version",
+	"api", "auth", "code", "credential", "endpoint", "enterprise", "le", "module",
+	"organization", "phase", "quantile", "reason", "role", "source", "state", "url",
+	"username", "version",
 }
 
-// settleModules checks modules by themselves, so that mistakes in one that no
-// endpoint has are found too.
-func (l *loader) settleModules() {
-	l.modules = make(map[string]Settings, len(l.shape.Modules))
-	base := l.defaults()
-	for name, shape := range l.shape.Modules {
-		key := join("modules", name)
-		if shape.API == "" {
-			l.needs(key, "api", "needs an `api`, one of: %s", strings.Join(slices.Sorted(maps.Keys(l.apis)), ", "))
+// resolveModules checks all modules, so that mistakes in unused ones are found too.
+func (r *resolver) resolveModules() {
+	r.modules = make(map[string]Settings, len(r.raw.Modules))
+	base := r.defaults()
+	for name, raw := range r.raw.Modules {
+		key := strictyaml.Key("modules").Field(name)
+		if raw.API == "" {
+			r.Require(key, "api", "needs an `api`, one of: %s", strings.Join(slices.Sorted(maps.Keys(strictyaml.Visible(r.Collector, "apis", r.apis))), ", "))
 		}
-		base.HTTP, base.Module = &HTTP{}, name
-		l.modules[name] = l.override(key, base, shape)
+		base.HTTP, base.Module = &HTTP{files: r.files}, name
+		r.modules[name] = r.override(key, base, raw)
 	}
 }
 
-func (l *loader) endpoints() []*Endpoint {
-	endpoints := make([]*Endpoint, 0, len(l.shape.Endpoints))
+func (r *resolver) endpoints() []*Endpoint {
+	endpoints := make([]*Endpoint, 0, len(r.raw.Endpoints))
 	lines := make(map[string]int)
-	for i, shape := range l.shape.Endpoints {
-		key := index("endpoints", i)
-		l.checkName(key, shape.Name, lines)
+	for i, raw := range r.raw.Endpoints {
+		key := strictyaml.Key("endpoints").Item(i)
+		r.checkName(key, raw.Name, lines)
 		endpoint := &Endpoint{
-			Name:   shape.Name,
-			URL:    l.endpointURL(key, shape.URL),
-			Labels: shape.Labels,
+			Name:   raw.Name,
+			URL:    r.endpointURL(key, raw.URL),
+			Labels: raw.Labels,
 		}
-		l.checkLabels(join(key, "labels"), shape.Labels)
-		if module, ok := l.module(key, shape.Module); ok {
-			endpoint.Settings = l.settings(key, module, shape.Settings)
-			l.pair(key, endpoint, shape)
+		r.checkLabels(key.Field("labels"), raw.Labels)
+		if module, ok := r.module(key, raw.Module); ok {
+			endpoint.Settings = r.settings(key, module, raw.Settings)
+			r.pair(key, endpoint, raw)
 		}
 		endpoints = append(endpoints, endpoint)
 	}
 	return endpoints
 }
 
-func (l *loader) module(key, name string) (Settings, bool) {
-	module, ok := l.modules[name]
+func (r *resolver) module(key strictyaml.Key, name string) (Settings, bool) {
+	module, ok := r.modules[name]
 	switch {
 	case ok:
 	case name == "":
-		l.needs(key, "module", "needs a `module`")
-	case !l.wrong["modules"]:
-		l.add(join(key, "module"), "there is no module of this name%s", suggest(name, l.modules))
+		r.Require(key, "module", "needs a `module`")
+	case !r.Invalid("modules"):
+		r.Add(key.Field("module"), "unknown module%s", strictyaml.Suggest(name, strictyaml.Visible(r.Collector, "modules", r.modules)))
 	}
 	return module, ok
 }
 
-// settings merges what an endpoint says over what its module says.
-func (l *loader) settings(key string, module Settings, own settingsShape) Settings {
-	s := l.override(key, module, own)
-	if s.Credential == nil && !l.wrong[join(join("modules", s.Module), "credential")] {
-		l.needs(key, "credential", "needs a `credential`, here or in module %q", s.Module)
+// settings merges an endpoint's settings over those of its module.
+func (r *resolver) settings(key strictyaml.Key, module Settings, own rawSettings) Settings {
+	s := r.override(key, module, own)
+	if s.Credential == nil && !r.Invalid(strictyaml.Key("modules").Field(s.Module).Field("credential")) {
+		r.Require(key, "credential", "needs a `credential`, here or in %s", r.describe("module", "modules", s.Module))
 	}
-	return s.settled()
+	return s.withDerived()
 }
 
-// settled returns the settings with what follows from the whole of them.
-func (s Settings) settled() Settings {
+// withDerived returns the settings with those that are derived from others.
+func (s Settings) withDerived() Settings {
 	s.Timeout = min(s.Timeout, s.Interval)
+	if s.SessionMaxAge == unsetSessionMaxAge {
+		s.SessionMaxAge = defaultSessionMaxAge
+		if s.SessionAPI != nil {
+			s.SessionMaxAge = cmp.Or(s.SessionAPI.Spec().SessionMaxAge, defaultSessionMaxAge)
+		}
+	}
 	if s.Credential != nil {
 		s.Auth = cmp.Or(s.Auth, s.Credential.Auth)
 	}
 	return s
 }
 
-func (l *loader) checkName(endpoint, name string, lines map[string]int) {
-	key := join(endpoint, "name")
+func (r *resolver) checkName(endpoint strictyaml.Key, name string, lines map[string]int) {
+	key := endpoint.Field("name")
 	line, again := lines[name]
 	switch {
 	case name == "":
-		l.needs(endpoint, "name", "needs a `name`")
-	case badName(name):
-		l.add(key, "must not have control characters, or spaces at its ends")
+		r.Require(endpoint, "name", "needs a `name`")
+	case strictyaml.BadName(name):
+		r.Add(key, "must not contain control characters or outer spaces")
 	case again:
-		l.add(key, "the endpoint at line %d has this name already; each needs its own", line)
+		r.Add(key, "duplicate endpoint name (first used on line %d)", line)
 	default:
-		lines[name] = l.line(key)
+		lines[name] = r.Line(key)
 	}
 }
 
-func (l *loader) checkLabels(key string, labels map[string]string) {
+func (r *resolver) checkLabels(key strictyaml.Key, labels map[string]string) {
 	for name := range labels {
 		switch {
 		case !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, model.ReservedLabelPrefix):
-			l.add(join(key, name), "not a label name; use letters (a to z), digits and underscores, and a letter first")
+			r.Add(key.Field(name), "invalid label name; use letters (a to z), digits and underscores, and begin with a letter")
 		case slices.Contains(ReservedLabels, name):
-			l.add(join(key, name), "the exporter's own series have this label; choose another name")
+			r.Add(key.Field(name), "is a label of the exporter's own series; choose another name")
+		case name == "job" || name == "instance":
+			r.Add(key.Field(name), "is set by Prometheus when it scrapes; choose another name")
 		}
 	}
 }

@@ -4,13 +4,15 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
-// fullHTTP is what module hcx of full.yml says about connections.
+// fullHTTP returns the connection settings of module hcx in full.yml.
 func fullHTTP() *config.HTTP {
 	return &config.HTTP{
 		TLS: promconfig.TLSConfig{
@@ -18,7 +20,7 @@ func fullHTTP() *config.HTTP {
 			ServerName: "hcx.internal", InsecureSkipVerify: true,
 			MinVersion: promconfig.TLSVersions["TLS12"], MaxVersion: promconfig.TLSVersions["TLS13"],
 		},
-		TLSFiles: config.Fingerprint(tlsFile("ca.pem"), tlsFile("client.pem"), tlsFile("client.key")),
+		TLSFiles: new(config.Loader).Fingerprint(tlsFile("ca.pem"), tlsFile("client.pem"), tlsFile("client.key")),
 		Proxy: promconfig.ProxyConfig{
 			ProxyURL: proxyURL("http://user:pass@proxy.example.com:3128"), NoProxy: "10.0.0.0/8",
 			ProxyConnectHeader: promconfig.ProxyHeader{"X-Proxy": {"p-1", "p-2"}},
@@ -32,7 +34,7 @@ func fullHTTP() *config.HTTP {
 func TestEndpoints(t *testing.T) {
 	loaded := load(t, "full.yml")
 	hcx := config.Settings{
-		Module: "hcx", API: "hcx", Credential: loaded.Credentials["file"], Auth: config.AuthLogin,
+		Module: "hcx", API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Credential: loaded.Credentials["file"], Auth: sessionapi.AuthLogin,
 		Login:    map[string]string{"auth_type": "vsphere"},
 		Interval: 90 * second, Timeout: 15 * second, SessionMaxAge: 45 * minute, HTTP: fullHTTP(),
 		Expect: config.Expect{
@@ -41,29 +43,30 @@ func TestEndpoints(t *testing.T) {
 		},
 	}
 	overridden := hcx
-	overridden.Credential, overridden.Auth, overridden.Login = loaded.Credentials["token-file"], config.AuthToken, map[string]string{}
-	overridden.Interval, overridden.Timeout = 10*second, 10*second // the module's 15s, shortened
+	overridden.Credential, overridden.Auth, overridden.Login = loaded.Credentials["token-file"], sessionapi.AuthToken, map[string]string{}
+	overridden.Interval, overridden.Timeout = 10*second, 10*second // the module's 15s, capped
 	overridden.SessionMaxAge, overridden.ConnectionMaxAge = hour, 5*minute
 	overridden.HTTP = &config.HTTP{Headers: &promconfig.Headers{}, Proxy: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: &url.URL{}}}}
 	overridden.Expect = config.Expect{Username: "other"}
 
 	bearer := config.Settings{
-		Module: "bearer", API: "hcx", Credential: loaded.Credentials["sso"], Auth: config.AuthBearer,
+		Module: "bearer", API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Credential: loaded.Credentials["sso"], Auth: sessionapi.AuthBearer,
 		Interval: 2 * minute, Timeout: 5 * second, SessionMaxAge: 30 * minute, ConnectionMaxAge: 10 * minute, HTTP: &config.HTTP{},
 	}
 	tokenAsBearer := bearer
 	tokenAsBearer.Credential, tokenAsBearer.Timeout = loaded.Credentials["token"], 20*second
 	otherAPI := bearer
-	otherAPI.API, otherAPI.Credential, otherAPI.Auth, otherAPI.Timeout = "dr", loaded.Credentials["environment"], config.AuthLogin, 20*second
+	otherAPI.SessionAPI = sessionapi.BuiltIn()["dr"]
+	otherAPI.API, otherAPI.Credential, otherAPI.Auth, otherAPI.Timeout = "dr", loaded.Credentials["environment"], sessionapi.AuthLogin, 20*second
 
 	environment := promconfig.ProxyConfig{ProxyFromEnvironment: true}
 	plain := config.Settings{
-		Module: "plain", API: "dr", Credential: loaded.Credentials["token"], Auth: config.AuthToken,
+		Module: "plain", API: "dr", SessionAPI: sessionapi.BuiltIn()["dr"], Credential: loaded.Credentials["token"], Auth: sessionapi.AuthToken,
 		Interval: 2 * minute, Timeout: 20 * second, SessionMaxAge: 30 * minute, ConnectionMaxAge: 10 * minute,
 		HTTP: &config.HTTP{Proxy: environment},
 	}
 	dr := plain
-	dr.Credential, dr.Auth = loaded.Credentials["inline"], config.AuthLogin
+	dr.Credential, dr.Auth = loaded.Credentials["inline"], sessionapi.AuthLogin
 	dr.HTTP = &config.HTTP{TLS: promconfig.TLSConfig{InsecureSkipVerify: true}, Proxy: environment}
 
 	for i, want := range []config.Endpoint{
@@ -77,7 +80,7 @@ func TestEndpoints(t *testing.T) {
 		{Name: "another API", URL: &url.URL{Scheme: "https", Host: "vr.example.com", Path: "/a/b", RawPath: "/a%2Fb"}, Settings: otherAPI},
 	} {
 		if i >= len(loaded.Endpoints) {
-			t.Fatalf("there are %d endpoints", len(loaded.Endpoints))
+			t.Fatalf("%d endpoints", len(loaded.Endpoints))
 		}
 		compare(t, want.Name, *loaded.Endpoints[i], want)
 	}
@@ -97,8 +100,8 @@ func TestSharedHTTP(t *testing.T) {
 	}
 }
 
-// What an endpoint says of the proxy wins over its module's word, be it `false` or
-// empty. A key without a value says nothing.
+// An endpoint's proxy setting overrides its module's, even if it is `false` or empty. A
+// key without a value sets nothing.
 func TestProxyOfEndpoint(t *testing.T) {
 	for own, proxied := range map[string]bool{
 		"interval: 1m":                  true,
@@ -142,7 +145,7 @@ func TestMergeKeys(t *testing.T) {
 		"over":   {Username: "n", Guard: config.LockoutGuard{MaxRefusals: 5, RetryAfter: 20 * minute, MaxRetryAfter: 4 * hour}},
 		"nested": {Username: "o", Guard: config.LockoutGuard{MaxRefusals: 5, RetryAfter: minute, MaxRetryAfter: 4 * hour}},
 	} {
-		want.Name, want.Secret, want.Auth, want.Origins = name, file("password"), config.AuthLogin, []config.Origin{}
+		want.Name, want.Secret, want.Auth, want.Origins = name, file("password"), sessionapi.AuthLogin, []config.Origin{}
 		compare(t, name, loaded.Credentials[name], &want)
 	}
 	for i, want := range []struct {
@@ -163,9 +166,68 @@ func TestMergeKeys(t *testing.T) {
 	}
 }
 
-// TestOnlyModules allows a configuration that is there for /probe?target=.
+// TestOnlyModules loads a configuration for /probe?target= only.
 func TestOnlyModules(t *testing.T) {
 	if endpoints := load(t, "only-modules.yml").Endpoints; len(endpoints) != 0 {
-		t.Errorf("there are %d endpoints", len(endpoints))
+		t.Errorf("%d endpoints", len(endpoints))
+	}
+}
+
+// A token goes into the configured header, and an endpoint can return to the API's own.
+func TestTokenHeaderOfEndpoint(t *testing.T) {
+	loaded, err := config.Parse([]byte(`
+credentials: {c: {token: t, origins: ["https://b.example.com"]}}
+modules:
+  m: {api: hcx, credential: c, token_header: authorization}
+  default: {api: hcx, credential: c}
+endpoints:
+  - {name: the module's, url: "https://a.example.com:9443", module: m}
+  - {name: its own, url: "https://a.example.com:9443", module: m, token_header: x-api-token}
+  - {name: the API's, url: "https://a.example.com:9443", module: m, token_header: ''}
+  - {name: none, url: "https://a.example.com:9443", module: default}
+`), "f.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"Authorization", "X-Api-Token", "", ""} {
+		if got := loaded.Endpoints[i].TokenHeader; got != want {
+			t.Errorf("%s: %q, want %q", loaded.Endpoints[i].Name, got, want)
+		}
+	}
+	other := *loaded.Endpoints[0]
+	if other.TokenHeader = "X-Api-Token"; loaded.Endpoints[0].SameProbe(&other) {
+		t.Error("endpoints with different headers share a session")
+	}
+	target, err := loaded.Target("m", "https://b.example.com")
+	if err != nil || target.TokenHeader != "Authorization" {
+		t.Errorf("/probe?target= uses %+v, error %v", target, err)
+	}
+}
+
+// Sessions of an API without logouts are replaced rarely, unless the file says otherwise.
+func TestSessionMaxAgeOfTheAPI(t *testing.T) {
+	loaded, err := config.Parse([]byte(`
+credentials: {c: {username: u, password: p, origins: ["https://b.example.com"]}}
+modules:
+  hcx: {api: hcx, credential: c}
+  hybridity: {api: hcx-hybridity, credential: c}
+  never: {api: hcx-hybridity, credential: c, session_max_age: 0}
+endpoints:
+  - {name: hcx, url: "https://a.example.com:9443", module: hcx}
+  - {name: hybridity, url: "https://a.example.com", module: hybridity}
+  - {name: other API, url: "https://a2.example.com", module: hcx, api: hcx-hybridity}
+  - {name: own, url: "https://a3.example.com", module: hybridity, session_max_age: 1h}
+  - {name: never, url: "https://a4.example.com", module: never}
+`), "f.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Duration{30 * minute, 4 * hour, 4 * hour, hour, 0} {
+		if got := loaded.Endpoints[i].SessionMaxAge; got != want {
+			t.Errorf("%s: %s, want %s", loaded.Endpoints[i].Name, got, want)
+		}
+	}
+	if target, err := loaded.Target("hybridity", "https://b.example.com"); err != nil || target.SessionMaxAge != 4*hour {
+		t.Errorf("/probe?target= uses %+v, error %v", target, err)
 	}
 }

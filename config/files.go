@@ -7,15 +7,17 @@ import (
 	"slices"
 
 	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/internal/boundedfile"
 )
 
-// Files are the files that the configuration was made of: its own, and those of
-// certificates and keys. A change in one of them asks for a reload.
+// Files returns the files of the configuration: its own, and those of certificates and
+// keys. If one of them changes, a reload is necessary.
 func (c *Config) Files() []string {
 	files := []string{c.File}
 	for _, credential := range c.Credentials {
 		if credential.OAuth2 != nil {
-			files = append(files, tlsFiles(&credential.OAuth2.TLSConfig)...)
+			files = append(files, tlsFiles(&credential.OAuth2.HTTP.TLS)...)
 		}
 	}
 	for _, module := range c.Modules {
@@ -27,13 +29,13 @@ func (c *Config) Files() []string {
 	return distinct(files)
 }
 
-// tlsFiles are the files that a TLS block names; empty for those it does not.
+// tlsFiles returns the files of a TLS block, empty if not set.
 func tlsFiles(tls *promconfig.TLSConfig) []string {
 	return []string{tls.CAFile, tls.CertFile, tls.KeyFile}
 }
 
-// SecretFiles are the files that credentials' secrets are in. They are read
-// when they are used, so a change in one of them asks for no reload.
+// SecretFiles returns the files with credentials' secrets. They are read when they are
+// used, so their changes require no reload.
 func (c *Config) SecretFiles() []string {
 	var files []string
 	for _, credential := range c.Credentials {
@@ -47,18 +49,17 @@ func distinct(files []string) []string {
 	return slices.DeleteFunc(slices.Compact(files), func(file string) bool { return file == "" })
 }
 
-// Fingerprint tells two contents of files apart. A file that cannot be read has
-// a content of its own; no file has an empty fingerprint.
-func Fingerprint(files ...string) string {
+// fingerprint returns a hash of the files' content.
+func fingerprint(reader *boundedfile.Reader, files []string) string {
 	files = distinct(slices.Clone(files))
 	if len(files) == 0 {
 		return ""
 	}
 	sum := sha256.New()
 	for _, file := range files {
-		content, err := ReadFile(file)
+		content, err := reader.Read(file, MaxSize)
 		fmt.Fprintf(sum, "%q %t %d\n", file, err == nil, len(content))
-		_, _ = sum.Write(content) // a hash takes everything
+		_, _ = sum.Write(content) // a hash returns no errors
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

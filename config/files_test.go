@@ -8,13 +8,12 @@ import (
 	"testing"
 
 	"session_exporter/config"
-	"session_exporter/probe"
 )
 
-// settingsWith returns the endpoint of a configuration in which these words are
-// replaced.
-func settingsWith(t *testing.T, dir string, replace ...string) *config.Config {
+// settingsWith loads a configuration with one endpoint after replacing words in it.
+func settingsWith(t *testing.T, loader *config.Loader, dir string, replace ...string) *config.Config {
 	t.Helper()
+	file := filepath.Join(dir, "f.yml")
 	text := strings.NewReplacer(replace...).Replace(`
 credentials:
   a: {username: u, password_file: secret}
@@ -23,7 +22,8 @@ modules:
 endpoints:
   - {name: x, url: "https://x.example.com", module: hcx, labels: {site: a}}
 `)
-	settings, err := config.Parse([]byte(text), filepath.Join(dir, "f.yml"), probe.APIs())
+	write(t, file, text)
+	settings, err := loader.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func write(t *testing.T, file, content string) {
 	}
 }
 
-func TestFilesAndProbedLike(t *testing.T) {
+func TestFilesAndSameProbe(t *testing.T) {
 	dir := t.TempDir()
 	ca, err := os.ReadFile("testdata/tls/ca.pem")
 	if err != nil {
@@ -45,7 +45,8 @@ func TestFilesAndProbedLike(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "ca.pem"), string(ca))
 	write(t, filepath.Join(dir, "secret"), "one")
-	first := settingsWith(t, dir)
+	var loader config.Loader
+	first := settingsWith(t, &loader, dir)
 	if got, want := first.Files(), []string{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "f.yml")}; !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
@@ -64,17 +65,17 @@ func TestFilesAndProbedLike(t *testing.T) {
 		{"url", []string{"x.example", "y.example"}, false},
 		{"module", []string{"labels:", "interval: 30s, labels:"}, false},
 	} {
-		if got := first.Endpoints[0].ProbedLike(settingsWith(t, dir, tc.replace...).Endpoints[0]); got != tc.want {
-			t.Errorf("%s: probed alike is %t, want %t", tc.name, got, tc.want)
+		if got := first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir, tc.replace...).Endpoints[0]); got != tc.want {
+			t.Errorf("%s: same probe is %t, want %t", tc.name, got, tc.want)
 		}
 	}
-	// A rotated password is no other setting; a renewed certificate is.
+	// A rotated password does not change the settings; a renewed certificate does.
 	write(t, filepath.Join(dir, "secret"), "two")
-	if !first.Endpoints[0].ProbedLike(settingsWith(t, dir).Endpoints[0]) {
+	if !first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir).Endpoints[0]) {
 		t.Error("another password is taken for other settings")
 	}
 	write(t, filepath.Join(dir, "ca.pem"), string(ca)+"\n")
-	if first.Endpoints[0].ProbedLike(settingsWith(t, dir).Endpoints[0]) {
+	if first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir).Endpoints[0]) {
 		t.Error("a renewed certificate is not noticed")
 	}
 }

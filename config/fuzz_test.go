@@ -11,11 +11,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"session_exporter/config"
-	"session_exporter/probe"
 )
 
-// FuzzParse wants, whatever the text: no panic, an end in reasonable time, and
-// either a configuration or Problems that say where, and quote no value.
+// FuzzParse checks that every text is parsed without a panic, in reasonable time, and
+// results in either a configuration or Problems with positions that quote no value.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"valid/*.yml", "errors/*.yml"} {
 		files, err := filepath.Glob(filepath.Join("testdata", pattern))
@@ -33,10 +32,9 @@ func FuzzParse(f *testing.F) {
 	for _, text := range misplaced {
 		f.Add([]byte(text))
 	}
-	apis := probe.APIs()
 	f.Fuzz(func(t *testing.T, text []byte) {
 		start := time.Now()
-		loaded, err := config.Parse(text, filepath.Join("testdata", "valid", "fuzz.yml"), apis)
+		loaded, err := config.Parse(text, filepath.Join("testdata", "valid", "fuzz.yml"))
 		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("took %s", took)
 		}
@@ -59,28 +57,26 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("problem %q has a line break", problem)
 			}
 		}
-		if strings.Contains(err.Error(), canary) && !keyHas(text, canary) {
+		if strings.Contains(err.Error(), canary) && !nameHas(text, canary) {
 			t.Errorf("the error quotes a value: %v", err)
 		}
 	})
 }
 
-// keyHas reports whether the text has a key with part in it, or is no YAML that
-// one could tell by. Keys are quoted.
-func keyHas(text []byte, part string) bool {
+// nameHas reports whether the name of a credential, an API or a module may contain
+// part. Errors quote these names, and aliases can copy any text into them.
+func nameHas(text []byte, part string) bool {
 	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
+	if err := yaml.Unmarshal(text, &document); err != nil || len(document.Content) == 0 {
 		return false
 	}
-	var search func(node *yaml.Node) bool
-	search = func(node *yaml.Node) bool {
-		for i, child := range node.Content {
-			isKey := node.Kind == yaml.MappingNode && i%2 == 0
-			if (isKey && strings.Contains(child.Value, part)) || (isKey && child.Kind == yaml.AliasNode) || search(child) {
+	root := document.Content[0]
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		for j, name := range root.Content[i+1].Content {
+			if j%2 == 0 && strings.Contains(name.Value, part) {
 				return true
 			}
 		}
-		return false
 	}
-	return search(&document)
+	return strings.Contains(string(text), "*")
 }

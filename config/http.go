@@ -6,133 +6,122 @@ import (
 	"slices"
 
 	promconfig "github.com/prometheus/common/config"
-	"golang.org/x/net/http/httpguts"
+
+	"session_exporter/internal/strictyaml"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// http returns how connections are made: what is said, over base. Who says
-// nothing shares base.
-func (l *loader) http(key string, base *HTTP, own settingsShape) *HTTP {
-	if own.TLSConfig == nil && own.HTTPHeaders == nil && !l.saysProxy(key) {
+// http returns the connection settings that are set, over base. If none is set, base is
+// shared.
+func (r *resolver) http(key strictyaml.Key, base *HTTP, own rawSettings) *HTTP {
+	if own.TLSConfig == nil && own.HTTPHeaders == nil && !r.setsProxy(key) {
 		return base
 	}
 	block := *base
 	if own.TLSConfig != nil {
 		block.TLS = *own.TLSConfig
-		l.tls(join(key, "tls_config"), &block.TLS)
-		block.TLSFiles = Fingerprint(tlsFiles(&block.TLS)...)
+		r.tls(key.Field("tls_config"), &block.TLS)
+		block.TLSFiles = fingerprint(r.files, tlsFiles(&block.TLS))
 	}
 	if own.HTTPHeaders != nil {
 		block.Headers = own.HTTPHeaders
-		l.headers(join(key, "http_headers"), block.Headers)
+		r.headers(key.Field("http_headers"), block.Headers)
 	}
-	if l.saysProxy(key) {
+	if r.setsProxy(key) {
 		block.Proxy = own.ProxyConfig
-		l.checkProxy(key, own.ProxyConfig)
+		r.checkProxy(key, own.ProxyConfig)
 	}
 	return &block
 }
 
-// saysProxy reports whether any of the proxy's keys is said, which replaces all.
-func (l *loader) saysProxy(key string) bool {
+// setsProxy reports whether any proxy key is set, which replaces all of them.
+func (r *resolver) setsProxy(key strictyaml.Key) bool {
 	return slices.ContainsFunc([]string{"proxy_url", "proxy_from_environment", "no_proxy", "proxy_connect_header"},
-		func(name string) bool { return l.said(join(key, name)) })
+		func(name string) bool { return r.IsSet(key.Field(name)) })
 }
 
-// tls resolves the files of a TLS block, and builds its configuration once, so
-// that certificates and keys that cannot be used are known when the file is
-// loaded.
-func (l *loader) tls(key string, block *promconfig.TLSConfig) {
+// tls resolves the files of a TLS block and builds its configuration once, so that
+// unusable certificates and keys are found when the file is loaded.
+func (r *resolver) tls(key strictyaml.Key, block *promconfig.TLSConfig) {
 	sound := true
 	for name, file := range map[string]*string{"ca": &block.CAFile, "cert": &block.CertFile, "key": &block.KeyFile} {
-		inline := join(key, name)
-		*file = l.readable(inline+"_file", *file)
-		l.refuseRef(inline+"_ref", name+"_file")
-		sound = sound && !l.wrong[inline] && !l.wrong[inline+"_file"] && !l.wrong[inline+"_ref"]
+		inline := key.Field(name)
+		r.checkPEM(inline+"_file", *file)
+		*file = r.absolute(*file)
+		r.refuseRef(inline+"_ref", name+"_file")
+		sound = sound && !r.Invalid(inline) && !r.Invalid(inline+"_file") && !r.Invalid(inline+"_ref")
 	}
 	if !sound {
 		return
 	}
 	if err := block.Validate(); err != nil {
-		l.add(key, "%v", err)
+		r.Add(key, "%v", err)
 	} else if block.MinVersion > block.MaxVersion && block.MaxVersion != 0 {
-		l.add(join(key, "max_version"), "must not be below min_version")
-	} else if _, err := promconfig.NewTLSConfig(block); err != nil {
-		l.add(key, "%v; it takes PEM, and a key with its own certificate", err)
+		r.Add(key.Field("max_version"), "must not be below min_version")
+	} else if _, err := newTLSConfig(block, r.files); err != nil {
+		r.Add(key, "%v", tlsProblem(err))
 	}
 }
 
-const proxyWords = "an address such as http://proxy.example.com:3128"
-
-func (l *loader) checkProxy(key string, proxy promconfig.ProxyConfig) {
-	at := func(name string) string { return join(key, name) }
+func (r *resolver) checkProxy(key strictyaml.Key, proxy promconfig.ProxyConfig) {
+	at := key.Field
 	u := proxy.ProxyURL.URL
-	byURL := u != nil && *u != url.URL{} // `proxy_url: ""` is no proxy after all
+	byURL := u != nil && *u != url.URL{} // `proxy_url: ""` disables the proxy
 	byEither := byURL || proxy.ProxyFromEnvironment
-	// What is empty goes with anything, but alone it would take the proxy away.
-	alone := !l.said(at("proxy_url")) && !l.said(at("proxy_from_environment"))
+	// An empty value is compatible with all others, but alone it would disable the
+	// proxy.
+	alone := !r.IsSet(at("proxy_url")) && !r.IsSet(at("proxy_from_environment"))
 	switch {
-	case l.wrong[at("proxy_url")]:
+	case r.Invalid(at("proxy_url")):
 	case byURL && (!slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) || !goodHost(u)):
-		l.add(at("proxy_url"), "must be "+proxyWords)
+		r.Add(at("proxy_url"), "must be "+proxyWords)
 	case byURL && proxy.ProxyFromEnvironment:
-		l.add(at("proxy_from_environment"), "there is a `proxy_url` already; keep one of them")
-	case (proxy.NoProxy != "" && !byURL) || (alone && l.said(at("no_proxy"))):
-		l.add(at("no_proxy"), "goes with a `proxy_url` in the same block, and there is none")
-	case (len(proxy.ProxyConnectHeader) > 0 && !byEither) || (alone && l.said(at("proxy_connect_header"))):
-		l.add(at("proxy_connect_header"), "goes with a `proxy_url` or `proxy_from_environment` in the same block, and there is none")
+		r.Add(at("proxy_from_environment"), "conflicts with `proxy_url`; keep one of them")
+	case (proxy.NoProxy != "" && !byURL) || (alone && r.IsSet(at("no_proxy"))):
+		r.Add(at("no_proxy"), "requires a `proxy_url` in the same block")
+	case (len(proxy.ProxyConnectHeader) > 0 && !byEither) || (alone && r.IsSet(at("proxy_connect_header"))):
+		r.Add(at("proxy_connect_header"), "requires a `proxy_url` or `proxy_from_environment` in the same block")
 	}
 	for name, values := range proxy.ProxyConnectHeader {
-		header := join(at("proxy_connect_header"), name)
-		l.checkHeaderName(header, name)
-		checkHeaderValues(l, header, values)
+		header := at("proxy_connect_header").Field(name)
+		r.AddProblem(header, sessionapi.HeaderNameProblem(name))
+		checkHeaderValues(r, header, values)
 	}
 }
 
-func (l *loader) headers(key string, headers *promconfig.Headers) {
+func (r *resolver) headers(key strictyaml.Key, headers *promconfig.Headers) {
 	for name, header := range headers.Headers {
-		at := join(key, name)
+		at := key.Field(name)
 		own := http.CanonicalHeaderKey(name)
-		if _, reserved := promconfig.ReservedHeaders[own]; reserved || (slices.Contains(ownHeaders, own) && own != "Cookie") {
-			l.add(at, "cannot be set here, it is made from the other settings; remove it")
+		if _, reserved := promconfig.ReservedHeaders[own]; reserved || (sessionapi.IsReservedHeader(name) && own != "Cookie") {
+			r.Add(at, "is set from other settings; remove it")
 		}
-		l.checkHeaderName(at, name)
-		checkHeaderValues(l, join(at, "values"), header.Values)
-		checkHeaderValues(l, join(at, "secrets"), header.Secrets)
+		r.AddProblem(at, sessionapi.HeaderNameProblem(name))
+		checkHeaderValues(r, at.Field("values"), header.Values)
+		checkHeaderValues(r, at.Field("secrets"), header.Secrets)
 		for i, file := range header.Files {
-			header.Files[i] = l.readable(index(join(at, "files"), i), file)
+			header.Files[i] = r.absolute(file)
+			if file != "" {
+				r.checkSecret(at.Field("files").Item(i), file, secret.FromFile(header.Files[i], r.files))
+			}
 		}
-		if len(header.Values)+len(header.Secrets)+len(header.Files) == 0 && !l.wrong[join(at, "secrets")] && !l.wrong[join(at, "files")] {
-			l.needs(at, "values", "needs `values`, `secrets` or `files`")
+		if len(header.Values)+len(header.Secrets)+len(header.Files) == 0 && !r.Invalid(at.Field("secrets")) && !r.Invalid(at.Field("files")) {
+			r.Require(at, "values", "needs `values`, `secrets` or `files`")
 		}
 	}
 }
 
-// checkSessionHeaders refuses headers that the API's session would replace.
-func (l *loader) checkSessionHeaders(key string, s Settings, own settingsShape) {
-	if s.HTTP.Headers == nil || (own.HTTPHeaders == nil && own.API == "") {
+// checkSessionHeaders rejects headers that the API's session, or a token, would replace.
+func (r *resolver) checkSessionHeaders(key strictyaml.Key, s Settings, own rawSettings) {
+	if s.HTTP.Headers == nil || (own.HTTPHeaders == nil && own.API == "" && own.TokenHeader == "") {
 		return
 	}
 	for name := range s.HTTP.Headers.Headers {
-		if slices.Contains(l.apis[s.API].SessionHeaders, http.CanonicalHeaderKey(name)) {
-			l.add(join(key, name), "carries the session of api %s; remove it", s.API)
+		if http.CanonicalHeaderKey(name) == s.TokenHeader {
+			r.Add(key.Field(name), "is the `token_header`; remove it")
+		} else if slices.Contains(r.specs[s.API].SessionHeaders, http.CanonicalHeaderKey(name)) {
+			r.Add(key.Field(name), "carries the session of %s; remove it", r.apiName(s.API))
 		}
-	}
-}
-
-func (l *loader) checkHeaderName(key, name string) {
-	if !httpguts.ValidHeaderFieldName(name) {
-		l.add(key, "not a header's name; use letters, digits and dashes")
-	}
-}
-
-func (l *loader) checkHeaderValue(key, value string) {
-	if !httpguts.ValidHeaderFieldValue(value) {
-		l.add(key, "has a line break or another character that no HTTP header can carry")
-	}
-}
-
-func checkHeaderValues[S ~string](l *loader, key string, values []S) {
-	for i, value := range values {
-		l.checkHeaderValue(index(key, i), string(value))
 	}
 }

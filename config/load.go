@@ -8,64 +8,113 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"time"
+	"strings"
 
-	promconfig "github.com/prometheus/common/config"
 	"go.yaml.in/yaml/v3"
+
+	"session_exporter/internal/boundedfile"
+	"session_exporter/internal/strictyaml"
 )
 
-// The defaults of what the file does not say.
-const (
-	defaultInterval         = time.Minute
-	defaultTimeout          = 10 * time.Second
-	defaultSessionMaxAge    = 30 * time.Minute
-	defaultConnectionMaxAge = 10 * time.Minute
+// Loader loads configurations. Keep one Loader for all reloads of a file: it remembers
+// files that hang. It is safe for concurrent use.
+type Loader struct{ files boundedfile.Reader }
 
-	// minInterval is also the window in which due probes are started together.
-	minInterval = 100 * time.Millisecond
-	// maxDuration keeps sums and doublings far from an overflow.
-	maxDuration = 100 * 365 * 24 * time.Hour
-)
+// NoSuchFile is the text of the only problem of a file that does not exist.
+const NoSuchFile = "no such file; name another one with --config.file"
 
-var defaultGuard = LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour}
+// Load loads and checks a configuration file. It returns an error, of type Problems, only
+// if the file cannot be used. Others are in the configuration's Problems.
+func Load(file string) (*Config, error) { return new(Loader).Load(file) }
 
-// Load reads and checks a configuration file. apis says which session APIs
-// there are, by name. The error is Problems, all of them.
-func Load(file string, apis map[string]API) (*Config, error) {
-	text, err := ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, Problems{{File: file, Text: "there is no such file; name another with --config.file"}}
-	case err != nil:
-		return nil, Problems{{File: file, Text: unwrapPath(err).Error()}}
-	}
-	return Parse(text, file, apis)
+// Check is Load with all problems: errors, secrets that cannot be read, and warnings.
+// The configuration is nil if there are errors.
+func Check(file string) (config *Config, found Problems) { return new(Loader).check(file) }
+
+// Load loads and checks a configuration file, like the function Load.
+func (l *Loader) Load(file string) (*Config, error) {
+	config, found := l.check(file)
+	return config, found.Err()
 }
 
-// Parse checks the text of a configuration file. file names it in errors, and
-// relative paths in it are relative to file's directory.
-func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
-	l := &loader{collected: newCollected(file), dir: filepath.Dir(file), apis: apis, text: string(text)}
-	if !decode(text, &l.shape, l.collected) {
-		return nil, l.err()
+func (l *Loader) check(file string) (config *Config, found Problems) {
+	text, err := l.files.Read(file, MaxSize)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, Problems{{File: file, Text: NoSuchFile}}
+	case err != nil:
+		return nil, Problems{{File: file, Text: boundedfile.Reason(err).Error()}}
 	}
-	masked, err := yaml.Marshal(l.shape) // now, before secrets are taken out of it
+	return l.parse(text, file)
+}
+
+// Fingerprint returns a hash of the files' content, which is never empty. A file that
+// cannot be read counts as a distinct content.
+func (l *Loader) Fingerprint(files ...string) string { return fingerprint(&l.files, files) }
+
+// CheckText is Check for the text of a configuration file. file is its name in errors, and
+// relative paths are resolved from its directory.
+func CheckText(text []byte, file string) (config *Config, found Problems) {
+	if len(text) > MaxSize {
+		return nil, Problems{{File: file, Text: fmt.Sprintf("is larger than %d MiB", MaxSize>>20)}}
+	}
+	return new(Loader).parse(text, file)
+}
+
+// Parse checks the text of a configuration file. file is its name in errors, and
+// relative paths are resolved from its directory.
+func Parse(text []byte, file string) (*Config, error) {
+	config, found := new(Loader).parse(text, file)
+	return config, found.Err()
+}
+
+func (l *Loader) parse(text []byte, file string) (config *Config, found Problems) {
+	r := &resolver{
+		Collector: strictyaml.NewCollector(file, "credentials", "apis", "modules"),
+		dir:       filepath.Dir(file),
+		lines:     strings.Split(string(text), "\n"),
+		files:     &l.files,
+	}
+	if (&strictyaml.Decoder{Scalars: scalars, Inspect: r.inspect}).Decode(text, &r.raw, r.Collector) {
+		var err error
+		if config, err = r.config(); err != nil {
+			r.AddAt(0, "", "cannot be loaded: %v", err)
+		}
+	}
+	found = r.Problems()
+	if found.Err() != nil {
+		return nil, found
+	}
+	config.Problems = found
+	return config, found
+}
+
+// config checks the raw values, and returns the configuration.
+func (r *resolver) config() (*Config, error) {
+	masked, err := yaml.Marshal(r.raw.masked()) // before the secrets are removed from it
 	if err != nil {
-		return nil, fmt.Errorf("showing %s: %w", file, err)
+		return nil, errors.New("it cannot be shown with its secrets masked") // the error may quote a secret
 	}
-	if err := l.settleAPIs(); err != nil {
+	if err := r.resolveAPIs(); err != nil {
 		return nil, err
 	}
-	l.settleCredentials()
-	l.settleModules()
+	r.resolveCredentials()
+	r.resolveModules()
 	config := &Config{
-		File:        file,
+		File:        r.File(),
 		YAML:        string(masked),
-		MetricsDeny: l.metricsDeny(),
-		Credentials: l.credentials,
-		APIs:        l.definitions,
-		Modules:     l.modules,
-		Endpoints:   l.endpoints(),
+		MetricsDeny: r.metricsDeny(),
+		Credentials: r.credentials,
+		APIs:        r.described,
+		Modules:     r.modules,
+		Endpoints:   r.endpoints(),
+		DenyLines:   make([]int, 0, len(r.raw.Global.MetricsDeny)),
+	}
+	for name, module := range config.Modules { // now that no endpoint overrides them
+		config.Modules[name] = module.withDerived()
+	}
+	for i := range r.raw.Global.MetricsDeny {
+		config.DenyLines = append(config.DenyLines, r.Line(strictyaml.Key("global.metrics_deny").Item(i)))
 	}
 	for _, endpoint := range config.Endpoints {
 		for name := range endpoint.Labels {
@@ -75,36 +124,21 @@ func Parse(text []byte, file string, apis map[string]API) (*Config, error) {
 		}
 	}
 	slices.Sort(config.LabelNames)
-	if len(l.shape.Endpoints) == 0 && len(l.shape.Modules) == 0 && len(l.problems) == 0 {
-		// Most likely an editor or a deployment is just writing it. A reload
-		// must not take that for a wish to end every session.
-		l.addAt(0, "", "has no `modules` and no `endpoints`, so there is nothing to probe")
+	if len(r.raw.Endpoints) == 0 && len(r.raw.Modules) == 0 && !r.Failed() {
+		// Most likely an editor or a deployment is writing it. A reload must not end
+		// every session because of that.
+		r.AddAt(0, "", "has no `modules` and no `endpoints`, so there is nothing to probe")
 	}
-	if err := l.err(); err != nil {
-		return nil, err
-	}
+	r.warnings(config)
 	return config, nil
 }
 
-// loader turns the shape of one file into a Config.
-type loader struct {
-	*collected
-	dir   string
-	text  string         // of the file
-	apis  map[string]API // those that the file describes among them
-	shape fileShape
-
-	definitions map[string]*Definition
-	credentials map[string]*Credential
-	modules     map[string]Settings
-}
-
-func (l *loader) metricsDeny() []*regexp.Regexp {
-	denied := make([]*regexp.Regexp, 0, len(l.shape.Global.MetricsDeny))
-	for i, pattern := range l.shape.Global.MetricsDeny {
-		// By itself first: a stray `)` could close the group around it.
+func (r *resolver) metricsDeny() []*regexp.Regexp {
+	denied := make([]*regexp.Regexp, 0, len(r.raw.Global.MetricsDeny))
+	for i, pattern := range r.raw.Global.MetricsDeny {
+		// not inside the group, which a stray `)` could close
 		if _, err := regexp.Compile(pattern); err != nil {
-			l.add(index("global.metrics_deny", i), "not a regular expression: %s", patternProblem(err))
+			r.Add(strictyaml.Key("global.metrics_deny").Item(i), "not a regular expression: %s", patternProblem(err))
 			continue
 		}
 		denied = append(denied, regexp.MustCompile("^(?:"+pattern+")$"))
@@ -112,7 +146,7 @@ func (l *loader) metricsDeny() []*regexp.Regexp {
 	return denied
 }
 
-// patternProblem is the error without the pattern, which stands in the file.
+// patternProblem returns the error without the pattern.
 func patternProblem(err error) string {
 	if syntaxErr, ok := errors.AsType[*syntax.Error](err); ok {
 		return syntaxErr.Code.String()
@@ -120,35 +154,23 @@ func patternProblem(err error) string {
 	return err.Error()
 }
 
-// readable makes sure that a file named at key can be read, and returns its
-// path resolved against the configuration's directory. The error leaves the
-// path to the line it points at: it may be the secret itself, in the wrong place.
-func (l *loader) readable(key, file string) string {
-	if file == "" {
-		return ""
-	}
-	path := promconfig.JoinDir(l.dir, file)
-	err := tryRead(path)
-	switch {
-	case err == nil:
-	case filepath.IsAbs(file):
-		l.add(key, "cannot read this file: %v", err)
-	default:
-		l.add(key, "cannot read this file: %v; relative paths start at the directory of the configuration file", err)
-	}
-	return path
-}
+// Problem is one problem of a configuration file.
+type Problem = strictyaml.Problem
 
-func tryRead(path string) error {
-	info, err := stat(path)
-	switch {
-	case err != nil:
-		return unwrapPath(err)
-	case info.IsDir():
-		return errors.New("it is a directory")
-	case !info.Mode().IsRegular():
-		return errors.New("it is a pipe or a device, which cannot be read again and again")
-	}
-	_, err = ReadFile(path)
-	return unwrapPath(err)
-}
+// Problems are the problems of a configuration, in the order of the file. As an error,
+// they are only those that make it unusable.
+type Problems = strictyaml.Problems
+
+// Severity is a problem's effect on the configuration.
+type Severity = strictyaml.Severity
+
+// The severities.
+const (
+	// Invalid: the configuration cannot be used.
+	Invalid = strictyaml.Invalid
+	// MissingSecret affects only a credential: its endpoints are `credential_missing`
+	// until the secret can be read.
+	MissingSecret = strictyaml.Incomplete
+	// Warning: the configuration is valid, but this is most likely a mistake.
+	Warning = strictyaml.Warning
+)

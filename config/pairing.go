@@ -3,64 +3,38 @@ package config
 import (
 	"regexp"
 	"strings"
+
+	"session_exporter/internal/strictyaml"
+	"session_exporter/sessionapi"
 )
 
-// Pairing is the session that an endpoint's own session has at another site.
-type Pairing struct {
-	ID string
-	// Local is who logs in to the endpoint itself. The endpoint's Credential is
-	// that of the other site: that session is what the endpoint is about.
-	Local *Credential
-}
-
-// Of returns the endpoint without the pairing: the session within which the other
-// site is logged in to.
-func (p *Pairing) Of(e *Endpoint) *Endpoint {
-	local := *e
-	local.Pairing, local.Credential, local.Expect = nil, p.Local, Expect{}
-	return &local
-}
-
-// Uses reports whether the endpoint is asked with a credential of this name.
-func (e *Endpoint) Uses(credential string) bool {
-	return e.Credential.Name == credential || e.Pairing != nil && e.Pairing.Local.Name == credential
-}
-
-// equal reports whether both are the same pairing, logged in to locally as the
-// same account.
-func (p *Pairing) equal(other *Pairing) bool {
-	if p == nil || other == nil {
-		return p == other
-	}
-	return p.ID == other.ID && p.Local.Username == other.Local.Username
-}
-
-// pairingID is a UUID in practice. It goes into a path.
+// pairingID is usually a UUID. It becomes part of a path.
 var pairingID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_:.-]*$`)
 
-// pair makes an endpoint with a `pairing` one of the session at the other site.
-func (l *loader) pair(key string, e *Endpoint, shape endpointShape) {
-	at, remote := join(key, "pairing"), join(key, "remote_credential")
+// pair makes an endpoint with a `pairing` that of the remote session.
+func (r *resolver) pair(key strictyaml.Key, e *Endpoint, raw rawEndpoint) {
+	at, remote := key.Field("pairing"), key.Field("remote_credential")
 	switch {
-	case shape.Pairing == "" && shape.RemoteCredential != "" && !l.wrong[at]:
-		l.add(remote, "goes with `pairing`, and there is none")
-	case shape.Pairing == "":
-	case !pairingID.MatchString(shape.Pairing):
-		l.add(at, "must be the ID of a pairing: letters, digits, and `-`, `_`, `:` or `.` in between")
-	case l.apis[e.API].Auth != nil && !l.apis[e.API].Pairings:
-		l.add(at, "api %s has no pairings; remove it", e.API)
-	case shape.RemoteCredential == "" && !l.wrong[remote]:
-		l.needs(key, "remote_credential", "has a `pairing` and no `remote_credential`, who logs in to the other site")
+	case raw.Pairing == "" && raw.RemoteCredential != "" && !r.Invalid(at):
+		r.Add(remote, "requires a `pairing`")
+	case raw.Pairing == "":
+	case !pairingID.MatchString(raw.Pairing):
+		r.Add(at, "must be the ID of a pairing: letters, digits, and `-`, `_`, `:` or `.` in between")
+	case e.SessionAPI != nil && !r.specs[e.API].Pairings:
+		r.Add(at, "%s has no pairings; remove it", r.apiName(e.API))
+	case raw.RemoteCredential == "" && !r.Invalid(remote):
+		r.Require(key, "remote_credential", "has a `pairing` but no `remote_credential` for the login to the other site")
 	default:
-		c := l.credential(remote, shape.RemoteCredential)
+		c := r.credential(remote, raw.RemoteCredential)
 		switch {
-		case e.Auth != "" && e.Auth != AuthLogin:
-			l.add(at, "needs auth: login, since the other site is logged in to within a session of ours")
-		case c.Auth != "" && c.Auth != AuthLogin:
-			l.add(remote, "credential %q has %s, and the other site wants a password", c.Name, secretKind(c))
+		case e.Auth != "" && e.Auth != sessionapi.AuthLogin:
+			r.Add(at, "requires auth: login, because the login to the other site is sent within a local session")
+		case c.Auth != "" && c.Auth != sessionapi.AuthLogin:
+			r.Add(remote, "%s has %s, but the other site requires a password", r.credentialName(c), secretKind(c))
 		case strings.Contains(c.Username, ":"):
-			l.add(remote, "the username of credential %q has a colon, which HTTP Basic cannot carry (RFC 7617)", c.Name)
+			r.Add(remote, "the username of %s has a colon, which HTTP Basic cannot carry (RFC 7617)", r.credentialName(c))
 		}
-		e.Pairing, e.Credential = &Pairing{shape.Pairing, e.Credential}, c
+		e.Pairing = &Pairing{ID: raw.Pairing, Local: e.Credential, LocalAPI: e.SessionAPI}
+		e.Credential, e.SessionAPI = c, sessionapi.Remote(raw.Pairing)
 	}
 }

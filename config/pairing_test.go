@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"session_exporter/config"
-	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
 const pairingFile = `
@@ -20,13 +20,13 @@ endpoints:
 `
 
 func TestPairing(t *testing.T) {
-	settings, err := config.Parse([]byte(pairingFile), "x.yml", probe.APIs())
+	settings, err := config.Parse([]byte(pairingFile), "x.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := settings.Endpoints[0]
-	local := e.Pairing.Of(e)
-	if e.Pairing.ID != "p-1" || e.Credential.Name != "there" || e.Pairing.Local.Name != "here" || e.Auth != config.AuthLogin || !e.Uses("here") || !e.Uses("there") || e.Uses("other") {
+	local := e.Pairing.LocalEndpoint(e)
+	if e.Pairing.ID != "p-1" || e.Credential.Name != "there" || e.Pairing.Local.Name != "here" || e.Auth != sessionapi.AuthLogin || !e.Uses("here") || !e.Uses("there") || e.Uses("other") {
 		t.Errorf("%+v", e)
 	}
 	if local.Pairing != nil || local.Credential.Name != "here" || local.Expect.Username != "" || e.Expect.Username != "v" {

@@ -15,62 +15,62 @@ import (
 	"github.com/prometheus/common/model"
 
 	"session_exporter/config"
-	"session_exporter/probe"
+	"session_exporter/internal/golden"
+	"session_exporter/sessionapi"
 )
 
 // blocks are the blocks of the file, by the headings of their tables in
-// docs/configuration.md. A %s stands for keys of the block; shape says no more
-// than where it is, and file is valid without them.
-var blocks = map[string]struct{ shape, file string }{
-	"Keys":                               {shape: "{%s}"},
-	"`global`":                           {shape: "global: {%s}", file: "global: {%s}\n" + aModule},
-	"`credentials.NAME`":                 {shape: "credentials: {c: {%s}}", file: "credentials: {c: {token: t, %s}}\n" + aModule},
-	"`credentials.NAME.lockout_guard`":   {shape: "credentials: {c: {lockout_guard: {%s}}}", file: "credentials: {c: {token: t, lockout_guard: {%s}}}\n" + aModule},
-	"`credentials.NAME.oauth2`":          {shape: "credentials: {c: {oauth2: {%s}}}", file: "credentials: {c: {oauth2: {client_id: i, client_secret: s, token_url: 'https://a.example.com', %s}}}\nmodules: {m: {api: hcx}}"},
-	"`apis.NAME`":                        {shape: "apis: {a: {%s}}"},
-	"`apis.NAME.login`":                  {shape: "apis: {a: {login: {%s}}}"},
-	"`apis.NAME.session[]`":              {shape: "apis: {a: {session: [{%s}]}}"},
-	"`apis.NAME.check`":                  {shape: "apis: {a: {check: {%s}}}"},
-	"`apis.NAME.answer`":                 {shape: "apis: {a: {answer: {%s}}}"},
-	"`apis.NAME.states[]`":               {shape: "apis: {a: {states: [{%s}]}}"},
-	"`modules.NAME`":                     {shape: "modules: {m: {%s}}", file: "credentials: {c: {username: u, password: p}}\nmodules: {m: {api: hcx, credential: c, %s}}\nendpoints: [{name: e, url: 'https://a.example.com', module: m}]"},
-	"`modules.NAME.expect`":              {shape: "modules: {m: {expect: {%s}}}", file: "modules: {m: {api: hcx, expect: {roles: [r], %s}}}"},
-	"`modules.NAME.tls_config`":          {shape: "modules: {m: {tls_config: {%s}}}", file: "modules: {m: {api: hcx, tls_config: {server_name: n, %s}}}"},
-	"`modules.NAME.http_headers.HEADER`": {shape: "modules: {m: {http_headers: {X-A: {%s}}}}"},
-	"`endpoints[]`":                      {shape: "endpoints: [{%s}]"},
+// docs/configuration.md. In template, %s stands for keys of the block; file is valid
+// without them.
+var blocks = map[string]struct{ template, file string }{
+	"Keys":                               {template: "{%s}"},
+	"`global`":                           {template: "global: {%s}", file: "global: {%s}\n" + aModule},
+	"`credentials.NAME`":                 {template: "credentials: {c: {%s}}", file: "credentials: {c: {token: t, %s}}\n" + aModule},
+	"`credentials.NAME.lockout_guard`":   {template: "credentials: {c: {lockout_guard: {%s}}}", file: "credentials: {c: {token: t, lockout_guard: {%s}}}\n" + aModule},
+	"`credentials.NAME.oauth2`":          {template: "credentials: {c: {oauth2: {%s}}}", file: "credentials: {c: {oauth2: {client_id: i, client_secret: s, token_url: 'https://a.example.com', %s}}}\nmodules: {m: {api: hcx}}"},
+	"`apis.NAME`":                        {template: "apis: {a: {%s}}"},
+	"`apis.NAME.login`":                  {template: "apis: {a: {login: {%s}}}"},
+	"`apis.NAME.session[]`":              {template: "apis: {a: {session: [{%s}]}}"},
+	"`apis.NAME.check`":                  {template: "apis: {a: {check: {%s}}}"},
+	"`apis.NAME.answer`":                 {template: "apis: {a: {answer: {%s}}}"},
+	"`apis.NAME.states[]`":               {template: "apis: {a: {states: [{%s}]}}"},
+	"`modules.NAME`":                     {template: "modules: {m: {%s}}", file: "credentials: {c: {username: u, password: p}}\nmodules: {m: {api: hcx, credential: c, %s}}\nendpoints: [{name: e, url: 'https://a.example.com', module: m}]"},
+	"`modules.NAME.expect`":              {template: "modules: {m: {expect: {%s}}}", file: "modules: {m: {api: hcx, expect: {roles: [r], %s}}}"},
+	"`modules.NAME.tls_config`":          {template: "modules: {m: {tls_config: {%s}}}", file: "modules: {m: {api: hcx, tls_config: {server_name: n, %s}}}"},
+	"`modules.NAME.http_headers.HEADER`": {template: "modules: {m: {http_headers: {X-A: {%s}}}}"},
+	"`endpoints[]`":                      {template: "endpoints: [{%s}]"},
 }
 
 const aModule = "modules: {m: {api: hcx}}\nendpoints: []"
 
-// documented is a row of a table: a key, its type and its default.
-type documented struct{ kind, otherwise string }
+// documented is a row of a table without its key: type, default and meaning.
+type documented struct{ kind, otherwise, meaning string }
 
-// TestReferenceKeys compares the page with what the loader itself says of each
-// block: the keys it knows, what they take, which it cannot do without, and
-// what holds without the others.
+// TestReferenceKeys compares the page with the loader: the keys of each block, their
+// types, which are required, and the defaults of the others.
 func TestReferenceKeys(t *testing.T) {
 	page := sections(t)
 	for heading, block := range blocks {
 		t.Run(heading, func(t *testing.T) {
 			rows := keyTable(t, page[heading])
-			known := knownKeys(t, block.shape)
+			known := knownKeys(t, block.template)
 			for key := range rows {
 				if !slices.Contains(known, key) {
-					t.Errorf("`%s` is documented, and there is no such key", key)
+					t.Errorf("`%s` is documented but does not exist", key)
 				}
 			}
 			for _, key := range known {
 				if row, ok := rows[key]; ok {
-					checkKind(t, block.shape, key, row.kind)
+					checkKind(t, block.template, key, row.kind)
 					continue
 				}
 				_, ofModules := keyTable(t, page["`modules.NAME`"])[key]
 				if heading == "`endpoints[]`" && ofModules {
 					continue
 				}
-				checkRefused(t, block.shape, key, page[heading])
+				checkRefused(t, block.template, key, page[heading])
 			}
-			checkRequired(t, block.shape, rows)
+			checkRequired(t, block.template, rows)
 			checkDefaults(t, block.file, rows)
 		})
 	}
@@ -78,7 +78,7 @@ func TestReferenceKeys(t *testing.T) {
 
 var headings = regexp.MustCompile(`(?m)^##+ (.*)$`)
 
-// sections returns what stands below each heading of the page.
+// sections returns the text below each heading of the page.
 func sections(t *testing.T) map[string]string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "docs", "configuration.md"))
@@ -97,7 +97,7 @@ func sections(t *testing.T) map[string]string {
 	return texts
 }
 
-// tableRows returns the cells of a section's tables, but for their heads.
+// tableRows returns the cells of a section's tables without their headers.
 func tableRows(section string) (rows [][]string) {
 	lines := strings.Split(section, "\n")
 	const rule = "| ---"
@@ -122,36 +122,36 @@ func keyTable(t *testing.T, section string) map[string]documented {
 		if len(cells) != 4 {
 			t.Fatalf("%q has %d cells, want key, type, default, meaning", cells, len(cells))
 		}
-		rows[strings.Trim(cells[0], "`")] = documented{cells[1], cells[2]}
+		rows[strings.Trim(cells[0], "`")] = documented{cells[1], cells[2], cells[3]}
 	}
 	if len(rows) == 0 {
-		t.Fatal("there is no table of keys")
+		t.Fatal("no table of keys")
 	}
 	return rows
 }
 
-// problemsOf returns what the loader finds wrong with a text.
+// problemsOf returns the loader's problems with a text.
 func problemsOf(text string) config.Problems {
-	_, err := config.Parse([]byte(text), "testdata/reference.yml", probe.APIs())
+	_, err := config.Parse([]byte(text), "testdata/reference.yml")
 	problems, _ := err.(config.Problems) //nolint:errorlint // Parse gives no other
 	return problems
 }
 
-// knownKeys has the loader list the keys of a block: it does when one is unknown
-// and like none of them.
-func knownKeys(t *testing.T, shape string) []string {
+// knownKeys returns the keys of a block as the loader lists them in the error about an
+// unknown key that resembles none of them.
+func knownKeys(t *testing.T, template string) []string {
 	t.Helper()
 	unlike := strings.Repeat("z", 30)
-	for _, problem := range problemsOf(fmt.Sprintf(shape, unlike+": 1")) {
+	for _, problem := range problemsOf(fmt.Sprintf(template, unlike+": 1")) {
 		if list, ok := strings.CutPrefix(problem.Text, "unknown key, it must be one of: "); ok {
 			return strings.Split(list, ", ")
 		}
 	}
-	t.Fatalf("the loader lists no keys of %s", shape)
+	t.Fatalf("the loader lists no keys of %s", template)
 	return nil
 }
 
-// kinds are the types of the page, by what the loader says that a key must be.
+// kinds maps the loader's descriptions of values to the page's types.
 var kinds = map[string]string{
 	"text":                          "text",
 	"a block of `key: value` lines": "block",
@@ -160,15 +160,16 @@ var kinds = map[string]string{
 	"a duration such as 30s, 5m or 90d, 100y at most":   "duration",
 	"a date such as 2027-01-31 or 2027-01-31T12:00:00Z": "date",
 	"one of: TLS10, TLS11, TLS12, TLS13":                "TLS version",
-	"an address such as http://proxy.example.com:3128":  "URL",
+	"a URL such as http://proxy.example.com:3128":       "URL",
 	"an expression":     "expression",
 	"a block of fields": "block",
 	"one of: text, number, bool, any, a list such as [text], or a block of fields and their types": "types",
 }
 
-// kindOf gives a key a list of lists, which none takes, and hears what it must be.
-func kindOf(shape, key string) string {
-	for _, problem := range problemsOf(fmt.Sprintf(shape, key+": [[]]")) {
+// kindOf sets a key to a list of lists, which is always invalid, and returns the type
+// that the error names.
+func kindOf(template, key string) string {
+	for _, problem := range problemsOf(fmt.Sprintf(template, key+": [[]]")) {
 		words, ok := strings.CutPrefix(problem.Text, "must be ")
 		switch {
 		case !ok:
@@ -183,23 +184,22 @@ func kindOf(shape, key string) string {
 	return "nothing that is known here"
 }
 
-func checkKind(t *testing.T, shape, key, kind string) {
+func checkKind(t *testing.T, template, key, kind string) {
 	t.Helper()
-	if is := kindOf(shape, key); is != kind {
+	if is := kindOf(template, key); is != kind {
 		t.Errorf("`%s` is documented as %s, and takes %s", key, kind, is)
 	}
 }
 
-// checkRefused wants a key that has no row to be one that cannot be used, and
-// the page to say so.
-func checkRefused(t *testing.T, shape, key, section string) {
+// checkRefused checks that a key without a row is rejected, and that the page documents it.
+func checkRefused(t *testing.T, template, key, section string) {
 	t.Helper()
-	value := map[string]string{"block": "{x: y}"}[kindOf(shape, key)]
+	value := map[string]string{"block": "{x: y}"}[kindOf(template, key)]
 	if value == "" {
 		value = "x"
 	}
-	refused := slices.ContainsFunc(problemsOf(fmt.Sprintf(shape, key+": "+value)), func(p config.Problem) bool {
-		return strings.HasSuffix(p.Key, "."+key) && strings.Contains(p.Text, "not here") || strings.Contains(p.Text, "no secret manager here")
+	refused := slices.ContainsFunc(problemsOf(fmt.Sprintf(template, key+": "+value)), func(p config.Problem) bool {
+		return strings.HasSuffix(p.Key, "."+key) && strings.Contains(p.Text, "not supported")
 	})
 	if !refused || !strings.Contains(section, "`"+key+"`") {
 		t.Errorf("`%s` is not documented", key)
@@ -208,29 +208,29 @@ func checkRefused(t *testing.T, shape, key, section string) {
 
 var needed = regexp.MustCompile("needs an? `([a-z_]+)`(,|$)")
 
-func checkRequired(t *testing.T, shape string, rows map[string]documented) {
+func checkRequired(t *testing.T, template string, rows map[string]documented) {
 	t.Helper()
 	required := make(map[string]bool)
-	for _, problem := range problemsOf(fmt.Sprintf(shape, "")) {
+	for _, problem := range problemsOf(fmt.Sprintf(template, "")) {
 		if match := needed.FindStringSubmatch(problem.Text); match != nil {
 			required[match[1]] = true
 		}
 	}
 	for key, row := range rows {
-		if says := row.otherwise == "required"; says != required[key] {
-			t.Errorf("`%s` is documented as required: %t; it is: %t", key, says, required[key])
+		if documented := row.otherwise == "required"; documented != required[key] {
+			t.Errorf("`%s` is documented as required: %t; it is: %t", key, documented, required[key])
 		}
 	}
 }
 
-// checkDefaults says each default aloud, which must change nothing, and then
-// something else, which must.
+// checkDefaults sets each key to its default, which must change nothing, and then to
+// another value, which must.
 func checkDefaults(t *testing.T, file string, rows map[string]documented) {
 	t.Helper()
 	parsed := func(keys string) *config.Config {
-		settings, _ := config.Parse(fmt.Appendf(nil, file, keys), "testdata/reference.yml", probe.APIs())
+		settings, _ := config.Parse(fmt.Appendf(nil, file, keys), "testdata/reference.yml")
 		if settings != nil {
-			settings.YAML = "" // it says what the file says
+			settings.YAML = "" // it repeats the file
 		}
 		return settings
 	}
@@ -238,22 +238,30 @@ func checkDefaults(t *testing.T, file string, rows map[string]documented) {
 		if !strings.HasPrefix(row.otherwise, "`") {
 			continue
 		}
-		silent, said := parsed(""), parsed(key+": "+strings.Trim(row.otherwise, "`"))
-		if silent == nil || said == nil || !reflect.DeepEqual(said, silent) {
+		implicit, explicit := parsed(""), parsed(key+": "+strings.Trim(row.otherwise, "`"))
+		if implicit == nil || explicit == nil || !reflect.DeepEqual(explicit, implicit) {
 			t.Errorf("the default of `%s` is not %s", key, row.otherwise)
 		}
 		other := map[string]string{"duration": "59s", "whole number": "7", "true or false": "true", "list of text": "['https://b.example.com']", "text": "x"}[row.kind]
-		if reflect.DeepEqual(parsed(key+": "+other), silent) {
+		if reflect.DeepEqual(parsed(key+": "+other), implicit) {
 			t.Errorf("`%s: %s` changes nothing, so the default was not seen either", key, other)
 		}
 	}
 }
 
-// TestReferenceAPIs compares what each API takes.
+func builtInSpecs() map[string]sessionapi.Spec {
+	specs := make(map[string]sessionapi.Spec)
+	for name, api := range sessionapi.BuiltIn() {
+		specs[name] = api.Spec()
+	}
+	return specs
+}
+
+// TestReferenceAPIs compares the documented options of each API.
 func TestReferenceAPIs(t *testing.T) {
 	page := sections(t)
 	want := make(map[string][]string)
-	for name, api := range probe.APIs() {
+	for name, api := range builtInSpecs() {
 		auths := make([]string, len(api.Auth))
 		for i, auth := range api.Auth {
 			auths[i] = "`" + string(auth) + "`"
@@ -274,7 +282,7 @@ func TestReferenceAPIs(t *testing.T) {
 		t.Errorf("documented are %q, want %q", got, want)
 	}
 	options := keyTable(t, page["`modules.NAME.login`"])
-	for name, api := range probe.APIs() {
+	for name, api := range builtInSpecs() {
 		for option, values := range api.LoginOptions {
 			for _, value := range values {
 				if row := page["`modules.NAME.login`"]; options[option].kind != "text" || !strings.Contains(row, "`"+value+"`") {
@@ -285,7 +293,23 @@ func TestReferenceAPIs(t *testing.T) {
 	}
 }
 
-// TestReferenceReserved compares the label names that endpoints cannot have.
+// TestReferenceResponseStates compares the states that a rule can name.
+func TestReferenceResponseStates(t *testing.T) {
+	all := sessionapi.ResponseStates()
+	var list strings.Builder
+	for i, state := range all {
+		switch {
+		case i == len(all)-1:
+			list.WriteString(" or ")
+		case i > 0:
+			list.WriteString(", ")
+		}
+		list.WriteString("`" + string(state) + "`")
+	}
+	golden.Between(t, filepath.Join("..", "docs", "configuration.md"), "| `state` | text | required | ", " |\n", []byte(list.String()))
+}
+
+// TestReferenceReserved compares the reserved label names.
 func TestReferenceReserved(t *testing.T) {
 	for _, name := range config.ReservedLabels {
 		if !strings.Contains(sections(t)["`endpoints[]`"], "`"+name+"`") {
@@ -296,7 +320,7 @@ func TestReferenceReserved(t *testing.T) {
 
 // TestReferenceGuard computes the table of refusals from the guard's defaults.
 func TestReferenceGuard(t *testing.T) {
-	settings, err := config.Parse([]byte("credentials: {c: {token: t}}\n"+aModule), "x.yml", probe.APIs())
+	settings, err := config.Parse([]byte("credentials: {c: {token: t}}\n"+aModule), "x.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,11 +342,11 @@ func TestReferenceGuard(t *testing.T) {
 	}
 }
 
-// TestReferenceExamples loads each configuration that the documents show, with
-// the files and the environment that it names.
+// TestReferenceExamples loads each configuration in the documents without warnings,
+// with the files and environment variables that it names.
 func TestReferenceExamples(t *testing.T) {
 	var examples [][]string
-	for _, name := range []string{"configuration.md", "fleet.md"} {
+	for _, name := range []string{"configuration.md", "fleet.md", "migration.md"} {
 		page, err := os.ReadFile(filepath.Join("..", "docs", name))
 		if err != nil {
 			t.Fatal(err)
@@ -345,17 +369,19 @@ func TestReferenceExamples(t *testing.T) {
 		for _, variable := range variables.FindAllStringSubmatch(text, -1) {
 			t.Setenv(variable[1], "x")
 		}
-		if _, err := config.Parse([]byte(text), filepath.Join(dir, "example.yml"), probe.APIs()); err != nil {
+		if settings, err := config.Parse([]byte(text), filepath.Join(dir, "example.yml")); err != nil {
 			t.Errorf("%v\nin:\n%s", err, text)
+		} else if len(settings.Problems) > 0 {
+			t.Errorf("%v\nin:\n%s", settings.Problems, text)
 		}
 	}
 	if loaded < 9 {
-		t.Errorf("there are %d examples, want one of each kind", loaded)
+		t.Errorf("%d examples, want one of each kind", loaded)
 	}
 }
 
-// exampleFile makes a file of a name that an example has: a certificate or key
-// when its name says so, else a secret.
+// exampleFile creates a file of an example: a certificate or key if its name says so,
+// else a secret.
 func exampleFile(t *testing.T, dir, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join("testdata", "tls", name))

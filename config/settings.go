@@ -2,43 +2,49 @@ package config
 
 import (
 	"cmp"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
+
+	"session_exporter/internal/strictyaml"
+	"session_exporter/sessionapi"
 )
 
-// defaults are the settings under all modules: the global ones.
-func (l *loader) defaults() Settings {
-	global := l.shape.Global
-	l.checkDuration("global.interval", global.Interval, minInterval)
-	l.checkDuration("global.timeout", global.Timeout, time.Millisecond)
+// defaults returns the global settings, which modules override.
+func (r *resolver) defaults() Settings {
+	global := r.raw.Global
+	r.checkDuration("global.interval", global.Interval, minInterval)
+	r.checkDuration("global.timeout", global.Timeout, time.Millisecond)
 	s := Settings{
 		Interval:         durationOr(defaultInterval, global.Interval),
 		Timeout:          durationOr(defaultTimeout, global.Timeout),
-		SessionMaxAge:    defaultSessionMaxAge,
+		SessionMaxAge:    unsetSessionMaxAge,
 		ConnectionMaxAge: defaultConnectionMaxAge,
 	}
-	l.checkTimeout("global.timeout", global.Timeout, s.Interval)
+	r.checkTimeout("global.timeout", global.Timeout, s.Interval)
 	return s
 }
 
-// override returns what a module or an endpoint says, over base, and checks it.
-// What base says has been checked where it stands, so each finding is reported
-// once, and at the line that brings it about. Auth stays empty until said.
-func (l *loader) override(key string, base Settings, own settingsShape) Settings {
+// override returns the settings of a module or an endpoint over base, and checks them.
+// Those of base have already been checked, so each problem is reported once, at the
+// line that causes it. Auth stays empty until it is set.
+func (r *resolver) override(key strictyaml.Key, base Settings, own rawSettings) Settings {
 	s := base
-	s.API = cmp.Or(own.API, base.API)
-	s.Custom = l.definitions[s.API]
+	s.API = cmp.Or(string(own.API), base.API)
+	s.SessionAPI = r.apis[s.API]
 	s.Auth = cmp.Or(own.Auth, base.Auth)
 	s.Interval = durationOr(base.Interval, own.Interval)
 	s.Timeout = durationOr(base.Timeout, own.Timeout)
 	s.SessionMaxAge = durationOr(base.SessionMaxAge, own.SessionMaxAge)
 	s.ConnectionMaxAge = durationOr(base.ConnectionMaxAge, own.ConnectionMaxAge)
-	s.HTTP = l.http(key, base.HTTP, own)
+	s.HTTP = r.http(key, base.HTTP, own)
+	s.TokenHeader = r.tokenHeader(key.Field("token_header"), base.TokenHeader, own)
 	if own.Credential != "" {
-		s.Credential = l.credential(join(key, "credential"), own.Credential)
+		s.Credential = r.credential(key.Field("credential"), own.Credential)
 	}
 	if own.Login != nil {
 		s.Login = own.Login
@@ -46,160 +52,206 @@ func (l *loader) override(key string, base Settings, own settingsShape) Settings
 	if own.Expect != nil {
 		s.Expect = *own.Expect
 	}
-	l.checkDuration(join(key, "interval"), own.Interval, minInterval)
-	l.checkDuration(join(key, "timeout"), own.Timeout, time.Millisecond)
-	l.checkTimeout(join(key, "timeout"), own.Timeout, s.Interval)
-	l.checkAPI(key, s, own)
-	l.checkCredential(key, s, own)
-	l.checkExpect(join(key, "expect"), s, own)
-	l.checkSessionHeaders(join(key, "http_headers"), s, own)
+	r.checkDuration(key.Field("interval"), own.Interval, minInterval)
+	r.checkDuration(key.Field("timeout"), own.Timeout, time.Millisecond)
+	r.checkTimeout(key.Field("timeout"), own.Timeout, s.Interval)
+	r.checkAPI(key, s, own)
+	r.checkCredential(key, s, own)
+	r.checkTokenHeader(key, s, own)
+	r.checkExpect(key.Field("expect"), s, own)
+	r.checkSessionHeaders(key.Field("http_headers"), s, own)
 	return s
 }
 
-// credential looks one up by its name. For one that is not there stands one of
-// which nothing is known, so that nothing more is found wrong with it.
-func (l *loader) credential(key, name string) *Credential {
-	if c, ok := l.credentials[name]; ok {
+// credential returns a credential by name. For an unknown one it returns an empty
+// credential, which causes no further errors.
+func (r *resolver) credential(key strictyaml.Key, name string) *Credential {
+	if c, ok := r.credentials[name]; ok {
 		return c
 	}
-	if !l.wrong["credentials"] {
-		l.add(key, "there is no credential of this name%s", suggest(name, l.credentials))
+	if !r.Invalid("credentials") {
+		r.Add(key, "unknown credential%s", strictyaml.Suggest(name, strictyaml.Visible(r.Collector, "credentials", r.credentials)))
 	}
 	return &Credential{Name: name}
 }
 
-var auths = []Auth{AuthLogin, AuthBasic, AuthToken, AuthBearer}
-
-// authsOf are the ways in that go with a credential, by its default: with a
+// authsOf has the ways to authenticate with a credential, by its default: with a
 // password, with a token, with OAuth 2.0.
-var authsOf = map[Auth][]Auth{
-	AuthLogin:  {AuthLogin, AuthBasic},
-	AuthToken:  {AuthToken, AuthBearer},
-	AuthBearer: {AuthBearer},
+var authsOf = map[sessionapi.Auth][]sessionapi.Auth{
+	sessionapi.AuthLogin:  {sessionapi.AuthLogin, sessionapi.AuthBasic},
+	sessionapi.AuthToken:  {sessionapi.AuthToken, sessionapi.AuthBearer},
+	sessionapi.AuthBearer: {sessionapi.AuthBearer},
 }
 
-// checkAPI checks that the API has what is said about it.
-func (l *loader) checkAPI(key string, s Settings, own settingsShape) {
-	api, known := l.apis[s.API]
+// checkAPI checks that the API supports the settings.
+func (r *resolver) checkAPI(key strictyaml.Key, s Settings, own rawSettings) {
+	api, known := r.specs[s.API]
 	if own.API != "" && !known {
-		l.add(join(key, "api"), "there is no API of this name%s", suggest(own.API, l.apis))
+		r.Add(key.Field("api"), "unknown API%s", strictyaml.Suggest(string(own.API), strictyaml.Visible(r.Collector, "apis", r.apis)))
 	}
-	switch at := join(key, "auth"); {
-	case own.Auth != "" && !slices.Contains(auths, own.Auth):
-		l.add(at, "must be one of: %s", JoinAuths(auths))
-	case !known || l.wrong[at]:
-	case s.Auth != "" && (own.Auth != "" || own.API != "") && !slices.Contains(api.Auth, s.Auth):
-		l.add(at, "api %s has no auth %s; use one of: %s", s.API, s.Auth, JoinAuths(api.Auth))
+	switch at := key.Field("auth"); {
+	case own.Auth != "" && !slices.Contains(sessionapi.Auths(), own.Auth):
+		r.Add(at, "must be one of: %s", sessionapi.JoinAuths(sessionapi.Auths()))
+	case !known || r.Invalid(at):
+	case slices.Contains(sessionapi.Auths(), s.Auth) && (own.Auth != "" || own.API != "") && !slices.Contains(api.Auth, s.Auth):
+		r.Add(at, "%s has no auth %s; use one of: %s", r.apiName(s.API), s.Auth, sessionapi.JoinAuths(api.Auth))
 	}
 	if !known || (own.API == "" && own.Login == nil) {
 		return
 	}
 	for option, value := range s.Login {
-		at := join(join(key, "login"), option)
+		at := key.Field("login").Field(option)
 		switch values, ok := api.LoginOptions[option]; {
 		case !ok && len(api.LoginOptions) == 0:
-			l.add(at, "the login of api %s has no options; remove it", s.API)
+			r.Add(at, "the login of %s has no options; remove it", r.apiName(s.API))
 		case !ok:
-			l.add(at, "the login of api %s has no such option%s", s.API, suggest(option, api.LoginOptions))
-		case len(values) > 0 && !slices.Contains(values, value) && !l.wrong[at]:
-			l.add(at, "must be one of: %s", strings.Join(values, ", "))
+			r.Add(at, "the login of %s has no such option%s", r.apiName(s.API), strictyaml.Suggest(option, strictyaml.Words(api.LoginOptions)))
+		case len(values) > 0 && !slices.Contains(values, value) && !r.Invalid(at):
+			r.Add(at, "%s", oneOfValues(values))
 		}
 	}
 }
 
-// checkCredential checks that the API, the way in and the credential go
-// together, once all of them are known.
-func (l *loader) checkCredential(key string, s Settings, own settingsShape) {
-	api, known := l.apis[s.API]
-	if !known || s.Credential == nil || s.Credential.Auth == "" || l.wrong[join(key, "auth")] ||
+// checkCredential checks that the API, the authentication and the credential are
+// compatible, once all of them are known.
+func (r *resolver) checkCredential(key strictyaml.Key, s Settings, own rawSettings) {
+	api, known := r.specs[s.API]
+	if !known || s.Credential == nil || s.Credential.Auth == "" || r.Invalid(key.Field("auth")) ||
 		(own.API == "" && own.Auth == "" && own.Credential == "") {
 		return
 	}
-	at := join(key, "auth")
+	at := key.Field("auth")
 	if s.Auth == "" {
-		at = join(key, "credential")
+		at = key.Field("credential")
 	}
 	c, auth := s.Credential, cmp.Or(s.Auth, s.Credential.Auth)
 	switch {
-	case !slices.Contains(auths, auth) || (s.Auth != "" && !slices.Contains(api.Auth, auth)):
-		// Reported by checkAPI, where it is said.
+	case !slices.Contains(sessionapi.Auths(), auth) || (s.Auth != "" && !slices.Contains(api.Auth, auth)):
+		// Reported by checkAPI, where it is set.
 	case !slices.Contains(api.Auth, auth):
-		l.add(at, "credential %q has %s, so auth is %s, which api %s does not have; it has: %s", c.Name, secretKind(c), auth, s.API, JoinAuths(api.Auth))
+		r.Add(at, "%s has %s, so auth is %s, which %s does not have; it has: %s", r.credentialName(c), secretKind(c), auth, r.apiName(s.API), sessionapi.JoinAuths(api.Auth))
 	case !slices.Contains(authsOf[c.Auth], auth):
-		l.add(at, "credential %q has %s, which goes with auth: %s", c.Name, secretKind(c), JoinAuths(authsOf[c.Auth]))
-	case strings.Contains(c.Username, ":") && (auth == AuthBasic || api.LoginByBasic):
-		l.add(at, "the username of credential %q has a colon, which HTTP Basic cannot carry (RFC 7617)", c.Name)
+		r.Add(at, "%s has %s, which supports only auth: %s", r.credentialName(c), secretKind(c), sessionapi.JoinAuths(authsOf[c.Auth]))
+	case strings.Contains(c.Username, ":") && (auth == sessionapi.AuthBasic || api.LoginByBasic):
+		r.Add(at, "the username of %s has a colon, which HTTP Basic cannot carry (RFC 7617)", r.credentialName(c))
 	}
 }
 
-func (l *loader) checkExpect(key string, s Settings, own settingsShape) {
+// clientHeaders are request headers that the exporter sets itself, in addition to those of
+// sessionapi.IsReservedHeader and Prometheus.
+var clientHeaders = []string{"Accept", "Cache-Control", "Expect", "Te", "Upgrade"}
+
+// tokenHeader returns the canonical name of the header that presents a token, empty for the
+// API's own.
+func (r *resolver) tokenHeader(at strictyaml.Key, base string, own rawSettings) string {
+	if !r.IsSet(at) {
+		return base
+	}
+	name := http.CanonicalHeaderKey(own.TokenHeader)
+	_, reserved := promconfig.ReservedHeaders[name]
+	switch {
+	case name == "" || r.Invalid(at):
+	case sessionapi.HeaderNameProblem(name) != "":
+		r.Add(at, "%s", sessionapi.HeaderNameProblem(name))
+	case sessionapi.IsReservedHeader(name) || slices.Contains(clientHeaders, name) || reserved && name != "Authorization":
+		r.Add(at, "cannot carry a token, because it is set from other settings or by the HTTP client; use `Authorization` or a header of the API")
+	}
+	return name
+}
+
+// checkTokenHeader checks that a token is presented, and that no other header replaces it.
+func (r *resolver) checkTokenHeader(key strictyaml.Key, s Settings, own rawSettings) {
+	at := key.Field("token_header")
+	if s.TokenHeader == "" || r.Invalid(at) || r.Invalid(key.Field("auth")) {
+		return
+	}
+	auth := s.Auth
+	if auth == "" && s.Credential != nil {
+		auth = s.Credential.Auth
+	}
+	switch {
+	case auth == "" || auth == sessionapi.AuthToken || !slices.Contains(sessionapi.Auths(), auth):
+	case r.IsSet(at):
+		r.Add(at, "requires auth: token, but auth is %s; remove it", auth)
+	case own.Auth != "":
+		r.Add(key.Field("auth"), "must be token, because %s has a `token_header`; set `token_header: ''` here", r.describe("module", "modules", s.Module))
+	case own.Credential != "":
+		r.Add(key.Field("credential"), "must be a token, because %s has a `token_header`; set `token_header: ''` here", r.describe("module", "modules", s.Module))
+	}
+}
+
+func (r *resolver) checkExpect(key strictyaml.Key, s Settings, own rawSettings) {
 	if own.Expect == nil && own.API == "" {
 		return
 	}
-	api, expect := l.apis[s.API], s.Expect
-	l.checkFilled(key, map[string][]string{"roles": expect.Roles, "forbid_roles": expect.ForbidRoles, "organizations": expect.Organizations})
-	roles, forbidden := join(key, "roles"), join(key, "forbid_roles")
+	api, expect := r.specs[s.API], s.Expect
+	if own.Expect != nil {
+		r.checkControl(key.Field("username"), expect.Username)
+	}
+	r.checkFilled(key, map[string][]string{"roles": expect.Roles, "forbid_roles": expect.ForbidRoles, "organizations": expect.Organizations})
+	roles, forbidden := key.Field("roles"), key.Field("forbid_roles")
+	if api.NoUsername && expect.Username != "" {
+		r.Add(key.Field("username"), "%s does not report the user of a session; remove it", r.apiName(s.API))
+	}
 	switch {
 	case api.NoRoles && len(expect.Roles) > 0:
-		l.add(roles, "api %s does not say which roles a session has; remove it", s.API)
-	case expect.RolesExact && len(expect.Roles) == 0 && !l.wrong[roles]:
-		l.add(join(key, "roles_exact"), "goes with `roles`, and there are none")
+		r.Add(roles, "%s does not report the roles of a session; remove it", r.apiName(s.API))
+	case expect.RolesExact && len(expect.Roles) == 0 && !r.Invalid(roles):
+		r.Add(key.Field("roles_exact"), "requires `roles`")
 	}
 	if api.NoRoles && len(expect.ForbidRoles) > 0 {
-		l.add(forbidden, "api %s does not say which roles a session has; remove it", s.API)
+		r.Add(forbidden, "%s does not report the roles of a session; remove it", r.apiName(s.API))
 	}
 	for i, role := range expect.ForbidRoles {
 		if role != "" && slices.Contains(expect.Roles, role) {
-			l.add(index(forbidden, i), "the same role is in `roles`; it cannot be both there and not there")
+			r.Add(forbidden.Item(i), "is also in `roles`; keep it in one of them")
 		}
 	}
 	if api.NoOrganizations && len(expect.Organizations) > 0 {
-		l.add(join(key, "organizations"), "api %s does not say which organizations a session has; remove it", s.API)
+		r.Add(key.Field("organizations"), "%s does not report the organizations of a session; remove it", r.apiName(s.API))
 	}
 }
 
-// checkFilled finds the empty texts in lists.
-func (l *loader) checkFilled(key string, lists map[string][]string) {
+// checkFilled rejects empty texts in lists.
+func (r *resolver) checkFilled(key strictyaml.Key, lists map[string][]string) {
 	for name, list := range lists {
 		for i, item := range list {
-			if at := index(join(key, name), i); item == "" && !l.wrong[at] {
-				l.add(at, "is empty; give it a value, or remove it")
+			if at := key.Field(name).Item(i); item == "" && !r.Invalid(at) {
+				r.Add(at, "is empty; give it a value, or remove it")
 			}
 		}
 	}
 }
 
-// JoinAuths returns ways to authenticate as a list for people.
-func JoinAuths(auths []Auth) string {
-	names := make([]string, len(auths))
-	for i, auth := range auths {
-		names[i] = string(auth)
-	}
-	return strings.Join(names, ", ")
-}
-
 func secretKind(c *Credential) string {
 	switch c.Auth {
-	case AuthLogin:
+	case sessionapi.AuthLogin:
 		return "a password"
-	case AuthBearer:
+	case sessionapi.AuthBearer:
 		return "oauth2"
 	default:
 		return "a token"
 	}
 }
 
-// checkDuration holds a duration that was said to a minimum.
-func (l *loader) checkDuration(key string, said *model.Duration, least time.Duration) {
-	if said != nil && time.Duration(*said) < least && !l.wrong[key] {
-		l.add(key, "must be at least %s", least)
-	}
-}
+// Default settings.
+const (
+	defaultInterval         = time.Minute
+	defaultTimeout          = 10 * time.Second
+	defaultSessionMaxAge    = 30 * time.Minute
+	defaultConnectionMaxAge = 10 * time.Minute
 
-// checkTimeout refuses a timeout said beside a shorter interval. An inherited
-// one is shortened instead, as Prometheus does.
-func (l *loader) checkTimeout(key string, said *model.Duration, interval time.Duration) {
-	if said != nil && time.Duration(*said) > interval && !l.wrong[key] {
-		l.add(key, "must not be longer than the interval, which is %s here", model.Duration(interval))
+	unsetSessionMaxAge time.Duration = -1 // the API's default applies
+
+	// minInterval is also the window in which due probes are started together.
+	minInterval = 100 * time.Millisecond
+)
+
+var defaultGuard = LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour}
+
+func durationOr(otherwise time.Duration, value *model.Duration) time.Duration {
+	if value != nil {
+		return time.Duration(*value)
 	}
+	return otherwise
 }

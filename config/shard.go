@@ -2,22 +2,21 @@ package config
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
 
-// Shard is one of Count equal shares of the endpoints, for exporters that divide
-// a fleet among them. Index counts from 0. The zero Shard has all of them.
+// Shard is one of Count equal shares of the endpoints, for exporters that divide a
+// fleet among them. Index counts from 0. The zero Shard has all endpoints.
 type Shard struct{ Index, Count int }
 
-// maxShards bounds how many there can be: to find an endpoint's takes a hash for
-// each.
+// maxShards limits the number of shards: finding the shard of an endpoint takes a hash
+// for each.
 const maxShards = 1000
 
-// ParseShard reads a shard written as i/n, with i from 0 to n-1; empty for all.
+// ParseShard parses a shard written as i/n, with i from 0 to n-1; empty means all.
 func ParseShard(text string) (Shard, error) {
 	if text == "" {
 		return Shard{}, nil
@@ -31,18 +30,9 @@ func ParseShard(text string) (Shard, error) {
 	return Shard{int(index), int(count)}, nil
 }
 
-// Shard returns the configuration with the endpoints of one shard only. Their
-// labels' names stay those of all, so that every shard's series have the same.
-func (c *Config) Shard(s Shard) *Config {
-	share := *c
-	share.Share = s
-	share.Endpoints = slices.DeleteFunc(slices.Clone(c.Endpoints), func(e *Endpoint) bool { return !s.has(e.Name) })
-	return &share
-}
-
-// has reports whether an endpoint belongs to the shard: of all shards, it is the
-// one that hashes highest together with the name (rendezvous hashing). One shard
-// more takes its share from all others, and nothing else moves.
+// has reports whether an endpoint belongs to the shard: among all shards, this one has
+// the highest hash together with the name (rendezvous hashing). An additional shard
+// takes its share from all others, and nothing else moves.
 func (s Shard) has(name string) bool {
 	own := s.weight(name)
 	for other := range s.Count {

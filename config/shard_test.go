@@ -3,6 +3,7 @@ package config_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"session_exporter/config"
 )
@@ -22,12 +23,13 @@ func TestParseShard(t *testing.T) {
 	}
 }
 
-// shardsOf returns how many endpoints each shard has, and which has each.
+// shardsOf returns the number of endpoints of each shard, and the shard of each
+// endpoint.
 func shardsOf(t *testing.T, all *config.Config, n int) (sizes []int, home map[string]int) {
 	t.Helper()
 	sizes, home = make([]int, n), make(map[string]int)
 	for i := range n {
-		for _, e := range all.Shard(config.Shard{Index: i, Count: n}).Endpoints {
+		for _, e := range all.WithShard(config.Shard{Index: i, Count: n}).Endpoints {
 			if other, taken := home[e.Name]; taken {
 				t.Errorf("%s is in shards %d and %d", e.Name, other, i)
 			}
@@ -41,8 +43,8 @@ func shardsOf(t *testing.T, all *config.Config, n int) (sizes []int, home map[st
 	return sizes, home
 }
 
-// Each endpoint is in one shard, the shards are of a size, and one more takes
-// from the others only what it gets.
+// Each endpoint is in one shard, the shards have similar sizes, and an additional shard
+// moves only the endpoints that it gets.
 func TestShards(t *testing.T) {
 	const endpoints = 10_000
 	all := new(config.Config)
@@ -63,5 +65,26 @@ func TestShards(t *testing.T) {
 			}
 		}
 		before = home
+	}
+}
+
+// An interval for all endpoints caps their timeouts, and leaves the configuration as it is.
+func TestWithInterval(t *testing.T) {
+	settings, err := config.Parse([]byte("credentials: {c: {token: t}}\nmodules: {m: {api: hcx, credential: c, timeout: 5s}}\nendpoints: [{name: a, url: 'https://a.example.com:9443', module: m}]"), "f.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := settings.WithInterval(2 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := changed.Endpoints[0]; e.Interval != 2*time.Second || e.Timeout != 2*time.Second || e.Auth != "token" {
+		t.Errorf("%s, timeout %s, auth %s", e.Interval, e.Timeout, e.Auth)
+	}
+	if e := settings.Endpoints[0]; e.Interval != time.Minute || e.Timeout != 5*time.Second {
+		t.Errorf("before: %s, timeout %s", e.Interval, e.Timeout)
+	}
+	if _, err := settings.WithInterval(99 * time.Millisecond); err == nil || err.Error() != "must be at least 100ms" {
+		t.Error(err)
 	}
 }

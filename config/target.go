@@ -1,42 +1,70 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+
+	"session_exporter/internal/strictyaml"
 )
 
-// ErrForeignOrigin is Target's error when the credential may not be sent there.
+// ErrForeignOrigin is the error of Target if the credential must not be sent there.
 var ErrForeignOrigin = errors.New("foreign origin")
 
-// maxTarget is how long an address may be that a request names: it is kept.
+// maxTarget limits the length of an address in a request, because it is stored.
 const maxTarget = 2000
 
-// canonical gives an address the spelling that all others of it have, so that they
-// are one target. The port that the scheme implies is not said.
+// canonical brings an address into its canonical form, so that all its spellings are
+// one target. It omits the scheme's default port.
 func canonical(u *url.URL) {
-	host, _ := canonicalHost(u.Hostname()) // which an origin allows
+	host, _ := canonicalHost(u.Hostname()) // valid, since an origin allows it
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if port(u) != port(&url.URL{Scheme: u.Scheme}) {
-		host += ":" + port(u)
+	if Port(u) != Port(&url.URL{Scheme: u.Scheme}) {
+		host += ":" + Port(u)
 	}
 	u.Host = host
 }
 
-// Target returns an endpoint that no configuration names: an address, asked as a module
-// says. Its name is its address. The module's credential must list the origin of
-// that, or the error is ErrForeignOrigin: whoever names a target must not learn a
-// secret by it.
+// targetPath returns why the path of a target is invalid, if it is. Servers and proxies
+// interpret such paths in different ways, and each spelling would be a separate target.
+func targetPath(address string) (problem string) {
+	u, ok := httpURL(address)
+	if !ok {
+		return "" // baseURL reports it
+	}
+	segments := strings.Split(u.Path, "/")
+	switch {
+	case strings.Contains(address, "#"):
+		return "must end with the API's base path; remove what follows `#`"
+	case strings.Contains(u.Path, "//"):
+		return "must not have `//` in its path"
+	case slices.Contains(segments, "."), slices.Contains(segments, ".."):
+		return "must not have `.` or `..` as a part of its path"
+	case strings.ContainsAny(u.Path, `;\%?#`), strings.ContainsFunc(u.Path, unicode.IsControl):
+		return "must not have `;`, `\\`, `%`, `?`, `#` or control characters in its path"
+	case u.RawPath != "":
+		return "must have percent-encoding in its path only where it is needed, in capitals"
+	}
+	return ""
+}
+
+// Target returns an endpoint for an address that is not configured. Its settings are
+// the module's and its name is the address. The module's credential must list the
+// address's origin, otherwise the error is ErrForeignOrigin: a request must not send a
+// secret anywhere else.
 func (c *Config) Target(module, address string) (*Endpoint, error) {
 	settings, known := c.Modules[module]
 	u, problem := baseURL(address)
+	problem = cmp.Or(problem, targetPath(address))
 	switch {
 	case !known:
-		return nil, fmt.Errorf("there is no module %q%s", module, suggest(module, c.Modules))
+		return nil, fmt.Errorf("unknown module %q%s", module, strictyaml.Suggest(module, c.Modules))
 	case settings.Credential == nil:
 		return nil, fmt.Errorf("module %q has no `credential`; give it one in the configuration", module)
 	case len(address) > maxTarget:
@@ -48,5 +76,5 @@ func (c *Config) Target(module, address string) (*Endpoint, error) {
 			ErrForeignOrigin, settings.Credential.Name, u.Scheme, u.Host)
 	}
 	canonical(u)
-	return &Endpoint{Name: u.String(), URL: u, Settings: settings.settled()}, nil
+	return &Endpoint{Name: u.String(), URL: u, Settings: settings}, nil
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"session_exporter/config"
-	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
 func withModules(t *testing.T) *config.Config {
@@ -22,7 +22,7 @@ modules:
   nobody: {api: hcx}
 endpoints:
   - {name: known, url: "https://known.example.net", module: home}
-`), "f.yml", probe.APIs())
+`), "f.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +35,11 @@ func TestTarget(t *testing.T) {
 		"far below it":      {"https://a.b.example.com:9443/base", "https://a.b.example.com:9443/base"},
 		"in capitals":       {"HTTPS://HCX-A.Example.COM:9443", "https://hcx-a.example.com:9443"},
 		"the scheme's port": {"https://one.example.org", "https://one.example.org"},
-		"its port said":     {"https://one.example.org:443", "https://one.example.org"},
+		"its port set":      {"https://one.example.org:443", "https://one.example.org"},
 		"an address":        {"http://10.0.0.1:8080", "http://10.0.0.1:8080"},
 		"in ASCII":          {"https://a.xn--bcher-kva.example", "https://a.xn--bcher-kva.example"},
+		"encoded":           {"https://one.example.org/%C3%A9%20", "https://one.example.org/%C3%A9%20"},
+		"dots in a name":    {"https://one.example.org/a.b/..c/v1.0", "https://one.example.org/a.b/..c/v1.0"},
 		"an IPv6 address":   {"https://[2001:DB8:0::1]:443", "https://[2001:db8::1]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,14 +50,14 @@ func TestTarget(t *testing.T) {
 			if endpoint.Name != tc.canonical || endpoint.URL.String() != tc.canonical {
 				t.Errorf("it is %q at %q, want both %q", endpoint.Name, endpoint.URL, tc.canonical)
 			}
-			if endpoint.Auth != config.AuthLogin || endpoint.Timeout != 5*second || endpoint.Credential.Name != "fleet" {
+			if endpoint.Auth != sessionapi.AuthLogin || endpoint.Timeout != 5*second || endpoint.Credential.Name != "fleet" {
 				t.Errorf("its settings are %+v", endpoint.Settings)
 			}
 		})
 	}
 }
 
-// A secret goes nowhere but where its origins say.
+// A secret is sent only to its origins.
 func TestTargetForeign(t *testing.T) {
 	for name, tc := range map[string]struct{ module, url, origin string }{
 		"somewhere else":             {"hcx", "https://attacker.example/base", "https://attacker.example"},
@@ -82,15 +84,45 @@ func TestTargetForeign(t *testing.T) {
 }
 
 func TestTargetErrors(t *testing.T) {
-	const good, noAddress = "https://hcx-a.example.com:9443", "target must be an address such as https://hcx.example.com:9443"
+	const (
+		dots       = "target must not have `.` or `..` as a part of its path"
+		slashes    = "target must not have `//` in its path"
+		characters = "target must not have `;`, `\\`, `%`, `?`, `#` or control characters in its path"
+		encoding   = "target must have percent-encoding in its path only where it is needed, in capitals"
+	)
+	const good, noAddress = "https://hcx-a.example.com:9443", "target must be a URL such as https://hcx.example.com:9443"
 	for name, tc := range map[string]struct{ module, url, want string }{
 		"disguised by a user": {"hcx", good + "@attacker.example", "target must not have a user or password in it; use `credentials`"},
+		"an empty user":       {"hcx", "https://@hcx-a.example.com:9443", "target must not have a user or password in it; use `credentials`"},
+		"with a fragment":     {"hcx", good + "/#x", "target must end with the API's base path; remove what follows `?` or `#`"},
+		"an empty fragment":   {"hcx", good + "/#", "target must end with the API's base path; remove what follows `#`"},
+		"an empty query":      {"hcx", good + "/?", "target must end with the API's base path; remove what follows `?` or `#`"},
+		"dot segments":        {"hcx", good + "/a/../b", dots},
+		"a dot at the end":    {"hcx", good + "/a/.", dots},
+		"dots, encoded":       {"hcx", good + "/a/%2e%2E/b", dots},
+		"a dot, encoded":      {"hcx", good + "/a%2eb", encoding},
+		"a letter, encoded":   {"hcx", good + "/%61", encoding},
+		"a slash, encoded":    {"hcx", good + "/a%2fb", encoding},
+		"in small letters":    {"hcx", good + "/%c3%a9", encoding},
+		"not encoded":         {"hcx", good + "/é", encoding},
+		"two slashes":         {"hcx", good + "/a//b", slashes},
+		"two slashes first":   {"hcx", good + "//a", slashes},
+		"two slashes last":    {"hcx", good + "/a//", slashes},
+		"slashes, encoded":    {"hcx", good + "/%2f%2fa", slashes},
+		"parameters":          {"hcx", good + "/a;b=c", characters},
+		"parameters, encoded": {"hcx", good + "/a%3bb", characters},
+		"a backslash":         {"hcx", good + `/a\b`, characters},
+		"one, encoded":        {"hcx", good + "/a%5cb", characters},
+		"a query, encoded":    {"hcx", good + "/a%3Fb", characters},
+		"a fragment, encoded": {"hcx", good + "/a%23b", characters},
+		"encoded twice":       {"hcx", good + "/%252e%252e/b", characters},
+		"a line break":        {"hcx", good + "/a%0ab", characters},
 		"with a query":        {"hcx", good + "?x=y", "target must end with the API's base path; remove what follows `?` or `#`"},
 		"no scheme":           {"hcx", "hcx-a.example.com:9443", noAddress},
 		"another scheme":      {"hcx", "ftp://hcx-a.example.com:9443", noAddress},
 		"nothing":             {"hcx", "", noAddress},
 		"too long":            {"hcx", good + "/" + strings.Repeat("x", 2000), "target must not be longer than 2000 bytes"},
-		"no such module":      {"hxc", good, "there is no module \"hxc\", it must be one of: hcx, home, nobody"},
+		"unknown module":      {"hxc", good, "unknown module \"hxc\", did you mean `hcx`?"},
 		"no credential":       {"nobody", good, "module \"nobody\" has no `credential`; give it one in the configuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,13 +134,13 @@ func TestTargetErrors(t *testing.T) {
 	}
 }
 
-// A pattern of every name is no pattern.
+// A pattern that matches every name is rejected.
 func TestOriginOfEverything(t *testing.T) {
 	_, err := config.Parse([]byte(`
 credentials: {a: {token: t, origins: ["https://*."]}}
 modules: {m: {api: hcx, credential: a}}
-`), "f.yml", probe.APIs())
-	if want := "f.yml:2: credentials.a.origins[0]: `*.` must stand before a domain, as in https://*.example.com"; err == nil || err.Error() != want {
+`), "f.yml")
+	if want := "f.yml:2: credentials.a.origins[0]: `*.` must precede a domain, as in https://*.example.com"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }

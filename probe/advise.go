@@ -4,104 +4,164 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"syscall"
 
 	"session_exporter/config"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// advise says what to do about a finding.
-func advise(f *finding, e *config.Endpoint) string {
-	secret := e.Credential.Secret
-	oauth := byOAuth(f)
+// advise returns what to do about an outcome.
+func advise(o *outcome, e *config.Endpoint) string {
+	source := e.Credential.Secret
+	oauth := o.byOAuth()
 	switch {
-	case f.state == TLSFailed:
-		return adviseTLS(f)
-	case f.x != nil && f.x.refusedByProxy():
+	case o.state == sessionapi.TLSFailed:
+		return adviseTLS(o)
+	case o.exchange != nil && o.exchange.RefusedByProxy():
 		return "Put the proxy's user and password into `proxy_url`, or into `proxy_connect_header`."
-	case f.x != nil && f.x.notThroughProxy():
-		return "Look at the proxy's rules and log, and check `proxy_url` and `no_proxy`: it does not lead to this appliance."
-	case oauth && oauthAdvice[f.state] != "":
-		return oauthAdvice[f.state]
-	case f.refusedAtOnce && f.auth == config.AuthLogin:
-		return "Look at the appliance's health: nodes behind a load balancer that do not share sessions behave like this, and so does a clock that is far off."
-	case f.state == CredentialsRejected && e.Credential.Auth == config.AuthToken:
-		return "Obtain a new token. " + put("it", secret)
-	case f.state == CredentialsRejected:
-		return fmt.Sprintf("Either the password in %s is not the account's any more, or the account is locked or disabled: the API does not say which. Put the right one there, and unlock the account if need be.", secret)
-	case f.state == LoginSuspended && f.suspension == nil:
-		return "Wait for the next probe. If this goes on, look for the endpoint of this credential that does not answer logins."
-	case f.state == LoginSuspended:
-		return fmt.Sprintf("If the appliance has locked the account, unlock it. %s", put("the right secret", secret))
-	case f.state == CredentialMissing && f.x != nil:
+	case o.exchange != nil && o.exchange.NotThroughProxy():
+		return "Check the proxy's rules and log, and `proxy_url` and `no_proxy`: the proxy does not connect to this appliance."
+	case o.state == sessionapi.Unreachable && o.exchange.Written.IsZero() && !o.exchange.InHandshake:
+		return adviseUnreachable(o, e)
+	case oauth && oauthAdvice[o.state] != "":
+		return oauthAdvice[o.state] + adviseAuthStyle(o, e.Credential.OAuth2.AuthStyle)
+	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
+		return "Check the appliance's health: nodes behind a load balancer that do not share sessions have this effect, and so does a wrong clock."
+	case o.state == sessionapi.CredentialsRejected && e.Credential.Auth == sessionapi.AuthToken:
+		return "Obtain a new token. " + put("it", source)
+	case o.state == sessionapi.CredentialsRejected:
+		return adviseRejected(source)
+	case o.state == sessionapi.LoginSuspended && o.suspension == nil:
+		return "Wait for the next probe. If this persists, find the endpoint of this credential that does not respond to logins."
+	case o.state == sessionapi.LoginSuspended:
+		return fmt.Sprintf("If the account is locked, unlock it. %s", put("the right secret", source))
+	case o.state == sessionapi.CredentialMissing && o.exchange != nil:
 		return "Provide the file. It is read again at the next probe, without a restart."
-	case f.state == CredentialMissing:
-		return put("the right secret", secret)
-	case f.state == SessionExpired && e.Credential.OAuth2 != nil:
-		return "The authorization server gives tokens that this appliance does not accept: compare their audience, scopes and issuer with what the appliance trusts, and both clocks."
-	case f.state == SessionExpired && f.auth != config.AuthLogin:
-		return "Obtain a new token. " + put("it", secret)
-	case f.state == Unreachable && !f.x.written.IsZero():
-		return "Look at the appliance's health and logs, and at what stands in front of it: something closes connections without an answer."
+	case o.state == sessionapi.CredentialMissing:
+		return put("the right secret", source)
+	case o.state == sessionapi.SessionExpired && e.Credential.OAuth2 != nil:
+		return "The authorization server issues tokens that this appliance does not accept: compare their audience, scopes and issuer with those that the appliance trusts, and compare both clocks."
+	case o.state == sessionapi.SessionExpired && o.endpoint.Auth != sessionapi.AuthLogin:
+		return "Obtain a new token. " + put("it", source)
+	case o.state == sessionapi.BadRequest && o.exchange.carriesSecret(o.endpoint.Auth):
+		return "Check that this exporter supports the API's version, and check `login` and `http_headers` of the module. Some APIs refuse a password in this way: check the password too, and that the account is not locked."
+	case o.state == sessionapi.Unreachable && o.exchange.InHandshake:
+		return "Check that this port speaks TLS, and that no firewall or load balancer in front of the appliance closes the connection."
+	case o.state == sessionapi.Unreachable && !o.exchange.Written.IsZero():
+		return "Check the appliance's health and logs, and any proxy or firewall in front of it: connections are closed without a response."
 	}
-	return advice[f.state]
+	return o.state.Info().Advice
 }
 
-// put says how to give a credential another secret.
-func put(what string, secret config.SecretSource) string {
+func adviseRejected(source secret.Source) string {
+	if source.Typed {
+		return "The password was mistyped, or the account is locked or disabled (the API doesn't say which). Try once more; unlock the account if necessary."
+	}
+	update := fmt.Sprintf("Update %s", source)
 	switch {
-	case secret.File != "":
-		return fmt.Sprintf("Put %s into %s: it is used at the next probe, without a restart.", what, secret)
-	case secret.Env != "":
-		return fmt.Sprintf("Put %s into %s, and restart the exporter.", what, secret)
+	case source.File != "":
+		update = "Update the file"
+	case source.Env != "":
+		update += " and restart the exporter"
+	}
+	return fmt.Sprintf("The password in %s is out of date, or the account is locked or disabled (the API doesn't say which). %s; unlock the account if necessary.", source, update)
+}
+
+// adviseUnreachable names the port, which a firewall may block.
+func adviseUnreachable(o *outcome, e *config.Endpoint) string {
+	server := "the appliance is up"
+	switch {
+	case o.exchange.FailedAtProxy():
+		server = "the proxy is up"
+	case o.byOAuth():
+		server = "the authorization server is up"
+	}
+	port := dialedPort(o.exchange)
+	if !errors.Is(o.exchange.Err, syscall.ECONNREFUSED) || o.exchange.FailedAtProxy() {
+		return fmt.Sprintf("Check that %s, that its name resolves, and that no firewall blocks port %s from this host.", server, port)
+	}
+	advice := fmt.Sprintf("Check that %s, that its service listens on port %s, and that no firewall rejects connections to it.", server, port)
+	if usual := e.SessionAPI.Spec().URL.Port; usual != "" && usual != port && !o.byOAuth() {
+		advice += fmt.Sprintf(" The API %s is usually at port %s.", e.API, usual)
+	}
+	return advice
+}
+
+// dialedPort returns the port of the server, or of the proxy that was dialed.
+func dialedPort(x *exchange) string {
+	for err := x.Err; err != nil; err = errors.Unwrap(err) {
+		if op, ok := err.(*net.OpError); ok { //nolint:errorlint // the wrapper of a proxy's error has no address
+			if addr, ok := op.Addr.(*net.TCPAddr); ok {
+				return strconv.Itoa(addr.Port)
+			}
+		}
+	}
+	return config.Port(x.URL)
+}
+
+// put describes how to give a credential another secret.
+func put(what string, source secret.Source) string {
+	switch {
+	case source.File != "":
+		return fmt.Sprintf("Put %s into %s. The next probe uses it, without a restart.", what, source)
+	case source.Env != "":
+		return fmt.Sprintf("Put %s into %s, and restart the exporter.", what, source)
+	case source.Typed:
+		return fmt.Sprintf("Start again with %s.", what)
 	default:
 		return fmt.Sprintf("Put %s into the configuration, and reload it.", what)
 	}
 }
 
-// advice by state, for those that need no further look.
-var advice = map[State]string{
-	Unexpected:      "Compare the account's user, roles and organizations on the appliance with `expect` of this endpoint, and correct whichever is wrong.",
-	Forbidden:       "The credential is right, its rights are not: give the account a role on the appliance that may read its own session.",
-	SessionExpired:  "Look at the appliance's session settings and health.",
-	RateLimited:     "Probe less often (`interval`), or find out who else asks this appliance so often.",
-	BadRequest:      "Compare the API's version with what this exporter speaks, and check `login` and `http_headers` of the module.",
-	ServerError:     "Look at the appliance's health and logs. If logins fail while checks work, its sessions may be exhausted.",
-	InvalidResponse: "Check `url` and its base path, and what stands in front of the appliance: a proxy, a login page, a maintenance page.",
-	Unreachable:     "Check that the appliance is on, that its name resolves, and that the network in between lets us through.",
-	Timeout:         "Check the appliance's load and the network in between. Raise `timeout` if the appliance is healthy and slow.",
+// oauthAdvice is the advice on token requests.
+var oauthAdvice = map[sessionapi.State]string{
+	sessionapi.CredentialsRejected: "Check the client's ID and secret, and that the client still exists on the authorization server.",
+	sessionapi.Forbidden:           "Check that the authorization server permits the client credentials grant to this client.",
+	sessionapi.RateLimited:         "Find the other clients that send requests to the authorization server.",
+	sessionapi.BadRequest:          "Check the client's ID and secret, and `scopes` and `endpoint_params` of `oauth2`.",
+	sessionapi.ServerError:         "Check the authorization server's health and logs.",
+	sessionapi.InvalidResponse:     "Check `token_url`, and anything in front of the authorization server: a proxy, a login page, a maintenance page.",
+	sessionapi.Unreachable:         "Check the authorization server's health and logs, and any proxy or firewall in front of it.",
+	sessionapi.Timeout:             "Check the authorization server's load and the network.",
 }
 
-// oauthAdvice is the advice where it was the authorization server that was
-// asked.
-var oauthAdvice = map[State]string{
-	CredentialsRejected: "Check the client's id and secret, and whether the authorization server still knows the client.",
-	Forbidden:           "Check whether the authorization server lets this client use the client credentials grant.",
-	RateLimited:         "Find out who else asks the authorization server so often.",
-	BadRequest:          "Check `scopes` and `endpoint_params` of `oauth2`.",
-	ServerError:         "Look at the authorization server's health and logs.",
-	InvalidResponse:     "Check `token_url`, and what stands in front of the authorization server: a proxy, a login page, a maintenance page.",
-	Unreachable:         "Check that the authorization server is up, that its name resolves, and that the network in between lets us through.",
-	Timeout:             "Check the authorization server's load and the network in between.",
+// adviseAuthStyle suggests the other way to authenticate the client if the response
+// to a token request may mean that the server did not find the client's secret.
+func adviseAuthStyle(o *outcome, style config.AuthStyle) string {
+	rejected := o.state == sessionapi.CredentialsRejected && (o.interpretation.Code == "invalid_client" || o.interpretation.Code == "")
+	missed := o.state == sessionapi.BadRequest && (o.interpretation.Code == "invalid_request" || o.interpretation.Code == "")
+	switch {
+	case !rejected && !missed:
+		return ""
+	case style == config.AuthStyleParams:
+		return " If the server accepts them only in the header, set `auth_style: header`."
+	default:
+		return " If the server accepts them only in the form, set `auth_style: params`."
+	}
 }
 
-// adviseTLS tells the ways apart in which no trusted connection comes about.
-func adviseTLS(f *finding) string {
-	host := f.x.url.Hostname()
-	if atProxy(f.x.err) {
+// adviseTLS distinguishes the reasons for which a TLS connection fails.
+func adviseTLS(o *outcome) string {
+	host := o.exchange.URL.Hostname()
+	if o.exchange.FailedAtProxy() {
 		host = "the proxy"
 	}
-	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](f.x.err)
-	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](f.x.err)
-	_, isOther := errors.AsType[x509.HostnameError](f.x.err)
+	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](o.exchange.Err)
+	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](o.exchange.Err)
+	_, isOther := errors.AsType[x509.HostnameError](o.exchange.Err)
 	switch {
 	case isInvalid && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("Renew the certificate of %s. If it is good, correct the clock of this host.", host)
+		return fmt.Sprintf("Renew the certificate of %s. If the certificate is valid, correct the clock of this host.", host)
 	case isUnknown:
-		return fmt.Sprintf("Name the issuer of the certificate of %s in `tls_config.ca_file`, or give it a certificate whose issuer is trusted here.", host)
+		return fmt.Sprintf("Add the CA that issued %s's certificate to `tls_config.ca_file`, or install a certificate signed by a trusted CA.", host)
 	case isOther:
-		return "Use a name in the URL that the certificate is for, or say in `tls_config.server_name` which one to look for."
+		return "Use a name in the URL that the certificate covers, or set `tls_config.server_name` to one that it covers."
 	case isInvalid:
 		return fmt.Sprintf("Replace the certificate of %s.", host)
 	default:
-		return "Check that this port speaks TLS, and in a version that is allowed here. If it asks for a client certificate, give one in `tls_config.cert_file` and `tls_config.key_file`."
+		return "Check that this port speaks TLS, in a version that `tls_config` allows. If the server requires a client certificate, set `tls_config.cert_file` and `tls_config.key_file`."
 	}
 }

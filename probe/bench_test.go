@@ -18,27 +18,30 @@ import (
 	"testing"
 	"time"
 
+	"session_exporter/probe/transport"
+	"session_exporter/sessionapi"
+
 	promconfig "github.com/prometheus/common/config"
-	"go.uber.org/goleak"
 
 	"session_exporter/config"
+	"session_exporter/internal/leaktest"
 	"session_exporter/simulator"
 )
 
-// serverVariable makes this test binary the benchmarks' server: in the same
-// process it would cost more than what is measured.
+// serverVariable makes this test binary the benchmarks' server. In the same process,
+// the server would cost more than what is measured.
 const serverVariable = "PROBE_BENCHMARK_SERVER"
 
-// TestMain fails when a goroutine outlives the tests.
+// TestMain fails if a goroutine outlives the tests.
 func TestMain(m *testing.M) {
 	if os.Getenv(serverVariable) != "" {
 		benchmarkServer()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
-// benchmarkServer serves both APIs until its standard input ends.
+// benchmarkServer serves both APIs until its standard input is closed.
 func benchmarkServer() {
 	ca, err := simulator.NewCA()
 	if err != nil {
@@ -47,28 +50,20 @@ func benchmarkServer() {
 	mux := http.NewServeMux()
 	mux.Handle("/api/admin/v1/sessions", reply{status: 200, header: map[string]string{"Content-Type": "application/json"}, body: hcxOK})
 	mux.Handle("/session", reply{status: 200, header: map[string]string{"Content-Type": "application/json"}, body: drOK})
-	closing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Connection", "close")
-		mux.ServeHTTP(w, r)
-	})
-	said := benchmarked{CA: ca.PEM()}
-	for address, handler := range map[*string]http.Handler{&said.Keeping: mux, &said.Closing: closing} {
-		server, err := ca.Serve(handler, "0.0.0.0:0", simulator.ServerOptions{Hosts: benchmarkHosts()})
-		if err != nil {
-			panic(err)
-		}
-		_, port, _ := net.SplitHostPort(strings.TrimPrefix(server.URL(), "https://"))
-		*address = port
+	server, err := ca.Serve(mux, "0.0.0.0:0", simulator.ServerOptions{Hosts: benchmarkHosts()})
+	if err != nil {
+		panic(err)
 	}
-	_ = json.NewEncoder(os.Stdout).Encode(said)
+	address := benchmarkAddress{CA: ca.PEM()}
+	_, address.Port, _ = net.SplitHostPort(strings.TrimPrefix(server.URL(), "https://"))
+	_ = json.NewEncoder(os.Stdout).Encode(address)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// benchmarked is what it says of itself: the ports at which it keeps connections
-// and closes them, and who signed its certificate.
-type benchmarked struct{ Keeping, Closing, CA string }
+// benchmarkAddress is the port of the benchmarks' server and the certificate of its CA.
+type benchmarkAddress struct{ Port, CA string }
 
-// benchmarkHosts are its addresses.
+// benchmarkHosts returns the addresses of the server.
 func benchmarkHosts() (hosts []string) {
 	for i := range 250 {
 		hosts = append(hosts, fmt.Sprintf("127.0.0.%d", i+1))
@@ -80,8 +75,8 @@ func at(host, port string) *url.URL {
 	return &url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}
 }
 
-// startServer starts it as a process of its own.
-func startServer(b *testing.B) (said benchmarked) {
+// startServer starts the server in another process.
+func startServer(b *testing.B) (address benchmarkAddress) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), serverVariable+"=1", "GOCOVERDIR="+b.TempDir())
@@ -104,13 +99,13 @@ func startServer(b *testing.B) (said benchmarked) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := json.Unmarshal(line, &said); err != nil {
-		b.Fatal("the server said", string(line), err)
+	if err := json.Unmarshal(line, &address); err != nil {
+		b.Fatal("the server printed", string(line), err)
 	}
-	return said
+	return address
 }
 
-// cpuTime is what this process has used.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var usage syscall.Rusage
@@ -120,7 +115,7 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// measure reports the processor time of an operation beside what is usual.
+// measure also reports the CPU time of an operation.
 func measure(b *testing.B, operation func()) {
 	b.Helper()
 	operation() // connects
@@ -134,26 +129,24 @@ func measure(b *testing.B, operation func()) {
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(n), "cpu-µs/op")
 }
 
-// BenchmarkProbe is one probe, by a built-in API and by the same as the
-// configuration describes it, BenchmarkBare what the same request costs a bare
-// client that reads and decodes the answer. A connection is kept, fresh for every
-// probe, or closed by the appliance, so that only its TLS session is resumed.
+// BenchmarkProbe measures one probe, with a built-in API and with the same API
+// described in the configuration. BenchmarkBare measures the same request of a bare
+// client that reads and decodes the response. The connection is kept, or fresh for each
+// probe.
 func BenchmarkProbe(b *testing.B) {
 	server := startServer(b)
 	for _, api := range []string{"hcx", "dr"} {
 		for _, c := range []struct {
 			name string
-			port string
 			age  time.Duration
-			as   *config.Definition
+			as   sessionapi.API
 		}{
-			{"kept", server.Keeping, 24 * time.Hour, nil},
-			{"kept/described", server.Keeping, 24 * time.Hour, definition(api)},
-			{"resumed", server.Closing, 24 * time.Hour, nil},
-			{"fresh", server.Keeping, 0, nil},
+			{"kept", 24 * time.Hour, builtIn[api]},
+			{"kept/described", 24 * time.Hour, definition(api)},
+			{"fresh", 0, builtIn[api]},
 		} {
-			e := endpointFor(api, config.AuthToken)
-			e.URL, e.ConnectionMaxAge, e.Custom = at("127.0.0.1", c.port), c.age, c.as
+			e := endpointFor(api, sessionapi.AuthToken)
+			e.URL, e.ConnectionMaxAge, e.SessionAPI = at("127.0.0.1", server.Port), c.age, c.as
 			e.HTTP.TLS = promconfig.TLSConfig{CA: server.CA}
 			b.Run(api+"/"+c.name, func(b *testing.B) {
 				p := newProber(b, e)
@@ -171,14 +164,13 @@ func BenchmarkProbe(b *testing.B) {
 
 func probeValid(b *testing.B, p *Prober) {
 	b.Helper()
-	if r, err := p.Probe(b.Context()); err != nil || r.State != Valid {
+	if r, err := p.Probe(b.Context(), Options{}); err != nil || r.State != sessionapi.Valid {
 		b.Error(r.State, r.Diagnosis, err)
 	}
 }
 
-// flatOut keeps all processors busy, which takes fewer wake-ups for a probe than
-// one after the other. Each of those who do it side by side gets an operation of
-// its own.
+// flatOut keeps all processors busy, which takes fewer wake-ups per probe than probing
+// sequentially. Each goroutine has its own operation.
 func flatOut(b *testing.B, newOperation func() func()) {
 	b.Helper()
 	b.ReportAllocs()
@@ -201,34 +193,34 @@ func flatOut(b *testing.B, newOperation func() func()) {
 	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
-// BenchmarkKeptConnection is what an endpoint takes of memory for its prober and
-// its kept connection, with a transport for all.
+// BenchmarkKeptConnection measures the memory of an endpoint: its prober and its kept
+// connection. All endpoints share a transport.
 func BenchmarkKeptConnection(b *testing.B) {
 	server := startServer(b)
 	connection := &config.HTTP{TLS: promconfig.TLSConfig{CA: server.CA}}
 	var endpoints []*config.Endpoint
 	for _, host := range benchmarkHosts() {
-		e := endpointFor("hcx", config.AuthToken)
-		e.Name, e.URL, e.ConnectionMaxAge, e.HTTP = host, at(host, server.Keeping), 24*time.Hour, connection
+		e := endpointFor("hcx", sessionapi.AuthToken)
+		e.Name, e.URL, e.ConnectionMaxAge, e.HTTP = host, at(host, server.Port), 24*time.Hour, connection
 		endpoints = append(endpoints, e)
 	}
 	var bytes int64
 	for b.Loop() {
-		batch := batchOf(b, endpoints...)
+		generation := generationOf(b, endpoints...)
 		before := inUse()
 		var probers []*Prober
 		for _, e := range endpoints {
-			p := proberOf(b, batch, e)
+			p := proberOf(b, generation, e)
 			probeValid(b, p)
 			probers = append(probers, p)
 		}
 		bytes += inUse() - before
-		probers[0].client.transport.CloseIdleConnections()
+		probers[0].client.Transport.CloseIdleConnections()
 	}
 	b.ReportMetric(float64(bytes)/float64(b.N*len(endpoints)), "B/endpoint")
 }
 
-// inUse returns how much of the heap and of stacks is in use.
+// inUse returns the bytes of heap and stacks in use.
 func inUse() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -236,16 +228,16 @@ func inUse() int64 {
 	return int64(stats.HeapAlloc + stats.StackInuse)
 }
 
-// BenchmarkClassify is the way from an answer that was read to a state.
+// BenchmarkClassify measures how an interpreted response gets its state.
 func BenchmarkClassify(b *testing.B) {
 	for name, x := range map[string]*exchange{
-		"valid":       {step: Check, answer: Answer{Status: 200}},
-		"unreachable": {step: Check, err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}},
+		"valid":       {step: sessionapi.Check, Exchange: transport.Exchange{Response: sessionapi.Response{Status: 200}}},
+		"unreachable": {step: sessionapi.Check, Exchange: transport.Exchange{Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if classify(x, Reading{State: Valid}, config.AuthToken) == "" {
+				if x.state(sessionapi.Interpretation{State: sessionapi.Valid}, sessionapi.AuthToken) == "" {
 					b.Fatal("no state")
 				}
 			}
@@ -253,22 +245,22 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-// BenchmarkRead is what an answer alone costs to read.
+// BenchmarkRead measures the interpretation of a response.
 func BenchmarkRead(b *testing.B) {
 	for _, c := range []struct {
 		name string
-		api  API
+		api  sessionapi.API
 		body string
 	}{
-		{"hcx", hcx{}, hcxOK},
-		{"hcx/custom", custom{definition("hcx")}, hcxOK},
-		{"dr", dr{}, drOK},
-		{"dr/custom", custom{definition("dr")}, drOK},
+		{"hcx", builtIn["hcx"], hcxOK},
+		{"hcx/custom", definition("hcx"), hcxOK},
+		{"dr", builtIn["dr"], drOK},
+		{"dr/custom", definition("dr"), drOK},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if c.api.Read(Check, Answer{Status: 200, Body: []byte(c.body)}).State != Valid {
+				if c.api.Interpret(sessionapi.Check, sessionapi.Response{Status: 200, Body: []byte(c.body)}).State != sessionapi.Valid {
 					b.Fatal("not valid")
 				}
 			}
@@ -287,16 +279,14 @@ func BenchmarkBare(b *testing.B) {
 	} {
 		for _, c := range []struct {
 			name string
-			port string
 			with func(t *http.Transport)
 		}{
-			{"kept", server.Keeping, func(*http.Transport) {}},
-			{"resumed", server.Closing, func(t *http.Transport) { t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0) }},
-			{"fresh", server.Keeping, func(t *http.Transport) { t.DisableKeepAlives = true }},
+			{"kept", func(*http.Transport) {}},
+			{"fresh", func(t *http.Transport) { t.DisableKeepAlives = true }},
 		} {
 			newOperation := func() func() {
 				client := newBareClient(b, server.CA, c.with)
-				address := at("127.0.0.1", c.port).String() + api.path
+				address := at("127.0.0.1", server.Port).String() + api.path
 				return func() {
 					if err := bareProbe(client, address, api.body()); err != nil {
 						b.Error(err)
@@ -313,10 +303,10 @@ func newBareClient(b *testing.B, ca string, with func(*http.Transport)) *http.Cl
 	b.Helper()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(ca))
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
-	with(transport)
-	b.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
+	plain := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	with(plain)
+	b.Cleanup(plain.CloseIdleConnections)
+	return &http.Client{Transport: plain}
 }
 
 func bareProbe(client *http.Client, address string, into any) error {
@@ -330,7 +320,35 @@ func bareProbe(client *http.Client, address string, into any) error {
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered %s", response.Status)
+		return fmt.Errorf("the response was %s", response.Status)
 	}
 	return json.Unmarshal(body, into)
+}
+
+// hcxBody and drBody are the bodies that the bare client decodes.
+type hcxBody struct {
+	Success   *bool    `json:"success"`
+	Completed *bool    `json:"completed"`
+	Time      *float64 `json:"time"` // Unix ms; a float takes any JSON number, however absurd
+	Version   string   `json:"version"`
+	ErrorCode string   `json:"errorCode"`
+	Error     string   `json:"error"`
+	Data      *struct {
+		User *struct {
+			Enterprise          string   `json:"enterprise"`
+			Organizations       []string `json:"organization"`
+			CurrentOrganization string   `json:"currentOrganization"`
+			Roles               []string `json:"roles"`
+			Username            string   `json:"username"`
+			TransactionID       string   `json:"transactionId"`
+		} `json:"user"`
+	} `json:"data"`
+}
+
+type drBody struct {
+	Username  string `json:"username"`
+	SessionID string `json:"session_id"`
+	ErrorCode string `json:"error_code"`
+	Message   string `json:"message"`
+	OpID      string `json:"op_id"`
 }

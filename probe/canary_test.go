@@ -10,20 +10,22 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"session_exporter/config"
+	"session_exporter/probe/transport/mask"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// checkResult checks what holds for every Result: it is explained, in clean
-// text, and shows no secret.
+// checkResult checks what applies to every Result: it has an explanation in clean text,
+// and shows no secret.
 func checkResult(tb testing.TB, r Result) {
 	tb.Helper()
 	if r.Diagnosis == "" {
 		tb.Errorf("state %s has no diagnosis", r.State)
 	}
-	if (r.Advice == "") != (r.State == Valid) {
+	if (r.Advice == "") != (r.State == sessionapi.Valid) {
 		tb.Errorf("state %s has the advice %q", r.State, r.Advice)
 	}
-	if r.State == Valid && (r.Identity == nil || r.Identity.Username == "") {
+	if r.State == sessionapi.Valid && (r.Identity == nil || r.Identity.Username == "") {
 		tb.Errorf("valid without a user: %+v", r.Identity)
 	}
 	for _, text := range []string{r.Diagnosis, r.Advice} {
@@ -42,18 +44,18 @@ func checkResult(tb testing.TB, r Result) {
 	}
 }
 
-// noCanary checks that no secret of the tests is in a text.
+// noCanary checks that a text contains no secret of the tests.
 func noCanary(tb testing.TB, text string) {
 	tb.Helper()
 	basic := base64.StdEncoding.EncodeToString([]byte("alice:" + canaryPassword))
-	for _, secret := range []string{canaryPassword, canaryToken, canaryClient, basic} {
-		if strings.Contains(text, secret) {
-			tb.Errorf("secret %q shows in: %s", secret, text)
+	for _, current := range []string{canaryPassword, canaryToken, canaryClient, basic} {
+		if strings.Contains(text, current) {
+			tb.Errorf("secret %q shows in: %s", current, text)
 		}
 	}
 }
 
-// quoting is an appliance that quotes back what it was sent, in every way.
+// quoting returns an appliance that quotes each request in every way.
 func quoting(format string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body [256]byte
@@ -77,7 +79,7 @@ func TestQuotedSecretsAreMasked(t *testing.T) {
 			t.Run(way.String()+"/"+name, func(t *testing.T) {
 				p := piped(t, way.endpoint(), quoting(format))
 				r := mustProbe(t, p)
-				if r.State == Valid {
+				if r.State == sessionapi.Valid {
 					t.Error("valid")
 				}
 			})
@@ -85,9 +87,9 @@ func TestQuotedSecretsAreMasked(t *testing.T) {
 	}
 }
 
-// A secret can also come back where only the transport sees it.
+// Only the transport sees some quoted secrets, in its errors.
 func TestSecretInTransportErrorIsMasked(t *testing.T) {
-	e := endpointFor("hcx", config.AuthToken)
+	e := endpointFor("hcx", sessionapi.AuthToken)
 	p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, buffered, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -99,42 +101,42 @@ func TestSecretInTransportErrorIsMasked(t *testing.T) {
 		_ = buffered.Flush()
 	}))
 	r := mustProbe(t, p)
-	if r.State != InvalidResponse {
+	if r.State != sessionapi.InvalidResponse {
 		t.Errorf("state %s: %s", r.State, r.Diagnosis)
 	}
 }
 
-// A check's answer may quote what the login sent.
+// The response to a check may quote the login.
 func TestLoginQuotedByACheck(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte("alice:" + canaryPassword))
-	w := way{"dr", config.AuthLogin}
+	w := way{"dr", sessionapi.AuthLogin}
 	r := mustProbe(t, piped(t, w.endpoint(), &handwritten{
 		post: []http.Handler{w.login()},
 		get:  []http.Handler{reply{status: 500, body: `{"error_code": "INTERNAL_ERROR", "message": "Authorization: Basic ` + basic + `"}`}},
 	}))
-	if r.State != ServerError || !strings.Contains(r.Diagnosis, masked) {
+	if r.State != sessionapi.ServerError || !strings.Contains(r.Diagnosis, mask.Masked) {
 		t.Errorf("%s: %s", r.State, r.Diagnosis)
 	}
 }
 
-// What breaks HTTP in a login's answer may be the session that it gives, which was
-// never known. It is not quoted; what answers a check is, for that tells most.
+// Malformed HTTP in response to a login may be the session, which is not known yet, so
+// it is not quoted. In response to a check it is, because it shows the cause.
 func TestBrokenLoginIsNotQuoted(t *testing.T) {
-	for _, answer := range []string{
+	for _, response := range []string{
 		"HTTP/1.1 200 OK\r\nX-Hm-Authorization " + canaryToken + "\r\n\r\n",
 		"HTTP/1.1 " + canaryToken + "\r\n\r\n",
 		canaryToken + "\r\n",
 	} {
-		r := mustProbe(t, piped(t, endpointFor("hcx", config.AuthLogin), raw(answer)))
-		if r.State != InvalidResponse || !strings.Contains(r.Diagnosis, "malformed") {
+		r := mustProbe(t, piped(t, endpointFor("hcx", sessionapi.AuthLogin), raw(response)))
+		if r.State != sessionapi.InvalidResponse || !strings.Contains(r.Diagnosis, "malformed") {
 			t.Errorf("state %s: %s", r.State, r.Diagnosis)
 		}
 	}
 }
 
 func TestSecretsPrintMasked(t *testing.T) {
-	proof := basicProof("alice", config.NewSecret(canaryPassword))
-	noCanary(t, fmt.Sprintf("%v %+v %#v", proof, proof, proof))
-	held := &Session{token: config.NewSecret(canaryToken)}
+	basic := sessionapi.Basic("alice", secret.New(canaryPassword))
+	noCanary(t, fmt.Sprintf("%v %+v %#v", basic, basic, basic))
+	held := &Session{token: secret.New(canaryToken)}
 	noCanary(t, fmt.Sprintf("%v %+v %#v", held, held, *held))
 }

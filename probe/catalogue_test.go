@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
-// A published server answers each "METHOD /path" as a reference documents it.
-// What it does not list is 404.
+// published serves the documented response to each "METHOD /path", and 404 to all others.
 type published struct {
-	answers map[string]reply
+	responses map[string]reply
 
 	mu  sync.Mutex // guards got
 	got []string
@@ -23,22 +22,22 @@ type published struct {
 
 func (p *published) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	asked := r.Method + " " + r.URL.RequestURI()
+	request := r.Method + " " + r.URL.RequestURI()
 	p.mu.Lock()
-	p.got = append(p.got, strings.TrimSpace(asked+" "+string(body)))
+	p.got = append(p.got, strings.TrimSpace(request+" "+string(body)))
 	p.mu.Unlock()
-	answer, ok := p.answers[asked]
+	response, ok := p.responses[request]
 	if !ok {
-		answer = reply{status: http.StatusNotFound}
+		response = reply{status: http.StatusNotFound}
 	}
-	answer.ServeHTTP(w, r)
+	response.ServeHTTP(w, r)
 }
 
 type catalogued struct {
 	name, api string
-	auth      config.Auth
-	answers   map[string]reply
-	state     State
+	auth      sessionapi.Auth
+	responses map[string]reply
+	state     sessionapi.State
 	why       string // part of the diagnosis
 	got       []string
 }
@@ -58,156 +57,238 @@ const (
 	lookup      = "/v1/auth/token/lookup-self"
 )
 
-// catalogue are answers as the published references have them.
+// catalogue has responses of the published references.
 var catalogue = []catalogued{
-	{"valid", "cloud-director", config.AuthLogin, map[string]reply{
+	{"valid", "cloud-director", sessionapi.AuthLogin, map[string]reply{
 		"POST " + vcdSessions:                {200, withToken("X-VMWARE-VCLOUD-ACCESS-TOKEN"), `{"user": {"name": "alice"}}`},
 		"GET " + vcdSessions + "/current":    json200(`{"id": "urn:vcloud:session:1", "user": {"name": "alice", "id": "urn:vcloud:user:1"}, "org": {"name": "acme"}, "roles": ["vApp User"], "sessionIdleTimeoutMinutes": 30}`),
 		"DELETE " + vcdSessions + "/current": {status: 204},
-	}, Valid, "", []string{"POST " + vcdSessions, "GET " + vcdSessions + "/current", "DELETE " + vcdSessions + "/current"}},
-	{"403 of nobody", "cloud-director", config.AuthToken, map[string]reply{
+	}, sessionapi.Valid, "", []string{"POST " + vcdSessions, "GET " + vcdSessions + "/current", "DELETE " + vcdSessions + "/current"}},
+	{"403 without a user", "cloud-director", sessionapi.AuthToken, map[string]reply{
 		"GET " + vcdSessions + "/current": {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "User is not authenticated"}`},
-	}, SessionExpired, "not authenticated", nil},
-	{"403", "cloud-director", config.AuthToken, map[string]reply{
+	}, sessionapi.SessionExpired, "not authenticated", nil},
+	{"403", "cloud-director", sessionapi.AuthToken, map[string]reply{
 		"GET " + vcdSessions + "/current": {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "no right"}`},
-	}, Forbidden, "", nil},
+	}, sessionapi.Forbidden, "", nil},
 
-	{"valid", "cloud-director-availability", config.AuthLogin, map[string]reply{
+	{"valid", "cloud-director-availability", sessionapi.AuthLogin, map[string]reply{
 		"POST /sessions":   {200, withToken("X-VCAV-Auth"), `{"user": "alice", "roles": ["ADMINISTRATORS"]}`},
 		"GET /sessions":    json200(`{"user": "alice", "roles": ["ADMINISTRATORS"], "authenticatedSites": [{"site": "a", "org": "acme"}, {"site": "b"}]}`),
 		"DELETE /sessions": {status: 204},
-	}, Valid, "", []string{`POST /sessions {"type":"localUser","localUser":"alice","localPassword":"canary-passw0rd"}`, "GET /sessions", "DELETE /sessions"}},
-	{"refused", "cloud-director-availability", config.AuthToken, map[string]reply{
+	}, sessionapi.Valid, "", []string{`POST /sessions {"type":"localUser","localUser":"alice","localPassword":"canary-passw0rd"}`, "GET /sessions", "DELETE /sessions"}},
+	{"refused", "cloud-director-availability", sessionapi.AuthToken, map[string]reply{
 		"GET /sessions": {401, nil, `{"code": "NotAuthenticated", "msg": "Not authenticated.", "args": [], "stacktrace": null}`},
-	}, SessionExpired, "NotAuthenticated", nil},
+	}, sessionapi.SessionExpired, "NotAuthenticated", nil},
 
-	{"valid", "nsx", config.AuthLogin, map[string]reply{
+	{"valid", "nsx", sessionapi.AuthLogin, map[string]reply{
 		"POST /api/session/create":         nsxGiven,
 		"GET /policy/api/v1/aaa/user-info": json200(`{"user_name": "alice", "roles": [{"role": "auditor", "permissions": ["read-api"]}]}`),
 		"GET /api/session/destroy":         {status: 200},
-	}, Valid, "", []string{"POST /api/session/create j_username=alice&j_password=canary-passw0rd", "GET /policy/api/v1/aaa/user-info", "GET /api/session/destroy"}},
-	{"wrong password", "nsx", config.AuthLogin, map[string]reply{"POST /api/session/create": nsxWrong}, CredentialsRejected, "credentials were incorrect", nil},
-	{"no right", "nsx", config.AuthBasic, map[string]reply{
+	}, sessionapi.Valid, "", []string{"POST /api/session/create j_username=alice&j_password=canary-passw0rd", "GET /policy/api/v1/aaa/user-info", "GET /api/session/destroy"}},
+	{"wrong password", "nsx", sessionapi.AuthLogin, map[string]reply{"POST /api/session/create": nsxWrong}, sessionapi.CredentialsRejected, "credentials were incorrect", nil},
+	{"no right", "nsx", sessionapi.AuthBasic, map[string]reply{
 		"GET /policy/api/v1/aaa/user-info": {403, nil, `{"error_message": "The user does not have permission", "error_code": 289}`},
-	}, Forbidden, "403 289", nil},
+	}, sessionapi.Forbidden, "403 289", nil},
 
-	{"valid", "redfish", config.AuthLogin, map[string]reply{
+	{"valid", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions:           {201, map[string]string{"X-Auth-Token": canaryToken, "Location": bmcSessions + "/17"}, `{"Id": "17", "UserName": "alice"}`},
 		"GET " + bmcSessions + "/17":    json200(`{"@odata.id": "` + bmcSessions + `/17", "Id": "17", "UserName": "alice"}`),
 		"DELETE " + bmcSessions + "/17": {status: 204},
-	}, Valid, "", []string{`POST ` + bmcSessions + ` {"UserName":"alice","Password":"canary-passw0rd"}`, "GET " + bmcSessions + "/17", "DELETE " + bmcSessions + "/17"}},
-	{"no slot", "redfish", config.AuthLogin, map[string]reply{
+	}, sessionapi.Valid, "", []string{`POST ` + bmcSessions + ` {"UserName":"alice","Password":"canary-passw0rd"}`, "GET " + bmcSessions + "/17", "DELETE " + bmcSessions + "/17"}},
+	{"no slot", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {400, nil, `{"error": {"code": "Base.1.8.SessionLimitExceeded", "message": "limit"}}`},
-	}, ServerError, "no session left", nil},
-	{"wrong password", "redfish", config.AuthLogin, map[string]reply{
+	}, sessionapi.ServerError, "no session left", nil},
+	{"wrong password", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {401, nil, `{"error": {"code": "Base.1.8.GeneralError", "message": "See @Message.ExtendedInfo"}}`},
-	}, CredentialsRejected, "", nil},
+	}, sessionapi.CredentialsRejected, "", nil},
 
-	{"active", "introspection", config.AuthBearer, map[string]reply{
+	{"refused in the first message", "redfish", sessionapi.AuthLogin, map[string]reply{"POST " + bmcSessions: {400, nil, redfishNo}}, sessionapi.CredentialsRejected, "Vendor.1.0.UnauthorizedLoginAttempt", nil},
+	{"refused in the code alone", "redfish", sessionapi.AuthLogin, map[string]reply{
+		"POST " + bmcSessions: {400, nil, `{"error": {"code": "iLO.2.8.UnauthorizedLoginAttempt"}}`},
+	}, sessionapi.CredentialsRejected, "iLO.2.8.UnauthorizedLoginAttempt", nil},
+	{"refused in a message's words", "redfish", sessionapi.AuthLogin, map[string]reply{
+		"POST " + bmcSessions: {400, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "IDRAC.2.8.SYS999", "Message": "The user account is locked."}]}}`},
+	}, sessionapi.CredentialsRejected, "account is locked", nil},
+	{"malformed", "redfish", sessionapi.AuthLogin, map[string]reply{
+		"POST " + bmcSessions: {400, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "Base.1.8.MalformedJSON"}]}}`},
+	}, sessionapi.BadRequest, "MalformedJSON", nil},
+	{"no right to log in", "redfish", sessionapi.AuthLogin, map[string]reply{
+		"POST " + bmcSessions: {403, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "Base.1.8.InsufficientPrivilege"}]}}`},
+	}, sessionapi.Forbidden, "InsufficientPrivilege", nil},
+	{"no slot in a message", "redfish", sessionapi.AuthLogin, map[string]reply{
+		"POST " + bmcSessions: {503, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "Base.1.8.SessionLimitExceeded"}]}}`},
+	}, sessionapi.ServerError, "SessionLimitExceeded", nil},
+	{"an error of another type", "redfish", sessionapi.AuthLogin, map[string]reply{"POST " + bmcSessions: {403, nil, `{"error": "no"}`}}, sessionapi.CredentialsRejected, "403", nil},
+	{"messages of another type", "redfish", sessionapi.AuthLogin, map[string]reply{
+		"POST " + bmcSessions: {401, nil, `{"error": {"@Message.ExtendedInfo": "no"}}`},
+	}, sessionapi.CredentialsRejected, "401", nil},
+
+	{"locked", "couchdb", sessionapi.AuthLogin, map[string]reply{"POST /_session": {403, nil, couchdbNo}}, sessionapi.CredentialsRejected, "locked for a while", nil},
+	{"malformed", "couchdb", sessionapi.AuthLogin, map[string]reply{"POST /_session": {400, nil, `{"error": "bad_request", "reason": "invalid UTF-8 JSON"}`}}, sessionapi.BadRequest, "bad_request", nil},
+	{"no right", "couchdb", sessionapi.AuthToken, map[string]reply{"GET /_session": {403, nil, `{"error": "forbidden", "reason": "You are not allowed to access this db."}`}}, sessionapi.Forbidden, "not allowed", nil},
+
+	{"no right to log in", "cloud-director", sessionapi.AuthLogin, map[string]reply{
+		"POST " + vcdSessions: {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "Either you need some or all of the following rights"}`},
+	}, sessionapi.Forbidden, "rights", nil},
+	{"403 of a wrong password", "cloud-director", sessionapi.AuthLogin, map[string]reply{
+		"POST " + vcdSessions: {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "User is not authenticated"}`},
+	}, sessionapi.CredentialsRejected, "not authenticated", nil},
+	{"locked", "cloud-director", sessionapi.AuthLogin, map[string]reply{
+		"POST " + vcdSessions: {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "The account is locked"}`},
+	}, sessionapi.CredentialsRejected, "locked", nil},
+	{"wrong password", "cloud-director-availability", sessionapi.AuthLogin, map[string]reply{
+		"POST /sessions": {401, nil, `{"code": "NotAuthenticated", "msg": "Not authenticated."}`},
+	}, sessionapi.CredentialsRejected, "NotAuthenticated", nil},
+	{"locked", "nsx", sessionapi.AuthLogin, map[string]reply{
+		"POST /api/session/create": {403, nil, `{"error_message": "The account is disabled", "error_code": 403}`},
+	}, sessionapi.CredentialsRejected, "disabled", nil},
+	{"wrong password", "nsx", sessionapi.AuthBasic, map[string]reply{"GET /policy/api/v1/aaa/user-info": nsxWrong}, sessionapi.CredentialsRejected, "credentials were incorrect", nil},
+	{"wrong password without words", "nsx", sessionapi.AuthLogin, map[string]reply{"POST /api/session/create": {status: 403}}, sessionapi.CredentialsRejected, "403", nil},
+	{"wrong password", "zerto", sessionapi.AuthLogin, map[string]reply{"POST /v1/session/add": {401, nil, `{"Message": "Authentication failed"}`}}, sessionapi.CredentialsRejected, "Authentication failed", nil},
+	{"no right", "grafana", sessionapi.AuthBasic, map[string]reply{
+		"GET /api/user": {403, nil, `{"message": "You'll need additional permissions to perform this action.", "messageId": "accesscontrol.Access0"}`},
+	}, sessionapi.Forbidden, "permissions", nil},
+	{"wrong password", "grafana", sessionapi.AuthBasic, map[string]reply{
+		"GET /api/user": {401, nil, `{"message": "Invalid username or password", "messageId": "password-auth.failed"}`},
+	}, sessionapi.CredentialsRejected, "password-auth.failed", nil},
+	{"locked", "vault", sessionapi.AuthLogin, map[string]reply{"POST /v1/auth/userpass/login/alice": {403, nil, `{"errors": ["permission denied"]}`}}, sessionapi.CredentialsRejected, "permission denied", nil},
+	{"no right to log in", "vcenter", sessionapi.AuthLogin, map[string]reply{"POST /api/session": {403, nil, vcenterNo}}, sessionapi.Forbidden, "UNAUTHORIZED", nil},
+	{"403", "vcenter", sessionapi.AuthLogin, map[string]reply{"POST /api/session": {status: 403}}, sessionapi.CredentialsRejected, "403", nil},
+	{"locked", "vcenter-rest", sessionapi.AuthLogin, map[string]reply{
+		"POST /rest/com/vmware/cis/session": {403, nil, `{"type": "com.vmware.vapi.std.errors.unauthorized", "value": {"messages": [{"default_message": "The account is locked."}]}}`},
+	}, sessionapi.CredentialsRejected, "locked", nil},
+
+	{"active", "introspection", sessionapi.AuthBearer, map[string]reply{
 		"POST /introspect": json200(`{"active": true, "client_id": "ci", "sub": "alice", "scope": "read write", "exp": 4102444800}`),
-	}, Valid, `"alice"`, []string{"POST /introspect token=canary-t0ken"}},
-	{"inactive, with an end", "introspection", config.AuthBearer, map[string]reply{
+	}, sessionapi.Valid, `"alice"`, []string{"POST /introspect token=canary-t0ken"}},
+	{"inactive, with an end", "introspection", sessionapi.AuthBearer, map[string]reply{
 		"POST /introspect": json200(`{"active": false, "username": "alice", "exp": 4102444800}`),
-	}, SessionExpired, "nobody is logged in", nil},
+	}, sessionapi.SessionExpired, "`authenticated` is false", nil},
 
-	{"valid", "userinfo", config.AuthBearer, map[string]reply{
+	{"valid", "userinfo", sessionapi.AuthBearer, map[string]reply{
 		"GET /userinfo": json200(`{"sub": "248289761001", "preferred_username": "alice", "groups": ["dev"]}`),
-	}, Valid, `"alice"`, nil},
-	{"expired", "userinfo", config.AuthBearer, map[string]reply{
+	}, sessionapi.Valid, `"alice"`, nil},
+	{"expired", "userinfo", sessionapi.AuthBearer, map[string]reply{
 		"GET /userinfo": {403, map[string]string{"WWW-Authenticate": `Bearer error="invalid_token", error_description="The Access Token expired"`}, ""},
-	}, SessionExpired, "", nil},
+	}, sessionapi.SessionExpired, "", nil},
 
-	{"malformed", "userinfo", config.AuthBearer, map[string]reply{
+	{"malformed", "userinfo", sessionapi.AuthBearer, map[string]reply{
 		"GET /userinfo": {400, nil, `{"error": "invalid_request"}`},
-	}, BadRequest, "invalid_request", nil},
-	{"invalid_request of an expired token", "userinfo", config.AuthBearer, map[string]reply{
+	}, sessionapi.BadRequest, "invalid_request", nil},
+	{"invalid_request of an expired token", "userinfo", sessionapi.AuthBearer, map[string]reply{
 		"GET /userinfo": {401, nil, `{"error": "invalid_request", "error_description": "The token is expired"}`},
-	}, SessionExpired, "The token is expired", nil},
+	}, sessionapi.SessionExpired, "The token is expired", nil},
 
-	{"valid", "kubernetes", config.AuthBearer, map[string]reply{
+	{"valid", "kubernetes", sessionapi.AuthBearer, map[string]reply{
 		reviews: {201, nil, `{"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "alice", "groups": ["system:authenticated"]}}}`},
-	}, Valid, `"alice"`, []string{reviews + ` {"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`}},
-	{"refused", "kubernetes", config.AuthBearer, map[string]reply{
+	}, sessionapi.Valid, `"alice"`, []string{reviews + ` {"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`}},
+	{"refused", "kubernetes", sessionapi.AuthBearer, map[string]reply{
 		reviews: {401, nil, `{"kind": "Status", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}`},
-	}, SessionExpired, "401 Unauthorized", nil},
-	{"anonymous", "kubernetes", config.AuthBearer, map[string]reply{
+	}, sessionapi.SessionExpired, "401 Unauthorized", nil},
+	{"anonymous", "kubernetes", sessionapi.AuthBearer, map[string]reply{
 		reviews: {201, nil, `{"status": {"userInfo": {"username": "system:anonymous", "groups": ["system:unauthenticated"]}}}`},
-	}, SessionExpired, "nobody but", nil},
+	}, sessionapi.SessionExpired, "only system:anonymous", nil},
 
-	{"valid", "zerto", config.AuthLogin, map[string]reply{
+	{"valid", "zerto", sessionapi.AuthLogin, map[string]reply{
 		"POST /v1/session/add": {200, withToken("x-zerto-session"), ""},
 		"GET /v1/localsite":    json200(`{"SiteIdentifier": "1-2-3", "SiteName": "a", "Version": "9.7"}`),
 		"DELETE /v1/session":   {status: 200},
-	}, Valid, "", []string{"POST /v1/session/add", "GET /v1/localsite", "DELETE /v1/session"}},
+	}, sessionapi.Valid, "", []string{"POST /v1/session/add", "GET /v1/localsite", "DELETE /v1/session"}},
 
-	{"valid", "vault", config.AuthLogin, map[string]reply{
+	{"valid", "vault", sessionapi.AuthLogin, map[string]reply{
 		"POST /v1/auth/userpass/login/alice": json200(`{"auth": {"client_token": "` + canaryToken + `", "policies": ["default"]}, "data": null}`),
 		"GET " + lookup:                      json200(`{"data": {"id": "` + canaryToken + `", "display_name": "userpass-alice", "policies": ["default"], "expire_time": "2100-01-01T00:00:00.123456789Z"}}`),
 		"POST /v1/auth/token/revoke-self":    {status: 204},
-	}, Valid, "userpass-alice", []string{`POST /v1/auth/userpass/login/alice {"password":"canary-passw0rd"}`, "GET " + lookup, "POST /v1/auth/token/revoke-self"}},
-	{"root", "vault", config.AuthToken, map[string]reply{
+	}, sessionapi.Valid, "userpass-alice", []string{`POST /v1/auth/userpass/login/alice {"password":"canary-passw0rd"}`, "GET " + lookup, "POST /v1/auth/token/revoke-self"}},
+	{"root", "vault", sessionapi.AuthToken, map[string]reply{
 		"GET " + lookup: json200(`{"data": {"display_name": "root", "policies": ["root"], "expire_time": null}}`),
-	}, Valid, "root", nil},
-	{"expired", "vault", config.AuthToken, map[string]reply{"GET " + lookup: {403, nil, `{"errors": ["permission denied"]}`}}, SessionExpired, "permission denied", nil},
-	{"sealed", "vault", config.AuthToken, map[string]reply{"GET " + lookup: {503, nil, `{"errors": ["Vault is sealed"]}`}}, ServerError, "Vault is sealed", nil},
-	{"wrong password", "vault", config.AuthLogin, map[string]reply{
+	}, sessionapi.Valid, "root", nil},
+	{"expired", "vault", sessionapi.AuthToken, map[string]reply{"GET " + lookup: {403, nil, `{"errors": ["permission denied"]}`}}, sessionapi.SessionExpired, "permission denied", nil},
+	{"sealed", "vault", sessionapi.AuthToken, map[string]reply{"GET " + lookup: {503, nil, `{"errors": ["Vault is sealed"]}`}}, sessionapi.ServerError, "Vault is sealed", nil},
+	{"wrong password", "vault", sessionapi.AuthLogin, map[string]reply{
 		"POST /v1/auth/userpass/login/alice": {400, nil, `{"errors": ["invalid username or password"]}`},
-	}, CredentialsRejected, "", nil},
+	}, sessionapi.CredentialsRejected, "", nil},
 
-	{"valid", "github", config.AuthBearer, map[string]reply{
+	{"valid", "github", sessionapi.AuthBearer, map[string]reply{
 		"GET /user": {200, map[string]string{"Github-Authentication-Token-Expiration": "2100-01-01 00:00:00 UTC", "X-OAuth-Scopes": "repo, read:org"}, `{"login": "alice", "id": 1}`},
-	}, Valid, `"alice"`, nil},
-	{"revoked", "github", config.AuthBearer, map[string]reply{"GET /user": {401, nil, `{"message": "Bad credentials", "status": "401"}`}}, SessionExpired, "Bad credentials", nil},
-	{"limited", "github", config.AuthBearer, map[string]reply{
+	}, sessionapi.Valid, `"alice"`, nil},
+	{"valid, the token's end with an offset", "github", sessionapi.AuthBearer, map[string]reply{
+		"GET /user": {200, map[string]string{"Github-Authentication-Token-Expiration": "2100-01-01 02:00:00 +0200"}, `{"login": "alice", "id": 1}`},
+	}, sessionapi.Valid, `"alice"`, nil},
+	{"revoked", "github", sessionapi.AuthBearer, map[string]reply{"GET /user": {401, nil, `{"message": "Bad credentials", "status": "401"}`}}, sessionapi.SessionExpired, "Bad credentials", nil},
+	{"limited", "github", sessionapi.AuthBearer, map[string]reply{
 		"GET /user": {403, map[string]string{"X-RateLimit-Remaining": "0"}, `{"message": "API rate limit exceeded"}`},
-	}, RateLimited, "", nil},
+	}, sessionapi.RateLimited, "", nil},
 
-	{"valid", "grafana", config.AuthBearer, map[string]reply{
+	{"valid", "grafana", sessionapi.AuthBearer, map[string]reply{
 		"GET /api/user": json200(`{"id": 2, "login": "sa-1-automation", "orgId": 1, "isGrafanaAdmin": false, "isDisabled": false}`),
-	}, Valid, "sa-1-automation", nil},
-	{"expired", "grafana", config.AuthBearer, map[string]reply{
+	}, sessionapi.Valid, "sa-1-automation", nil},
+	{"expired", "grafana", sessionapi.AuthBearer, map[string]reply{
 		"GET /api/user": {401, nil, `{"message": "Expired API key", "messageId": "api-key.expired", "statusCode": 401, "traceID": ""}`},
-	}, SessionExpired, "api-key.expired", nil},
+	}, sessionapi.SessionExpired, "api-key.expired", nil},
 
-	{"valid", "vcenter-rest", config.AuthLogin, map[string]reply{
+	{"valid", "vcenter-rest", sessionapi.AuthLogin, map[string]reply{
 		"POST /rest/com/vmware/cis/session":   json200(`{"value": "` + canaryToken + `"}`),
 		"GET /rest/com/vmware/cis/session":    json200(`{"value": {"user": "alice", "created_time": "2026-01-01T00:00:00Z"}}`),
 		"DELETE /rest/com/vmware/cis/session": {status: 200},
-	}, Valid, "", nil},
-	{"refused", "vcenter-rest", config.AuthToken, map[string]reply{
+	}, sessionapi.Valid, "", nil},
+	{"refused", "vcenter-rest", sessionapi.AuthToken, map[string]reply{
 		"GET /rest/com/vmware/cis/session": {401, nil, `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"default_message": "Authentication required."}]}}`},
-	}, SessionExpired, "Authentication required.", nil},
+	}, sessionapi.SessionExpired, "Authentication required.", nil},
 
-	{"valid", "vcenter", config.AuthLogin, map[string]reply{
+	{"valid", "vcenter", sessionapi.AuthLogin, map[string]reply{
 		"POST /api/session":   {201, nil, `"` + canaryToken + `"`},
 		"GET /api/session":    json200(`{"user": "alice", "created_time": "2026-01-01T00:00:00Z", "last_accessed_time": "2026-01-01T00:00:00Z"}`),
 		"DELETE /api/session": {status: 204},
-	}, Valid, "", []string{"POST /api/session", "GET /api/session", "DELETE /api/session"}},
-	{"refused", "vcenter", config.AuthToken, map[string]reply{
+	}, sessionapi.Valid, "", []string{"POST /api/session", "GET /api/session", "DELETE /api/session"}},
+	{"refused", "vcenter", sessionapi.AuthToken, map[string]reply{
 		"GET /api/session": {401, nil, `{"error_type": "UNAUTHENTICATED", "messages": [{"args": [], "default_message": "Authentication required.", "id": "x"}]}`},
-	}, SessionExpired, "Authentication required.", nil},
-	{"refused without words", "vcenter", config.AuthLogin, map[string]reply{
+	}, sessionapi.SessionExpired, "Authentication required.", nil},
+	{"refused without words", "vcenter", sessionapi.AuthLogin, map[string]reply{
 		"POST /api/session": {401, nil, `{"error_type": "UNAUTHENTICATED", "messages": []}`},
-	}, CredentialsRejected, "", nil},
+	}, sessionapi.CredentialsRejected, "", nil},
 }
 
-// The definitions of the catalogue read what the references document, on servers
-// that were written from them: no real one can be had here.
+// GitHub reports the expiry of a token in any time zone, or not at all.
+func TestGitHubTokenExpiry(t *testing.T) {
+	for end, want := range map[string]int64{
+		"2027-04-26 23:23:18 +0200": 1808774598,
+		"2027-04-26 21:23:18 UTC":   1808774598,
+		"2027-04-26 16:23:18 -0500": 1808774598,
+		"":                          0,
+		"never":                     0,
+		"2027-04-26":                0,
+	} {
+		e := endpointFor("github", sessionapi.AuthBearer)
+		e.SessionAPI = definition("github")
+		response := reply{200, map[string]string{"GitHub-Authentication-Token-Expiration": end}, `{"login": "ci"}`}
+		if end == "" {
+			response.header = nil
+		}
+		r := mustProbe(t, piped(t, e, response))
+		got, known := r.CredentialExpiries["api"]
+		if r.State != sessionapi.Valid || known != (want != 0) || known && got.Unix() != want {
+			t.Errorf("%q: %s, ends %s: %s", end, r.State, got, r.Diagnosis)
+		}
+	}
+}
+
+// The definitions of the catalogue interpret the responses that the references document.
 func TestCatalogue(t *testing.T) {
 	for _, c := range catalogue {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
 			e := endpointFor(c.api, c.auth)
-			e.Custom = definition(c.api)
-			if !slices.Contains(e.Custom.API.Auth, c.auth) {
+			e.SessionAPI = definition(c.api)
+			if !slices.Contains(e.SessionAPI.Spec().Auth, c.auth) {
 				t.Fatalf("%s has no auth %s", c.api, c.auth)
 			}
-			server := &published{answers: c.answers}
+			server := &published{responses: c.responses}
 			p := piped(t, e, server)
 			r := mustProbe(t, p)
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
-			ends := map[string]bool{"introspection": true, "vault": c.auth == config.AuthLogin, "github": true}[c.api] && c.state == Valid
+			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true}[c.api] && c.state == sessionapi.Valid
 			if end := r.CredentialExpiries["api"]; end.Truncate(time.Second).Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) != ends || end.IsZero() == ends {
 				t.Errorf("it ends %s", end)
 			}

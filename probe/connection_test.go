@@ -15,6 +15,8 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 	"session_exporter/simulator"
 )
 
@@ -24,36 +26,36 @@ func TestConnectionMaxAge(t *testing.T) {
 	const m = time.Minute
 	for _, c := range []struct {
 		name          string
-		auth          config.Auth
+		auth          sessionapi.Auth
 		interval, age time.Duration
 		faults        []simulator.Fault
 		least, most   int // connections made in an hour
 	}{
-		{"default", config.AuthToken, m, 10 * m, nil, 6, 7},
-		{"default with a login", config.AuthLogin, m, 10 * m, nil, 6, 8},
-		{"slow appliance", config.AuthToken, m, 10 * m, []simulator.Fault{{Delay: 5 * time.Second}}, 6, 7},
-		{"short interval", config.AuthToken, 10 * time.Second, 10 * m, nil, 6, 7},
-		{"zero", config.AuthToken, m, 0, nil, 60, 60},
-		{"as long as the interval", config.AuthToken, m, m, nil, 60, 60},
-		{"zero, login fails", config.AuthLogin, m, 0, []simulator.Fault{{On: simulator.Login, Status: 503}}, 9, 9},
-		{"a day", config.AuthToken, m, 24 * time.Hour, nil, 1, 1},
+		{"default", sessionapi.AuthToken, m, 10 * m, nil, 6, 7},
+		{"default with a login", sessionapi.AuthLogin, m, 10 * m, nil, 6, 8},
+		{"slow appliance", sessionapi.AuthToken, m, 10 * m, []simulator.Fault{{Delay: 5 * time.Second}}, 6, 7},
+		{"short interval", sessionapi.AuthToken, 10 * time.Second, 10 * m, nil, 6, 7},
+		{"zero", sessionapi.AuthToken, m, 0, nil, 60, 60},
+		{"as long as the interval", sessionapi.AuthToken, m, m, nil, 60, 60},
+		{"zero, login fails", sessionapi.AuthLogin, m, 0, []simulator.Fault{{On: simulator.Login, Status: 503}}, 31, 31},
+		{"a day", sessionapi.AuthToken, m, 24 * time.Hour, nil, 1, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				logsInVainly := c.least == 9
+				logsInVainly := c.least == 31
 				s := alice()
 				s.Faults = c.faults
 				a := simulator.NewHCX(s)
 				e := endpointFor("hcx", c.auth)
 				e.Interval, e.ConnectionMaxAge = c.interval, c.age
-				if c.auth == config.AuthToken {
-					e.Credential.Secret.Inline = config.NewSecret(a.Issue("alice"))
+				if c.auth == sessionapi.AuthToken {
+					e.Credential.Secret.Inline = secret.New(a.Issue("alice"))
 				}
 				p := newProber(t, e)
 				server := newPipeServer(t, a)
 				directly(p).DialContext = server.dial
 				for _, r := range probesFor(t, p, time.Hour) {
-					if !logsInVainly && r.State != Valid {
+					if !logsInVainly && r.State != sessionapi.Valid {
 						t.Fatalf("%s: %s", r.State, r.Diagnosis)
 					}
 				}
@@ -71,7 +73,7 @@ func TestConnectionMaxAge(t *testing.T) {
 	}
 }
 
-// A kept connection spends nothing on resolving, connecting and TLS.
+// A kept connection takes no time to resolve, to connect and for TLS.
 func TestPhases(t *testing.T) {
 	ca := newCA(t)
 	u := serveTLS(t, ca, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,26 +97,23 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// Endpoints of one block of settings share a transport, those of one account a
+// Endpoints with the same block of settings share a transport, those of one account a
 // guard.
 func TestSharing(t *testing.T) {
-	first, second, third := endpointFor("hcx", config.AuthLogin), endpointFor("hcx", config.AuthLogin), endpointFor("dr", config.AuthLogin)
+	first, second, third := endpointFor("hcx", sessionapi.AuthLogin), endpointFor("hcx", sessionapi.AuthLogin), endpointFor("dr", sessionapi.AuthLogin)
 	second.Credential.Name = "another"
 	second.HTTP, third.Credential = first.HTTP, first.Credential
-	batch := batchOf(t, first, second)
-	a, b, c := proberOf(t, batch, first), proberOf(t, batch, second), proberOf(t, batch, third)
+	generation := generationOf(t, first, second)
+	a, b, c := proberOf(t, generation, first), proberOf(t, generation, second), proberOf(t, generation, third)
 	if a.client != b.client || a.client == c.client {
 		t.Error("the transport goes by endpoint")
 	}
 	if a.credential == b.credential || a.credential != c.credential {
 		t.Error("the guard goes by endpoint")
 	}
-	if _, err := batch.New(endpointFor("soap", config.AuthLogin)); err == nil {
-		t.Error("there is an API soap")
-	}
 }
 
-// A counted connection tells when it is closed.
+// counted is a connection that reports when it is closed.
 type counted struct {
 	net.Conn
 	closed func()
@@ -125,56 +124,27 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// Nothing is left of probes, whatever became of them: no connection, and with
-// it no goroutine. (A synctest bubble that ends proves the same of every other
-// test here.)
+// A probe leaves no connection and no goroutine open, whatever its outcome. (The end of
+// a synctest bubble proves the same in every other test here.)
 func TestNothingLeaks(t *testing.T) {
 	ca := newCA(t)
 	var open sync.WaitGroup
-	for _, fault := range []simulator.Fault{
-		{},
-		{Reset: true},
-		{Hang: true},
-		{Status: 503},
-		{Size: 8 << 20},
-		{Drip: time.Millisecond},
-		{Status: 302, Header: map[string]string{"Location": "https://sso.test/"}},
-	} {
-		a := simulator.NewHCX(alice())
-		server, err := ca.Serve(a, "127.0.0.1:0", simulator.ServerOptions{})
-		if err != nil {
-			t.Fatal(err)
+	t.Run("faults", func(t *testing.T) {
+		for name, fault := range map[string]simulator.Fault{
+			"none":     {},
+			"reset":    {Reset: true},
+			"hang":     {Hang: true},
+			"status":   {Status: 503},
+			"size":     {Size: 8 << 20},
+			"drip":     {Drip: time.Millisecond},
+			"redirect": {Status: 302, Header: map[string]string{"Location": "https://sso.test/"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // two of them wait for the timeout
+				probeAndClose(t, ca, fault, &open)
+			})
 		}
-		e := endpointFor("hcx", config.AuthLogin)
-		e.Timeout = 300 * time.Millisecond
-		e.HTTP.TLS.CA = ca.PEM()
-		if e.URL, err = e.URL.Parse(server.URL()); err != nil {
-			t.Fatal(err)
-		}
-		p, err := batchOf(t, e).New(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dial := directly(p).DialContext
-		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			open.Add(1)
-			return &counted{conn, sync.OnceFunc(open.Done)}, nil
-		}
-		mustProbe(t, p)
-		a.Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{fault} })
-		mustProbe(t, p)
-		a.Change(func(s *simulator.Settings) { s.Faults = nil })
-		closeProber(t, p)
-		if n := a.Stats().Sessions; n != 0 {
-			t.Errorf("%+v: %d sessions left", fault, n)
-		}
-		p.client.transport.CloseIdleConnections()
-		t.Cleanup(server.Close)
-	}
+	})
 	done := make(chan struct{})
 	go func() {
 		open.Wait()
@@ -182,16 +152,56 @@ func TestNothingLeaks(t *testing.T) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("connections are still open")
 	}
 }
 
-// A reload goes on with the connections that idle, and closes those that nobody will
-// use any more. One that comes to nothing leaves them as they are.
+// probeAndClose probes a healthy appliance, then one with a fault, and closes the
+// prober. It adds the open connections to open.
+func probeAndClose(t *testing.T, ca *simulator.CA, fault simulator.Fault, open *sync.WaitGroup) {
+	t.Helper()
+	a := simulator.NewHCX(alice())
+	server, err := ca.Serve(a, "127.0.0.1:0", simulator.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	e := endpointFor("hcx", sessionapi.AuthLogin)
+	e.Timeout = 3 * time.Second // enough for a login on a busy machine
+	e.HTTP.TLS.CA = ca.PEM()
+	if e.URL, err = e.URL.Parse(server.URL()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := generationOf(t, e).NewProber(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dial := directly(p).DialContext
+	directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		open.Add(1)
+		return &counted{conn, sync.OnceFunc(open.Done)}, nil
+	}
+	mustProbe(t, p)
+	a.Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{fault} })
+	mustProbe(t, p)
+	a.Change(func(s *simulator.Settings) { s.Faults = nil })
+	closeProber(t, p)
+	if n := a.Stats().Sessions; n != 0 {
+		t.Errorf("%d sessions left", n)
+	}
+	p.client.Transport.CloseIdleConnections()
+}
+
+// A reload keeps idle connections, except those that are no longer needed. A failed
+// reload changes nothing.
 func TestConnectionsOutliveReload(t *testing.T) {
 	for name, c := range map[string]struct {
-		module string // who says how connections are made; nobody but the endpoint when empty
+		module string // has the connection settings; empty: the endpoint has them
 		change func(*config.Endpoint)
 		stay   bool
 	}{
@@ -209,9 +219,9 @@ func TestConnectionsOutliveReload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := newPipeServer(t, reply{status: 200, body: hcxOK})
-				factory := NewFactoryOver(server.dial)
-				prepared := func(change func(*config.Endpoint)) (*Batch, *Prober) {
-					e := endpointFor("hcx", config.AuthToken)
+				factory := NewManagerWithDial(server.dial)
+				prepared := func(change func(*config.Endpoint)) (*Generation, *Prober) {
+					e := endpointFor("hcx", sessionapi.AuthToken)
 					change(e)
 					settings := &config.Config{
 						Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
@@ -228,7 +238,7 @@ func TestConnectionsOutliveReload(t *testing.T) {
 				}
 				expect := func(when string, dialled int, open int64) {
 					t.Helper()
-					if n, are := len(server.dialled()), factory.open.open.Load(); n != dialled || are != open {
+					if n, are := len(server.dialled()), factory.connections.Count(); n != dialled || are != open {
 						t.Errorf("%s: %d connections were made and %d are open, want %d and %d", when, n, are, dialled, open)
 					}
 				}
@@ -241,7 +251,7 @@ func TestConnectionsOutliveReload(t *testing.T) {
 
 				next, after := prepared(c.change)
 				next.Commit()
-				mustProbe(t, before) // it was under way
+				mustProbe(t, before) // it was in progress
 				mustProbe(t, after)
 				if c.stay {
 					expect("at once", 1, 1)
@@ -260,15 +270,14 @@ func TestConnectionsOutliveReload(t *testing.T) {
 	}
 }
 
-// A connection that nobody waits for any more ends with the probe, or soon after
-// where there is a proxy: thousands would pile up in a fleet that falls into a black
-// hole.
-func TestConnectionsInTheMakingEnd(t *testing.T) {
+// A connection attempt ends with its probe, or soon afterwards if there is a proxy.
+// Otherwise thousands would accumulate when a network starts to drop packets.
+func TestPendingConnectionsEnd(t *testing.T) {
 	for proxy, later := range map[string]time.Duration{"": 0, "https://proxy.test": time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			var took time.Duration
-			factory := NewFactoryOver(func(context.Context, string, string) (net.Conn, error) {
+			factory := NewManagerWithDial(func(context.Context, string, string) (net.Conn, error) {
 				ours, theirs := net.Pipe()
 				go func() {
 					_, _ = io.Copy(io.Discard, theirs)
@@ -276,7 +285,7 @@ func TestConnectionsInTheMakingEnd(t *testing.T) {
 				}()
 				return ours, nil
 			})
-			e := endpointFor("hcx", config.AuthToken)
+			e := endpointFor("hcx", sessionapi.AuthToken)
 			e.URL.Scheme = "https"
 			if proxy != "" {
 				u, err := url.Parse(proxy)
@@ -292,7 +301,7 @@ func TestConnectionsInTheMakingEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r := mustProbe(t, proberOf(t, b, e)); r.State != Timeout || r.Duration != e.Timeout {
+			if r := mustProbe(t, proberOf(t, b, e)); r.State != sessionapi.Timeout || r.Duration != e.Timeout {
 				t.Errorf("%s after %s", r.State, r.Duration)
 			}
 			time.Sleep(time.Minute)
@@ -300,28 +309,29 @@ func TestConnectionsInTheMakingEnd(t *testing.T) {
 			if want := e.Timeout + later; took != want {
 				t.Errorf("proxy %q: the connection lasted %s, want %s", proxy, took, want)
 			}
-			if open := factory.open.open.Load(); open != 0 {
+			if open := factory.connections.Count(); open != 0 {
 				t.Errorf("proxy %q: %d connections are open", proxy, open)
 			}
 		})
 	}
 }
 
-// Endpoints that all connected when the exporter started do not all connect again
-// at the same time.
+// Endpoints that all connected when the exporter started do not all reconnect at the
+// same time.
 func TestConnectionsDoNotEndTogether(t *testing.T) {
 	const n, age = 1000, 10 * time.Minute
 	ends := make(map[int64]int) // by minute of the age
 	now := time.Now()
-	e := endpointFor("hcx", config.AuthToken)
+	e := endpointFor("hcx", sessionapi.AuthToken)
 	e.Interval, e.ConnectionMaxAge = time.Minute, age
-	b := batchOf(t, e)
+	b := generationOf(t, e)
 	for i := range n {
 		named := *e
 		named.Name = fmt.Sprintf("hcx-%d", i)
 		p := proberOf(t, b, &named)
 		minute := int64(0)
-		for p.term(now.Add(time.Duration(minute)*time.Minute)) == p.term(now) {
+		period := func(at time.Time) int64 { return at.Add(-p.connection.Offset).UnixNano() / int64(age) }
+		for period(now.Add(time.Duration(minute)*time.Minute)) == period(now) {
 			minute++
 		}
 		ends[minute]++

@@ -2,44 +2,50 @@ package probe
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"session_exporter/config"
+	"session_exporter/probe/guard"
+	"session_exporter/probe/transport"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// credential is one account at work: its secret as it is now, its guard, and
-// what exchanges it for bearer tokens. All endpoints of the account share it.
+// credential is an account that is in use: its current secret, its guard, and the source
+// of its bearer tokens. All endpoints of the account share it.
 type credential struct {
 	*config.Credential
-	guard *guard       // outlives a reload that changes other settings
+	guard *guard.Guard
 	oauth *tokenSource // nil without OAuth 2.0
 
-	reading sync.Mutex // held while the secret is read, which may take long
-	changed bool       // since refresh last told; guarded by reading
+	// renewing limits how many endpoints replace a valid session at a time to the number
+	// of refusals allowed. Otherwise a changed password would cost every endpoint its
+	// session.
+	renewing chan struct{}
 
-	mu   sync.Mutex // guards read
-	read secretRead
+	readMu              sync.Mutex // held while the secret is read, which may take long
+	changedSinceRefresh bool       // since the last refresh; guarded by readMu
+
+	mu   sync.Mutex // guards last
+	last secretReading
 }
 
-// secretRead is a secret as it was read, and when.
-type secretRead struct {
-	secret   config.Secret
-	pair     config.Secret // of username and secret, as HTTP Basic has it; zero without a username
-	err      error
-	at       time.Time
-	changed  time.Time // when the secret last changed, as far as its source tells
-	tokenEnd time.Time // when it ends by its own words, if it is a JWT
+// secretReading is a secret, and when it was read.
+type secretReading struct {
+	secret    secret.Secret
+	err       error
+	at        time.Time
+	changedAt time.Time // when the secret last changed, as far as its source knows
+	jwtExpiry time.Time // its `exp`, zero if it is no JWT that has one
 }
 
-// readAgainAfter bounds how often a secret's file is read: once for all
+// rereadAfter bounds how often a secret's file is read: once for all
 // endpoints that are due together.
-const readAgainAfter = time.Second
+const rereadAfter = time.Second
 
-func newCredential(settings *config.Credential, dial DialFunc) (*credential, error) {
-	c := &credential{Credential: settings, guard: newGuard(settings.Guard)}
+func newCredential(settings *config.Credential, dial transport.DialFunc, lockout *guard.Guard) (*credential, error) {
+	c := &credential{Credential: settings, guard: lockout, renewing: make(chan struct{}, settings.Guard.MaxRefusals)}
 	if settings.OAuth2 != nil {
 		var err error
 		if c.oauth, err = newTokenSource(settings.OAuth2, dial); err != nil {
@@ -49,67 +55,81 @@ func newCredential(settings *config.Credential, dial DialFunc) (*credential, err
 	return c, nil
 }
 
-// load returns the secret as it is now.
-func (c *credential) load() (config.Secret, error) {
-	c.reading.Lock()
-	defer c.reading.Unlock()
+// read returns the current secret.
+func (c *credential) read() (secret.Secret, error) {
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
 	last := c.lastRead()
-	if last.at.IsZero() || time.Since(last.at) >= readAgainAfter {
-		last = c.readAgain(last)
+	if last.at.IsZero() || time.Since(last.at) >= rereadAfter {
+		last = c.readLocked(last)
 	}
 	return last.secret, last.err
 }
 
 // lastRead returns the secret as it was last read. It waits for no file.
-func (c *credential) lastRead() secretRead {
+func (c *credential) lastRead() secretReading {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.read
+	return c.last
 }
 
-// refresh reads the secret again, however lately it was read, and reports
-// whether it has changed since refresh last told: a probe may have been the first
-// to read the change.
+// refresh reads the secret again, however recently it was read. It reports whether the
+// secret has changed or become readable since the last refresh, even if a probe has read
+// the change before.
 func (c *credential) refresh() bool {
-	c.reading.Lock()
-	defer c.reading.Unlock()
+	c.readMu.Lock()
+	defer c.readMu.Unlock()
 	last := c.lastRead()
 	if last.at.IsZero() {
-		return false // it was not even used yet
+		return false // it has not been used yet
 	}
-	if now := c.readAgain(last); now.err != nil {
-		return false // and told when it can be read
+	if now := c.readLocked(last); now.err != nil {
+		return false // reported once it can be read
 	}
-	changed := c.changed
-	c.changed = false
+	changed := c.changedSinceRefresh
+	c.changedSinceRefresh = false
 	return changed
 }
 
-// readAgain reads the secret. The caller holds reading.
-func (c *credential) readAgain(last secretRead) secretRead {
-	now := secretRead{at: time.Now(), pair: last.pair, changed: last.changed, tokenEnd: last.tokenEnd}
+// readLocked reads the secret.
+func (c *credential) readLocked(last secretReading) secretReading {
+	now := secretReading{at: time.Now(), changedAt: last.changedAt, jwtExpiry: last.jwtExpiry}
 	now.secret, now.err = c.Secret.Read()
 	switch {
 	case now.err != nil:
-	case !utf8.ValidString(now.secret.Reveal()):
-		now.err = fmt.Errorf("the secret from %s is not UTF-8", c.Secret)
-	case strings.Contains(now.secret.Reveal(), "\x00"):
-		now.err = fmt.Errorf("the secret from %s has a NUL character in it", c.Secret)
-	case c.Auth == config.AuthToken && !headerSafe(now.secret):
+	case c.Auth == sessionapi.AuthToken && !sessionapi.HeaderSafe(now.secret):
 		now.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
 	}
 	if now.err == nil && !now.secret.Equal(last.secret) {
-		c.changed = !last.at.IsZero() // else it is the first
-		if c.Username != "" {
-			now.pair = basicPair(c.Username, now.secret.Reveal())
-		}
-		now.tokenEnd = jwtExpiry(now.secret)
-		if now.changed = c.Secret.Changed(); now.changed.IsZero() {
-			now.changed = now.at // the environment does not tell
+		c.changedSinceRefresh = !last.at.IsZero() // else it is the first
+		now.jwtExpiry = sessionapi.JWTExpiry(now.secret)
+		if now.changedAt = c.Secret.ModTime(); now.changedAt.IsZero() {
+			now.changedAt = now.at // the environment does not know
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read = now
+	c.last = now
 	return now
+}
+
+// expiries returns when the credential expires, by source.
+func (c *credential) expiries() map[string]time.Time {
+	expiries := make(map[string]time.Time, 1)
+	last := c.lastRead()
+	switch {
+	case !c.Expires.IsZero():
+		expiries["config"] = c.Expires
+	case c.MaxAge > 0 && c.Secret.File != "" && !last.changedAt.IsZero():
+		expiries["config"] = last.changedAt.Add(c.MaxAge)
+	}
+	if c.Auth == sessionapi.AuthToken && !last.jwtExpiry.IsZero() {
+		expiries["jwt"] = last.jwtExpiry
+	}
+	if c.oauth != nil {
+		if end := c.oauth.expiry(); !end.IsZero() {
+			expiries["oauth2"] = end
+		}
+	}
+	return expiries
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
 func writeFile(t *testing.T, file, text string) {
@@ -25,8 +28,8 @@ func writeFile(t *testing.T, file, text string) {
 func TestSecretFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "token")
-		e := endpointFor("dr", config.AuthToken)
-		e.Credential.Secret = config.SecretSource{File: file}
+		e := endpointFor("dr", sessionapi.AuthToken)
+		e.Credential.Secret = secret.Source{File: file}
 		p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("X-Dr-Session") != "right" {
 				w.WriteHeader(http.StatusUnauthorized)
@@ -36,20 +39,20 @@ func TestSecretFiles(t *testing.T) {
 		}))
 		for _, c := range []struct {
 			name, text string
-			state      State
+			state      sessionapi.State
 			why        string
 		}{
-			{"missing", "", CredentialMissing, "no such file"},
-			{"wrong", "wrong", SessionExpired, "token from file"},
-			{"right", "right", Valid, ""},
-			{"line end", "right\r\n\n", Valid, ""},
-			{"empty", "\n", CredentialMissing, "it is empty"},
-			{"two lines", "right\nwrong", CredentialMissing, "characters that no HTTP header can carry"},
-			{"spaces", " \t\n", CredentialMissing, "it is empty"},
-			{"byte order mark", "\ufeffright\r\n", Valid, ""},
-			{"control character", "ri\x01ght", CredentialMissing, "characters that no HTTP header can carry"},
-			{"NUL", "right\x00", CredentialMissing, "has a NUL character in it"},
-			{"right again", "right", Valid, ""},
+			{"missing", "", sessionapi.CredentialMissing, "no such file"},
+			{"wrong", "wrong", sessionapi.SessionExpired, "token from file"},
+			{"right", "right", sessionapi.Valid, ""},
+			{"line end", "right\r\n\n", sessionapi.Valid, ""},
+			{"empty", "\n", sessionapi.CredentialMissing, "it is empty"},
+			{"two lines", "right\nwrong", sessionapi.CredentialMissing, "it has more than one line"},
+			{"spaces", " \t\n", sessionapi.CredentialMissing, "it is empty"},
+			{"byte order mark", "\ufeffright\r\n", sessionapi.Valid, ""},
+			{"control character", "ri\x01ght", sessionapi.CredentialMissing, "characters that no HTTP header can carry"},
+			{"NUL", "right\x00", sessionapi.CredentialMissing, "has a NUL character in it"},
+			{"right again", "right", sessionapi.Valid, ""},
 		} {
 			if c.text != "" {
 				writeFile(t, file, c.text)
@@ -58,7 +61,7 @@ func TestSecretFiles(t *testing.T) {
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s: %s", c.name, r.State, r.Diagnosis)
 			}
-			if unsent := r.State == CredentialMissing; unsent != (len(r.Steps) == 0) {
+			if unsent := r.State == sessionapi.CredentialMissing; unsent != (len(r.Steps) == 0) {
 				t.Errorf("%s: %d steps", c.name, len(r.Steps))
 			}
 			<-time.After(time.Minute)
@@ -66,47 +69,47 @@ func TestSecretFiles(t *testing.T) {
 	})
 }
 
-// A secret that cannot be read is told as that, however long it took to find out.
+// A secret that cannot be read gives credential_missing, however long reading it takes.
 func TestSecretThatFailsSlowly(t *testing.T) {
-	e := endpointFor("hcx", config.AuthBasic)
+	e := endpointFor("hcx", sessionapi.AuthBasic)
 	e.Timeout = 200 * time.Millisecond
-	e.Credential.Secret = config.SecretSource{File: filepath.Join(t.TempDir(), "none")}
+	e.Credential.Secret = secret.Source{File: filepath.Join(t.TempDir(), "none")}
 	p := newProber(t, e)
-	p.credential.reading.Lock() // as by who waits for the file
-	time.AfterFunc(e.Timeout, p.credential.reading.Unlock)
-	if r := mustProbe(t, p); r.State != CredentialMissing || !strings.Contains(r.Diagnosis, "no such file") {
+	p.credential.readMu.Lock() // as if the file were being read
+	time.AfterFunc(e.Timeout, p.credential.readMu.Unlock)
+	if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || !strings.Contains(r.Diagnosis, "no such file") {
 		t.Errorf("%s: %s", r.State, r.Diagnosis)
 	}
 }
 
-// A password may have any characters, and need not fit a header.
+// A password may have characters that no header may have.
 func TestPasswordOfAnyCharacters(t *testing.T) {
 	const password = "pa\tss\x01wörd\n:\""
-	for _, w := range []way{{"hcx", config.AuthLogin}, {"hcx", config.AuthBasic}, {"dr", config.AuthLogin}} {
+	for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
 		e := w.endpoint()
-		e.Credential.Secret.Inline = config.NewSecret(password)
+		e.Credential.Secret.Inline = secret.New(password)
 		s := alice()
 		account := s.Accounts["alice"]
 		account.Password = password
 		s.Accounts["alice"] = account
-		if r := mustProbe(t, piped(t, e, newAppliance(w.api, s))); r.State != Valid {
+		if r := mustProbe(t, piped(t, e, newAppliance(w.api, s))); r.State != sessionapi.Valid {
 			t.Errorf("%s: %s: %s", w, r.State, r.Diagnosis)
 		}
 	}
 }
 
-// The configured headers are sent, and their files read at each request.
+// The configured headers are sent, and their files are read for each request.
 func TestHTTPHeaders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "header")
 	writeFile(t, file, "from-file\n")
-	e := endpointFor("dr", config.AuthToken)
+	e := endpointFor("dr", sessionapi.AuthToken)
 	e.HTTP.Headers = &promconfig.Headers{Headers: map[string]promconfig.Header{
 		"X-Tenant":     {Values: []string{"a", "b"}, Secrets: []promconfig.Secret{"c"}, Files: []string{file}},
 		"X-Dr-Session": {Values: []string{"never"}},
 	}}
 	appliance := &handwritten{get: []http.Handler{reply{status: 200, body: drOK}}}
 	p := piped(t, e, appliance)
-	if r := mustProbe(t, p); r.State != Valid {
+	if r := mustProbe(t, p); r.State != sessionapi.Valid {
 		t.Fatalf("%s: %s", r.State, r.Diagnosis)
 	}
 	sent := appliance.got[0].Header
@@ -122,7 +125,7 @@ func TestHTTPHeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for why, r := range map[string]Result{"characters that no": spoilt, "no such file": mustProbe(t, p)} {
-		if r.State != CredentialMissing || len(r.Steps) != 0 || !strings.Contains(r.Diagnosis, why) {
+		if r.State != sessionapi.CredentialMissing || len(r.Steps) != 0 || !strings.Contains(r.Diagnosis, why) {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 	}
@@ -131,46 +134,71 @@ func TestHTTPHeaders(t *testing.T) {
 	}
 }
 
-// What is held against a secret is held against an account, whatever else a reload
-// changes of the credential.
-func TestGuardGoesByAccount(t *testing.T) {
-	password := func() *config.Credential { return credentialFor(config.AuthLogin) }
+// Refusals count for an account, whatever a reload changes about the credential,
+// including its name.
+func TestReloadKeepsTheBudget(t *testing.T) {
+	password := func() *config.Credential { return credentialFor(sessionapi.AuthLogin) }
 	oauth := func() *config.Credential { return oauthCredential("http://sso.test/token") }
 	for name, c := range map[string]struct {
 		credential func() *config.Credential
 		change     func(*config.Credential)
 		same       bool
 	}{
-		"username":      {password, func(c *config.Credential) { c.Username = "bob" }, false},
-		"lockout_guard": {password, func(c *config.Credential) { c.Guard.MaxRefusals = 5 }, true},
-		"client_id":     {oauth, func(c *config.Credential) { c.OAuth2.ClientID = "another" }, false},
-		"token_url":     {oauth, func(c *config.Credential) { c.OAuth2.TokenURL = "http://sso.test/tokens" }, false},
-		"scopes":        {oauth, func(c *config.Credential) { c.OAuth2.Scopes = []string{"read"} }, true},
-		"no oauth2":     {oauth, func(c *config.Credential) { c.OAuth2 = nil }, false},
+		"username":  {password, func(c *config.Credential) { c.Username = "bob" }, false},
+		"password":  {password, func(c *config.Credential) { c.Secret.Inline = secret.New("another") }, false},
+		"name":      {password, func(c *config.Credential) { c.Name = "renamed" }, true},
+		"expires":   {password, func(c *config.Credential) { c.Expires = time.Now() }, true},
+		"client_id": {oauth, func(c *config.Credential) { c.OAuth2.ClientID = "another" }, false},
+		"token_url": {oauth, func(c *config.Credential) { c.OAuth2.TokenURL = "http://sso.test/tokens" }, false},
+		"scopes":    {oauth, func(c *config.Credential) { c.OAuth2.Scopes = []string{"read"} }, true},
+		"no oauth2": {oauth, func(c *config.Credential) { c.OAuth2 = nil }, false},
 	} {
-		f := NewFactory()
-		load := func(c *config.Credential) *guard {
-			b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
-			if err != nil {
-				t.Fatal(err)
+		t.Run(name, func(t *testing.T) {
+			f := NewManager()
+			load := func(c *config.Credential) *credential {
+				b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.Commit()
+				return f.credentials()[c.Name]
 			}
-			b.Commit()
-			return f.current()[c.Name].guard
-		}
-		before, changed := load(c.credential()), c.credential()
-		c.change(changed)
-		if same := load(changed) == before; same != c.same {
-			t.Errorf("%s: the guard is the same: %t", name, same)
-		}
+			before, changed := c.credential(), c.credential()
+			c.change(changed)
+			for i := range 2 {
+				refuse(t, load(before), fmt.Sprint(i))
+			}
+			load(password())
+			after := load(changed)
+			if held := after.guard.Held(changed.Secret.Inline, "2") != nil; held != c.same {
+				t.Errorf("held back is %t", held)
+			}
+		})
 	}
 }
 
-// Refusals during a reload that changes the account are counted too: the credential's
-// name is what they are counted by.
+// refusalsOf returns how often the secrets of a prober's credential were refused.
+func refusalsOf(p *Prober) int {
+	_, refusals := p.credential.guard.Status(nil)
+	return refusals
+}
+
+// refuse has an appliance refuse a credential's secret.
+func refuse(t *testing.T, c *credential, appliance string) {
+	t.Helper()
+	permit, err := c.guard.Acquire(t.Context(), c.Secret.Inline, appliance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	permit.Record(sessionapi.Refused)
+}
+
+// Refusals during a reload that changes the account are counted too, under the
+// credential's name.
 func TestRefusalsNeverGoBack(t *testing.T) {
-	f := NewFactory()
-	prepared := func(username string) *Batch {
-		c := credentialFor(config.AuthLogin)
+	f := NewManager()
+	prepared := func(username string) *Generation {
+		c := credentialFor(sessionapi.AuthLogin)
 		c.Username = username
 		b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
 		if err != nil {
@@ -180,20 +208,20 @@ func TestRefusalsNeverGoBack(t *testing.T) {
 	}
 	prepared("alice").Commit()
 	next := prepared("bob")
-	f.current()["monitor"].guard.try(t, "a", new(patience), Refused)
+	refuse(t, f.credentials()["monitor"], "a")
 	next.Commit()
 	if n := f.Credentials()[0].Refusals; n != 1 {
 		t.Errorf("%d refusals", n)
 	}
 }
 
-// A change is told once, also when a probe is the first to read it.
-func TestRefreshTells(t *testing.T) {
+// A change is reported once, even if a probe is the first to read it.
+func TestRefreshReportsChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "password")
-		settings := credentialFor(config.AuthLogin)
-		settings.Secret = config.SecretSource{File: file}
-		c, err := newCredential(settings, nil)
+		settings := credentialFor(sessionapi.AuthLogin)
+		settings.Secret = secret.Source{File: file}
+		c, err := newCredential(settings, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,21 +232,21 @@ func TestRefreshTells(t *testing.T) {
 			}
 		}
 		read := func() {
-			<-time.After(readAgainAfter)
-			_, _ = c.load() // whether it can be read or not
+			<-time.After(rereadAfter)
+			_, _ = c.read() // whether it can be read or not
 		}
 		for _, step := range []struct {
 			name    string
 			happens []func()
-			tells   bool
+			reports bool
 		}{
 			{"not used yet", []func(){write("one")}, false},
 			{"used", []func(){read}, false},
 			{"written again", []func(){write("one"), read}, false},
 			{"changed", []func(){write("two")}, true},
-			{"told", []func(){read}, false},
+			{"reported", []func(){read}, false},
 			{"changed, and read by a probe", []func(){write("three"), read}, true},
-			{"told too", []func(){read}, false},
+			{"reported too", []func(){read}, false},
 			{"gone", []func(){remove, read}, false},
 			{"back", []func(){write("three"), read}, true},
 			{"changed, read and gone", []func(){write("four"), read, remove}, false},
@@ -227,8 +255,8 @@ func TestRefreshTells(t *testing.T) {
 			for _, happens := range step.happens {
 				happens()
 			}
-			if tells := c.refresh(); tells != step.tells {
-				t.Errorf("%s: %t", step.name, tells)
+			if reports := c.refresh(); reports != step.reports {
+				t.Errorf("%s: %t", step.name, reports)
 			}
 		}
 	})

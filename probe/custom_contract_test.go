@@ -6,21 +6,22 @@ import (
 	"testing"
 
 	"session_exporter/config"
+	"session_exporter/sessionapi/custom"
 )
 
-// described is set while the tests run with the definitions of docs/apis in the
-// place of the built-in APIs of the same names.
+// described is set while the tests use the definitions of the catalogue instead of the
+// built-in APIs of the same names.
 var described bool
 
-// definition returns an API of docs/apis.
-var definition = func() func(name string) *config.Definition {
+// definition returns an API of the catalogue.
+var definition = func() func(name string) *custom.API {
 	var mu sync.Mutex // guards known
-	known := make(map[string]*config.Definition)
-	return func(name string) *config.Definition {
+	known := make(map[string]*custom.API)
+	return func(name string) *custom.API {
 		mu.Lock()
 		defer mu.Unlock()
 		if known[name] == nil {
-			settings, err := config.Load(filepath.Join("..", "docs", "apis", name+".yml"), APIs())
+			settings, err := config.Load(filepath.Join("..", "sessionapi", "catalogue", name+".yml"))
 			if err != nil {
 				panic(err)
 			}
@@ -30,8 +31,8 @@ var definition = func() func(name string) *config.Definition {
 	}
 }()
 
-// TestDescribed holds `hcx` and `dr` as the configuration can describe them to
-// all that the built-in ones are held to.
+// TestDescribed runs the tests of the built-in `hcx` and `dr` with their definitions in
+// the catalogue.
 func TestDescribed(t *testing.T) {
 	described = true
 	defer func() { described = false }()
@@ -42,11 +43,11 @@ func TestDescribed(t *testing.T) {
 		"TestOAuthTokenIsRefreshedOnRefusal":         TestOAuthTokenIsRefreshedOnRefusal,
 		"TestOAuthFailures":                          TestOAuthFailures,
 		"TestOAuthIsShared":                          TestOAuthIsShared,
-		"TestDocumentedAnswers":                      TestDocumentedAnswers,
+		"TestDocumentedResponses":                    TestDocumentedResponses,
 		"TestRequests":                               TestRequests,
 		"TestBodies":                                 TestBodies,
 		"TestClockSkew":                              TestClockSkew,
-		"TestForeignAnswers":                         TestForeignAnswers,
+		"TestForeignResponses":                       TestForeignResponses,
 		"TestRedirectsAreNotFollowed":                TestRedirectsAreNotFollowed,
 		"TestQuotedSecretsAreMasked":                 TestQuotedSecretsAreMasked,
 		"TestSecretInTransportErrorIsMasked":         TestSecretInTransportErrorIsMasked,
@@ -62,9 +63,8 @@ func TestDescribed(t *testing.T) {
 		"TestUnansweredLogin":                        TestUnansweredLogin,
 		"TestNothingIsSentLate":                      TestNothingIsSentLate,
 		"TestFleetWithAWrongPassword":                TestFleetWithAWrongPassword,
-		"TestFleetWithOneThatRefuses":                TestFleetWithOneThatRefuses,
-		"TestGuardOneAtATime":                        TestGuardOneAtATime,
-		"TestHostileAnswers":                         TestHostileAnswers,
+		"TestFleetWithOneRefusal":                    TestFleetWithOneRefusal,
+		"TestHostileResponses":                       TestHostileResponses,
 		"TestUpgradeEnds":                            TestUpgradeEnds,
 		"TestHostileBodiesTakeNoMemory":              TestHostileBodiesTakeNoMemory,
 		"TestLongTextsAreCut":                        TestLongTextsAreCut,
@@ -82,7 +82,7 @@ func TestDescribed(t *testing.T) {
 		"TestExpiredSessionIsRenewedInTheSameProbe":  TestExpiredSessionIsRenewedInTheSameProbe,
 		"TestSessionMaxAge":                          TestSessionMaxAge,
 		"TestChangedPassword":                        TestChangedPassword,
-		"TestHeldSessionIsKeptWhenTheGuardWithholds": TestHeldSessionIsKeptWhenTheGuardWithholds,
+		"TestHeldSessionIsKeptWhenTheGuardHoldsBack": TestHeldSessionIsKeptWhenTheGuardHoldsBack,
 		"TestCancellation":                           TestCancellation,
 		"TestTraceOfFailure":                         TestTraceOfFailure,
 		"TestTraceOfSuccess":                         TestTraceOfSuccess,

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,22 +14,24 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// endpointOf returns an endpoint of an API that a text describes.
-func endpointOf(tb testing.TB, definition string, auth config.Auth) *config.Endpoint {
+// endpointOf returns an endpoint of a described API.
+func endpointOf(tb testing.TB, definition string, auth sessionapi.Auth) *config.Endpoint {
 	tb.Helper()
 	text := "apis:\n  own:\n" + definition + "\nmodules: {m: {api: own}}"
-	settings, err := config.Parse([]byte(text), "own.yml", APIs())
+	settings, err := config.Parse([]byte(text), "own.yml")
 	if err != nil {
 		tb.Fatalf("%v\n%s", err, text)
 	}
 	e := endpointFor("own", auth)
-	e.Custom = settings.APIs["own"]
+	e.SessionAPI = settings.APIs["own"]
 	return e
 }
 
-// sent is what a request was, in one line.
+// sent formats a request as one line.
 func sent(r *http.Request, body string) string {
 	var b strings.Builder
 	b.WriteString(r.Method + " " + r.URL.RequestURI())
@@ -45,13 +46,14 @@ func sent(r *http.Request, body string) string {
 	return b.String()
 }
 
-// The ways in which APIs send passwords, give sessions and want them back.
+// APIs differ in how a password is sent, and in how a session is returned and
+// presented.
 func TestCustomRequests(t *testing.T) {
 	const basic = "Basic YWxpY2U6Y2FuYXJ5LXBhc3N3MHJk"
 	const who = "\n    answer: {username: body.user}"
 	for _, c := range []struct {
 		name, definition string
-		auth             config.Auth
+		auth             sessionapi.Auth
 		login            reply
 		want             []string
 	}{
@@ -60,7 +62,7 @@ func TestCustomRequests(t *testing.T) {
     login: {path: /login, send: form, body: {user: $username, pass: $password, cost: "$$5 & more"}}
     session: [{from: cookie, name: SID}, {from: header, name: x-xsrf-token}]
     check: {path: /me}
-    logout: {method: POST, path: /logout}`, config.AuthLogin,
+    logout: {method: POST, path: /logout}`, sessionapi.AuthLogin,
 			reply{200, map[string]string{"Set-Cookie": "SID=" + canaryToken + "; Path=/; HttpOnly", "X-Xsrf-Token": canaryToken + "2", "X-Other": "x"}, ""},
 			[]string{
 				"POST /login Content-Type=application/x-www-form-urlencoded user=alice&pass=canary-passw0rd&cost=%245+%26+more",
@@ -73,7 +75,7 @@ func TestCustomRequests(t *testing.T) {
     headers: {accept: application/vnd.own+json}
     login: {method: PUT, path: "/users/$username/login?tenant=1", send: json, body: {auth: {user: $username, keys: [$password, 7, true, null]}, remember: false}}
     session: [{from: body, name: data.token, to: header, as: authorization, prefix: "Bearer "}]
-    check: {path: "/me?fields=user"}`, config.AuthLogin,
+    check: {path: "/me?fields=user"}`, sessionapi.AuthLogin,
 			reply{200, nil, `{"data": {"token": "` + canaryToken + `"}}`},
 			[]string{
 				`PUT /users/alice/login?tenant=1 Accept=application/vnd.own+json {"auth":{"user":"alice","keys":["canary-passw0rd",7,true,null]},"remember":false}`,
@@ -85,7 +87,7 @@ func TestCustomRequests(t *testing.T) {
     login: {path: /login, send: basic}
     session: [{from: body, to: header, as: x-token}, {from: header, name: location, to: path}]
     check: {path: $session}
-    logout: {path: "$session?now=1"}`, config.AuthLogin,
+    logout: {path: "$session?now=1"}`, sessionapi.AuthLogin,
 			reply{201, map[string]string{"Location": "https://elsewhere.test/sessions/a%2Fb?secret=1"}, `"` + canaryToken + `"`},
 			[]string{
 				"POST /login Authorization=" + basic,
@@ -96,21 +98,21 @@ func TestCustomRequests(t *testing.T) {
 		{
 			"a token in a cookie", `
     session: [{from: cookie, name: SID}]
-    check: {path: /me}`, config.AuthToken,
+    check: {path: /me}`, sessionapi.AuthToken,
 			reply{},
 			[]string{"GET /me Cookie=SID=canary-t0ken"},
 		},
 		{
 			"a token in a form", `
     auth: [bearer]
-    check: {method: POST, path: /introspect, send: form, body: {token: $token, hint: access_token}}`, config.AuthBearer,
+    check: {method: POST, path: /introspect, send: form, body: {token: $token, hint: access_token}}`, sessionapi.AuthBearer,
 			reply{},
 			[]string{"POST /introspect Authorization=Bearer canary-t0ken Content-Type=application/x-www-form-urlencoded token=canary-t0ken&hint=access_token"},
 		},
 		{
 			"nothing but a password", `
     auth: [basic]
-    check: {method: POST, path: /me, body: {kind: Review}}`, config.AuthBasic,
+    check: {method: POST, path: /me, body: {kind: Review}}`, sessionapi.AuthBasic,
 			reply{},
 			[]string{"POST /me Authorization=" + basic + ` {"kind":"Review"}`},
 		},
@@ -119,7 +121,7 @@ func TestCustomRequests(t *testing.T) {
 			e := endpointOf(t, c.definition+who, c.auth)
 			ok := reply{200, map[string]string{"Set-Cookie": "tracking=1"}, `{"user": "alice"}`}
 			appliance := &handwritten{get: []http.Handler{ok}, post: []http.Handler{ok}, del: []http.Handler{ok}}
-			if c.auth == config.AuthLogin {
+			if c.auth == sessionapi.AuthLogin {
 				appliance.post = []http.Handler{c.login, ok}
 			}
 			server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -135,7 +137,7 @@ func TestCustomRequests(t *testing.T) {
 			}
 			p := piped(t, e, handler)
 			r := mustProbe(t, p)
-			if r.State != Valid {
+			if r.State != sessionapi.Valid {
 				t.Errorf("%s: %s", r.State, r.Diagnosis)
 			}
 			for _, step := range r.Steps {
@@ -143,12 +145,12 @@ func TestCustomRequests(t *testing.T) {
 					t.Errorf("the session shows in %s", step.URL)
 				}
 			}
-			logouts := 0
+			logouts, left := 0, r.Logins // without a logout, a session is left behind
 			if strings.Contains(c.definition, "logout:") {
-				logouts = 1
+				logouts, left = 1, 0
 			}
-			if did := closeProber(t, p); did.Logouts != logouts || did.LogoutFailures != 0 {
-				t.Errorf("closing made %d logouts, and %d that failed, want %d", did.Logouts, did.LogoutFailures, logouts)
+			if did := closeProber(t, p); did.Logouts != logouts || did.LogoutFailures != left {
+				t.Errorf("closing made %d logouts and left %d sessions, want %d and %d", did.Logouts, did.LogoutFailures, logouts, left)
 			}
 			var got []string
 			for i, request := range appliance.got {
@@ -161,7 +163,7 @@ func TestCustomRequests(t *testing.T) {
 	}
 }
 
-// A name is the same user in a path and in a query, whatever characters it has.
+// A username arrives unchanged in a path and in a query, whatever its characters.
 func TestCustomUsernameInPath(t *testing.T) {
 	const name, rest = "svc+mon&admin=1@corp/a?b c%#", `", send: basic}
     session: [{from: body, name: token, to: header, as: x-token}]
@@ -172,10 +174,10 @@ func TestCustomUsernameInPath(t *testing.T) {
 		"/users/$username/login":          "/users/" + name + "/login",
 		"/login?user=$username&tenant=$$": "/login",
 	} {
-		e := endpointOf(t, `    login: {path: "`+path+rest, config.AuthLogin)
+		e := endpointOf(t, `    login: {path: "`+path+rest, sessionapi.AuthLogin)
 		e.Credential.Username = name
 		appliance := &handwritten{post: []http.Handler{given}, get: []http.Handler{reply{200, nil, `{"user": "alice"}`}}}
-		if r := mustProbe(t, piped(t, e, appliance)); r.State != Valid {
+		if r := mustProbe(t, piped(t, e, appliance)); r.State != sessionapi.Valid {
 			t.Fatalf("%s: %s", r.State, r.Diagnosis)
 		}
 		login := appliance.got[0].URL
@@ -188,8 +190,8 @@ func TestCustomUsernameInPath(t *testing.T) {
 	}
 }
 
-// The nearest word on a header wins: the module's, its API's, ours. A cookie is sent
-// beside the session's.
+// A module's header takes precedence over its API's, and that over the exporter's. A
+// cookie is sent in addition to the session's.
 func TestCustomHeaders(t *testing.T) {
 	const definition = `
     headers: {accept: application/vnd.own+json, x-xsrf-token: ours}
@@ -211,10 +213,10 @@ func TestCustomHeaders(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			e := endpointOf(t, definition, config.AuthToken)
+			e := endpointOf(t, definition, sessionapi.AuthToken)
 			e.HTTP.Headers = &promconfig.Headers{Headers: c.headers}
 			appliance := &handwritten{get: []http.Handler{reply{200, nil, `{"user": "alice"}`}}}
-			if r := mustProbe(t, piped(t, e, appliance)); r.State != Valid {
+			if r := mustProbe(t, piped(t, e, appliance)); r.State != sessionapi.Valid {
 				t.Errorf("%s: %s", r.State, r.Diagnosis)
 			}
 			if got := sent(appliance.got[0], ""); got != c.want {
@@ -224,7 +226,7 @@ func TestCustomHeaders(t *testing.T) {
 	}
 }
 
-// recorded keeps what a PUT sends among what an appliance got.
+// recorded adds a PUT to the requests that an appliance received.
 func recorded(h *handwritten, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPut {
@@ -245,8 +247,8 @@ const whoAmI = `
     check: {path: /me}
 `
 
-// What answers mean.
-func TestCustomAnswers(t *testing.T) {
+// The meaning of a response follows from expressions, error codes and rules.
+func TestCustomResponses(t *testing.T) {
 	const typed = whoAmI + `
     body: {user: {name: text, roles: [text]}, active: bool, code: number, n: any}
     error_codes: {"7": forbidden, "8":}
@@ -262,35 +264,35 @@ func TestCustomAnswers(t *testing.T) {
 	for _, c := range []struct {
 		name, definition string
 		reply            reply
-		state            State
+		state            sessionapi.State
 		why              string
 	}{
-		{"valid", typed, reply{200, nil, `{"active": true, "user": {"name": "alice", "roles": ["a"]}}`}, Valid, `"alice"`},
-		{"nobody", typed, reply{200, nil, `{"active": true}`}, SessionExpired, "it names no user"},
-		{"no roles", typed, reply{200, nil, `{"active": true, "user": {"name": "alice"}}`}, InvalidResponse, "`answer.organizations`"},
-		{"not active", typed, reply{200, nil, `{"active": false, "user": {"name": "alice", "roles": []}}`}, SessionExpired, "nobody is logged in"},
-		{"activity not said", typed, reply{200, nil, `{"user": {"name": "alice", "roles": []}}`}, SessionExpired, "nobody is logged in"},
-		{"blank name", typed, reply{200, nil, `{"active": true, "user": {"name": " ", "roles": []}}`}, SessionExpired, "names no user"},
-		{"name null", typed, reply{200, nil, `{"active": true, "user": {"name": null, "roles": []}}`}, SessionExpired, "names no user"},
-		{"empty", typed, reply{200, nil, ``}, SessionExpired, "nobody is logged in"},
-		{"wrong type", typed, reply{200, nil, `{"user": {"name": 7}}`}, InvalidResponse, "its field `user.name` has the wrong type, a JSON number"},
-		{"a list", typed, reply{200, nil, `[]`}, InvalidResponse, "a JSON array instead of an object"},
-		{"a code", typed, reply{200, nil, `{"code": 7}`}, Forbidden, "200 7"},
-		{"a code of no meaning", typed, reply{400, nil, `{"code": 8}`}, BadRequest, "400 8"},
-		{"a rule", typed, reply{200, nil, `{"code": 9}`}, RateLimited, "asked too often"},
-		{"a header", typed, reply{400, map[string]string{"X-Down": "yes"}, ``}, ServerError, "error of its own"},
-		{"a status", typed, reply{404, nil, `{}`}, SessionExpired, "there is no such session"},
-		{"a status, HTML", typed, reply{404, nil, `<html>`}, InvalidResponse, "HTML"},
-		{"401 HTML", typed, reply{401, nil, `<html>`}, SessionExpired, "refused"},
-		{"500", typed, reply{500, nil, `{"code": 7}`}, ServerError, "error of its own"},
-		{"untyped", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}], "n": 4}`}, Valid, "alice"},
-		{"an element lacks it", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, InvalidResponse, "the API's `answer.roles` cannot be evaluated on this answer"},
-		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, InvalidResponse, "`answer.username` has another type"},
-		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, InvalidResponse, "`answer.roles` has another type"},
-		{"no number", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, InvalidResponse, "`answer.version` cannot be evaluated"},
+		{"valid", typed, reply{200, nil, `{"active": true, "user": {"name": "alice", "roles": ["a"]}}`}, sessionapi.Valid, `"alice"`},
+		{"no user", typed, reply{200, nil, `{"active": true}`}, sessionapi.SessionExpired, "it names no user"},
+		{"no roles", typed, reply{200, nil, `{"active": true, "user": {"name": "alice"}}`}, sessionapi.InvalidResponse, "`answer.organizations`"},
+		{"not active", typed, reply{200, nil, `{"active": false, "user": {"name": "alice", "roles": []}}`}, sessionapi.SessionExpired, "`authenticated` is false"},
+		{"no activity", typed, reply{200, nil, `{"user": {"name": "alice", "roles": []}}`}, sessionapi.SessionExpired, "`authenticated` is false"},
+		{"blank name", typed, reply{200, nil, `{"active": true, "user": {"name": " ", "roles": []}}`}, sessionapi.SessionExpired, "names no user"},
+		{"name null", typed, reply{200, nil, `{"active": true, "user": {"name": null, "roles": []}}`}, sessionapi.SessionExpired, "names no user"},
+		{"empty", typed, reply{200, nil, ``}, sessionapi.SessionExpired, "`authenticated` is false"},
+		{"wrong type", typed, reply{200, nil, `{"user": {"name": 7}}`}, sessionapi.InvalidResponse, "its field `user.name` has the wrong type, a JSON number"},
+		{"a list", typed, reply{200, nil, `[]`}, sessionapi.InvalidResponse, "a JSON array instead of an object"},
+		{"a code", typed, reply{200, nil, `{"code": 7}`}, sessionapi.Forbidden, "200 7"},
+		{"a code of no meaning", typed, reply{400, nil, `{"code": 8}`}, sessionapi.BadRequest, "400 8"},
+		{"a rule", typed, reply{200, nil, `{"code": 9}`}, sessionapi.RateLimited, "limits the rate of requests"},
+		{"a header", typed, reply{400, map[string]string{"X-Down": "yes"}, ``}, sessionapi.ServerError, "failed on the appliance's side"},
+		{"a status", typed, reply{404, nil, `{}`}, sessionapi.SessionExpired, "there is no such session"},
+		{"a status, HTML", typed, reply{404, nil, `<html>`}, sessionapi.InvalidResponse, "HTML"},
+		{"401 HTML", typed, reply{401, nil, `<html>`}, sessionapi.SessionExpired, "refused"},
+		{"500", typed, reply{500, nil, `{"code": 7}`}, sessionapi.ServerError, "failed on the appliance's side"},
+		{"untyped", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}], "n": 4}`}, sessionapi.Valid, "alice"},
+		{"an element lacks it", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, sessionapi.InvalidResponse, "the API's `answer.roles` cannot be evaluated on this response"},
+		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, sessionapi.InvalidResponse, "`answer.username` has a wrong type"},
+		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, sessionapi.InvalidResponse, "`answer.roles` has a wrong type"},
+		{"no number", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, sessionapi.InvalidResponse, "`answer.version` cannot be evaluated"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := mustProbe(t, piped(t, endpointOf(t, c.definition, config.AuthToken), c.reply))
+			r := mustProbe(t, piped(t, endpointOf(t, c.definition, sessionapi.AuthToken), c.reply))
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
@@ -301,16 +303,16 @@ func TestCustomAnswers(t *testing.T) {
 	}
 }
 
-// An answer that would take for ever does not.
+// A response that would take too long to evaluate is invalid.
 func TestCustomCost(t *testing.T) {
 	const definition = whoAmI + `
     answer: {username: body.name, roles: 'body.roles.map(r, r.replace("a", "bb").replace("b", "cc"))'}
 `
-	for roles, want := range map[int]State{100: Valid, 10_000: Valid, 200_000: InvalidResponse} {
+	for roles, want := range map[int]sessionapi.State{100: sessionapi.Valid, 10_000: sessionapi.Valid, 200_000: sessionapi.InvalidResponse} {
 		body := `{"name": "alice", "roles": [` + strings.Repeat(`"a",`, roles-1) + `"a"]}`
 		begin := time.Now()
-		r := mustProbe(t, piped(t, endpointOf(t, definition, config.AuthToken), reply{200, nil, body}))
-		if r.State != want || (want == InvalidResponse && !strings.Contains(r.Diagnosis, "`answer.roles` takes too long on this answer")) {
+		r := mustProbe(t, piped(t, endpointOf(t, definition, sessionapi.AuthToken), reply{200, nil, body}))
+		if r.State != want || (want == sessionapi.InvalidResponse && !strings.Contains(r.Diagnosis, "`answer.roles` takes too long on this response")) {
 			t.Errorf("%d roles: %s: %.300s", roles, r.State, r.Diagnosis)
 		}
 		if took := time.Since(begin); took > 5*time.Second {
@@ -319,7 +321,7 @@ func TestCustomCost(t *testing.T) {
 	}
 }
 
-// When what is presented ends, by the API's own words.
+// The expiry of a session is the one that the API reported last.
 func TestCustomExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -343,7 +345,7 @@ func TestCustomExpiry(t *testing.T) {
 			reply{503, nil, ""},
 			reply{401, nil, ""},
 		}}
-		p := piped(t, endpointOf(t, definition, config.AuthLogin), appliance)
+		p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), appliance)
 		for i, want := range []time.Time{begin.Add(time.Hour), later.Truncate(time.Second), later.Truncate(time.Second)} {
 			if got := mustProbe(t, p).CredentialExpiries["api"]; !got.Equal(want) {
 				t.Errorf("probe %d: it ends %s, want %s", i, got, want)
@@ -355,7 +357,7 @@ func TestCustomExpiry(t *testing.T) {
 	})
 }
 
-// Sessions that come in another way than described are none, and leak nothing.
+// A session that is not in the defined place is not held, and does not leak.
 func TestCustomSessionMissing(t *testing.T) {
 	const cookies = `
     login: {path: /login, send: form, body: {pass: $password}}
@@ -379,12 +381,12 @@ func TestCustomSessionMissing(t *testing.T) {
 		{"a cookie deleted", cookies, reply{200, map[string]string{"X-Xsrf": "x", "Set-Cookie": "SID=x; Max-Age=0"}, ""}, "its cookie SID"},
 		{"no header", cookies, reply{200, map[string]string{"Set-Cookie": "SID=x"}, `{"secret": "x"}`}, "its header x-xsrf"},
 		{"no field", bodies, reply{200, nil, `{"data": "x"}`}, "its field `data.token`"},
-		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has another type"},
-		{"failed", bodies, reply{200, nil, `{"failed": 1, "data": {"token": "` + canaryToken + `"}}`}, "error of its own"},
+		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has a wrong type"},
+		{"failed", bodies, reply{200, nil, `{"failed": 1, "data": {"token": "` + canaryToken + `"}}`}, "failed on the appliance's side"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			appliance := &handwritten{post: []http.Handler{c.reply}, get: []http.Handler{reply{status: 200}}}
-			r := mustProbe(t, piped(t, endpointOf(t, c.definition, config.AuthLogin), appliance))
+			r := mustProbe(t, piped(t, endpointOf(t, c.definition, sessionapi.AuthLogin), appliance))
 			if !strings.Contains(r.Diagnosis, c.why) || r.Logins != 1 || r.LoginFailures != 1 || appliance.methods() != "POST" {
 				t.Errorf("%s after %s: %s", r.State, appliance.methods(), r.Diagnosis)
 			}
@@ -392,7 +394,7 @@ func TestCustomSessionMissing(t *testing.T) {
 	}
 }
 
-// Passwords that a form or a path escapes are masked where they come back.
+// Passwords that a form or a path escapes are masked in responses.
 func TestCustomQuotedSecrets(t *testing.T) {
 	const definition = `
     login: {path: /login, send: form, body: {user: $username, pass: $password}}
@@ -400,21 +402,12 @@ func TestCustomQuotedSecrets(t *testing.T) {
     check: {path: /me}
     answer: {username: body.user, message: body.errorText, error_code: body.errorText}
 `
-	e := endpointOf(t, definition, config.AuthLogin)
-	e.Credential.Secret.Inline = config.NewSecret("pässwörd & more")
+	e := endpointOf(t, definition, sessionapi.AuthLogin)
+	e.Credential.Secret.Inline = secret.New("pässwörd & more")
 	r := mustProbe(t, piped(t, e, quoting(`{"errorText": %s}`)))
 	for _, text := range []string{"pässwörd", url.QueryEscape("pässwörd & more")} {
 		if strings.Contains(r.Diagnosis, text) {
 			t.Errorf("shows %q: %s", text, r.Diagnosis)
-		}
-	}
-}
-
-// A definition's states are states, and none of them is a success.
-func TestAnswerStates(t *testing.T) {
-	for _, name := range config.AnswerStates {
-		if state := State(name); !slices.Contains(States(), state) || state == Valid || state == Unexpected || state == Unknown {
-			t.Errorf("%q", name)
 		}
 	}
 }
@@ -425,39 +418,39 @@ func FuzzCustom(f *testing.F) {
 			f.Add(status, []byte(seed), "token")
 		}
 	}
-	// encoding/json takes a key for ours in small and capital letters alike, and merges
-	// what is said twice; a definition does not. No appliance says either.
+	// encoding/json ignores the case of keys and merges duplicates; a definition does
+	// neither. No appliance sends such bodies.
 	f.Add(200, []byte(`{"suCCess": true, "data": {"user": {"username": "a"}}}`), "token")
 	f.Add(200, []byte(`{"success": true, "data": {"user": {"username": "a"}}, "data": {}}`), "token")
 	keys := regexp.MustCompile(`(\w+)":`).FindAllStringSubmatch(hcxOK+hcxUnauthorized+drOK+drError, -1)
 	f.Fuzz(func(t *testing.T, status int, body []byte, token string) {
-		said := texts(body)
+		found := texts(body)
 		for _, key := range keys {
-			alike := count(said, func(text string) bool { return strings.EqualFold(text, key[1]) })
-			if alike > 1 || alike > count(said, func(text string) bool { return text == key[1] }) {
+			alike := count(found, func(text string) bool { return strings.EqualFold(text, key[1]) })
+			if alike > 1 || alike > count(found, func(text string) bool { return text == key[1] }) {
 				return
 			}
 		}
 		header := http.Header{hcxTokenHeader: {token}, "Date": {token}}
-		for name, builtIn := range map[string]API{"hcx": hcx{}, "dr": dr{}} {
-			answer := Answer{Status: status, Header: header, Body: body}
-			want, _ := fuzzAnswer(t, builtIn, answer)
-			got, _ := fuzzAnswer(t, custom{definition(name)}, answer)
-			if (got == Valid) != (want == Valid) {
+		for name, builtIn := range map[string]sessionapi.API{"hcx": builtIn["hcx"], "dr": builtIn["dr"]} {
+			response := sessionapi.Response{Status: status, Header: header, Body: body}
+			want, _ := fuzzResponse(t, builtIn, response)
+			got, _ := fuzzResponse(t, definition(name), response)
+			if (got == sessionapi.Valid) != (want == sessionapi.Valid) {
 				t.Errorf("%s: described %s, built in %s", name, got, want)
 			}
 		}
 	})
 }
 
-// texts are the strings of JSON, the keys among them.
+// texts returns the strings of JSON, including keys.
 func texts(body []byte) (all []string) {
 	for decoder := json.NewDecoder(bytes.NewReader(body)); ; {
 		token, err := decoder.Token()
 		if err != nil {
 			return all
 		}
-		if text, is := token.(string); is {
+		if text, ok := token.(string); ok {
 			all = append(all, text)
 		}
 	}

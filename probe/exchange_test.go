@@ -14,11 +14,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
-// A marking appliance has its mark in everything that it says, in bodies of any
-// size, some of which are cut off, or come later than anybody waits for them.
+// keptBody is the size up to which the transport keeps buffers.
+const keptBody = 16 << 10
+
+// A marking appliance has its mark in all its responses. Their bodies have any size,
+// and some are truncated or arrive after the probe's timeout.
 type marking struct {
 	t    *testing.T
 	mark string
@@ -31,17 +34,17 @@ type marking struct {
 
 func (m *marking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
-	answer, delay := m.answer(r)
-	pass(r, delay)
-	answer.ServeHTTP(w, r)
+	response, delay := m.response(r)
+	stall(r, delay)
+	response.ServeHTTP(w, r)
 }
 
-func (m *marking) answer(r *http.Request) (answer reply, delay time.Duration) {
+func (m *marking) response(r *http.Request) (response reply, delay time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	token := r.Header.Get(drTokenHeader)
 	if _, _, basic := r.BasicAuth(); !basic && !m.held[token] {
-		m.t.Errorf("%s is asked with %q, which it did not give", m.mark, token)
+		m.t.Errorf("%s got %q, which it did not issue", m.mark, token)
 	}
 	if r.Method == http.MethodDelete {
 		delete(m.held, token)
@@ -50,7 +53,7 @@ func (m *marking) answer(r *http.Request) (answer reply, delay time.Duration) {
 	if m.random.IntN(4) == 0 {
 		delay = 15 * time.Second
 	}
-	text := strings.Repeat(m.mark+" ", m.random.IntN(3*maxKeptBody/len(m.mark)))
+	text := strings.Repeat(m.mark+" ", m.random.IntN(3*keptBody/len(m.mark)))
 	if m.random.IntN(5) == 0 {
 		return reply{status: http.StatusInternalServerError, body: fmt.Sprintf(`{"error_code": %q, "errorCode": %[1]q, "message": %q, "error": %[2]q}`, m.mark, text)}, delay
 	}
@@ -60,25 +63,25 @@ func (m *marking) answer(r *http.Request) (answer reply, delay time.Duration) {
 		session = m.mark + strconv.Itoa(m.given)
 		m.held[session] = true
 	}
-	answer = reply{status: http.StatusOK, body: fmt.Sprintf(`{"success": true, "session_id": %q, "username": %q, "data": {"user": {"username": %[2]q, "roles": [%q]}}}`, session, m.mark, text)}
+	response = reply{status: http.StatusOK, body: fmt.Sprintf(`{"success": true, "session_id": %q, "username": %q, "data": {"user": {"username": %[2]q, "roles": [%q]}}}`, session, m.mark, text)}
 	if r.Method == http.MethodGet && m.random.IntN(5) == 0 {
-		answer.header = map[string]string{"Content-Length": strconv.Itoa(len(answer.body) + 1)}
+		response.header = map[string]string{"Content-Length": strconv.Itoa(len(response.body) + 1)}
 	}
-	return answer, delay
+	return response, delay
 }
 
-// A body is read into a buffer that others have used before. However many answers
-// come side by side, each is read, traced and explained as it came, and a login
-// that is answered late is logged out with the session that it gave.
+// Bodies are read into reused buffers. However many responses arrive concurrently, each
+// is read, traced and explained unchanged, and a late login is logged out with its own
+// session.
 func TestBodiesAreNotMixedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex // guards found
-		found := make(map[State]int)
+		found := make(map[sessionapi.State]int)
 		var probing sync.WaitGroup
 		for i := range 20 {
-			w := way{"dr", config.AuthLogin}
+			w := way{"dr", sessionapi.AuthLogin}
 			if i%2 == 0 {
-				w = way{"hcx", config.AuthBasic}
+				w = way{"hcx", sessionapi.AuthBasic}
 			}
 			e := w.endpoint()
 			e.Interval, e.SessionMaxAge = 20*time.Second, 2*time.Minute
@@ -86,7 +89,7 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 			p := piped(t, e, m)
 			probing.Go(func() {
 				for range 40 {
-					r, err := p.Probe(WithTrace(t.Context()))
+					r, err := p.Probe(t.Context(), Options{Trace: true})
 					if err != nil {
 						t.Error(err)
 						return
@@ -97,7 +100,7 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 					mu.Unlock()
 					<-time.After(e.Interval)
 				}
-				<-time.After(minAwaited)
+				<-time.After(minLateWait)
 				closeProber(t, p)
 				if len(m.held) > 0 {
 					t.Errorf("%s has the sessions %v left", m.mark, m.held)
@@ -105,7 +108,7 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 			})
 		}
 		probing.Wait()
-		for _, state := range []State{Valid, Timeout, ServerError, Unreachable} {
+		for _, state := range []sessionapi.State{sessionapi.Valid, sessionapi.Timeout, sessionapi.ServerError, sessionapi.Unreachable} {
 			if found[state] < 30 {
 				t.Errorf("found %v", found)
 			}
@@ -115,7 +118,7 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 
 var anyMark = regexp.MustCompile(`site-\d\d\.`)
 
-// checkMarks checks that all that a result has is of one appliance.
+// checkMarks checks that everything in a result comes from one appliance.
 func checkMarks(t *testing.T, mark string, r Result) {
 	t.Helper()
 	shown, err := json.Marshal(r)
@@ -128,7 +131,7 @@ func checkMarks(t *testing.T, mark string, r Result) {
 			return
 		}
 	}
-	if r.State == Valid && r.Identity.Username != mark {
+	if r.State == sessionapi.Valid && r.Identity.Username != mark {
 		t.Errorf("%q is logged in at %s", r.Identity.Username, mark)
 	}
 }

@@ -1,231 +1,265 @@
 package probe
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"session_exporter/config"
+	"session_exporter/probe/transport"
+	"session_exporter/sessionapi"
 )
 
-// explain says what a finding means, and what to do about it, to somebody who
-// was just called out of bed.
-func explain(f *finding, e *config.Endpoint) (diagnosis, advice string) {
-	diagnosis, advice = diagnose(f, e), advise(f, e)
-	if len(f.late) > 0 {
-		diagnosis += fmt.Sprintf(" This answer came after %s, when the probe that asked for it had ended.", f.x.end.Sub(f.x.start).Round(time.Millisecond))
+// explanationTimes are the times in an explanation that are not part of its outcome.
+type explanationTimes struct {
+	within    time.Duration // of the probe
+	resumeAt  time.Time     // when something is sent again, zero if that is the next probe
+	heldUntil time.Time     // end of the suspension after a refusal, zero without one
+}
+
+// explain describes an outcome, and what to do about it, to an engineer on call. With a
+// pairing it names the site.
+func explain(o *outcome, e *config.Endpoint, times explanationTimes) (diagnosis, advice string) {
+	if !o.isLocal(e) {
+		diagnosis, advice = explainAt(e, o, times)
+		if e.Pairing != nil {
+			diagnosis = fmt.Sprintf("Pairing %q, other site: %s", e.Pairing.ID, diagnosis)
+		}
+		return diagnosis, advice
 	}
-	if !f.resumeAt.IsZero() {
-		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", f.resumeAt.Format(time.RFC3339))
+	diagnosis, advice = explainAt(o.endpoint, o, times)
+	return fmt.Sprintf("Pairing %q: there is no local session through which to log in to the other site. %s", e.Pairing.ID, diagnosis), advice
+}
+
+// explainAt is explain for one site.
+func explainAt(e *config.Endpoint, o *outcome, times explanationTimes) (diagnosis, advice string) {
+	diagnosis, advice = diagnose(o, e, times.within), advise(o, e)
+	if len(o.late) > 0 {
+		diagnosis += fmt.Sprintf(" This response came after %s, when its probe was already over.", o.exchange.End.Sub(o.exchange.Start).Round(time.Millisecond))
+	}
+	switch {
+	case !times.heldUntil.IsZero():
+		purpose := " so that the account is not locked"
+		if o.interpretation.AccountUnusable() {
+			purpose = ""
+		}
+		diagnosis += fmt.Sprintf(" Further logins are held back until %s%s.", clockTime(times.heldUntil), purpose)
+	case !times.resumeAt.IsZero():
+		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", clockTime(times.resumeAt))
 	}
 	return diagnosis, advice
 }
 
-func diagnose(f *finding, e *config.Endpoint) string {
-	switch f.state {
-	case Valid:
-		return fmt.Sprintf("The appliance says that %q is logged in.", f.reading.Identity.Username)
-	case Unexpected:
-		return fmt.Sprintf("%q is logged in, but %s.", f.reading.Identity.Username, listed(f.differences))
-	case Forbidden:
-		return fmt.Sprintf("The appliance accepts %s, but does not let it %s (%s).", presentedAs(f, e), purpose(f), f.answered())
-	case SessionExpired, CredentialsRejected:
-		return diagnoseRefusal(f, e)
-	case LoginSuspended:
-		return diagnoseSuspension(f, e)
-	case CredentialMissing:
-		if f.x != nil {
-			return fmt.Sprintf("The %s could not be sent: %s.", requested(f), f.failure)
+// clockTime formats a time to the minute, rounded up, with the date unless it is within
+// a day.
+func clockTime(at time.Time) string {
+	minute := at.Add(time.Minute - time.Nanosecond).UTC().Truncate(time.Minute)
+	if time.Until(at).Abs() < 24*time.Hour {
+		return minute.Format("15:04 UTC")
+	}
+	return minute.Format("2006-01-02 15:04 UTC")
+}
+
+func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
+	switch o.state {
+	case sessionapi.Valid:
+		if o.interpretation.Why != "" {
+			return fmt.Sprintf("Logged in as %q, and %s.", o.interpretation.Identity.Username, o.interpretation.Why)
 		}
-		return fmt.Sprintf("Credential %q cannot be used: %s. Nothing was sent.", e.Credential.Name, f.detail)
-	case RateLimited:
-		return fmt.Sprintf("%s answered that it is asked too often (%s).", answerer(f), f.answered())
-	case BadRequest:
-		return fmt.Sprintf("%s calls our %s malformed (%s).", answerer(f), requested(f), f.answered())
-	case ServerError:
-		return fmt.Sprintf("%s reports an error of its own: the answer to the %s was %s%s.", answerer(f), requested(f), f.answered(), why(f))
-	case InvalidResponse:
-		return diagnoseForeign(f)
+		return fmt.Sprintf("Logged in as %q.", o.interpretation.Identity.Username)
+	case sessionapi.Unexpected:
+		return fmt.Sprintf("Logged in as %q, but %s.", o.interpretation.Identity.Username, list(o.differences))
+	case sessionapi.Forbidden:
+		purpose := "log in"
+		if o.exchange.step == sessionapi.Check {
+			purpose = "read its own session"
+		}
+		return fmt.Sprintf("The appliance accepts %s but does not permit it to %s (%s).", presentedAs(o, e), purpose, o.response())
+	case sessionapi.SessionExpired, sessionapi.CredentialsRejected:
+		return diagnoseRefusal(o, e)
+	case sessionapi.LoginSuspended:
+		return diagnoseSuspension(o, e)
+	case sessionapi.CredentialMissing:
+		if o.exchange != nil {
+			return fmt.Sprintf("The %s could not be sent: %s.", requested(o), o.failure)
+		}
+		return fmt.Sprintf("Credential %q cannot be used: %s. Nothing was sent.", e.Credential.Name, o.reason)
+	case sessionapi.RateLimited:
+		return fmt.Sprintf("%s limits the rate of requests (%s).", responder(o), o.response())
+	case sessionapi.BadRequest:
+		return fmt.Sprintf("%s rejected the %s as malformed (%s).", responder(o), requested(o), o.response())
+	case sessionapi.ServerError:
+		return diagnoseServerError(o)
+	case sessionapi.InvalidResponse:
+		return diagnoseForeign(o)
 	default:
-		return diagnoseFailure(f)
+		if o.state.Info().InResponse { // no case above
+			return fmt.Sprintf("%s The response to the %s was %s.", o.state.Info().Meaning, requested(o), o.response())
+		}
+		return diagnoseFailure(o, within)
 	}
 }
 
-func diagnoseRefusal(f *finding, e *config.Endpoint) string {
+func diagnoseServerError(o *outcome) string {
+	what, side := "The check", "the appliance's side"
 	switch {
-	case f.refusedAtOnce && f.auth == config.AuthLogin:
-		return fmt.Sprintf("The appliance accepts the password of %q and then refuses the session that it has just given (%s).", e.Credential.Username, f.answered())
-	case f.x.answer.Status < 300 && f.reading.Code == "":
-		return fmt.Sprintf("The appliance answered %d, which looks like success, but %s: nobody is logged in with %s.", f.x.answer.Status, f.reading.Why, presentedAs(f, e))
-	case f.reading.Why != "":
-		return fmt.Sprintf("%s refused %s: the answer was %s, and %s.", answerer(f), presentedAs(f, e), f.answered(), f.reading.Why)
+	case o.byOAuth():
+		what, side = "The token request", "the side of the authorization server "+o.exchange.URL.Host
+	case o.exchange.step == sessionapi.Login:
+		what = "Login"
+	}
+	if o.interpretation.State == sessionapi.InvalidResponse && !o.byOAuth() {
+		side = "the side of the appliance or of a proxy in front of it"
+	}
+	var details []string
+	if o.interpretation.Message != "" {
+		details = append(details, fmt.Sprintf("%q", o.interpretation.Message))
+	}
+	if o.interpretation.Why != "" {
+		details = append(details, o.interpretation.Why)
+	}
+	text := fmt.Sprintf("%s failed on %s: %s", what, side, statusText(o.exchange.Response.Status, o.interpretation.Code))
+	if len(details) > 0 {
+		text += " (" + strings.Join(details, "; ") + ")"
+	}
+	return text + "."
+}
+
+func diagnoseRefusal(o *outcome, e *config.Endpoint) string {
+	c := e.Credential
+	switch {
+	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
+		return fmt.Sprintf("The appliance accepts the password of %q and then refuses the new session (%s).", c.Username, o.response())
+	case o.exchange.Response.Status < 300 && o.interpretation.Code == "" && o.interpretation.Message == "":
+		return fmt.Sprintf("The appliance responded with %d, but %s: no user is logged in with %s.", o.exchange.Response.Status, o.interpretation.Why, presentedAs(o, e))
+	case o.interpretation.Why != "":
+		return fmt.Sprintf("%s refused %s: the response was %s, and %s.", responder(o), presentedAs(o, e), o.response(), o.interpretation.Why)
+	case o.state == sessionapi.CredentialsRejected && c.OAuth2 == nil && c.Auth == sessionapi.AuthLogin && !o.interpretation.AccountUnusable():
+		return fmt.Sprintf("Wrong password for %q (%s): %s.", c.Username, c.Secret, o.response())
 	default:
-		return fmt.Sprintf("%s refused %s (%s).", answerer(f), presentedAs(f, e), f.answered())
+		return fmt.Sprintf("%s refused %s (%s).", responder(o), presentedAs(o, e), o.response())
 	}
 }
 
 // presentedAs names what was presented, and where it came from.
-func presentedAs(f *finding, e *config.Endpoint) string {
+func presentedAs(o *outcome, e *config.Endpoint) string {
 	c := e.Credential
 	switch {
-	case byOAuth(f):
+	case o.byOAuth():
 		return fmt.Sprintf("the OAuth 2.0 client %q", c.OAuth2.ClientID)
 	case c.OAuth2 != nil:
-		return fmt.Sprintf("the bearer token that OAuth 2.0 gave to client %q", c.OAuth2.ClientID)
-	case f.x.step == Check && f.auth == config.AuthLogin:
+		return fmt.Sprintf("the bearer token that OAuth 2.0 issued to client %q", c.OAuth2.ClientID)
+	case o.exchange.step == sessionapi.Check && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the session of %q", c.Username)
-	case c.Auth == config.AuthLogin:
+	case c.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the password of %q from %s", c.Username, c.Secret)
-	case f.auth == config.AuthBearer:
+	case o.endpoint.Auth == sessionapi.AuthBearer:
 		return fmt.Sprintf("the bearer token from %s", c.Secret)
 	default:
 		return fmt.Sprintf("the session token from %s", c.Secret)
 	}
 }
 
-func diagnoseSuspension(f *finding, e *config.Endpoint) string {
+func diagnoseSuspension(o *outcome, e *config.Endpoint) string {
+	name := e.Credential.Name
 	switch {
-	case f.suspension == nil:
-		return fmt.Sprintf("The secret of credential %q was not sent: %s.", e.Credential.Name, f.detail)
-	case f.suspension.refusals > 0:
-		return fmt.Sprintf("No login was sent, so that the account does not get locked: the secret of credential %q, from %s, was refused %s, here or at other endpoints.", e.Credential.Name, e.Credential.Secret, times(f.suspension.refusals))
+	case o.suspension == nil:
+		return fmt.Sprintf("The secret of credential %q was not sent: %s.", name, o.reason)
+	case o.suspension.Account:
+		return fmt.Sprintf("Login held back so that the account is not locked: different secrets of credential %q were refused %d times recently.", name, o.suspension.Refusals)
+	case o.suspension.Refusals > 0:
+		return fmt.Sprintf("Login held back so that the account is not locked: the secret of credential %q (%s) was refused %s, here or at other endpoints.", name, e.Credential.Secret, times(o.suspension.Refusals))
 	default:
-		return fmt.Sprintf("No login was sent, so that the account does not get locked: this appliance refused the secret of credential %q, from %s.", e.Credential.Name, e.Credential.Secret)
+		return fmt.Sprintf("Login held back so that the account is not locked: this appliance refused the secret of credential %q (%s).", name, e.Credential.Secret)
 	}
 }
 
-func diagnoseForeign(f *finding) string {
-	what := "something that is not the API answered"
-	switch status := f.x.answer.Status; {
-	case f.x.err != nil:
-		return fmt.Sprintf("Something answers at %s that does not speak HTTP properly: %s.", f.x.url.Host, f.failure)
-	case f.x.tooLarge:
-		return fmt.Sprintf("The answer to the %s was %d with a body of more than %d KiB, which no session API sends.", requested(f), status, maxBody>>10)
+func diagnoseForeign(o *outcome) string {
+	what := "the response is not from this API"
+	switch status := o.exchange.Response.Status; {
+	case o.exchange.CodingFailed():
+		return fmt.Sprintf("The response to the %s was %d, and its body cannot be decoded: %s.", requested(o), status, o.failure)
+	case o.exchange.Err != nil:
+		return fmt.Sprintf("The server at %s does not speak valid HTTP: %s.", o.exchange.URL.Host, o.failure)
+	case o.exchange.TooLarge:
+		return fmt.Sprintf("The response to the %s was %d with a body of more than %d KiB, more than any session API sends.", requested(o), status, transport.MaxBody>>10)
 	case status >= 300 && status < 400:
-		return fmt.Sprintf("The answer to the %s was %d, a redirect. It is not followed, for it would carry the credential elsewhere.", requested(f), status)
-	case byOAuth(f):
-		what = "that is not what an OAuth 2.0 authorization server answers"
+		return fmt.Sprintf("The response to the %s was %d, a redirect. Redirects are not followed, because the credential would go to another address.", requested(o), status)
+	case o.byOAuth():
+		what = "this is not a response of an OAuth 2.0 authorization server"
 	case status == http.StatusNotFound:
-		what = "there is no such API at this address"
+		what = "the API does not exist at this address"
 	case status == http.StatusProxyAuthRequired:
-		what = "that is a proxy, which wants a user and a password of its own"
-	case status < 300:
-		what = "that is not what this API answers"
+		what = "a proxy requires a user and a password of its own"
 	}
-	return fmt.Sprintf("The answer to the %s was %s%s: %s.", requested(f), f.answered(), why(f), what)
+	response := o.response()
+	if o.interpretation.Why != "" {
+		response += ", and " + o.interpretation.Why
+	}
+	return fmt.Sprintf("The response to the %s was %s: %s.", requested(o), response, what)
 }
 
-func diagnoseFailure(f *finding) string {
-	host := f.x.url.Host // the authorization server's, where a token was asked for
+func diagnoseFailure(o *outcome, within time.Duration) string {
+	host := o.exchange.URL.Host // the authorization server's for a token request
+	if o.exchange.Written.IsZero() && !o.exchange.InHandshake {
+		host = address(o.exchange.URL) // a firewall may block the port
+	}
 	switch {
-	case f.state == Timeout:
-		return fmt.Sprintf("%s did not answer the %s completely within %s: %s.", host, requested(f), f.within.Round(time.Millisecond), f.x.stage())
-	case f.state == TLSFailed && atProxy(f.x.err):
-		return fmt.Sprintf("No TLS connection to the proxy on the way to %s could be made: %s.", host, f.failure)
-	case f.state == TLSFailed:
-		return fmt.Sprintf("No TLS connection to %s could be made: %s.", host, f.failure)
-	case !f.x.answered.IsZero():
-		return fmt.Sprintf("The connection to %s broke before the answer to the %s was complete: %s.", host, requested(f), f.failure)
-	case !f.x.written.IsZero():
-		return fmt.Sprintf("The connection to %s broke before the %s was answered: %s.", host, requested(f), f.failure)
+	case o.state == sessionapi.Timeout:
+		return fmt.Sprintf("%s did not complete its response to the %s within %s: %s.", host, requested(o), within.Round(time.Millisecond), o.exchange.stage())
+	case o.state == sessionapi.TLSFailed && o.exchange.FailedAtProxy():
+		return fmt.Sprintf("TLS connection to the proxy for %s failed: %s.", host, o.failure)
+	case o.state == sessionapi.TLSFailed:
+		return fmt.Sprintf("TLS connection to %s failed: %s.", host, o.failure)
+	case !o.exchange.FirstByte.IsZero():
+		return fmt.Sprintf("The connection to %s broke before the response to the %s was complete: %s.", host, requested(o), o.failure)
+	case !o.exchange.Written.IsZero():
+		return fmt.Sprintf("The connection to %s broke before the response to the %s: %s.", host, requested(o), o.failure)
+	case o.exchange.InHandshake:
+		return fmt.Sprintf("The connection to %s broke in the TLS handshake: %s.", host, o.failure)
+	case o.exchange.FailedAtProxy():
+		return fmt.Sprintf("The proxy for %s cannot be reached: %s.", host, o.failure)
+	case errors.Is(o.exchange.Err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("Nothing listens on %s: %s.", host, o.failure)
 	default:
-		return fmt.Sprintf("%s cannot be reached: %s.", host, f.failure)
+		return fmt.Sprintf("%s cannot be reached: %s.", host, o.failure)
 	}
 }
 
-// stage says how far an exchange got.
-func (x *exchange) stage() string {
-	switch {
-	case !x.answered.IsZero():
-		return "the answer began and did not end"
-	case !x.written.IsZero() && x.reused:
-		return "the request was sent on a connection that had been kept, and no answer began"
-	case !x.written.IsZero():
-		return "the request was sent and no answer began"
-	case x.inHandshake:
-		return "the connection was made and the TLS handshake did not end"
-	default:
-		return "no connection was made"
-	}
+// address returns the host and port of a URL, even if the port is the scheme's.
+func address(u *url.URL) string {
+	return net.JoinHostPort(u.Hostname(), config.Port(u))
 }
 
-// failure says why no complete answer came.
-func (x *exchange) failure(m *mask) string {
-	text := cause(x.err).Error()
-	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == Login || x.step == Token) && !x.answered.IsZero() {
-		// What breaks HTTP is quoted, and may be the session that the answer gives,
-		// which no mask knows.
-		text = text[:quoted] + notShown
-	}
-	return clean(m.texts.Replace(text), maxMessage)
-}
-
-// cause takes the layers off a network error that only repeat the address.
-func cause(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return dns
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
-		if op.Op == "remote error" { // says that it was the other side that was not content
-			return fmt.Errorf("%s: %w", op.Op, op.Err)
-		}
-		return op.Err
-	}
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the other side closed the connection")
-	}
-	return err
-}
-
-// byOAuth reports whether it was an authorization server that was asked.
-func byOAuth(f *finding) bool {
-	return f.x != nil && f.x.step == Token
-}
-
-// requested names what was asked for.
-func requested(f *finding) string {
-	if byOAuth(f) {
+// requested names the request.
+func requested(o *outcome) string {
+	if o.byOAuth() {
 		return "token request"
 	}
-	return string(f.x.step)
+	return string(o.exchange.step)
 }
 
-// purpose says what a step is for.
-func purpose(f *finding) string {
-	if f.x.step != Check {
-		return "log in"
-	}
-	return "read its own session"
-}
-
-// answerer names who answered.
-func answerer(f *finding) string {
+// responder names the server that responded.
+func responder(o *outcome) string {
 	switch {
-	case byOAuth(f):
-		return "The authorization server " + f.x.url.Host
-	case f.reading.State == InvalidResponse:
+	case o.byOAuth():
+		return "The authorization server " + o.exchange.URL.Host
+	case o.interpretation.State == sessionapi.InvalidResponse:
 		return "The appliance, or a proxy in front of it,"
 	}
 	return "The appliance"
 }
 
-// maxListed bounds how many differences are told: an appliance may have any
+// maxListed limits the differences that are shown: an appliance may have any
 // number of roles.
 const maxListed = 10
 
-func listed(differences []string) string {
+func list(differences []string) string {
 	if more := len(differences) - maxListed; more > 0 {
 		return fmt.Sprintf("%s; and %d more", strings.Join(differences[:maxListed], "; "), more)
 	}
@@ -237,11 +271,4 @@ func times(n int) string {
 		return "once"
 	}
 	return fmt.Sprintf("%d times in a row", n)
-}
-
-func why(f *finding) string {
-	if f.reading.Why == "" {
-		return ""
-	}
-	return ", and " + f.reading.Why
 }

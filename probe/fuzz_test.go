@@ -7,41 +7,43 @@ import (
 	"testing"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/probe/transport"
+	"session_exporter/sessionapi"
 )
 
-// fuzzAnswer reads any bytes as an answer, and returns the state of a check.
-func fuzzAnswer(t *testing.T, api API, answer Answer) (State, Reading) {
+// fuzzResponse interprets a response as one to each step, and returns the state and the
+// interpretation of the check.
+func fuzzResponse(t *testing.T, api sessionapi.API, response sessionapi.Response) (sessionapi.State, sessionapi.Interpretation) {
 	t.Helper()
-	var checked State
-	var said Reading
-	for _, step := range []Step{Login, Logout, Check} {
-		reading := api.Read(step, answer)
-		x := &exchange{step: step, answer: answer, written: time.Now(), answered: time.Now()}
+	var checked sessionapi.State
+	var last sessionapi.Interpretation
+	for _, step := range []sessionapi.Step{sessionapi.Login, sessionapi.Logout, sessionapi.Check} {
+		interpretation := api.Interpret(step, response)
+		x := &exchange{step: step, Exchange: transport.Exchange{Response: response, Written: time.Now(), FirstByte: time.Now()}}
 		for _, auth := range api.Spec().Auth {
-			checked = classify(x, reading, auth)
+			checked = x.state(interpretation, auth)
 			if checked == "" {
 				t.Errorf("%s by %s has no state", step, auth)
 			}
 		}
-		if checked == Valid && step == Login && reading.Token.IsZero() {
+		if checked == sessionapi.Valid && step == sessionapi.Login && interpretation.Token.IsZero() {
 			t.Error("a login without a token is valid")
 		}
-		if skew, known := x.skew(reading.ServerTime); known && (skew > 200*365*24*time.Hour || skew < -200*365*24*time.Hour) {
+		if skew, known := x.Skew(interpretation.ServerTime); known && (skew > 200*365*24*time.Hour || skew < -200*365*24*time.Hour) {
 			t.Errorf("the clock is off by %s", skew)
 		}
-		said = reading
-		reading.clean()
+		last = interpretation
+		interpretation.Clean()
 	}
-	if checked == Valid {
-		if !answer.ok() {
-			t.Errorf("valid with status %d", answer.Status)
+	if checked == sessionapi.Valid {
+		if !response.OK() {
+			t.Errorf("valid with status %d", response.Status)
 		}
-		if !said.Identity.named() {
-			t.Errorf("valid without a user: %q", answer.Body)
+		if !last.Identity.Named() {
+			t.Errorf("valid without a user: %q", response.Body)
 		}
 	}
-	return checked, said
+	return checked, last
 }
 
 func FuzzHCX(f *testing.F) {
@@ -52,9 +54,9 @@ func FuzzHCX(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte, token string) {
 		header := http.Header{hcxTokenHeader: {token}}
-		state, _ := fuzzAnswer(t, hcx{}, Answer{Status: status, Header: header, Body: body})
-		var said struct{ Success bool }
-		if err := json.Unmarshal(body, &said); state == Valid && (err != nil || !said.Success) {
+		state, _ := fuzzResponse(t, builtIn["hcx"], sessionapi.Response{Status: status, Header: header, Body: body})
+		var last struct{ Success bool }
+		if err := json.Unmarshal(body, &last); state == sessionapi.Valid && (err != nil || !last.Success) {
 			t.Errorf("valid without success: %q", body)
 		}
 	})
@@ -67,35 +69,9 @@ func FuzzDR(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte, date string) {
-		answer := Answer{Status: status, Header: http.Header{"Date": {date}}, Body: body}
-		if state, _ := fuzzAnswer(t, dr{}, answer); state == Valid && strings.TrimSpace(string(body)) == "" {
+		response := sessionapi.Response{Status: status, Header: http.Header{"Date": {date}}, Body: body}
+		if state, _ := fuzzResponse(t, builtIn["dr"], response); state == sessionapi.Valid && strings.TrimSpace(string(body)) == "" {
 			t.Error("valid without a body")
 		}
 	})
-}
-
-// What an API says of itself has to hold together.
-func TestSpecs(t *testing.T) {
-	known := APIs()
-	if len(known) != len(apis) {
-		t.Errorf("%d APIs", len(known))
-	}
-	for name := range known {
-		spec := SpecFor(&config.Endpoint{Settings: config.Settings{API: name}})
-		if spec.SessionHeader != http.CanonicalHeaderKey(spec.SessionHeader) || len(spec.Auth) == 0 {
-			t.Errorf("%s: %+v", name, spec)
-		}
-		for _, step := range []Step{Check, Login, Logout} {
-			call := apis[name].Call(step, Account{Username: "alice", Password: config.NewSecret("x")})
-			if call.Method == "" || !strings.HasPrefix(call.Path, "/") || (call.Basic && step == Login) != spec.LoginByBasic && step == Login {
-				t.Errorf("%s %s: %+v", name, step, call)
-			}
-		}
-	}
-	if spec := SpecFor(&config.Endpoint{Settings: config.Settings{API: "soap"}}); spec.SessionHeader != "" {
-		t.Errorf("soap: %+v", spec)
-	}
-	if n := len(States()); n != 15 {
-		t.Errorf("%d states", n)
-	}
 }

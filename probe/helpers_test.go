@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -13,45 +12,50 @@ import (
 	"testing"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
+	"session_exporter/probe/transport"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 
 	"session_exporter/config"
-	"session_exporter/probe/direct"
+	"session_exporter/probe/transport/http1"
+	"session_exporter/simulator/pipenet"
 )
 
-// The secrets of all tests. None may show in a Result.
+// The secrets of all tests. No Result may show them.
 const (
 	canaryPassword = "canary-passw0rd"
 	canaryToken    = "canary-t0ken"
 	canaryClient   = "canary-client-s3cret"
 )
 
-// credentialFor returns an account for a way in.
-func credentialFor(auth config.Auth) *config.Credential {
+var builtIn = sessionapi.BuiltIn()
+
+// credentialFor returns a credential for a way to authenticate.
+func credentialFor(auth sessionapi.Auth) *config.Credential {
 	c := &config.Credential{
 		Name:  "monitor",
-		Auth:  config.AuthToken,
+		Auth:  sessionapi.AuthToken,
 		Guard: config.LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour},
 	}
-	c.Secret.Inline = config.NewSecret(canaryToken)
-	if auth == config.AuthLogin || auth == config.AuthBasic {
-		c.Auth, c.Username = config.AuthLogin, "alice"
-		c.Secret.Inline = config.NewSecret(canaryPassword)
+	c.Secret.Inline = secret.New(canaryToken)
+	if auth == sessionapi.AuthLogin || auth == sessionapi.AuthBasic {
+		c.Auth, c.Username = sessionapi.AuthLogin, "alice"
+		c.Secret.Inline = secret.New(canaryPassword)
 	}
 	return c
 }
 
 // endpointFor returns an endpoint with the default settings.
-func endpointFor(api string, auth config.Auth) *config.Endpoint {
-	var custom *config.Definition
-	if _, builtIn := apis[api]; described && builtIn {
-		custom = definition(api)
+func endpointFor(api string, auth sessionapi.Auth) *config.Endpoint {
+	as := builtIn[api]
+	if described && as != nil {
+		as = definition(api)
 	}
 	return &config.Endpoint{
 		Name: "site-a",
 		URL:  &url.URL{Scheme: "http", Host: "appliance.test"},
 		Settings: config.Settings{
-			API: api, Custom: custom, Auth: auth, Credential: credentialFor(auth),
+			API: api, SessionAPI: as, Auth: auth, Credential: credentialFor(auth),
 			Interval: time.Minute, Timeout: 10 * time.Second,
 			SessionMaxAge: 30 * time.Minute, ConnectionMaxAge: 10 * time.Minute,
 			HTTP: new(config.HTTP),
@@ -59,14 +63,14 @@ func endpointFor(api string, auth config.Auth) *config.Endpoint {
 	}
 }
 
-// batchOf returns what makes the probers of endpoints.
-func batchOf(tb testing.TB, endpoints ...*config.Endpoint) *Batch {
+// generationOf returns the generation with these endpoints.
+func generationOf(tb testing.TB, endpoints ...*config.Endpoint) *Generation {
 	tb.Helper()
 	settings := &config.Config{Credentials: make(map[string]*config.Credential)}
 	for _, e := range endpoints {
 		settings.Credentials[e.Credential.Name] = e.Credential
 	}
-	b, err := NewFactory().Prepare(settings)
+	b, err := NewManager().Prepare(settings)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -76,28 +80,31 @@ func batchOf(tb testing.TB, endpoints ...*config.Endpoint) *Batch {
 
 func newProber(tb testing.TB, e *config.Endpoint) *Prober {
 	tb.Helper()
-	return proberOf(tb, batchOf(tb, e), e)
+	return proberOf(tb, generationOf(tb, e), e)
 }
 
-func proberOf(tb testing.TB, b *Batch, e *config.Endpoint) *Prober {
+func proberOf(tb testing.TB, b *Generation, e *config.Endpoint) *Prober {
 	tb.Helper()
-	p, err := b.New(e)
+	p, err := b.NewProber(e)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(p.client.transport.CloseIdleConnections)
-	if p.credential.oauth != nil {
-		tb.Cleanup(p.credential.oauth.client.CloseIdleConnections)
-	}
+	tb.Cleanup(p.client.Transport.CloseIdleConnections)
 	return p
 }
 
-// A pipeServer serves a handler over pipes, so that it can live in a synctest
-// bubble. It answers whatever address is dialled.
+// sibling returns another prober of the same endpoint, with its own connection and
+// back-off.
+func sibling(p *Prober) *Prober {
+	connection := *p.connection
+	s := &sender{target: p.target, connection: &connection, backoff: new(endpointBackoff)}
+	return &Prober{sender: s, flow: newFlow(s, nil)}
+}
+
+// A pipeServer serves a handler over pipes at every address, and records when it was
+// dialled.
 type pipeServer struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
+	listener *pipenet.Listener
 
 	mu    sync.Mutex // guards dials
 	dials []time.Time
@@ -105,46 +112,18 @@ type pipeServer struct {
 
 func newPipeServer(tb testing.TB, handler http.Handler) *pipeServer {
 	tb.Helper()
-	s := &pipeServer{conns: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(s) })
-	tb.Cleanup(func() {
-		_ = server.Close()
-		serving.Wait()
-	})
-	return s
+	return &pipeServer{listener: pipenet.Serve(tb, handler)}
 }
 
-func (s *pipeServer) Accept() (net.Conn, error) {
-	select {
-	case conn := <-s.conns:
-		return conn, nil
-	case <-s.done:
-		return nil, net.ErrClosed
+func (s *pipeServer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := transport.DialFunc(s.listener.Dial).Track(ctx, network, address)
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (s *pipeServer) Close() error {
-	s.once.Do(func() { close(s.done) })
-	return nil
-}
-
-func (s *pipeServer) Addr() net.Addr { return new(net.UnixAddr) }
-
-func (s *pipeServer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case s.conns <- theirs:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.dials = append(s.dials, time.Now())
-		return &agedConn{Conn: ours, certified: time.Now()}, nil
-	case <-s.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dials = append(s.dials, time.Now())
+	return conn, nil
 }
 
 func (s *pipeServer) dialled() []time.Time {
@@ -153,10 +132,10 @@ func (s *pipeServer) dialled() []time.Time {
 	return slices.Clone(s.dials)
 }
 
-// directly returns a prober's transport, whose connections lead straight to the
-// appliance.
-func directly(p *Prober) *direct.Transport {
-	return p.client.transport.(*direct.Transport) // it is net/http's only where there is a proxy
+// directly returns a prober's transport, whose connections lead to the appliance
+// without a proxy.
+func directly(p *Prober) *http1.Transport {
+	return p.client.Transport.(*http1.Transport) // it is net/http's only where there is a proxy
 }
 
 // piped returns a prober whose connections all lead to a handler.
@@ -167,10 +146,10 @@ func piped(tb testing.TB, e *config.Endpoint, handler http.Handler) *Prober {
 	return p
 }
 
-// mustProbe probes once, and checks what holds for every Result.
+// mustProbe probes once, and checks what applies to every Result.
 func mustProbe(tb testing.TB, p *Prober) Result {
 	tb.Helper()
-	r, err := p.Probe(tb.Context())
+	r, err := p.Probe(tb.Context(), Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -178,7 +157,7 @@ func mustProbe(tb testing.TB, p *Prober) Result {
 	return *r
 }
 
-// A reply is what a hand-written appliance answers.
+// A reply is a response of a handwritten appliance.
 type reply struct {
 	status int
 	header map[string]string
@@ -194,8 +173,8 @@ func (a reply) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, a.body)
 }
 
-// A handwritten appliance answers each method from a list, the last of which
-// stands for all that follow, and keeps what it was sent.
+// A handwritten appliance responds to each method from a list, whose last entry
+// repeats, and records the requests.
 type handwritten struct {
 	get, post, del []http.Handler
 
@@ -226,7 +205,7 @@ func (h *handwritten) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	next.ServeHTTP(w, r)
 }
 
-// methods returns what was asked, as "POST GET DELETE".
+// methods returns the methods of the requests, as in "POST GET DELETE".
 func (h *handwritten) methods() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -239,9 +218,18 @@ func (h *handwritten) methods() string {
 
 // oauthCredential returns an account of an OAuth 2.0 client.
 func oauthCredential(tokenURL string) *config.Credential {
-	c := credentialFor(config.AuthBearer)
-	c.Auth = config.AuthBearer
-	c.Secret.Inline = config.NewSecret(canaryClient)
-	c.OAuth2 = &promconfig.OAuth2{ClientID: "exporter", TokenURL: tokenURL}
+	c := credentialFor(sessionapi.AuthBearer)
+	c.Auth = sessionapi.AuthBearer
+	c.Secret.Inline = secret.New(canaryClient)
+	c.OAuth2 = &config.OAuth2{ClientID: "exporter", TokenURL: tokenURL, AuthStyle: config.AuthStyleHeader}
 	return c
 }
+
+// The names that the built-in APIs use on the wire.
+const (
+	hcxTokenHeader     = "X-Hm-Authorization"
+	drTokenHeader      = "X-Dr-Session"
+	vcenterTokenHeader = "Vmware-Api-Session-Id"
+	vcenterPath        = "/api/session"
+	vcenterOldPath     = "/rest/com/vmware/cis/session"
+)

@@ -2,11 +2,12 @@ package probe
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/sessionapi"
 	"session_exporter/simulator"
 )
 
@@ -18,18 +19,18 @@ func withFault(f simulator.Fault) func() simulator.Settings {
 	}
 }
 
-// A login whose token is refused at once is renewed once, and then less and
-// less often: no storm.
+// A login whose token is refused immediately is repeated once, and then with growing
+// back-off.
 func TestDeadTokens(t *testing.T) {
 	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, DeadToken: true}), func(on trial) {
 		t, p, a := on.t, on.p, on.a
 		first := mustProbe(t, p)
-		if first.State != SessionExpired || first.Logins != 2 || first.Expirations != 2 || !first.Established.IsZero() {
+		if first.State != sessionapi.SessionExpired || first.Logins != 2 || first.Expirations != 2 || !first.Established.IsZero() {
 			t.Errorf("%+v", first)
 		}
 		<-time.After(p.endpoint.Interval)
 		results := probesFor(t, p, time.Hour)
-		if n := states(results); n[SessionExpired] != 60 {
+		if n := states(results); n[sessionapi.SessionExpired] != 60 {
 			t.Errorf("states: %v", n)
 		}
 		if n := a.Stats().Attempts; n > 24 {
@@ -37,8 +38,24 @@ func TestDeadTokens(t *testing.T) {
 		}
 		a.Change(func(s *simulator.Settings) { s.Faults = nil })
 		results = probesFor(t, p, 11*time.Minute)
-		if last := results[len(results)-1]; last.State != Valid {
+		if last := results[len(results)-1]; last.State != sessionapi.Valid {
 			t.Errorf("healed: %s: %s", last.State, last.Diagnosis)
+		}
+		closeProber(t, p)
+	})
+}
+
+// A refusal says until when it holds back further logins, and these say it too.
+func TestHeldUntil(t *testing.T) {
+	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, Status: 401}), func(on trial) {
+		t, p := on.t, on.p
+		refused := mustProbe(t, p)
+		if left := time.Until(refused.HeldUntil); refused.State != sessionapi.CredentialsRejected || left < time.Minute || left > time.Hour {
+			t.Fatalf("%s, held until %s", refused.State, refused.HeldUntil)
+		}
+		held := mustProbe(t, p)
+		if held.State != sessionapi.LoginSuspended || !held.HeldUntil.IsZero() || !held.ResumeAt.Equal(refused.HeldUntil) {
+			t.Errorf("%s, resumes at %s, want %s", held.State, held.ResumeAt, refused.HeldUntil)
 		}
 		closeProber(t, p)
 	})
@@ -49,26 +66,24 @@ func TestLoginUnavailable(t *testing.T) {
 		t, p, a := on.t, on.p, on.a
 		var sent []int
 		for minute, r := range probesFor(t, p, time.Hour) {
-			if r.State != ServerError || r.State.Verdict() != Inconclusive {
+			if r.State != sessionapi.ServerError || r.State.Verdict() != sessionapi.Inconclusive {
 				t.Fatalf("minute %d: %s", minute, r.State)
 			}
 			if r.Logins > 0 {
 				sent = append(sent, minute)
 			}
-			if withheld := len(r.Steps) == 0; withheld != !r.ResumeAt.IsZero() {
+			if heldBack := len(r.Steps) == 0; heldBack != !r.ResumeAt.IsZero() {
 				t.Errorf("minute %d: %d steps, resumes at %s", minute, len(r.Steps), r.ResumeAt)
 			}
 		}
-		want := []int{0, 1, 3, 7, 15, 25, 35, 45, 55}
-		if len(sent) != len(want) {
+		want := []int{0}
+		for minute := 1; minute < 60; minute += 2 { // 1 interval, then at most 2 minutes
+			want = append(want, minute)
+		}
+		if !slices.Equal(sent, want) {
 			t.Fatalf("logins in minutes %v, want %v", sent, want)
 		}
-		for i := range want {
-			if sent[i] != want[i] {
-				t.Fatalf("logins in minutes %v, want %v", sent, want)
-			}
-		}
-		if a.Stats().Refusals != 0 || p.credential.guard.refusals != 0 {
+		if a.Stats().Refusals != 0 || refusalsOf(p) != 0 {
 			t.Error("counted as refused")
 		}
 	})
@@ -78,51 +93,51 @@ func TestLoginWithoutToken(t *testing.T) {
 	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, DropToken: true}), func(on trial) {
 		t, p := on.t, on.p
 		r := mustProbe(t, p)
-		if r.State != InvalidResponse || r.Logins != 1 || r.LoginFailures != 1 || !r.Established.IsZero() {
+		if r.State != sessionapi.InvalidResponse || r.Logins != 1 || r.LoginFailures != 1 || !r.Established.IsZero() {
 			t.Errorf("%+v", r)
 		}
 	})
 }
 
-// A token that comes with a malformed answer, or with one that says that the
-// login failed, is logged out: nobody else knows of it.
+// A token in a malformed response, or in one that reports a failed login, is logged
+// out; otherwise it would stay.
 func TestTokenOfAFailedLogin(t *testing.T) {
 	for _, c := range []struct {
 		name, api string
 		login     reply
 		methods   string
-		state     State
+		state     sessionapi.State
 	}{
-		{"malformed", "hcx", reply{200, map[string]string{"x-hm-authorization": canaryToken}, `{"success": tr`}, "POST DELETE", InvalidResponse},
-		{"failed", "hcx", reply{200, map[string]string{"x-hm-authorization": canaryToken}, hcxFailure("INTERNAL_SERVER_ERROR")}, "POST DELETE", ServerError},
-		{"refused", "hcx", reply{401, map[string]string{"x-hm-authorization": canaryToken}, hcxFailure("INVALID_CREDENTIALS")}, "POST", CredentialsRejected},
-		{"wrong type", "dr", reply{200, nil, `{"session_id": "` + canaryToken + `", "username": 7}`}, "POST DELETE", InvalidResponse},
-		{"not for a header", "dr", reply{200, nil, `{"session_id": "a\r\nb"}`}, "POST", InvalidResponse},
-		{"a number", "dr", reply{200, nil, `{"session_id": 7}`}, "POST", InvalidResponse},
-		{"empty", "dr", reply{200, nil, ``}, "POST", InvalidResponse},
-		{"204", "dr", reply{204, nil, ``}, "POST", InvalidResponse},
-		{"limit", "dr", reply{400, nil, `{"error_code": "SESSION_LIMIT_EXCEEDED"}`}, "POST", ServerError},
-		{"400 refused", "dr", reply{400, nil, `{"error_code": "INVALID_CREDENTIALS"}`}, "POST", CredentialsRejected},
-		{"400", "dr", reply{400, nil, drError}, "POST", BadRequest},
-		{"401 with an odd code", "hcx", reply{401, nil, hcxFailure("BAD_REQUEST")}, "POST", BadRequest},
+		{"malformed", "hcx", reply{200, map[string]string{"x-hm-authorization": canaryToken}, `{"success": tr`}, "POST DELETE", sessionapi.InvalidResponse},
+		{"failed", "hcx", reply{200, map[string]string{"x-hm-authorization": canaryToken}, hcxFailure("INTERNAL_SERVER_ERROR")}, "POST DELETE", sessionapi.ServerError},
+		{"refused", "hcx", reply{401, map[string]string{"x-hm-authorization": canaryToken}, hcxFailure("INVALID_CREDENTIALS")}, "POST DELETE", sessionapi.CredentialsRejected},
+		{"wrong type", "dr", reply{200, nil, `{"session_id": "` + canaryToken + `", "username": 7}`}, "POST DELETE", sessionapi.InvalidResponse},
+		{"not for a header", "dr", reply{200, nil, `{"session_id": "a\r\nb"}`}, "POST", sessionapi.InvalidResponse},
+		{"a number", "dr", reply{200, nil, `{"session_id": 7}`}, "POST", sessionapi.InvalidResponse},
+		{"empty", "dr", reply{200, nil, ``}, "POST", sessionapi.InvalidResponse},
+		{"204", "dr", reply{204, nil, ``}, "POST", sessionapi.InvalidResponse},
+		{"limit", "dr", reply{400, nil, `{"error_code": "SESSION_LIMIT_EXCEEDED"}`}, "POST", sessionapi.ServerError},
+		{"400 refused", "dr", reply{400, nil, `{"error_code": "INVALID_CREDENTIALS"}`}, "POST", sessionapi.CredentialsRejected},
+		{"400", "dr", reply{400, nil, drError}, "POST", sessionapi.BadRequest},
+		{"401 with an odd code", "hcx", reply{401, nil, hcxFailure("BAD_REQUEST")}, "POST", sessionapi.CredentialsRejected},
 	} {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
-			w := way{c.api, config.AuthLogin}
+			w := way{c.api, sessionapi.AuthLogin}
 			appliance := &handwritten{post: []http.Handler{c.login}, del: []http.Handler{w.logout()}}
 			p := piped(t, w.endpoint(), appliance)
 			r := mustProbe(t, p)
 			if got := appliance.methods(); r.State != c.state || got != c.methods {
 				t.Errorf("%s after %s: %s\nwant %s after %s", r.State, got, r.Diagnosis, c.state, c.methods)
 			}
-			if refused := c.login.status == 401 || c.state == CredentialsRejected; refused != (p.credential.guard.refusals == 1) {
-				t.Errorf("the guard counts %d refusals", p.credential.guard.refusals)
+			if refused := c.state == sessionapi.BadRequest || c.state == sessionapi.CredentialsRejected; refused != (refusalsOf(p) == 1) {
+				t.Errorf("the guard counts %d refusals", refusalsOf(p))
 			}
 		})
 	}
 }
 
-// A session in the headers of a login's answer is logged out even where the body
-// cannot be read. One that may be in the body is counted.
+// A session in the headers of a login's response is logged out even if the body cannot
+// be read. One that may be in the body is counted.
 func TestSessionOfAnUnreadableLogin(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	const token = "X-Hm-Authorization: " + canaryToken + "\r\n"
@@ -131,22 +146,22 @@ func TestSessionOfAnUnreadableLogin(t *testing.T) {
 	for _, c := range []struct {
 		name, api         string
 		login             http.Handler
-		state             State
+		state             sessionapi.State
 		ended, unanswered int
 	}{
-		{"drip", "hcx", withHeader(given, http.HandlerFunc(drip)), Timeout, 1, 0},
-		{"cut off", "hcx", raw(ok + token + "Content-Length: 100\r\n\r\n{"), Unreachable, 1, 0},
-		{"broken chunk", "hcx", raw(ok + token + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{"), InvalidResponse, 1, 0},
-		{"no gzip", "hcx", withHeader(given, reply{200, map[string]string{"Content-Encoding": "gzip"}, `{"success": true}`}), InvalidResponse, 1, 0},
-		{"too large", "hcx", withHeader(given, large(false, &written)), InvalidResponse, 1, 0},
-		{"without a token", "hcx", large(false, &written), InvalidResponse, 0, 1},
-		{"refused", "hcx", raw("HTTP/1.1 401 Unauthorized\r\n" + token + "Content-Length: 100\r\n\r\n{"), Unreachable, 0, 0},
-		{"cut off", "dr", raw(ok + "Content-Length: 100\r\n\r\n" + `{"session_id": "` + canaryToken), Unreachable, 0, 1},
-		{"drip", "dr", http.HandlerFunc(drip), Timeout, 0, 1},
+		{"drip", "hcx", withHeader(given, http.HandlerFunc(drip)), sessionapi.Timeout, 1, 0},
+		{"cut off", "hcx", raw(ok + token + "Content-Length: 100\r\n\r\n{"), sessionapi.Unreachable, 1, 0},
+		{"broken chunk", "hcx", raw(ok + token + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{"), sessionapi.InvalidResponse, 1, 0},
+		{"no gzip", "hcx", withHeader(given, reply{200, map[string]string{"Content-Encoding": "gzip"}, `{"success": true}`}), sessionapi.InvalidResponse, 1, 0},
+		{"too large", "hcx", withHeader(given, large(false, &written)), sessionapi.InvalidResponse, 1, 0},
+		{"without a token", "hcx", large(false, &written), sessionapi.InvalidResponse, 0, 1},
+		{"refused", "hcx", raw("HTTP/1.1 401 Unauthorized\r\n" + token + "Content-Length: 100\r\n\r\n{"), sessionapi.CredentialsRejected, 1, 0},
+		{"cut off", "dr", raw(ok + "Content-Length: 100\r\n\r\n" + `{"session_id": "` + canaryToken), sessionapi.Unreachable, 0, 1},
+		{"drip", "dr", http.HandlerFunc(drip), sessionapi.Timeout, 0, 1},
 	} {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := way{c.api, config.AuthLogin}
+				w := way{c.api, sessionapi.AuthLogin}
 				appliance := &handwritten{post: []http.Handler{c.login, reply{status: 503}}, del: []http.Handler{w.logout()}}
 				p := piped(t, w.endpoint(), appliance)
 				first := mustProbe(t, p)
@@ -177,38 +192,38 @@ func withHeader(header map[string]string, next http.Handler) http.HandlerFunc {
 	}
 }
 
-// Somebody else's token is neither renewed nor logged out.
+// An external token is neither renewed nor logged out.
 func TestForeignTokens(t *testing.T) {
-	for _, w := range []way{{"hcx", config.AuthToken}, {"hcx", config.AuthBearer}, {"dr", config.AuthToken}} {
+	for _, w := range []way{{"hcx", sessionapi.AuthToken}, {"hcx", sessionapi.AuthBearer}, {"dr", sessionapi.AuthToken}} {
 		t.Run(w.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				appliance := &handwritten{get: []http.Handler{reply{status: 401}}}
 				p := piped(t, w.endpoint(), appliance)
-				if n := states(probesFor(t, p, 5*time.Minute)); n[SessionExpired] != 5 {
+				if n := states(probesFor(t, p, 5*time.Minute)); n[sessionapi.SessionExpired] != 5 {
 					t.Errorf("states: %v", n)
 				}
 				closeProber(t, p)
 				if got := appliance.methods(); got != "GET GET GET GET GET" {
-					t.Errorf("asked %s", got)
+					t.Errorf("requests: %s", got)
 				}
 			})
 		})
 	}
 }
 
-// An appliance that closes a kept connection in the moment it is used raises no
-// alarm, and no session is left on it.
+// If an appliance closes a kept connection just when it is used, no alert fires and no
+// session is left.
 func TestConnectionClosedWhileIdle(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
 		mustProbe(t, p)
 		a.Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{{Reset: true, Times: 1}} })
-		if r := mustProbe(t, p); r.State != Valid {
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
 			t.Errorf("check: %s: %s", r.State, r.Diagnosis)
 		}
 		a.Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{{Reset: true, Times: 1}} })
-		p.session.established = time.Now().Add(-time.Hour)
-		if r := mustProbe(t, p); r.State != Valid || r.Logouts != 1 {
+		p.flow.held().established = time.Now().Add(-time.Hour)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logouts != 1 {
 			t.Errorf("session_max_age: %s: %s", r.State, r.Diagnosis)
 		}
 		a.Change(func(s *simulator.Settings) {

@@ -12,15 +12,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/oauth2"
-
 	"session_exporter/config"
+	"session_exporter/probe/transport/http1"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
 // authorization is a token server and the appliance that accepts its tokens.
 type authorization struct {
 	mu       sync.Mutex // guards the fields below
-	answer   http.Handler
+	response http.Handler
 	given    int  // tokens
 	accepted int  // number of the token that the appliance accepts; 0: the last
 	refuses  bool // the appliance accepts none
@@ -46,8 +47,8 @@ func (a *authorization) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	a.seen = append(a.seen, r)
 	w.Header().Set("Content-Type", "application/json")
-	if a.answer != nil {
-		a.answer.ServeHTTP(w, r)
+	if a.response != nil {
+		a.response.ServeHTTP(w, r)
 		return
 	}
 	a.given++
@@ -60,17 +61,28 @@ func (a *authorization) counts() (given, requests int) {
 	return a.given, len(a.seen)
 }
 
-// prober returns one that gets its tokens there.
+// prober returns a prober that gets its tokens from the server.
 func (a *authorization) prober(t *testing.T) *Prober {
 	t.Helper()
-	e := endpointFor("hcx", config.AuthBearer)
+	return a.proberOf(t, func(*config.OAuth2) {})
+}
+
+func (a *authorization) proberOf(t *testing.T, change func(*config.OAuth2)) *Prober {
+	t.Helper()
+	e := endpointFor("hcx", sessionapi.AuthBearer)
 	e.Credential = oauthCredential("http://sso.test/token")
 	e.Credential.OAuth2.Scopes = []string{"read", "sessions"}
+	change(e.Credential.OAuth2)
 	p := newProber(t, e)
 	dial := newPipeServer(t, a).dial
 	directly(p).DialContext = dial
-	p.credential.oauth.client.Transport.(*http.Transport).DialContext = dial
+	tokenDialer(p).DialContext = dial
 	return p
+}
+
+// tokenDialer returns the transport of token requests.
+func tokenDialer(p *Prober) *http1.Transport {
+	return p.credential.oauth.client.Transport.(*http1.Transport)
 }
 
 func TestOAuthTokenIsReused(t *testing.T) {
@@ -79,7 +91,7 @@ func TestOAuthTokenIsReused(t *testing.T) {
 		p := a.prober(t)
 		begin := time.Now()
 		results := probesFor(t, p, 15*time.Minute)
-		if n := states(results); n[Valid] != 15 {
+		if n := states(results); n[sessionapi.Valid] != 15 {
 			t.Errorf("states: %v", n)
 		}
 		if given, _ := a.counts(); given != 2 {
@@ -88,17 +100,41 @@ func TestOAuthTokenIsReused(t *testing.T) {
 		if end := results[0].CredentialExpiries["oauth2"]; !end.Equal(begin.Add(10 * time.Minute)) {
 			t.Errorf("expires %s", end)
 		}
-		if s := results[0].Steps; len(s) != 2 || s[0].Step != Token || s[0].Status != 200 || s[0].URL != "http://sso.test/token" || s[1].Step != Check {
+		if s := results[0].Steps; len(s) != 2 || s[0].Step != sessionapi.Token || s[0].Status != 200 || s[0].URL != "http://sso.test/token" || s[1].Step != sessionapi.Check {
 			t.Errorf("steps: %+v", s)
 		}
 		r := a.seen[0]
-		if id, secret, _ := r.BasicAuth(); id != "exporter" || secret != canaryClient || r.Form.Get("grant_type") != "client_credentials" || r.Form.Get("scope") != "read sessions" {
-			t.Errorf("asked by %s with %v", id, r.Form)
+		if id, current, _ := r.BasicAuth(); id != "exporter" || current != canaryClient || r.Form.Get("grant_type") != "client_credentials" || r.Form.Get("scope") != "read sessions" {
+			t.Errorf("request of %s with %v", id, r.Form)
 		}
 	})
 }
 
-// A token that is refused is fetched afresh, once.
+// A token with a lifetime of seconds serves more than one probe.
+func TestOAuthShortLivedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &authorization{lifetime: 8}
+		p := server.prober(t)
+		for range 5 {
+			if r := mustProbe(t, p); r.State != sessionapi.Valid {
+				t.Fatalf("%s: %s", r.State, r.Diagnosis)
+			}
+			time.Sleep(time.Second)
+		}
+		if given, _ := server.counts(); given != 1 {
+			t.Errorf("fetched %d tokens in 5 s, want 1 that lives for 8 s", given)
+		}
+		time.Sleep(time.Second) // a quarter of its lifetime is left
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		if given, _ := server.counts(); given != 2 {
+			t.Errorf("fetched %d tokens, want 2: the first is about to expire", given)
+		}
+	})
+}
+
+// A refused token is replaced once.
 func TestOAuthTokenIsRefreshedOnRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authorization{lifetime: 36000}
@@ -107,13 +143,13 @@ func TestOAuthTokenIsRefreshedOnRefusal(t *testing.T) {
 		a.mu.Lock()
 		a.accepted = 2
 		a.mu.Unlock()
-		if r := mustProbe(t, p); r.State != Valid || r.Logins != 1 || len(r.Steps) != 3 {
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 1 || len(r.Steps) != 3 {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 		a.mu.Lock()
 		a.refuses = true
 		a.mu.Unlock()
-		if r := mustProbe(t, p); r.State != SessionExpired || r.Logins != 1 || !strings.Contains(r.Advice, "authorization server") {
+		if r := mustProbe(t, p); r.State != sessionapi.SessionExpired || r.Logins != 1 || !strings.Contains(r.Advice, "authorization server") {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 		if given, _ := a.counts(); given != 3 {
@@ -122,78 +158,17 @@ func TestOAuthTokenIsRefreshedOnRefusal(t *testing.T) {
 	})
 }
 
-func TestOAuthFailures(t *testing.T) {
-	text := map[string]string{"Content-Type": "text/html"}
-	for _, c := range []struct {
-		name   string
-		answer http.Handler
-		state  State
-		why    string
-	}{
-		{"invalid_client", reply{401, nil, `{"error": "invalid_client", "error_description": "Client ` + canaryClient + ` is not known"}`}, CredentialsRejected, `sso.test refused the OAuth 2.0 client "exporter" (401 invalid_client, "Client <secret> is not known")`},
-		{"invalid_client with 400", reply{400, nil, `{"error": "invalid_client"}`}, CredentialsRejected, "invalid_client"},
-		{"invalid_client with 200", reply{200, nil, `{"error": "invalid_client"}`}, CredentialsRejected, "invalid_client"},
-		{"401 of a proxy", reply{401, text, "<html>"}, CredentialsRejected, "401"},
-		{"invalid_scope", reply{400, nil, `{"error": "invalid_scope"}`}, BadRequest, "invalid_scope"},
-		{"500", reply{500, text, "<html>"}, ServerError, "500"},
-		{"temporarily_unavailable", reply{400, nil, `{"error": "temporarily_unavailable"}`}, ServerError, "temporarily_unavailable"},
-		{"429", reply{429, nil, ""}, RateLimited, "429"},
-		{"302", reply{302, map[string]string{"Location": "http://elsewhere.test/"}, ""}, InvalidResponse, "302"},
-		{"404", reply{404, text, "<html>"}, InvalidResponse, "404"},
-		{"garbage", reply{200, nil, "garbage"}, InvalidResponse, "no OAuth 2.0 token response"},
-		{"no token", reply{200, nil, `{"token_type": "Bearer"}`}, InvalidResponse, "no OAuth 2.0 token response"},
-		{"token not for a header", reply{200, nil, `{"access_token": "a\nb"}`}, InvalidResponse, "characters that no HTTP header can carry"},
-		{"not HTTP", raw("garbage\r\n\r\n"), InvalidResponse, "sso.test that does not speak HTTP"},
-		{"truncated", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), InvalidResponse, "no OAuth 2.0 token response"},
-		{"truncated 401", raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{"), CredentialsRejected, `sso.test refused the OAuth 2.0 client "exporter" (401)`},
-		{"truncated 429", raw("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 600\r\nContent-Length: 100\r\n\r\n{"), RateLimited, "(429)"},
-		{"truncated 503", raw("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100\r\n\r\n{"), ServerError, "the answer to the token request was 503."},
-		{"302 to nowhere", reply{302, map[string]string{"Location": "http://%zz/"}, ""}, InvalidResponse, "302, a redirect"},
-		{"closed", raw(""), Unreachable, "sso.test broke before the token request was answered"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a := &authorization{answer: c.answer}
-				p := a.prober(t)
-				r := mustProbe(t, p)
-				if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
-					t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
-				}
-				// What is refused in the header is tried in the body, and both count.
-				sent := 1
-				if c.state == CredentialsRejected {
-					sent = 2
-				}
-				if _, refusals := p.credential.guard.status(); refusals != sent && c.state == CredentialsRejected {
-					t.Errorf("%d refusals", refusals)
-				}
-				if r.Logins != sent || r.LoginFailures != sent || len(r.Steps) != sent {
-					t.Errorf("%+v", r)
-				}
-				<-time.After(p.endpoint.Interval)
-				probesFor(t, p, time.Hour)
-				// A server that was not told yet how clients present themselves is
-				// asked in two ways.
-				if _, requests := a.counts(); requests > 30 {
-					t.Errorf("%d requests in an hour", requests)
-				}
-			})
-		})
-	}
-}
-
 func TestOAuthServerSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := (&authorization{}).prober(t)
-		p.credential.oauth.client.Transport.(*http.Transport).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
+		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
 		r := mustProbe(t, p)
-		if r.State != Timeout || !strings.Contains(r.Diagnosis, "sso.test did not answer the token request completely within 10s: the request was sent and no answer began") {
+		if r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "sso.test did not complete its response to the token request within 10s: the request was sent, and no response arrived") {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)
-		p.credential.oauth.client.Transport.(*http.Transport).DialContext = newPipeServer(t, http.HandlerFunc(drip)).dial
-		p.credential.oauth.client.CloseIdleConnections()
-		if r := mustProbe(t, p); r.State != Timeout || !strings.Contains(r.Diagnosis, "began and did not end") {
+		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(drip)).dial
+		if r := mustProbe(t, p); r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "began but was not completed") {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 	})
@@ -201,10 +176,10 @@ func TestOAuthServerSilent(t *testing.T) {
 
 func TestOAuthServerDown(t *testing.T) {
 	p := (&authorization{}).prober(t)
-	p.credential.oauth.client.Transport.(*http.Transport).DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
-	p.credential.oauth.settings.TokenURL = "http://127.0.0.1:1/token"
+	tokenDialer(p).DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
+	p.credential.oauth.endpoint.Host = "127.0.0.1:1"
 	r := mustProbe(t, p)
-	if r.State != Unreachable || !strings.HasPrefix(r.Diagnosis, "127.0.0.1:1 cannot be reached: connect: connection refused.") {
+	if r.State != sessionapi.Unreachable || !strings.HasPrefix(r.Diagnosis, "Nothing listens on 127.0.0.1:1: connect: connection refused.") {
 		t.Errorf("%s: %s", r.State, r.Diagnosis)
 	}
 }
@@ -214,28 +189,28 @@ func TestOAuthServerDown(t *testing.T) {
 func TestOAuthIsShared(t *testing.T) {
 	a := &authorization{lifetime: 3600}
 	p := a.prober(t)
-	held, ok := p.credential.oauth.held(config.NewSecret(canaryClient))
+	held, ok := p.credential.oauth.tokenFor(secret.New(canaryClient))
 	if ok || !held.IsZero() {
 		t.Error("a token before the first fetch")
 	}
 	mustProbe(t, p)
-	other := *p
-	mustProbe(t, &other)
+	mustProbe(t, sibling(p))
 	if given, _ := a.counts(); given != 1 {
 		t.Errorf("%d tokens", given)
 	}
-	if _, ok := p.credential.oauth.held(config.NewSecret("another")); ok {
+	if _, ok := p.credential.oauth.tokenFor(secret.New("another")); ok {
 		t.Error("a token of another secret")
 	}
-	another := p.credential.oauth.attempt(config.NewSecret("another"), oauth2.AuthStyleInHeader)
-	another.make(t.Context())
-	if another.x.reading.State != Valid {
-		t.Errorf("%+v", another.x.reading)
+	another := p.credential.oauth.prepare(secret.New("another"))
+	another.Send(t.Context())
+	p.interpret(another)
+	if another.interpretation.State != sessionapi.Valid {
+		t.Errorf("%+v", another.interpretation)
 	}
 }
 
-// Endpoints that need a token at once get one for all: some servers void a token when
-// they give the next.
+// Endpoints that need a token at the same time share one request: some servers revoke a
+// token when they issue the next.
 func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &authorization{lifetime: 600}
@@ -244,14 +219,13 @@ func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 			a.ServeHTTP(w, r)
 		})).dial
 		first := a.prober(t)
-		first.credential.oauth.client.Transport.(*http.Transport).DialContext = dial
+		tokenDialer(first).DialContext = dial
 		for round := range 2 {
 			var all sync.WaitGroup
 			for range 20 {
-				p := *first
-				p.pause = new(pause)
+				p := sibling(first)
 				all.Go(func() {
-					if r := mustProbe(t, &p); r.State != Valid {
+					if r := mustProbe(t, p); r.State != sessionapi.Valid {
 						t.Errorf("%s: %s", r.State, r.Diagnosis)
 					}
 				})
@@ -265,27 +239,7 @@ func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 	})
 }
 
-// A server that takes the client secret in the body alone gets it there, whatever
-// the budget of refusals.
-func TestOAuthInBodyWithOneRefusal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 3600}
-		p := a.prober(t)
-		p.credential.guard.configure(config.LockoutGuard{MaxRefusals: 1, RetryAfter: 20 * time.Minute, MaxRetryAfter: 4 * time.Hour})
-		p.credential.oauth.client.Transport.(*http.Transport).DialContext = newPipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, _, inHeader := r.BasicAuth(); inHeader {
-				reply{status: 401, header: map[string]string{"Content-Type": "application/json"}, body: `{"error":"invalid_client"}`}.ServeHTTP(w, r)
-				return
-			}
-			a.ServeHTTP(w, r)
-		})).dial
-		if n := states(probesFor(t, p, time.Hour)); n[CredentialsRejected] != 1 || n[LoginSuspended] != 19 || n[Valid] != 40 {
-			t.Errorf("found %v", n)
-		}
-	})
-}
-
-// Who waits for somebody else's token does not keep us from stopping.
+// A probe that waits for another endpoint's token request can be cancelled.
 func TestOAuthWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := (&authorization{}).prober(t)
@@ -293,7 +247,7 @@ func TestOAuthWaitEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		begin := time.Now()
-		if _, err := p.Probe(ctx); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
+		if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})

@@ -1,12 +1,16 @@
-// Package probe makes one probe of one session endpoint: it presents itself as
-// the operators' automation does, asks the API who it is, and says in one State
-// and in words what came of it.
+// Package probe makes one probe of one session endpoint: it authenticates as the
+// operators' automation does, checks the session, and reports one State and an
+// explanation.
 //
-// It holds the session between probes, renews one that was refused once, and
-// logs out what it does not need any more. It never follows a redirect, never
-// sends a secret that its guard withholds, never renews or logs out a session
-// that somebody else obtained, and never shows a secret in what it returns. It
-// knows neither schedules nor metrics.
+// It holds the session between probes, renews a refused session once, and logs out of
+// those that are no longer needed. It never follows a redirect, never sends a
+// secret that its guard holds back, never renews or logs out a session that was obtained
+// elsewhere, and never shows a secret in a result. It knows neither schedules nor
+// metrics.
+//
+// From the top down: a Manager makes a Generation of probers for each configuration; a
+// Prober is a flow with a back-off; a flow, one for each way to authenticate, sends
+// requests and judges their outcomes; an outcome is explained in a Result.
 package probe
 
 import (
@@ -15,228 +19,157 @@ import (
 	"fmt"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
 // Prober probes one endpoint and holds its session. It is not safe for
 // concurrent use: an endpoint's probes do not overlap.
 type Prober struct {
-	endpoint      *config.Endpoint
-	api           API
-	sessionHeader string // of the API
-	client        *client
-	credential    *credential
-
-	session  *Session  // nil when none is held
-	local    *Prober   // whose session a pairing's is in, nil where there is no pairing
-	patience *patience // the guard's, for this endpoint
-	pause    *pause
-	open     *connections // all endpoints'
-	// lastAnswer is how long the answer to a secret took last.
-	lastAnswer time.Duration
-	traced     bool      // the probe that runs is to trace every step
-	expiry     time.Time // of what is presented, as the API said last; zero when it did not
-	mask       mask      // of the last exchange
-	// certified is when the appliance showed its certificate, on the connection of
-	// the last exchange or on that whose TLS session it resumed; zero when it is to
-	// show it on the next.
-	certified time.Time
-	kept      bool  // whether that connection is
-	unheard   int   // requests in a row, on connections that were kept, that were not answered in time
-	phase     int64 // in nanoseconds, of the terms of its connections
+	*sender
+	flow flow
 }
 
-// Probe makes one probe, within the endpoint's timeout. The error is ctx's
-// when it was cancelled, and nothing was found then. A deadline of ctx's own is
-// no cancellation: it only shortens the timeout.
-func (p *Prober) Probe(ctx context.Context) (*Result, error) {
-	r := &Result{Start: time.Now()}
-	p.traced = traces(ctx)
-	held := p.open.begin()
-	defer p.open.end(held)
-	ctx = context.WithValue(ctx, holderKey{}, held)
+// flow is a way to authenticate.
+type flow interface {
+	// run sends the requests of one probe, and adds what they show to the result.
+	run(ctx context.Context, r *Result) *outcome
+	// close logs out of the session that is held, if any, and adds the counts to a result.
+	close(ctx context.Context, r *Result) error
+
+	// held returns the session that is held between probes, nil without one.
+	held() *Session
+	// hold replaces it. The session may be nil.
+	hold(s *Session)
+}
+
+// newFlow returns the flow of a sender's endpoint. local is the sender of the local
+// session of a pairing, nil without one.
+func newFlow(s, local *sender) flow {
+	switch {
+	case local != nil:
+		return &remoteFlow{sender: s, local: &sessionFlow{sender: local}}
+	case s.endpoint.Auth == sessionapi.AuthLogin:
+		return &sessionFlow{sender: s}
+	case s.endpoint.Auth == sessionapi.AuthBasic:
+		return &basicFlow{sender: s}
+	case s.credential.oauth != nil:
+		return &oauthFlow{sender: s}
+	default:
+		return &tokenFlow{sender: s}
+	}
+}
+
+// Options are the options of one probe.
+type Options struct {
+	// Trace traces every step. Without it, those that fail are traced.
+	Trace bool
+	// IgnoreBackoff probes regardless of back-off, which an accepted session ends. The
+	// lockout guard and a Retry-After still apply.
+	IgnoreBackoff bool
+}
+
+// Probe makes one probe, within the endpoint's timeout. If ctx is cancelled, there is no
+// result, and the error is ctx's. A deadline of ctx only shortens the timeout.
+func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
+	r := &Result{Start: time.Now(), traced: options.Trace}
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	found := p.pause.finding(timed, r)
-	if found == nil {
-		found = p.find(timed, r)
-		r.Steps = append(r.Steps, found.late...)
-		p.pause.note(found, p.endpoint.Interval)
+	p.connection.Acquire()
+	defer p.connection.Release()
+	o, resumeAt := p.backoff.awaitOrHold(timed, r, options.IgnoreBackoff)
+	if o == nil {
+		o = p.flow.run(timed, r)
+		r.Steps = append(r.Steps, o.late...)
+		resumeAt = p.backoff.observe(o, p.endpoint.Interval)
 	}
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return nil, err
 	}
-	if deadline, ok := timed.Deadline(); ok {
-		found.within = deadline.Sub(r.Start)
+	deadline, _ := timed.Deadline()
+	times := explanationTimes{within: deadline.Sub(r.Start), resumeAt: resumeAt, heldUntil: o.heldUntil}
+	if times.resumeAt.IsZero() {
+		times.resumeAt = o.resumeAt
 	}
-	r.Duration = time.Since(r.Start)
-	r.State = found.shown()
-	r.Diagnosis, r.Advice = p.explained(found)
-	r.Withheld, r.ResumeAt = found.withheld, found.resumeAt
-	r.CredentialExpiries = p.expiries()
-	if held := p.held(); held != nil {
-		r.Established = held.established
-	}
-	if found.state == Valid && !p.traced {
-		for i := range r.Steps { // an expired session's, which was renewed
-			r.Steps[i].Trace = nil
+	if p.once {
+		times.heldUntil = time.Time{}
+		if o.heldCredential != "" {
+			times.resumeAt = time.Time{}
 		}
 	}
-	if found.state == Valid || found.state == Unexpected {
-		r.Identity = found.reading.Identity
-		r.RolesExpected = rolesExpected(p.endpoint.Expect, r.Identity)
-	}
+	r.Duration = time.Since(r.Start)
+	p.complete(r, o, times)
 	return r, nil
 }
 
-// held is the session that the prober holds, nil when there is none.
-func (p *Prober) held() *Session {
-	if p.local != nil {
-		return p.local.session
+// complete completes the result of a probe.
+func (p *Prober) complete(r *Result, o *outcome, times explanationTimes) {
+	r.State = o.reported(p.endpoint)
+	r.Diagnosis, r.Advice = explain(o, p.endpoint, times)
+	r.HeldCredential, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.queued, times.resumeAt, times.heldUntil
+	p.backoff.report(r)
+	r.CredentialExpiries = p.credential.expiries()
+	if !p.expiry.IsZero() {
+		r.CredentialExpiries["api"] = p.expiry
 	}
-	return p.session
+	if held := p.flow.held(); held != nil && !held.unwanted {
+		r.Established = held.established
+	}
+	if o.state == sessionapi.Valid && !r.traced {
+		for i := range r.Steps { // of an expired session, which was renewed
+			r.Steps[i].Trace = nil
+		}
+	}
+	if o.state == sessionapi.Valid || o.state == sessionapi.Unexpected {
+		r.Identity = o.interpretation.Identity
+		r.RolesExpected = o.rolesExpected
+	}
 }
 
+// EndBackoff lets the next probe log in, unless the lockout guard holds the login
+// back or the appliance sent a Retry-After.
+func (p *Prober) EndBackoff() { p.backoff.reset() }
+
 // Release gives up the session that is held, without logging out of it, for
-// another prober to adopt. It returns nil when none is held.
+// another prober to adopt. It returns nil if none is held, and no login is
+// pending that may establish one.
 func (p *Prober) Release() *Session {
-	if p.local != nil {
-		return p.local.Release().of(p.endpoint)
+	released := p.flow.held()
+	p.flow.hold(nil)
+	if released == nil && p.backoff.logins.giveSession() {
+		released = new(Session) // without a token
 	}
-	released := p.session
-	p.session = nil
+	if released != nil {
+		released.endpoint = p.endpoint
+	}
 	return released
 }
 
-// Adopt takes over a session that was released, and reports whether it may: it
-// must be of the same account at the same place. It may take nil.
+// Adopt takes over a session that another prober released, and reports whether it could:
+// the session must be of the same account at the same URL. released may be nil.
 func (p *Prober) Adopt(released *Session) bool {
-	p.pause.shorten()
+	p.backoff.reset() // the change of settings may have fixed the cause
 	if released != nil && !released.endpoint.SameAccount(p.endpoint) {
 		return false
 	}
-	if p.local != nil {
-		return p.local.Adopt(released.of(p.local.endpoint))
+	if released != nil && released.token.IsZero() {
+		released = nil // the back-off has the pending login
 	}
-	p.session = released
+	p.flow.hold(released)
 	return true
 }
 
-// Close ends the session that is held, if any, and waits for the answer to a
-// login that has none yet, to log out of what it gives. It takes at most the
-// endpoint's timeout, and is the end of the prober. It returns what it did, counted
-// as a probe's, whatever its error.
+// Close logs out of the session that is held, if any, and waits for the response to a
+// pending login, to log out of the session that it establishes. It takes at most the
+// endpoint's timeout. Its result counts the logouts, whatever the error. The prober must
+// not be used afterwards.
 func (p *Prober) Close(ctx context.Context) (*Result, error) {
-	if p.local != nil {
-		return p.local.Close(ctx) // of both: see drRemote
-	}
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
-	did := new(Result)
-	if p.session != nil {
-		found := p.logout(ctx, did)
-		if found.state == RateLimited {
-			did.LogoutFailures++ // there is no next time
-		}
-		switch {
-		case found.loggedOut(), did.Expirations > 0:
-		case found.x.err != nil:
-			return did, fmt.Errorf("logging out of %s: %s", p.endpoint.URL.Host, found.failure)
-		default:
-			return did, fmt.Errorf("logging out of %s: answered %s", p.endpoint.URL.Host, found.answered())
-		}
+	r := new(Result)
+	err := p.flow.close(ctx, r)
+	if !p.backoff.logins.awaitSessions(ctx) {
+		err = errors.Join(err, fmt.Errorf("a login to %s has no response yet", p.endpoint.URL.Host))
 	}
-	answered := p.pause.await(ctx, Login)
-	p.pause.learn(did)
-	if !answered {
-		return did, fmt.Errorf("a login was sent to %s that it has not answered yet", p.endpoint.URL.Host)
-	}
-	return did, nil
-}
-
-// find goes the way that the endpoint authenticates.
-func (p *Prober) find(ctx context.Context, r *Result) *finding {
-	switch {
-	case p.local != nil:
-		return p.findByPairing(ctx, r)
-	case p.endpoint.Auth == config.AuthLogin:
-		return p.findBySession(ctx, r)
-	case p.endpoint.Auth == config.AuthBasic:
-		return p.findByBasic(ctx, r)
-	case p.credential.oauth != nil:
-		return p.findByOAuth(ctx, r)
-	default:
-		return p.findByToken(ctx, r)
-	}
-}
-
-// findByToken presents a token that somebody else obtained.
-func (p *Prober) findByToken(ctx context.Context, r *Result) *finding {
-	token, err := p.credential.load()
-	if err != nil {
-		return missing(err)
-	}
-	proof := p.present(token)
-	if p.endpoint.Auth == config.AuthBearer {
-		proof = bearerProof(token)
-	}
-	return p.check(ctx, r, proof)
-}
-
-// findByBasic sends the password with the check, which is as good as a login.
-func (p *Prober) findByBasic(ctx context.Context, r *Result) *finding {
-	leave, withheld := p.admit(ctx)
-	if withheld != nil {
-		return withheld
-	}
-	defer leave.end()
-	asked := p.request(Check, p.call(Check), basicProof(p.credential.Username, leave.secret))
-	return p.compare(p.submit(ctx, r, p.attempt(asked), leave))
-}
-
-// admit asks the guard for leave to send the secret, as it is now. It waits for
-// at most half of the time that the probe has, for the login needs some too. Where
-// the secret is withheld for a refusal that nobody was told of, that is what it finds.
-func (p *Prober) admit(ctx context.Context) (*leave, *finding) {
-	waiting, cancel := context.WithTimeout(ctx, p.endpoint.Timeout/2)
-	defer cancel()
-	// Who needs the time for the answer has none for courtesy.
-	courtesy := min(p.endpoint.Timeout/4, max(p.endpoint.Timeout-2*p.lastAnswer, 0))
-	leave, err := p.credential.guard.admit(waiting, p.credential.load, p.patience, courtesy)
-	suspended, isSuspended := errors.AsType[*suspension](err)
-	switch {
-	case err == nil:
-		return leave, nil
-	case isSuspended:
-		found := p.credential.guard.untold(p.patience)
-		if found == nil {
-			found = &finding{state: LoginSuspended, suspension: suspended}
-		}
-		found.withheld, found.resumeAt = p.credential.Name, suspended.until
-		return nil, found
-	case errors.Is(err, waiting.Err()):
-		return nil, &finding{state: LoginSuspended, withheld: p.credential.Name, detail: "until it has been accepted, it is tried by one login at a time, and another one was under way"}
-	default:
-		return nil, missing(err)
-	}
-}
-
-// missing is what is found when the secret cannot be had.
-func missing(err error) *finding {
-	return &finding{state: CredentialMissing, detail: err.Error()}
-}
-
-// check asks who we are.
-func (p *Prober) check(ctx context.Context, r *Result, proof proof) *finding {
-	return p.compare(p.exchange(ctx, r, p.request(Check, p.call(Check), proof)))
-}
-
-// compare takes what is expected into what was found.
-func (p *Prober) compare(found *finding) *finding {
-	if found.state == Valid {
-		if different := differences(p.endpoint.Expect, found.reading.Identity); len(different) > 0 {
-			found.state, found.differences = Unexpected, different
-		}
-	}
-	return found
+	p.backoff.addDone(r)
+	return r, err
 }

@@ -12,30 +12,31 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
-// What a proxy refuses is told as the proxy's, and its password is not sent again
+// A refusal by a proxy is reported as the proxy's, and its password is not sent again
 // and again.
 func TestProxyRefusals(t *testing.T) {
 	for _, c := range []struct {
-		name, url      string
-		status         int
-		tls            bool
-		state          State
-		why, advice    string
-		asked, inThree int // in one probe, and in three
+		name, url         string
+		status            int
+		tls               bool
+		state             sessionapi.State
+		why, advice       string
+		requests, inThree int // in one probe, and in three
 	}{
-		{"password", "https://appliance.test", 407, false, Unreachable, "answered 407 Proxy Authentication Required", "user and password", 1, 1},
-		{"password, without TLS", "http://appliance.test", 407, false, InvalidResponse, "a proxy, which wants", "user and password", 1, 1},
-		{"rules", "https://appliance.test", 403, false, Unreachable, "answered 403 Forbidden", "proxy's rules", 1, 3},
-		{"redirect", "https://appliance.test", 302, false, Unreachable, "answered 302 Found", "proxy's rules", 1, 3},
-		{"outage", "https://appliance.test", 503, false, Unreachable, "answered 503 Service Unavailable", "proxy's rules", 1, 3},
-		{"certificate", "https://appliance.test", 407, true, TLSFailed, "to the proxy on the way to appliance.test could be made: tls: failed to verify", "certificate of the proxy", 0, 0},
+		{"password", "https://appliance.test", 407, false, sessionapi.Unreachable, "responded with 407 Proxy Authentication Required", "user and password", 1, 1},
+		{"password, without TLS", "http://appliance.test", 407, false, sessionapi.InvalidResponse, "a proxy requires", "user and password", 1, 1},
+		{"rules", "https://appliance.test", 403, false, sessionapi.Unreachable, "responded with 403 Forbidden", "proxy's rules", 1, 3},
+		{"redirect", "https://appliance.test", 302, false, sessionapi.Unreachable, "responded with 302 Found", "proxy's rules", 1, 3},
+		{"outage", "https://appliance.test", 503, false, sessionapi.Unreachable, "responded with 503 Service Unavailable", "proxy's rules", 1, 3},
+		{"certificate", "https://appliance.test", 407, true, sessionapi.TLSFailed, "to the proxy for appliance.test failed: tls: failed to verify", "the proxy's certificate", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var asked atomic.Int32
+			var requests atomic.Int32
 			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				asked.Add(1)
+				requests.Add(1)
 				w.WriteHeader(c.status)
 			})
 			proxy := httptest.NewUnstartedServer(handler)
@@ -51,7 +52,7 @@ func TestProxyRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			at.User = url.UserPassword("exporter", canaryClient)
-			e := endpointFor("dr", config.AuthToken)
+			e := endpointFor("dr", sessionapi.AuthToken)
 			if e.URL, err = url.Parse(c.url); err != nil {
 				t.Fatal(err)
 			}
@@ -61,16 +62,16 @@ func TestProxyRefusals(t *testing.T) {
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) || !strings.Contains(r.Advice, c.advice) {
 				t.Errorf("%s: %s\n%s", r.State, r.Diagnosis, r.Advice)
 			}
-			if int(asked.Load()) != c.asked {
-				t.Errorf("the proxy was asked %d times", asked.Load())
+			if int(requests.Load()) != c.requests {
+				t.Errorf("the proxy got %d requests", requests.Load())
 			}
 			for range 2 {
 				if r := mustProbe(t, p); r.State != c.state {
 					t.Errorf("then %s: %s", r.State, r.Diagnosis)
 				}
 			}
-			if int(asked.Load()) != c.inThree {
-				t.Errorf("in three probes the proxy was asked %d times", asked.Load())
+			if int(requests.Load()) != c.inThree {
+				t.Errorf("in three probes the proxy got %d requests", requests.Load())
 			}
 		})
 	}

@@ -1,46 +1,51 @@
 package probe
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"net/http"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
-// What becomes of a logout says nothing of the session that follows it, unless the
-// appliance wants to be left alone.
+// The outcome of a logout does not affect the next session, unless the appliance sent a
+// Retry-After.
 func TestLogoutOfAnOldSession(t *testing.T) {
 	busy := reply{status: http.StatusTooManyRequests, header: map[string]string{"Retry-After": "120"}}
 	for _, c := range []struct {
-		name    string
-		answer  func(way) http.Handler
-		state   State
-		methods string // sent in the probe
-		logins  int
-		logouts int
-		failed  int
-		expired int
+		name     string
+		response func(way) http.Handler
+		state    sessionapi.State
+		methods  string // of the probe
+		logins   int
+		logouts  int
+		failed   int
+		expired  int
 	}{
-		{"accepted", func(w way) http.Handler { return w.logout() }, Valid, "DELETE POST GET", 1, 1, 0, 0},
-		{"never answered", func(way) http.Handler { return http.HandlerFunc(silent) }, Valid, "DELETE POST GET", 1, 0, 1, 0},
-		{"the connection closed behind it", func(way) http.Handler { return http.HandlerFunc(lastWord) }, Valid, "DELETE POST GET", 1, 1, 0, 0},
-		{"the session had ended", func(way) http.Handler { return reply{status: http.StatusUnauthorized} }, Valid, "DELETE POST GET", 1, 0, 0, 1},
-		{"an error", func(way) http.Handler { return reply{status: http.StatusInternalServerError} }, Valid, "DELETE POST GET", 1, 0, 1, 0},
-		{"too busy", func(way) http.Handler { return busy }, RateLimited, "DELETE", 0, 0, 0, 0},
+		{"accepted", func(w way) http.Handler { return w.logout() }, sessionapi.Valid, "DELETE POST GET", 1, 1, 0, 0},
+		{"no response", func(way) http.Handler { return http.HandlerFunc(silent) }, sessionapi.Valid, "DELETE POST GET", 1, 0, 1, 0},
+		{"the connection closed after it", func(way) http.Handler { return http.HandlerFunc(lastWord) }, sessionapi.Valid, "DELETE POST GET", 1, 1, 0, 0},
+		{"the session had ended", func(way) http.Handler { return reply{status: http.StatusUnauthorized} }, sessionapi.Valid, "DELETE POST GET", 1, 0, 0, 1},
+		{"an error", func(way) http.Handler { return reply{status: http.StatusInternalServerError} }, sessionapi.Valid, "DELETE POST GET", 1, 0, 1, 0},
+		{"too busy", func(way) http.Handler { return busy }, sessionapi.RateLimited, "DELETE", 0, 0, 0, 0},
 	} {
-		for _, w := range []way{{"hcx", config.AuthLogin}, {"dr", config.AuthLogin}} {
+		for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"dr", sessionapi.AuthLogin}} {
 			t.Run(w.api+"/"+c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					appliance := &handwritten{
 						post: []http.Handler{w.login()}, get: []http.Handler{w.check()},
-						del: []http.Handler{c.answer(w), w.logout()},
+						del: []http.Handler{c.response(w), w.logout()},
 					}
 					e := w.endpoint()
 					e.ConnectionMaxAge = time.Hour
 					p := piped(t, e, appliance)
-					if r := mustProbe(t, p); r.State != Valid {
+					if r := mustProbe(t, p); r.State != sessionapi.Valid {
 						t.Fatalf("%s: %s", r.State, r.Diagnosis)
 					}
 					<-time.After(31 * time.Minute)
@@ -56,7 +61,7 @@ func TestLogoutOfAnOldSession(t *testing.T) {
 						t.Errorf("lived for %s", r.Lifetime)
 					}
 					<-time.After(2 * time.Minute)
-					if r := mustProbe(t, p); r.State != Valid {
+					if r := mustProbe(t, p); r.State != sessionapi.Valid {
 						t.Errorf("then %s: %s", r.State, r.Diagnosis)
 					}
 					closeProber(t, p)
@@ -66,7 +71,7 @@ func TestLogoutOfAnOldSession(t *testing.T) {
 	}
 }
 
-// lastWord answers, and closes the connection as soon as something else is asked.
+// lastWord responds, and closes the connection at the next request.
 func lastWord(w http.ResponseWriter, _ *http.Request) {
 	conn, buffered, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -78,37 +83,37 @@ func lastWord(w http.ResponseWriter, _ *http.Request) {
 	_, _ = buffered.ReadByte()
 }
 
-// An appliance that refuses the session that it has just given, and then hangs or
-// wants to be left alone, is told from a login that the guard withholds. The session
-// is logged out when that is possible.
+// An appliance refuses the session that it has just established, and then hangs or
+// sends a Retry-After. This is not reported as a login held back by the guard, and the
+// session is logged out when that is possible.
 func TestLogoutOfARefusedSession(t *testing.T) {
 	busy := reply{status: http.StatusTooManyRequests, header: map[string]string{"Retry-After": "120"}}
 	for _, c := range []struct {
 		name     string
-		answer   http.Handler
-		state    State
+		response http.Handler
+		state    sessionapi.State
 		methods  string // of two probes
 		failures int
 	}{
-		{"never answered", http.HandlerFunc(silent), SessionExpired, "POST GET DELETE POST GET DELETE", 1},
-		{"too busy", busy, RateLimited, "POST GET DELETE GET DELETE POST GET", 0},
+		{"no response", http.HandlerFunc(silent), sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE", 1},
+		{"too busy", busy, sessionapi.RateLimited, "POST GET DELETE GET DELETE POST GET", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := way{"dr", config.AuthLogin}
+				w := way{"dr", sessionapi.AuthLogin}
 				refused := reply{status: http.StatusUnauthorized}
 				appliance := &handwritten{
 					post: []http.Handler{w.login()}, get: []http.Handler{refused, refused, w.check()},
-					del: []http.Handler{c.answer, w.logout()},
+					del: []http.Handler{c.response, w.logout()},
 				}
 				p := piped(t, w.endpoint(), appliance)
 				first := mustProbe(t, p)
 				if first.State != c.state || first.LogoutFailures != c.failures {
 					t.Errorf("%s, %d logouts failed: %s", first.State, first.LogoutFailures, first.Diagnosis)
 				}
-				if c.state == RateLimited {
+				if c.state == sessionapi.RateLimited {
 					<-time.After(2 * time.Minute)
-					if second := mustProbe(t, p); second.State != Valid || second.Logouts != 1 || first.Expirations+second.Expirations != 1 {
+					if second := mustProbe(t, p); second.State != sessionapi.Valid || second.Logouts != 1 || first.Expirations+second.Expirations != 1 {
 						t.Errorf("then %s, %d logouts, %d and %d expired: %s", second.State, second.Logouts, first.Expirations, second.Expirations, second.Diagnosis)
 					}
 				}
@@ -118,4 +123,111 @@ func TestLogoutOfARefusedSession(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Some appliances respond with 403 after they have ended a session. A session that was
+// valid is renewed once; if the new one is forbidden too, the state is forbidden.
+func TestForbiddenSessionIsRenewedOnce(t *testing.T) {
+	forbidden, gone := reply{status: http.StatusForbidden}, reply{status: http.StatusForbidden}
+	for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"dr", sessionapi.AuthLogin}} {
+		valid := w.check()
+		for _, c := range []struct {
+			name    string
+			get     []http.Handler
+			del     http.Handler
+			states  string
+			methods string
+			logins  int
+			expired int
+			failed  int
+		}{
+			{"the old session alone", []http.Handler{valid, forbidden, valid}, gone, "valid valid valid valid", "POST GET GET DELETE POST GET GET GET", 2, 1, 0},
+			{"logged out all the same", []http.Handler{valid, forbidden, valid}, w.logout(), "valid valid valid valid", "POST GET GET DELETE POST GET GET GET", 2, 0, 0},
+			{"the new one too", []http.Handler{valid, forbidden}, w.logout(), "valid forbidden forbidden forbidden", "POST GET GET DELETE POST GET GET GET", 2, 0, 0},
+			{"from the beginning", []http.Handler{forbidden}, w.logout(), "forbidden forbidden forbidden forbidden", "POST GET GET GET GET", 1, 0, 0},
+			{"until the account may again", []http.Handler{valid, forbidden, forbidden, valid, forbidden, valid}, w.logout(), "valid forbidden valid valid", "POST GET GET DELETE POST GET GET GET DELETE POST GET", 3, 0, 0},
+			{"and the logout fails", []http.Handler{valid, forbidden, valid}, reply{status: 500}, "valid valid valid valid", "POST GET GET DELETE POST GET GET GET", 2, 0, 1},
+		} {
+			t.Run(w.api+"/"+c.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					appliance := &handwritten{post: []http.Handler{w.login()}, get: c.get, del: []http.Handler{c.del}}
+					p := piped(t, w.endpoint(), appliance)
+					var found []string
+					logins, expired, failed := 0, 0, 0
+					for _, r := range probesFor(t, p, 4*time.Minute) {
+						found = append(found, string(r.State))
+						logins, expired, failed = logins+r.Logins, expired+r.Expirations, failed+r.LogoutFailures
+					}
+					if got := strings.Join(found, " "); got != c.states || appliance.methods() != c.methods {
+						t.Errorf("%s after %s\nwant %s after %s", got, appliance.methods(), c.states, c.methods)
+					}
+					if logins != c.logins || expired != c.expired || failed != c.failed {
+						t.Errorf("%d logins, %d sessions expired, %d logouts failed, want %d, %d and %d", logins, expired, failed, c.logins, c.expired, c.failed)
+					}
+					if n := len(appliance.got); n < 20 && c.states != "" {
+						probesFor(t, p, 10*time.Minute)
+						if more := strings.Count(appliance.methods(), "POST") - logins; more != 0 {
+							t.Errorf("%d logins in ten more minutes", more)
+						}
+					}
+					_, _ = p.Close(t.Context())
+				})
+			})
+		}
+	}
+}
+
+// A forbidden session is kept if the guard holds back another login.
+func TestForbiddenSessionIsKeptWhenTheGuardHoldsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := way{"hcx", sessionapi.AuthLogin}
+		appliance := &handwritten{post: []http.Handler{w.login()}, get: []http.Handler{w.check(), reply{status: 403}}, del: []http.Handler{w.logout()}}
+		p := piped(t, w.endpoint(), appliance)
+		mustProbe(t, p)
+		for i := range 2 {
+			refuse(t, p.credential, fmt.Sprint("another ", i))
+		}
+		for range 3 {
+			if r := mustProbe(t, p); r.State != sessionapi.Forbidden || r.Logins+r.Logouts != 0 || r.Established.IsZero() {
+				t.Errorf("%s, %d logins, %d logouts: %s", r.State, r.Logins, r.Logouts, r.Diagnosis)
+			}
+		}
+		closeProber(t, p)
+		if got := appliance.methods(); got != "POST GET GET GET GET DELETE" {
+			t.Errorf("sent %s", got)
+		}
+	})
+}
+
+// A refused session that cannot be logged out, because no connection is made, is held
+// until it can be.
+func TestLogoutOfARefusedSessionWithoutConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := way{"dr", sessionapi.AuthLogin}
+		refused := reply{http.StatusUnauthorized, map[string]string{"Connection": "close"}, ""}
+		appliance := &handwritten{
+			post: []http.Handler{w.login()}, get: []http.Handler{refused, refused, w.check()}, del: []http.Handler{w.logout()},
+		}
+		p := newProber(t, w.endpoint())
+		server := newPipeServer(t, appliance)
+		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if n := len(server.dialled()); n == 1 && time.Since(server.dialled()[0]) < time.Second {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return server.dial(ctx, network, address)
+		}
+		first := mustProbe(t, p)
+		if first.State != sessionapi.Unreachable || first.LogoutFailures != 0 {
+			t.Errorf("%s: %s", first.State, first.Diagnosis)
+		}
+		<-time.After(time.Minute)
+		second := mustProbe(t, p)
+		if second.State != sessionapi.Valid || second.Logouts != 1 || first.Expirations+second.Expirations != 1 {
+			t.Errorf("then %s, %d logouts, %d and %d expired: %s", second.State, second.Logouts, first.Expirations, second.Expirations, second.Diagnosis)
+		}
+		if got, want := appliance.methods(), "POST GET GET DELETE POST GET"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		closeProber(t, p)
+	})
 }

@@ -1,56 +1,106 @@
 package probe
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"session_exporter/probe/transport"
+	"session_exporter/sessionapi"
 )
 
-// Result is what one probe found, complete and immutable.
+// Result is the result of one probe. It does not change after Probe has returned it.
 type Result struct {
-	State State
-	// Diagnosis says what was found, Advice what to do about it, both in
-	// sentences for people who never saw the API. No secret is in them.
+	State sessionapi.State
+	// Diagnosis describes what was found, Advice what to do about it, in sentences that
+	// require no knowledge of the API. They contain no secrets.
 	Diagnosis string
 	Advice    string
 
 	Start    time.Time
 	Duration time.Duration
-	// Steps are the requests that were sent, in order; none when the probe was
-	// withheld (see LoginSuspended, RateLimited, CredentialMissing). A refusal that
-	// came too late for the probe before is found by the next one, with its request.
+	// Steps are the requests that were sent, in order; none if nothing was sent (see
+	// LoginSuspended, RateLimited, CredentialMissing). A refusal that came too late for
+	// its probe is in the next one's result, with its request.
 	Steps []StepResult
-	// CertificateExpiry is the earliest end of the certificates presented, zero
-	// when there were none.
+	// CertificateExpiry is the earliest expiry in the certificate chain that was
+	// verified, or of the presented certificates if none was; zero without certificates.
 	CertificateExpiry time.Time
-	// ClockSkew is the appliance's clock minus ours, nil when it did not tell.
+	// ClockSkew is the appliance's clock minus ours, nil if it is unknown.
 	ClockSkew *time.Duration
 	// Identity is set while the session is Valid or Unexpected.
-	Identity *Identity
-	// RolesExpected says of each role in `expect.roles` whether the session
-	// has it; nil when the API did not say which roles there are.
+	Identity *sessionapi.Identity
+	// RolesExpected reports for each role in `expect.roles` whether the session has it;
+	// nil if the API did not report roles.
 	RolesExpected map[string]bool
-	// CredentialExpiries are the ends of the credential, by who says so:
+	// CredentialExpiries are the times at which the credential expires, by source:
 	// "config", "jwt", "oauth2" or "api".
 	CredentialExpiries map[string]time.Time
 
-	Logins, LoginFailures int // sent, and those of them that gave no session
-	Unanswered            int // logins whose answer never came, or could not be read: each may have left a session that nobody can log out
+	Logins, LoginFailures int // sent, and those of them that established no session
+	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left one that cannot be logged out
 	Logouts               int // accepted by the appliance
-	LogoutFailures        int // sent and not accepted: each may have left a session
+	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
 	Expirations           int // held sessions that the appliance had ended
 	// Lifetime is how long the last of those lived.
 	Lifetime time.Duration
 	// Established is when the session held now was established, zero when none
 	// is held.
 	Established time.Time
-	// Withheld is the credential that the guard withheld, empty where it withheld
-	// none. With a pairing it may be either site's.
-	Withheld string
-	// ResumeAt is when something is sent again, a withheld login for instance,
-	// zero when that is the next time.
+	// HeldCredential is the credential that the guard holds back, empty without one. With a
+	// pairing it may be either site's.
+	HeldCredential string
+	// Queued is set when nothing was sent because other logins of the account were in
+	// flight for too long. The next probe should not wait for the interval, unless
+	// the endpoint itself did not respond to its last login.
+	Queued bool
+	// ResumeAt is when requests resume, such as a login that was held back; zero if the
+	// next probe sends them.
 	ResumeAt time.Time
+	// HeldUntil is the end of the suspension after this probe's login was refused, zero
+	// without a refusal.
+	HeldUntil time.Time
+	// BackoffUntil is when the back-off after failed logins ends, RetryAfterUntil when
+	// the appliance's Retry-After does; zero without one.
+	BackoffUntil, RetryAfterUntil time.Time
+	// Pending reports whether nothing was sent because an earlier login with an
+	// untrusted secret is still pending.
+	Pending bool
+	// Attempted reports whether this probe itself tried to send a request. Steps may
+	// contain a late response to the one before.
+	Attempted bool
+	// LastRequest is when the last request was written, zero if none was.
+	LastRequest time.Time
+
+	traced bool // every step, see Options.Trace
+}
+
+// Reason is why requests are held back.
+type Reason string
+
+// The reasons to hold back requests.
+const (
+	ReasonGuard      Reason = "guard"       // the lockout guard holds back the login
+	ReasonBackoff    Reason = "backoff"     // logins failed
+	ReasonRetryAfter Reason = "retry_after" // the appliance sent Retry-After
+)
+
+// HeldBack returns why requests are held back, during or after this probe, and when they
+// resume. The reason is empty if they are not held back; the time is zero if unknown.
+func (r *Result) HeldBack() (Reason, time.Time) {
+	switch {
+	case r.HeldCredential != "":
+		return ReasonGuard, r.ResumeAt
+	case r.Pending:
+		return ReasonGuard, time.Time{}
+	case !r.RetryAfterUntil.IsZero() && !r.BackoffUntil.After(r.RetryAfterUntil):
+		return ReasonRetryAfter, r.RetryAfterUntil
+	case !r.BackoffUntil.IsZero():
+		return ReasonBackoff, r.BackoffUntil
+	default:
+		return "", time.Time{}
+	}
 }
 
 // expire counts a session that the appliance has ended.
@@ -59,38 +109,44 @@ func (r *Result) expire(established time.Time) {
 	r.Lifetime = time.Since(established)
 }
 
-// StepResult is one request and its answer.
+// Phases are the parts of a request's duration.
+type Phases = transport.Phases
+
+// Trace is a request and its response as they may be shown.
+type Trace = transport.Trace
+
+// StepResult is one request and its response.
 type StepResult struct {
-	Step     Step
+	Step     sessionapi.Step
 	Method   string
 	URL      string
-	Status   int    // 0 when there was no answer
+	NotSent  bool   // there was no connection to write the request to
+	Status   int    // 0 without a response
 	Code     string // the API's own error code
 	OpID     string // the API's own operation id
 	Duration time.Duration
 	Phases   Phases
 	// Trace is set in a probe that found no valid session, where the step itself
-	// failed, and everywhere in one that was asked to: see WithTrace.
+	// failed, and everywhere with Options.Trace.
 	Trace *Trace
 }
 
-// Answered says in a few words what the answer was.
-func (s *StepResult) Answered() string {
-	switch {
-	case s.Status == 0:
-		return "no answer"
-	case s.Code != "":
-		return fmt.Sprintf("%d %s", s.Status, s.Code)
-	default:
-		return strconv.Itoa(s.Status)
+// StatusText returns the status and error code of the response, or "no response".
+func (s *StepResult) StatusText() string {
+	if s.Status == 0 {
+		return "no response"
 	}
+	return statusText(s.Status, s.Code)
 }
 
-// Last returns the last request that was sent to find something out, so no
-// logout, and whether there was one.
+func statusText(status int, code string) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + code)
+}
+
+// Last returns the last request other than a logout, and whether there was one.
 func (r *Result) Last() (StepResult, bool) {
 	for _, step := range slices.Backward(r.Steps) {
-		if step.Step != Logout {
+		if step.Step != sessionapi.Logout {
 			return step, true
 		}
 	}

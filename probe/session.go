@@ -2,184 +2,283 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"session_exporter/config"
+	"session_exporter/probe/transport"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// Session is one that we established on an appliance.
+// Session is a session that a login established.
 type Session struct {
-	token       config.Secret
+	token       secret.Secret
+	cookies     sessionapi.Jar // nil when it has none
 	established time.Time
-	endpoint    *config.Endpoint // whose login gave it
+	endpoint    *config.Endpoint // whose prober released it
+	accepted    bool             // by a check
 	refused     bool             // by a check, and not logged out of since
+	forbidden   bool             // by a check, after it was accepted
+	// unwanted is set for a session of a login that failed. It is held only until
+	// it can be logged out.
+	unwanted bool
 	// remote is when it was logged in at the other site of a pairing, zero when it
 	// was not.
 	remote time.Time
 }
 
-// findBySession asks with the session that is held, and establishes one where
-// there is none, where it is older than session_max_age, and, once, where the
-// appliance refuses it.
-func (p *Prober) findBySession(ctx context.Context, r *Result) *finding {
-	if p.session != nil && p.sessionTooOld() {
-		// Whoever waits gets a turn: at their own times, the same endpoints
-		// would be too late again and again.
-		if done := p.credential.guard.renew(ctx, p.endpoint.Timeout/4); done != nil {
-			defer done()
-			if failed := p.retire(ctx, r); failed != nil {
+// newSession returns the session that a login established.
+func newSession(o *outcome) *Session {
+	given := &Session{token: o.interpretation.Token, established: time.Now()}
+	if len(o.interpretation.Cookies) > 0 {
+		given.cookies = sessionapi.Jar(nil).With(o.interpretation.Cookies)
+	}
+	return given
+}
+
+// update takes over what a check shows about the session. A response that refuses it may
+// set the cookies of another session, which is not ours.
+func (s *Session) update(api sessionapi.API, o *outcome) {
+	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
+	keeper, ok := api.(sessionapi.CookieAuthorizer)
+	if !ok || len(o.interpretation.Cookies) == 0 || o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused {
+		return
+	}
+	next := s.cookies.With(o.interpretation.Cookies)
+	s.token = keeper.ReplaceCookies(s.token, s.cookies, next)
+	s.cookies = next
+}
+
+// sessionFlow logs in with a password, holds the session between probes, and logs out of
+// it at the end.
+type sessionFlow struct {
+	*sender
+	session *Session // nil when none is held
+}
+
+// run checks the session that is held. It establishes one if none is held or it is
+// older than session_max_age, and renews one, once, that the appliance refuses or, after
+// it had accepted it, forbids.
+func (f *sessionFlow) run(ctx context.Context, r *Result) *outcome {
+	if f.session != nil && f.sessionTooOld() {
+		// Wait for a slot: without a queue, the endpoints that are due last in each
+		// interval might never be renewed.
+		if release := acquireSlot(ctx, f.credential.renewing, f.endpoint.Timeout/4); release != nil {
+			defer release()
+			if failed := f.retire(ctx, r); failed != nil {
 				return failed
 			}
 		}
 	}
+	if failed := f.dropUnusable(ctx, r); failed != nil {
+		return failed
+	}
 	for renewed := false; ; renewed = true {
-		fresh := p.session == nil
+		fresh := f.session == nil
 		if fresh {
-			leave, withheld := p.admit(ctx)
-			if withheld != nil {
-				return withheld
-			}
-			if failed := p.login(ctx, r, leave); failed != nil {
+			if failed := f.login(ctx, r); failed != nil {
 				return failed
 			}
 		}
-		found := p.check(ctx, r, p.present(p.session.token))
-		if found.state.Verdict() != Refused {
-			return found
-		}
-		// It may live on all the same, on another node for instance; what is only
-		// claimed to be nobody's must not pile up.
-		lives := fresh || p.session.refused || found.x.answer.Status != http.StatusUnauthorized
-		if !p.session.refused {
-			r.expire(p.session.established)
-			p.session.refused = true
-		}
-		if lives {
-			if left := p.logoutInTime(ctx, r); left.state == RateLimited {
-				return left
+		o := f.check(ctx, r, f.authorizeSession(f.session))
+		f.session.update(f.api, o)
+		if o.state == sessionapi.Forbidden && f.session.accepted && !renewed {
+			if failed := f.retireForbidden(ctx, r); failed != nil {
+				return failed
+			}
+			if f.session == nil {
+				continue
 			}
 		}
-		p.session = nil
+		if o.state.Verdict() != sessionapi.Refused {
+			return o
+		}
+		if failed := f.dropRefused(ctx, r, o, fresh); failed != nil {
+			return failed
+		}
 		if renewed {
-			found.refusedAtOnce = true
-			return found
+			return o.withRefusedImmediately()
 		}
 	}
 }
 
-// retire ends a session that is old and still good, if another may be
-// established now. That is not urgent, so it does not wait for the guard's leave:
-// the old session is better than none, and the next probe comes soon. It returns
-// a finding only where that ends the probe.
-func (p *Prober) retire(ctx context.Context, r *Result) *finding {
-	secret, err := p.credential.load()
-	if err != nil {
-		return missing(err)
-	}
-	// The leave is not kept: an appliance may be slow to log out, and much may be
-	// refused meanwhile.
-	leave, _, _ := p.credential.guard.tryAdmit(secret, p.patience, true)
-	if leave == nil {
+// held returns the session that is held, nil without one.
+func (f *sessionFlow) held() *Session { return f.session }
+
+// hold replaces the session that is held.
+func (f *sessionFlow) hold(s *Session) { f.session = s }
+
+// close logs out of the session that is held, if any, for the last time.
+func (f *sessionFlow) close(ctx context.Context, r *Result) error {
+	if f.session == nil {
 		return nil
 	}
-	leave.end()
-	if found := p.logoutInTime(ctx, r); found.x.unsent || found.state == RateLimited {
-		return found // nor would a login be sent
+	o := f.logout(ctx, r)
+	if o.state == sessionapi.RateLimited {
+		r.LogoutFailures++ // it is not repeated
+	}
+	switch {
+	case o.exchange.loggedOut(), r.Expirations > 0:
+		return nil
+	case o.exchange.Err != nil:
+		return fmt.Errorf("logging out of %s: %s", f.endpoint.URL.Host, o.failure)
+	default:
+		return fmt.Errorf("logging out of %s: the response was %s", f.endpoint.URL.Host, o.response())
+	}
+}
+
+// dropRefused drops the session that a check refused. It returns an outcome only if the
+// session cannot be logged out yet, which ends the probe.
+func (f *sessionFlow) dropRefused(ctx context.Context, r *Result, refusal *outcome, fresh bool) *outcome {
+	// It may still be alive, on another node for instance: sessions must not pile up.
+	mayLive := fresh || f.session.refused || refusal.exchange.Response.Status != http.StatusUnauthorized
+	if !f.session.refused {
+		r.expire(f.session.established)
+		f.session.refused = true
+	}
+	if mayLive {
+		if failed := f.logoutInTime(ctx, r); f.session != nil {
+			return failed // nothing was sent, or nothing may be sent now
+		}
+	}
+	f.session = nil
+	return nil
+}
+
+// dropUnusable drops the session that is held if it cannot be presented. It returns
+// an outcome only if that ends the probe.
+func (f *sessionFlow) dropUnusable(ctx context.Context, r *Result) *outcome {
+	switch {
+	case f.session == nil:
+	case f.session.unwanted:
+		if failed := f.logoutInTime(ctx, r); f.session != nil {
+			return failed
+		}
+	case f.session.cookies.AllExpired():
+		r.expire(f.session.established)
+		f.session = nil
 	}
 	return nil
 }
 
-func (p *Prober) sessionTooOld() bool {
-	age := p.endpoint.SessionMaxAge
-	return age > 0 && time.Since(p.session.established) >= age
+// retire ends a session that is old but still valid, if another may be
+// established now. That is not urgent, so it does not wait for the guard: the old
+// session is better than none, and the next probe comes soon. It returns an outcome
+// only if that ends the probe.
+func (f *sessionFlow) retire(ctx context.Context, r *Result) *outcome {
+	current, err := f.credential.read()
+	if err != nil {
+		return missing(f.endpoint, err)
+	}
+	if !f.credential.guard.Ready(current, f.guardKey) {
+		return nil
+	}
+	if o := f.logoutInTime(ctx, r); o.exchange.Unsent || o.state == sessionapi.RateLimited {
+		return o // nor would a login be sent
+	}
+	return nil
+}
+
+// retireForbidden ends a session that was accepted before and is now forbidden: some
+// appliances respond with 403 once they have ended it. It is still held afterwards if no
+// other may be established now. It returns an outcome only if that ends the probe.
+func (f *sessionFlow) retireForbidden(ctx context.Context, r *Result) *outcome {
+	f.session.forbidden = true
+	if failed := f.retire(ctx, r); failed != nil && failed.state == sessionapi.RateLimited {
+		return failed
+	}
+	return nil
+}
+
+func (f *sessionFlow) sessionTooOld() bool {
+	age := f.endpoint.SessionMaxAge
+	return age > 0 && !f.session.unwanted && time.Since(f.session.established) >= age
 }
 
 // login establishes a session. It returns nil when one is held afterwards.
 //
-// A login is not cut off when we are stopping, only when its time is up: the
-// session that it may give would be held by nobody.
-func (p *Prober) login(ctx context.Context, r *Result, leave *leave) *finding {
-	deadline, _ := ctx.Deadline()
-	unstopped, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
-	defer leave.end()
-	found := p.submit(unstopped, r, p.loginWith(leave.secret), leave)
-	if token := found.reading.Token; !token.IsZero() && found.x.answer.ok() {
-		p.session = &Session{token: token, established: time.Now(), endpoint: p.endpoint}
+// A login in flight is not interrupted when the exporter stops, only when its time is
+// up: otherwise the session that it may establish would be lost.
+func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
+	o := f.submit(ctx, r, submission{prepare: f.prepareLogin, givesSession: true})
+	if !o.loginSent() {
+		return o
 	}
-	if !found.x.unsent {
-		r.Logins++
-	}
-	if found.state == Valid {
+	r.Logins++
+	if o.state == sessionapi.Valid {
+		f.session = newSession(o)
 		return nil
 	}
-	if !found.x.unsent {
-		r.LoginFailures++
-	}
+	r.LoginFailures++
 	switch {
-	case p.session != nil: // given by an answer that is not as documented
-		p.logout(unstopped, r)
-	case !leave.lent && found.unanswered():
+	case !o.interpretation.Token.IsZero():
+		f.session = newSession(o)
+		f.session.unwanted = true
+		if o.state != sessionapi.RateLimited { // else it waits until something may be sent again
+			f.logout(ctx, r)
+		}
+	case o.mayLeaveSession():
 		r.Unanswered++
 	}
-	return found
+	return o
 }
 
-// loginWith prepares a login.
-func (p *Prober) loginWith(secret config.Secret) *attempt {
-	call := p.api.Call(Login, Account{Username: p.credential.Username, Password: secret, Options: p.endpoint.Login})
-	proof := bodyProof(secret)
+func (f *sessionFlow) prepareLogin(current secret.Secret) *exchange {
+	call := f.api.Request(sessionapi.Login, sessionapi.Account{Username: f.credential.Username, Password: current, Options: f.endpoint.Login})
+	authorization := sessionapi.InBody(current)
 	if call.Basic {
-		proof = basicProof(p.credential.Username, secret)
+		authorization = sessionapi.Basic(f.credential.Username, current)
 	}
-	return p.attempt(p.request(Login, call, proof))
+	return f.prepare(f.request(sessionapi.Login, call, authorization))
 }
 
 // logoutInTime leaves half of the probe's time for what comes after it: an appliance
 // may hang at logouts and at nothing else.
-func (p *Prober) logoutInTime(ctx context.Context, r *Result) *finding {
+func (f *sessionFlow) logoutInTime(ctx context.Context, r *Result) *outcome {
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
 	defer cancel()
-	return p.logout(ctx, r)
+	return f.logout(ctx, r)
 }
 
-// logout ends the session that is held. It is not held any more afterwards,
-// whatever the appliance says, unless nothing could be sent, or the appliance wants
-// to be left alone. Like a login, it is not cut off when we are stopping.
-func (p *Prober) logout(ctx context.Context, r *Result) *finding {
-	deadline, _ := ctx.Deadline()
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+// logout ends the held session. It drops the session whatever the response is, unless
+// nothing could be sent or the appliance limits the rate of requests. Without a logout in
+// the API, the session is left behind.
+// Like a login, it is not interrupted when the exporter stops.
+func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
+	ctx, cancel := uninterrupted(ctx)
 	defer cancel()
-	held := p.session
-	p.session = nil
-	call := p.call(Logout)
+	held := f.session
+	f.session = nil
+	call := f.call(sessionapi.Logout)
 	if call.Method == "" {
+		r.LogoutFailures++
 		return noLogout()
 	}
-	asked := p.request(Logout, call, p.present(held.token))
-	// The next thing on this connection would be a login, which cannot be repeated
-	// where the appliance closes it with the session.
-	asked.last = true
-	found := p.exchange(ctx, r, asked)
+	next := f.request(sessionapi.Logout, call, f.authorizeSession(held))
+	// The next request on this connection would be a login, which cannot be repeated
+	// if the appliance closes it with the session. Where each probe has one
+	// connection, that risk is taken.
+	next.close = !f.connection.OnlyForProbe()
+	o := f.send(ctx, r, next)
 	switch {
-	case found.x.unsent, found.state == RateLimited:
-		p.session = held
-	case found.loggedOut():
+	case o.exchange.Written.IsZero(), o.state == sessionapi.RateLimited:
+		f.session = held
+	case o.exchange.loggedOut() && !next.isAnonymous():
 		r.Logouts++
-	case found.state.Verdict() == Refused && !held.refused: // there was nothing left to end
-		r.expire(held.established)
+	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // there is nothing to end
+		return noLogout()
+	case o.state.Verdict() == sessionapi.Refused && !held.refused, o.state == sessionapi.Forbidden && held.forbidden:
+		r.expire(held.established) // there was nothing left to end
 	default:
 		r.LogoutFailures++
 	}
-	return found
+	return o
 }
 
-// loggedOut reports whether a logout was accepted.
-func (f *finding) loggedOut() bool { return f.x.err == nil && f.x.answer.ok() }
-
-// noLogout stands for a logout where the API has none.
-func noLogout() *finding {
-	return &finding{state: Valid, x: &exchange{step: Logout, answer: Answer{Status: http.StatusNoContent}}}
+// noLogout returns the outcome if no logout needs to be sent.
+func noLogout() *outcome {
+	return &outcome{state: sessionapi.Valid, exchange: &exchange{step: sessionapi.Logout, Exchange: transport.Exchange{Response: sessionapi.Response{Status: http.StatusNoContent}}}}
 }

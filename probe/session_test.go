@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,7 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 	"session_exporter/simulator"
 )
 
@@ -41,13 +43,13 @@ func forEachLogin(t *testing.T, s func() simulator.Settings, test func(trial)) {
 		t.Run(api, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := newAppliance(api, s())
-				test(trial{t, piped(t, endpointFor(api, config.AuthLogin), a), a})
+				test(trial{t, piped(t, endpointFor(api, sessionapi.AuthLogin), a), a})
 			})
 		})
 	}
 }
 
-// probesFor probes once an interval for a while, and returns all results.
+// probesFor probes once per interval for a while, and returns all results.
 func probesFor(t *testing.T, p *Prober, while time.Duration) []Result {
 	t.Helper()
 	var results []Result
@@ -60,8 +62,8 @@ func probesFor(t *testing.T, p *Prober, while time.Duration) []Result {
 }
 
 // states counts results by state.
-func states(results []Result) map[State]int {
-	n := make(map[State]int)
+func states(results []Result) map[sessionapi.State]int {
+	n := make(map[sessionapi.State]int)
 	for _, r := range results {
 		n[r.State]++
 	}
@@ -83,7 +85,7 @@ func TestSessionIsHeldAndLoggedOut(t *testing.T) {
 		begin := time.Now()
 		results := probesFor(t, p, 20*time.Minute)
 		for i, r := range results {
-			if r.State != Valid || r.Logins+r.Logouts+r.Expirations != max(0, 1-i) || !r.Established.Equal(begin) {
+			if r.State != sessionapi.Valid || r.Logins+r.Logouts+r.Expirations != max(0, 1-i) || !r.Established.Equal(begin) {
 				t.Fatalf("probe %d: %+v", i, r)
 			}
 		}
@@ -98,7 +100,7 @@ func TestSessionIsHeldAndLoggedOut(t *testing.T) {
 	})
 }
 
-// An ordinary idle timeout raises no alert.
+// An ordinary idle timeout triggers no alert.
 func TestExpiredSessionIsRenewedInTheSameProbe(t *testing.T) {
 	lives := func() simulator.Settings {
 		s := alice()
@@ -109,7 +111,7 @@ func TestExpiredSessionIsRenewedInTheSameProbe(t *testing.T) {
 		t, p, a := on.t, on.p, on.a
 		results := probesFor(t, p, 12*time.Minute)
 		for i, r := range results {
-			if r.State != Valid {
+			if r.State != sessionapi.Valid {
 				t.Fatalf("probe %d: %s: %s", i, r.State, r.Diagnosis)
 			}
 			renewed := i == 11
@@ -128,10 +130,10 @@ func TestSessionMaxAge(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
 		results := probesFor(t, p, time.Hour)
-		if n := states(results); n[Valid] != 60 {
+		if n := states(results); n[sessionapi.Valid] != 60 {
 			t.Errorf("states: %v", n)
 		}
-		if r := results[30]; r.Logins != 1 || r.Logouts != 1 || r.Expirations != 0 || len(r.Steps) != 3 || r.Steps[0].Step != Logout {
+		if r := results[30]; r.Logins != 1 || r.Logouts != 1 || r.Expirations != 0 || len(r.Steps) != 3 || r.Steps[0].Step != sessionapi.Logout {
 			t.Errorf("probe 30: %+v", r)
 		}
 		if s := a.Stats(); s.Attempts != 2 || s.Logouts != 1 || s.Sessions != 1 {
@@ -141,68 +143,62 @@ func TestSessionMaxAge(t *testing.T) {
 	})
 }
 
-// A changed password shows within session_max_age, and the account is not
-// locked over it. The right one is tried at once.
+// A changed password is noticed within session_max_age without locking the account, and
+// the right one is tried immediately.
 func TestChangedPassword(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
-		secret := filepath.Join(t.TempDir(), "password")
+		file := filepath.Join(t.TempDir(), "password")
 		write := func(text string) {
-			if err := os.WriteFile(secret, []byte(text+"\r\n"), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(text+"\r\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
 		write(canaryPassword)
-		p.credential.Secret = config.SecretSource{File: secret}
-		if r := mustProbe(t, p); r.State != Valid {
+		p.credential.Secret = secret.Source{File: file}
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
 			t.Fatalf("%s: %s", r.State, r.Diagnosis)
 		}
 		a.Change(func(s *simulator.Settings) {
 			s.Accounts["alice"] = simulator.Account{Password: "another"}
 		})
 		n := states(probesFor(t, p, 30*time.Minute))
-		if n[Valid] != 30 {
+		if n[sessionapi.Valid] != 30 {
 			t.Errorf("before session_max_age: %v", n)
 		}
 		n = states(probesFor(t, p, 20*time.Minute))
-		if n[CredentialsRejected] != 1 || n[LoginSuspended] != 19 || a.Stats().Refusals != 1 {
-			t.Errorf("behind it: %v, %d refusals", n, a.Stats().Refusals)
+		if n[sessionapi.CredentialsRejected] != 2 || n[sessionapi.LoginSuspended] != 18 || a.Stats().Refusals != 2 {
+			t.Errorf("after it: %v, %d refusals", n, a.Stats().Refusals)
 		}
 		write("another")
-		if r := mustProbe(t, p); r.State != Valid || r.Logins != 1 {
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 1 {
 			t.Errorf("with the right password: %s: %s", r.State, r.Diagnosis)
 		}
-		if err := os.Remove(secret); err != nil {
+		if err := os.Remove(file); err != nil {
 			t.Fatal(err)
 		}
-		if r := mustProbe(t, p); r.State != Valid {
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
 			t.Errorf("held, without a secret: %s: %s", r.State, r.Diagnosis)
 		}
 		<-time.After(31 * time.Minute)
-		if r := mustProbe(t, p); r.State != CredentialMissing || len(r.Steps) != 0 {
+		if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || len(r.Steps) != 0 {
 			t.Errorf("too old, without a secret: %s: %s", r.State, r.Diagnosis)
 		}
 		closeProber(t, p)
 	})
 }
 
-// A session that is still good is better than none.
-func TestHeldSessionIsKeptWhenTheGuardWithholds(t *testing.T) {
+// The guard holds back a renewal, not the checks of a session that still works.
+func TestHeldSessionIsKeptWhenTheGuardHoldsBack(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p := on.t, on.p
 		mustProbe(t, p)
-		g := p.credential.guard
-		for range 2 { // another endpoint of the account is refused
-			if !g.try(t, canaryPassword, new(patience), Refused) {
-				t.Fatal("not admitted")
-			}
+		for i := range 2 {
+			refuse(t, p.credential, fmt.Sprint("another ", i))
 		}
 		<-time.After(15 * time.Minute)
-		if g.try(t, canaryPassword, new(patience), Accepted) {
-			t.Fatal("not suspended")
-		}
-		p.session.established = time.Now().Add(-time.Hour)
-		if r := mustProbe(t, p); r.State != Valid || r.Logins+r.Logouts != 0 {
+		p.flow.held().established = time.Now().Add(-time.Hour)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins+r.Logouts != 0 {
 			t.Errorf("%s: %+v", r.State, r)
 		}
 		closeProber(t, p)
@@ -215,7 +211,7 @@ func TestCancellation(t *testing.T) {
 			t, p, a := on.t, on.p, on.a
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			if r, err := p.Probe(ctx); !errors.Is(err, context.Canceled) || r != nil {
+			if r, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || r != nil {
 				t.Errorf("%v, %+v", err, r)
 			}
 			if n := a.Stats().Requests; n != 0 {
@@ -234,7 +230,7 @@ func TestCancellation(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
-			if _, err := p.Probe(ctx); !errors.Is(err, context.Canceled) {
+			if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}
 			if took := time.Since(begin); took != 3*time.Second || a.Stats().Sessions != 1 {
@@ -257,7 +253,7 @@ func TestCancellation(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
-			if _, err := p.Probe(ctx); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
+			if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
 				t.Errorf("%v after %s", err, time.Since(begin))
 			}
 			closeProber(t, p)
@@ -268,11 +264,11 @@ func TestCancellation(t *testing.T) {
 	})
 	t.Run("by a deadline of the caller's", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			p := piped(t, endpointFor("hcx", config.AuthToken), http.HandlerFunc(silent))
+			p := piped(t, endpointFor("hcx", sessionapi.AuthToken), http.HandlerFunc(silent))
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
-			r, err := p.Probe(ctx)
-			if err != nil || r.State != Timeout || !strings.Contains(r.Diagnosis, "within 3s") {
+			r, err := p.Probe(ctx, Options{})
+			if err != nil || r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "within 3s") {
 				t.Errorf("%v, %s: %s", err, r.State, r.Diagnosis)
 			}
 		})

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
 const (
@@ -16,45 +16,45 @@ const (
 	vcenterOldWord = `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"args": [], "default_message": "Authentication required.", "id": "x"}]}}`
 )
 
-// What the references of both paths document, and what stands in for it.
-func TestVCenterAnswers(t *testing.T) {
+// The documented responses of both paths, and those of servers in front of the API.
+func TestVCenterResponses(t *testing.T) {
 	given, givenOld := reply{status: 201, body: `"` + canaryToken + `"`}, json200(`{"value": "`+canaryToken+`"}`)
 	for _, c := range []struct {
 		name         string
 		login, check reply
-		state        State
+		state        sessionapi.State
 		why, methods string
 	}{
-		{"valid", given, json200(vcenterOK), Valid, `"alice"`, "POST GET DELETE"},
-		{"valid, older", givenOld, json200(`{"value": ` + vcenterOK + `}`), Valid, `"alice"`, "POST GET DELETE"},
-		{"no times", given, json200(`{"user": "alice", "created_time": "yesterday"}`), Valid, "", "POST GET DELETE"},
-		{"more fields", given, json200(`{"user": "alice", "and": {"more": [1]}}`), Valid, "", "POST GET DELETE"},
-		{"session refused", given, reply{401, nil, vcenterNobody}, SessionExpired, "UNAUTHENTICATED", "POST GET DELETE POST GET DELETE"},
-		{"session refused, older", givenOld, reply{401, nil, vcenterOldWord}, SessionExpired, `401 UNAUTHENTICATED, "Authentication required."`, "POST GET DELETE POST GET DELETE"},
-		{"session refused without words", given, reply{status: 401}, SessionExpired, "401", "POST GET DELETE POST GET DELETE"},
-		{"nobody", given, json200(`{"user": null}`), SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
-		{"nobody, older", givenOld, json200(`{"value": null}`), SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
-		{"nothing", given, reply{status: 204}, SessionExpired, "(204)", "POST GET DELETE POST GET DELETE"},
-		{"forbidden", given, reply{403, nil, `{"error_type": "UNAUTHORIZED", "messages": [{"default_message": "Permission denied."}]}`}, Forbidden, "Permission denied.", "POST GET DELETE"},
-		{"forbidden, older", givenOld, reply{403, nil, `{"type": "com.vmware.vapi.std.errors.unauthorized", "value": {"messages": []}}`}, Forbidden, "403 UNAUTHORIZED", "POST GET DELETE"},
-		{"malformed", given, reply{400, nil, `{"error_type": "INVALID_REQUEST", "messages": []}`}, BadRequest, "", "POST GET DELETE"},
-		{"check is text", given, json200(`"alice"`), InvalidResponse, "JSON string", "POST GET DELETE"},
-		{"wrong type", given, json200(`{"user": {"name": "alice"}}`), InvalidResponse, "field `user`", "POST GET DELETE"},
-		{"wrong type, older", givenOld, json200(`{"value": 7}`), InvalidResponse, "JSON number", "POST GET DELETE"},
-		{"other error", given, json200(`{"user": "alice", "error_type": "NOT_FOUND"}`), ServerError, "does not document", "POST GET DELETE"},
-		{"busy", reply{503, nil, `{"error_type": "SERVICE_UNAVAILABLE", "messages": []}`}, given, ServerError, "", "POST"},
-		{"wrong password", reply{401, nil, vcenterNobody}, given, CredentialsRejected, "401 UNAUTHENTICATED", "POST"},
-		{"wrong password, older", reply{401, nil, vcenterOldWord}, given, CredentialsRejected, "", "POST"},
-		{"login is HTML", json200(`<html>`), given, InvalidResponse, "HTML", "POST"},
-		{"login is an object", json200(`{"session": "x"}`), given, InvalidResponse, "no session ID", "POST"},
-		{"login is empty", reply{status: 201}, given, InvalidResponse, "no session ID", "POST"},
-		{"login gives an empty token", json200(`""`), given, InvalidResponse, "no session ID", "POST"},
-		{"login gives no header's text", json200(`"a\u0000b"`), given, InvalidResponse, "no HTTP header", "POST"},
-		{"too old", reply{404, nil, ""}, given, InvalidResponse, vcenterOldPath, "POST"},
+		{"valid", given, json200(vcenterOK), sessionapi.Valid, `"alice"`, "POST GET DELETE"},
+		{"valid, older", givenOld, json200(`{"value": ` + vcenterOK + `}`), sessionapi.Valid, `"alice"`, "POST GET DELETE"},
+		{"no times", given, json200(`{"user": "alice", "created_time": "yesterday"}`), sessionapi.Valid, "", "POST GET DELETE"},
+		{"more fields", given, json200(`{"user": "alice", "and": {"more": [1]}}`), sessionapi.Valid, "", "POST GET DELETE"},
+		{"session refused", given, reply{401, nil, vcenterNobody}, sessionapi.SessionExpired, "UNAUTHENTICATED", "POST GET DELETE POST GET DELETE"},
+		{"session refused, older", givenOld, reply{401, nil, vcenterOldWord}, sessionapi.SessionExpired, `401 UNAUTHENTICATED, "Authentication required."`, "POST GET DELETE POST GET DELETE"},
+		{"session refused without words", given, reply{status: 401}, sessionapi.SessionExpired, "401", "POST GET DELETE POST GET DELETE"},
+		{"no user", given, json200(`{"user": null}`), sessionapi.SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
+		{"no user, older", givenOld, json200(`{"value": null}`), sessionapi.SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
+		{"nothing", given, reply{status: 204}, sessionapi.SessionExpired, "(204)", "POST GET DELETE POST GET DELETE"},
+		{"forbidden", given, reply{403, nil, `{"error_type": "UNAUTHORIZED", "messages": [{"default_message": "Permission denied."}]}`}, sessionapi.Forbidden, "Permission denied.", "POST GET DELETE"},
+		{"forbidden, older", givenOld, reply{403, nil, `{"type": "com.vmware.vapi.std.errors.unauthorized", "value": {"messages": []}}`}, sessionapi.Forbidden, "403 UNAUTHORIZED", "POST GET DELETE"},
+		{"malformed", given, reply{400, nil, `{"error_type": "INVALID_REQUEST", "messages": []}`}, sessionapi.BadRequest, "", "POST GET DELETE"},
+		{"check is text", given, json200(`"alice"`), sessionapi.InvalidResponse, "JSON string", "POST GET DELETE"},
+		{"wrong type", given, json200(`{"user": {"name": "alice"}}`), sessionapi.InvalidResponse, "field `user`", "POST GET DELETE"},
+		{"wrong type, older", givenOld, json200(`{"value": 7}`), sessionapi.InvalidResponse, "JSON number", "POST GET DELETE"},
+		{"other error", given, json200(`{"user": "alice", "error_type": "NOT_FOUND"}`), sessionapi.ServerError, "does not document", "POST GET DELETE"},
+		{"busy", reply{503, nil, `{"error_type": "SERVICE_UNAVAILABLE", "messages": []}`}, given, sessionapi.ServerError, "", "POST"},
+		{"wrong password", reply{401, nil, vcenterNobody}, given, sessionapi.CredentialsRejected, "401 UNAUTHENTICATED", "POST"},
+		{"wrong password, older", reply{401, nil, vcenterOldWord}, given, sessionapi.CredentialsRejected, "", "POST"},
+		{"login is HTML", json200(`<html>`), given, sessionapi.InvalidResponse, "HTML", "POST"},
+		{"login is an object", json200(`{"session": "x"}`), given, sessionapi.InvalidResponse, "not a session ID", "POST"},
+		{"login is empty", reply{status: 201}, given, sessionapi.InvalidResponse, "not a session ID", "POST"},
+		{"login gives an empty token", json200(`""`), given, sessionapi.InvalidResponse, "not a session ID", "POST"},
+		{"login gives no header's text", json200(`"a\u0000b"`), given, sessionapi.InvalidResponse, "no HTTP header", "POST"},
+		{"too old", reply{404, nil, ""}, given, sessionapi.InvalidResponse, vcenterOldPath, "POST"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			appliance := &handwritten{post: []http.Handler{c.login}, get: []http.Handler{c.check}, del: []http.Handler{reply{status: 204}}}
-			p := piped(t, endpointFor("vcenter", config.AuthLogin), appliance)
+			p := piped(t, endpointFor("vcenter", sessionapi.AuthLogin), appliance)
 			r := mustProbe(t, p)
 			closeProber(t, p)
 			if got := appliance.methods(); r.State != c.state || !strings.Contains(r.Diagnosis, c.why) || got != c.methods {
@@ -68,17 +68,17 @@ func TestVCenterAnswers(t *testing.T) {
 func TestVCenterRequests(t *testing.T) {
 	for option, path := range map[string]string{"": vcenterPath, vcenterPath: vcenterPath, vcenterOldPath: vcenterOldPath} {
 		t.Run(option, func(t *testing.T) {
-			e := endpointFor("vcenter", config.AuthLogin)
+			e := endpointFor("vcenter", sessionapi.AuthLogin)
 			if option != "" {
 				e.Login = map[string]string{"path": option}
 			}
-			server := &published{answers: map[string]reply{
+			server := &published{responses: map[string]reply{
 				"POST " + path: {201, nil, `"` + canaryToken + `"`}, "GET " + path: json200(vcenterOK), "DELETE " + path: {status: 204},
 			}}
 			p := piped(t, e, server)
 			r := mustProbe(t, p)
 			closeProber(t, p)
-			if want := []string{"POST " + path, "GET " + path, "DELETE " + path}; r.State != Valid || !slices.Equal(server.got, want) {
+			if want := []string{"POST " + path, "GET " + path, "DELETE " + path}; r.State != sessionapi.Valid || !slices.Equal(server.got, want) {
 				t.Fatalf("%s: %s\nsent %q, want %q", r.State, r.Diagnosis, server.got, want)
 			}
 			created, used := time.Date(2026, 1, 1, 8, 0, 0, 123e6, time.UTC), time.Date(2026, 1, 1, 9, 0, 0, 456e6, time.UTC)
@@ -89,7 +89,7 @@ func TestVCenterRequests(t *testing.T) {
 	}
 }
 
-// The built-in API reads what the catalogue's definitions read.
+// The built-in API interprets responses as the catalogue's definitions do.
 func TestVCenterReadsAsDescribed(t *testing.T) {
 	for _, c := range catalogue {
 		if !strings.HasPrefix(c.api, "vcenter") {
@@ -100,7 +100,7 @@ func TestVCenterReadsAsDescribed(t *testing.T) {
 			if c.api == "vcenter-rest" {
 				e.Login = map[string]string{"path": vcenterOldPath}
 			}
-			p := piped(t, e, &published{answers: c.answers})
+			p := piped(t, e, &published{responses: c.responses})
 			if r := mustProbe(t, p); r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s", r.State, r.Diagnosis)
 			}
@@ -116,6 +116,6 @@ func FuzzVCenter(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		fuzzAnswer(t, vcenter{}, Answer{Status: status, Body: body})
+		fuzzResponse(t, builtIn["vcenter"], sessionapi.Response{Status: status, Body: body})
 	})
 }

@@ -2,37 +2,37 @@ package simulator
 
 import "time"
 
-// A lock is how near an account is to being locked, or until when it is.
+// lock is the lockout state of an account.
 type lock struct {
-	refusals int       // consecutive ones since the last acceptance or lock
+	refusals int       // consecutive refusals since the last acceptance or lock
 	until    time.Time // zero: not locked
 }
 
-// decide does what an operation asks for, if its sender may. a.mu is held.
-func (a *Appliance) decide(op Operation, c claim) outcome {
+// decideLocked performs an operation if the credentials permit it.
+func (a *Appliance) decideLocked(op Operation, c credentials) outcome {
 	if c.malformed != "" {
 		return outcome{verdict: malformed, detail: c.malformed}
 	}
 	switch op {
 	case Login:
-		return a.login(c)
+		return a.loginLocked(c)
 	case Logout:
-		return a.logout(c)
+		return a.logoutLocked(c)
 	case RemoteCheck:
-		return a.remoteCheck(c)
+		return a.remoteCheckLocked(c)
 	case RemoteLogin:
-		return a.remoteLogin(c)
+		return a.remoteLoginLocked(c)
 	}
-	return a.check(c)
+	return a.checkLocked(c)
 }
 
-func (a *Appliance) check(c claim) outcome {
+func (a *Appliance) checkLocked(c credentials) outcome {
 	username, known := "", false
 	switch {
 	case c.token != "":
-		username, known = a.resume(c.token)
+		username, known = a.useSessionLocked(c.token)
 	case c.basic:
-		if !a.authenticate(c.username, c.password) {
+		if !a.authenticateLocked(c.username, c.password) {
 			return outcome{verdict: refused}
 		}
 		username, known = c.username, true
@@ -49,13 +49,13 @@ func (a *Appliance) check(c claim) outcome {
 	return outcome{username: username, account: account}
 }
 
-func (a *Appliance) login(c claim) outcome {
-	// Credentials come before slots, so that a full appliance still says that
-	// a password is wrong, and only that.
-	if !a.authenticate(c.username, c.password) {
+func (a *Appliance) loginLocked(c credentials) outcome {
+	// Credentials are checked before slots, so that a full appliance still reports
+	// a wrong password, and nothing else.
+	if !a.authenticateLocked(c.username, c.password) {
 		return outcome{verdict: refused}
 	}
-	a.expire(time.Now())
+	a.expireLocked(time.Now())
 	if limit := a.settings.MaxSessions; limit > 0 && len(a.sessions) >= limit {
 		return outcome{verdict: full}
 	}
@@ -63,12 +63,12 @@ func (a *Appliance) login(c claim) outcome {
 	return outcome{
 		username: c.username,
 		account:  a.settings.Accounts[c.username],
-		token:    a.open(c.username),
+		token:    a.openSessionLocked(c.username),
 	}
 }
 
-func (a *Appliance) logout(c claim) outcome {
-	if _, live := a.resume(c.token); !live {
+func (a *Appliance) logoutLocked(c credentials) outcome {
+	if _, live := a.useSessionLocked(c.token); !live {
 		return outcome{verdict: noSession}
 	}
 	delete(a.sessions, c.token)
@@ -76,9 +76,9 @@ func (a *Appliance) logout(c claim) outcome {
 	return outcome{}
 }
 
-// authenticate says whether a username and password are good now, and keeps
-// the count of refusals that locks an account. a.mu is held.
-func (a *Appliance) authenticate(username, password string) bool {
+// authenticateLocked reports whether a username and password are accepted, and counts
+// the refusals that lock an account.
+func (a *Appliance) authenticateLocked(username, password string) bool {
 	now := time.Now()
 	account, known := a.settings.Accounts[username]
 	l := a.locks[username]

@@ -1,106 +1,140 @@
+// Package simulator simulates the appliances whose sessions the exporter probes:
+// VMware HCX Manager (hcx, and hcx-hybridity on port 443) and the disaster-recovery
+// gateways (dr), over real TLS sockets, healthy or with configurable faults.
+//
+// An [Appliance] is an [http.Handler] with accounts, sessions that expire,
+// lockouts and [Fault] values: misbehaviour as data. A [CA] serves it as a
+// [Server], which can be switched off. A [Fleet] is a set of such servers, each
+// with a short script, for demonstrations.
+//
+// Responses are as documented in the vendors' API pages. [Settings] selects and
+// documents the behaviour that these pages leave open.
+//
+// The package compares passwords without protection against timing attacks, so
+// it is not a base for a real service. It never prints a password or token, never
+// connects to another host, and imports only the standard library.
 package simulator
 
 import (
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
 
-// An Operation is one of the things a client can ask of a session API.
+// An Operation is an operation of a session API.
 type Operation string
 
-// The operations. The first three are methods of one URL, the others those of
-// a dr gateway's URL of a [Pairing].
+// The operations. The last two are those of a dr gateway's URL for a [Pairing].
 const (
-	Check  Operation = "check"  // GET
-	Login  Operation = "login"  // POST
-	Logout Operation = "logout" // DELETE
+	Check  Operation = "check"
+	Login  Operation = "login"
+	Logout Operation = "logout"
 
-	RemoteCheck Operation = "remote check" // GET
-	RemoteLogin Operation = "remote login" // POST
+	RemoteCheck Operation = "remote check"
+	RemoteLogin Operation = "remote login"
+)
+
+// A resource has an operation for each method that it allows.
+type resource map[string]Operation
+
+// sessionResource is a session URL; remoteResource is that of a pairing.
+var (
+	sessionResource = resource{http.MethodGet: Check, http.MethodPost: Login, http.MethodDelete: Logout}
+	remoteResource  = resource{http.MethodGet: RemoteCheck, http.MethodPost: RemoteLogin}
 )
 
 // An Appliance is one simulated appliance: an [http.Handler] with accounts,
 // sessions and faults. It is safe for concurrent use.
 type Appliance struct {
-	dialect dialect
-	path    string
+	dialect   dialect
+	base      string              // of dr; its pairings are below it
+	resources map[string]resource // by path
 
 	mu       sync.Mutex // guards everything below
 	settings Settings
 	sessions map[string]*session // by token
 	locks    map[string]lock     // by username
-	stats    Stats               // Sessions and Locked are filled in when asked for
+	stats    Stats               // without Sessions and Locked: Stats computes them
 }
 
-// NewHCX returns a simulated VMware HCX Manager.
+// NewHCX returns a simulated VMware HCX Manager, with its appliance management API.
 func NewHCX(s Settings) *Appliance {
-	return newAppliance(hcx{}, "/api/admin/v1/sessions", s)
+	return newAppliance(hcx{}, map[string]resource{"/api/admin/v1/sessions": sessionResource}, s)
 }
 
-// NewDR returns a simulated disaster-recovery gateway. The base path is where
-// the product has its API, as "/api/rest/srm/v2", or empty.
+// NewHCXHybridity returns a simulated VMware HCX Manager, with its operations API.
+func NewHCXHybridity(s Settings) *Appliance {
+	return newAppliance(hcxHybridity{}, hybridityResources, s)
+}
+
+// NewDR returns a simulated disaster-recovery gateway. The base path is that of the
+// product's API, such as "/api/rest/srm/v2", or empty.
 func NewDR(basePath string, s Settings) *Appliance {
-	return newAppliance(dr{}, basePath+"/session", s)
+	a := newAppliance(dr{}, map[string]resource{basePath + "/session": sessionResource}, s)
+	a.base = basePath
+	return a
 }
 
-func newAppliance(d dialect, path string, s Settings) *Appliance {
+func newAppliance(d dialect, resources map[string]resource, s Settings) *Appliance {
 	return &Appliance{
-		dialect:  d,
-		path:     path,
-		settings: s.clone(),
-		sessions: map[string]*session{},
-		locks:    map[string]lock{},
+		dialect:   d,
+		resources: resources,
+		settings:  s.clone(),
+		sessions:  map[string]*session{},
+		locks:     map[string]lock{},
 	}
 }
 
-// ServeHTTP answers as the appliance does, or as the first fault that applies
-// wants it.
+// ServeHTTP responds as the appliance does, or as the first applicable fault specifies.
 func (a *Appliance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	op, pairing, stray := a.route(r)
-	// The request is read even if a fault ignores it: net/http notices that a
-	// client has gone, and ends the fault, only once the body was read.
-	c := a.dialect.claim(op, r)
+	op, pairing, rejection := a.route(r)
+	// Read the request even if a fault ignores it: net/http detects that a client has
+	// disconnected, and so ends the fault, only after the body was read.
+	c := a.dialect.credentials(op, r)
 	c.pairing = pairing
 	fault, now := a.receive(op)
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 
-	own := func() answer {
-		if stray.status != 0 {
-			return stray
+	perform := func() httpResponse {
+		if rejection.status != 0 {
+			return rejection
 		}
 		return a.perform(op, c, fault)
 	}
-	var reply answer
+	var response httpResponse
 	if fault.After {
-		reply = own()
+		response = perform()
 	}
-	pause(r.Context(), fault.Delay)
+	sleep(r.Context(), fault.Delay)
 	switch {
 	case fault.replaces():
-		reply = fault.replacement(a.dialect, now)
+		response = fault.replacement(a.dialect, now)
 	case !fault.After:
-		reply = own()
+		response = perform()
 	}
-	fault.send(w, r, reply)
+	fault.send(w, r, response)
 }
 
-// Change alters the settings while the appliance runs. change must not call the
-// appliance, nor keep s; slices, and headers of faults, are to be replaced, not written into.
+// Change changes the settings while the appliance runs. change must not call the
+// appliance or keep s, and must replace slices and headers of faults instead of
+// modifying them.
 func (a *Appliance) Change(change func(s *Settings)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	change(&a.settings)
-	// A change may have put maps and slices of the caller's in.
+	// The change may have stored the caller's maps and slices.
 	a.settings = a.settings.clone()
 }
 
-// Stats returns what the appliance has counted so far.
+// Stats returns the counters of the appliance.
 func (a *Appliance) Stats() Stats {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
-	a.expire(now)
+	a.expireLocked(now)
 	stats := a.stats
 	stats.Sessions = len(a.sessions)
 	for _, l := range a.locks {
@@ -111,28 +145,26 @@ func (a *Appliance) Stats() Stats {
 	return stats
 }
 
-// route says which operation a request asks for, or how a request for anything
-// else is answered.
-func (a *Appliance) route(r *http.Request) (op Operation, pairing string, stray answer) {
-	operations, allowed := map[string]Operation{http.MethodGet: Check, http.MethodPost: Login, http.MethodDelete: Logout}, "GET, POST, DELETE"
+// route returns the operation of a request, or the rejection of a request for another
+// path or method.
+func (a *Appliance) route(r *http.Request) (op Operation, pairing string, rejection httpResponse) {
+	target := a.resources[r.URL.Path]
 	pairing, remote := a.pairingOf(r.URL.Path)
+	if remote {
+		target = remoteResource
+	}
+	op, known := target[r.Method]
 	switch {
-	case remote:
-		operations, allowed = map[string]Operation{http.MethodGet: RemoteCheck, http.MethodPost: RemoteLogin}, "GET, POST"
-	case r.URL.Path != a.path:
-		return "", "", answer{status: http.StatusNotFound}
+	case target == nil:
+		return "", "", httpResponse{status: http.StatusNotFound}
+	case !known:
+		return "", "", httpResponse{status: http.StatusMethodNotAllowed, header: http.Header{"Allow": {strings.Join(slices.Sorted(maps.Keys(target)), ", ")}}}
 	}
-	if op, known := operations[r.Method]; known {
-		return op, pairing, answer{}
-	}
-	return "", "", answer{
-		status: http.StatusMethodNotAllowed,
-		header: http.Header{"Allow": {allowed}},
-	}
+	return op, pairing, httpResponse{}
 }
 
-// receive counts a request and takes the fault that applies to it, the zero
-// Fault if none does. now is the time by the appliance's clock.
+// receive counts a request and takes the applicable fault, the zero Fault for none. now
+// is the time by the appliance's clock.
 func (a *Appliance) receive(op Operation) (f Fault, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -146,14 +178,14 @@ func (a *Appliance) receive(op Operation) (f Fault, now time.Time) {
 	return a.settings.takeFault(op), time.Now().Add(a.settings.ClockOffset)
 }
 
-// perform does what was asked and puts the outcome into the API's words.
-func (a *Appliance) perform(op Operation, c claim, f Fault) answer {
+// perform performs an operation and returns the response of the API.
+func (a *Appliance) perform(op Operation, c credentials, f Fault) httpResponse {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o := a.decide(op, c)
+	o := a.decideLocked(op, c)
 	o.now = time.Now().Add(a.settings.ClockOffset)
-	if no := a.settings.NoSession; op == Check && o.verdict == noSession && no != (Reply{}) {
-		return answer{status: no.Status, body: []byte(no.Body)}
+	if custom := a.settings.NoSession; op == Check && o.verdict == noSession && custom != (Response{}) {
+		return httpResponse{status: custom.Status, body: []byte(custom.Body)}
 	}
 	if f.DeadToken && op == Login {
 		delete(a.sessions, o.token)
@@ -161,5 +193,5 @@ func (a *Appliance) perform(op Operation, c claim, f Fault) answer {
 	if f.DropToken {
 		o.token = ""
 	}
-	return a.dialect.answer(op, o)
+	return a.dialect.response(op, o)
 }

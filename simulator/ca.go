@@ -13,23 +13,22 @@ import (
 	"time"
 )
 
-// A CA signs the certificates of simulated appliances. Its key exists in memory
-// only; two CAs do not trust each other's certificates.
+// A CA signs the certificates of simulated appliances. Its key exists only in memory.
 type CA struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-// NewCA makes a certificate authority that is valid for ten years.
+// NewCA creates a certificate authority that is valid for ten years.
 func NewCA() (*CA, error) {
-	template := certificate("Simulated CA", time.Now().AddDate(10, 0, 0))
+	template := certificateTemplate("Simulated CA", time.Now().AddDate(10, 0, 0))
 	template.IsCA = true
 	template.BasicConstraintsValid = true
 	template.KeyUsage = x509.KeyUsageCertSign
-	// P-256, because RSA keys take a second to make.
+	// P-256, because generating an RSA key takes a second.
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making a CA key: %w", err)
+		return nil, fmt.Errorf("generating a CA key: %w", err)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -42,12 +41,12 @@ func NewCA() (*CA, error) {
 	return &CA{certificate: parsed, key: key}, nil
 }
 
-// PEM returns the CA's certificate, for clients to trust.
+// PEM returns the CA's certificate, to be trusted by clients.
 func (c *CA) PEM() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.certificate.Raw}))
 }
 
-// issue signs a server certificate with a key of its own.
+// issue returns a server certificate with a new key.
 func (c *CA) issue(opts ServerOptions) (tls.Certificate, error) {
 	hosts := opts.Hosts
 	if len(hosts) == 0 {
@@ -57,7 +56,7 @@ func (c *CA) issue(opts ServerOptions) (tls.Certificate, error) {
 	if notAfter.IsZero() {
 		notAfter = time.Now().AddDate(1, 0, 0)
 	}
-	template := certificate(hosts[0], notAfter)
+	template := certificateTemplate(hosts[0], notAfter)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	for _, host := range hosts {
@@ -69,7 +68,7 @@ func (c *CA) issue(opts ServerOptions) (tls.Certificate, error) {
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making a server key: %w", err)
+		return tls.Certificate{}, fmt.Errorf("generating a server key: %w", err)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, c.certificate, key.Public(), c.key)
 	if err != nil {
@@ -78,13 +77,13 @@ func (c *CA) issue(opts ServerOptions) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// certificate begins a certificate that may have expired already.
-func certificate(name string, notAfter time.Time) *x509.Certificate {
+// certificateTemplate returns the common fields of a certificate, which may have expired.
+func certificateTemplate(name string, notAfter time.Time) *x509.Certificate {
 	notBefore := time.Now()
 	if notAfter.Before(notBefore) {
 		notBefore = notAfter
 	}
-	// The serial number is left out: CreateCertificate picks a random one.
+	// CreateCertificate sets a random serial number.
 	return &x509.Certificate{
 		Subject:   pkix.Name{CommonName: name},
 		NotBefore: notBefore.Add(-24 * time.Hour),

@@ -8,71 +8,71 @@ import (
 	"time"
 )
 
-// A dialect is how one API puts things: what appliances do is common to all,
-// where a request carries its credentials and what an answer looks like is not.
+// A dialect is the wire format of an API. The behaviour of appliances is common to all
+// APIs; where a request has its credentials, and the format of a response, is not.
 type dialect interface {
-	// claim reads who a request says it comes from. It may read the body.
-	claim(op Operation, r *http.Request) claim
-	// answer words the outcome of an operation.
-	answer(op Operation, o outcome) answer
-	// failure words an error in the API's documented error body.
-	failure(p problem, now time.Time) answer
+	// credentials returns the credentials of a request. It may read the body.
+	credentials(op Operation, r *http.Request) credentials
+	// response returns the response for the outcome of an operation.
+	response(op Operation, o outcome) httpResponse
+	// errorResponse returns an error in the API's documented format.
+	errorResponse(e apiError, now time.Time) httpResponse
 }
 
-// A claim is who a request says it comes from: at most one of the ways in.
-type claim struct {
-	malformed string // why the request cannot be read; empty: it can
-	token     string // a session's
+// credentials are the credentials of a request, of at most one kind.
+type credentials struct {
+	malformed string // error of a malformed request; empty: none
+	token     string // of a session
 	bearer    string
-	basic     bool // username and password are given
+	basic     bool // username and password are set
 	username  string
 	password  string
-	pairing   string // that the request is about
+	pairing   string // pairing of the request's URL
 }
 
-// A verdict is what the appliance thinks of a request.
+// A verdict is the decision about a request.
 type verdict int
 
 const (
 	accepted verdict = iota
 	malformed
-	refused   // username and password
-	noSession // no token, or one that is not, or no longer, good
+	refused   // wrong username or password
+	noSession // no token, or an invalid or expired one
 	forbidden
-	full    // no session slot is left
-	unknown // pairing
+	full    // no free session slot
+	unknown // unknown pairing
 )
 
-// An outcome is all that an answer can tell.
+// An outcome is the result of an operation.
 type outcome struct {
 	verdict  verdict
 	username string
 	account  Account
 	token    string    // of the session that a login created
 	now      time.Time // by the appliance's clock
-	detail   string    // what was malformed
+	detail   string    // error of a malformed request
 }
 
-// A problem is an error before it is worded.
-type problem struct {
+// An apiError is an error of an API.
+type apiError struct {
 	status  int
-	code    string // of the API's own codes; empty: it has none for this
+	code    string // the API's error code; empty: none
 	message string
 }
 
-// An answer is an HTTP answer with, if any, a JSON body.
-type answer struct {
+// An httpResponse is a response; without a body, body is nil.
+type httpResponse struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-func jsonAnswer(status int, document any) answer {
+func jsonResponse(status int, document any) httpResponse {
 	body, err := json.Marshal(document)
 	if err != nil {
-		panic(err) // only this package's own plain structs come here
+		panic(err) // impossible: all documents are plain structs of this package
 	}
-	return answer{status: status, body: body}
+	return httpResponse{status: status, body: body}
 }
 
 // uuid returns a random (version 4) UUID.

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// drToken is the request header that carries the session ID.
+// drToken is the request header with the session ID.
 const drToken = "x-dr-session"
 
 // dr is the dialect of the disaster-recovery REST gateways, {base}/session.
 type dr struct{}
 
-// drError is ResponseError. The list of codes is open, and the pages name none.
+// drError is ResponseError. The list of codes is open, and the pages document none.
 type drError struct {
 	ErrorCode string `json:"error_code,omitempty"`
 	Message   string `json:"message,omitempty"`
@@ -27,45 +27,45 @@ type drLogin struct {
 	SessionID string `json:"session_id,omitempty"`
 }
 
-// claim takes HTTP Basic for logins only: nothing says that a check does.
-func (dr) claim(op Operation, r *http.Request) claim {
+// credentials accepts HTTP Basic only for logins: the pages do not document it for checks.
+func (dr) credentials(op Operation, r *http.Request) credentials {
 	if op == RemoteCheck || op == RemoteLogin {
-		return remoteClaim(r)
+		return remoteCredentials(r)
 	}
 	if op != Login {
-		return claim{token: r.Header.Get(drToken)}
+		return credentials{token: r.Header.Get(drToken)}
 	}
 	username, password, ok := r.BasicAuth()
-	return claim{basic: ok, username: username, password: password}
+	return credentials{basic: ok, username: username, password: password}
 }
 
-func (d dr) answer(op Operation, o outcome) answer {
+func (d dr) response(op Operation, o outcome) httpResponse {
 	if o.verdict != accepted {
 		return d.refusal(o)
 	}
 	switch op {
 	case Login:
-		return jsonAnswer(http.StatusOK, drLogin{SessionID: o.token})
+		return jsonResponse(http.StatusOK, drLogin{SessionID: o.token})
 	case Logout, RemoteLogin:
-		return answer{status: http.StatusNoContent}
+		return httpResponse{status: http.StatusNoContent}
 	}
-	return jsonAnswer(http.StatusOK, drSession{Username: o.username})
+	return jsonResponse(http.StatusOK, drSession{Username: o.username})
 }
 
-func (d dr) refusal(o outcome) answer {
+func (d dr) refusal(o outcome) httpResponse {
 	switch o.verdict {
 	case malformed:
-		return d.failure(problem{http.StatusBadRequest, "BAD_REQUEST", o.detail}, o.now)
+		return d.errorResponse(apiError{http.StatusBadRequest, "BAD_REQUEST", o.detail}, o.now)
 	case forbidden:
-		return d.failure(problem{http.StatusForbidden, "FORBIDDEN", "The user has no permission for this operation."}, o.now)
+		return d.errorResponse(apiError{http.StatusForbidden, "FORBIDDEN", "The user has no permission for this operation."}, o.now)
 	case unknown:
-		return d.failure(problem{http.StatusNotFound, "NOT_FOUND", "There is no such pairing."}, o.now)
+		return d.errorResponse(apiError{http.StatusNotFound, "NOT_FOUND", "There is no such pairing."}, o.now)
 	case full:
-		return d.failure(problem{http.StatusServiceUnavailable, "TOO_MANY_SESSIONS", "The maximum number of sessions is reached."}, o.now)
+		return d.errorResponse(apiError{http.StatusServiceUnavailable, "TOO_MANY_SESSIONS", "The maximum number of sessions is reached."}, o.now)
 	}
-	return answer{status: http.StatusUnauthorized} // documented without a body
+	return httpResponse{status: http.StatusUnauthorized} // documented without a body
 }
 
-func (dr) failure(p problem, _ time.Time) answer {
-	return jsonAnswer(p.status, drError{ErrorCode: p.code, Message: p.message, OpID: uuid()})
+func (dr) errorResponse(e apiError, _ time.Time) httpResponse {
+	return jsonResponse(e.status, drError{ErrorCode: e.code, Message: e.message, OpID: uuid()})
 }

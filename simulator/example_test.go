@@ -9,7 +9,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// An HCX Manager that fails once, and then answers as it should.
+// An HCX Manager that fails once and then responds normally.
 func Example() {
 	appliance := simulator.NewHCX(simulator.Settings{
 		Accounts: map[string]simulator.Account{"monitor": {Password: "secret"}},

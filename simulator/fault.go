@@ -7,38 +7,36 @@ import (
 	"time"
 )
 
-// A Fault is a misbehaviour as data: it answers in place of the appliance, or
-// spoils the appliance's own answer.
+// A Fault is a misbehaviour as data: it replaces or modifies the appliance's response.
 //
-// Hang, Reset, Status, Body, Code and RandomCode answer in its place: no
-// session is created, used or ended, unless After is set. With none of them the
-// appliance does its work, and the other fields spoil what it answers.
+// Hang, Reset, Status, Body, Code and RandomCode replace the response: no session is
+// created, used or ended, unless After is set. Without them the appliance performs the
+// operation, and the other fields modify its response.
 type Fault struct {
-	On    Operation // requests it applies to; "": all, those for other paths and methods too
-	Skip  int       // requests to let through first; counts down
-	Times int       // requests to spoil, then it is removed; counts down; 0: until removed
+	On    Operation // requests to which it applies; "": all, including other paths and methods
+	Skip  int       // requests to ignore first; counts down
+	Times int       // requests to apply to before it is removed; counts down; 0: unlimited
 
-	After bool          // the appliance does its work first, so that a login the client never hears of leaves a session
-	Delay time.Duration // before anything is sent, and without After before the work
-	Hang  bool          // never answers, until the client goes or the server stops
-	Reset bool          // resets the connection in place of an answer
+	After bool          // perform the operation first: a login leaves a session of which the client does not know
+	Delay time.Duration // before the response, and without After before the operation
+	Hang  bool          // send no response until the client disconnects or the server stops
+	Reset bool          // reset the connection instead of responding
 
-	Status     int               // 0: 200 where Body is given, 500 where Code or RandomCode is, else the appliance's own
-	Header     map[string]string // added, over the appliance's own; Content-Type is application/json otherwise
-	Body       string            // in place of the appliance's own
+	Status     int               // 0: 200 with Body, 500 with Code or RandomCode, otherwise the appliance's own
+	Header     map[string]string // overrides the appliance's own; Content-Type defaults to application/json
+	Body       string            // replaces the appliance's own
 	Code       string            // the API's documented error body with this code
-	RandomCode bool              // the same with a new random code in each answer
+	RandomCode bool              // the same with a new random code in each response
 
-	Size int64         // the body is padded with spaces to this many bytes, which are never held in memory
-	Gzip bool          // the body is sent gzip-encoded, asked for or not; Size is before compression
-	Drip time.Duration // the body is sent one byte at a time with this pause after each; padded for ever if Size is 0
+	Size int64         // pad the body with spaces to this many bytes, without holding them in memory
+	Gzip bool          // compress the body, whether or not the client accepts it; Size is the uncompressed size
+	Drip time.Duration // send the body byte by byte at this interval; endless if Size is 0
 
-	DropToken bool // a login is accepted, and its answer has no token
-	DeadToken bool // a login is accepted, and its token is refused from the start
+	DropToken bool // accept a login, but respond without a token
+	DeadToken bool // accept a login, but refuse its token
 }
 
-// takeFault takes the first fault that applies to a request, counting it and
-// the ones before it that let the request through.
+// takeFault takes the first applicable fault of a request and updates the counters.
 func (s *Settings) takeFault(op Operation) Fault {
 	for i := range s.Faults {
 		f := &s.Faults[i]
@@ -62,13 +60,13 @@ func (s *Settings) takeFault(op Operation) Fault {
 	return Fault{}
 }
 
-// replaces says whether the fault answers in place of the appliance.
+// replaces reports whether the fault replaces the appliance's response.
 func (f Fault) replaces() bool {
 	return f.Hang || f.Reset || f.Status != 0 || f.Body != "" || f.Code != "" || f.RandomCode
 }
 
-// replacement is what the fault answers in place of the appliance.
-func (f Fault) replacement(d dialect, now time.Time) answer {
+// replacement returns the response that replaces the appliance's.
+func (f Fault) replacement(d dialect, now time.Time) httpResponse {
 	code := f.Code
 	if f.RandomCode {
 		code = "E_" + rand.Text()
@@ -79,9 +77,9 @@ func (f Fault) replacement(d dialect, now time.Time) answer {
 		if status == 0 {
 			status = http.StatusInternalServerError
 		}
-		return d.failure(problem{status, code, "Simulated failure"}, now)
+		return d.errorResponse(apiError{status, code, "Simulated failure"}, now)
 	case f.Status != 0:
-		return answer{status: f.Status, body: []byte(f.Body)}
+		return httpResponse{status: f.Status, body: []byte(f.Body)}
 	}
-	return answer{status: http.StatusOK, body: []byte(f.Body)}
+	return httpResponse{status: http.StatusOK, body: []byte(f.Body)}
 }

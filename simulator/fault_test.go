@@ -8,28 +8,28 @@ import (
 )
 
 func TestFaultCounts(t *testing.T) {
-	check, login := query{method: "GET", path: "/session"}, query{method: "POST", path: "/session"}
+	check, login := testRequest{method: "GET", path: "/session"}, testRequest{method: "POST", path: "/session"}
 	for _, tc := range []struct {
-		name    string
-		faults  []Fault
-		queries []query
-		want    []int
+		name     string
+		faults   []Fault
+		requests []testRequest
+		want     []int
 	}{
-		{"until removed", []Fault{{Status: 500}}, []query{check, login, check}, []int{500, 500, 500}},
-		{"other paths too", []Fault{{Status: 500}}, []query{{method: "GET", path: "/"}, {method: "PUT", path: "/session"}}, []int{500, 500}},
-		{"one operation", []Fault{{On: Login, Status: 500}}, []query{check, login, check}, []int{401, 500, 401}},
-		{"twice", []Fault{{Times: 2, Status: 500}}, []query{check, check, check}, []int{500, 500, 401}},
-		{"after two", []Fault{{Skip: 2, Status: 500}}, []query{check, check, check}, []int{401, 401, 500}},
-		{"one after the other", []Fault{{Times: 1, Status: 500}, {Times: 1, Status: 502}}, []query{check, check, check}, []int{500, 502, 401}},
-		{"one until the other", []Fault{{Skip: 1, Status: 500}, {Status: 502}}, []query{check, check}, []int{502, 500}},
+		{"until removed", []Fault{{Status: 500}}, []testRequest{check, login, check}, []int{500, 500, 500}},
+		{"other paths too", []Fault{{Status: 500}}, []testRequest{{method: "GET", path: "/"}, {method: "PUT", path: "/session"}}, []int{500, 500}},
+		{"one operation", []Fault{{On: Login, Status: 500}}, []testRequest{check, login, check}, []int{401, 500, 401}},
+		{"twice", []Fault{{Times: 2, Status: 500}}, []testRequest{check, check, check}, []int{500, 500, 401}},
+		{"after two", []Fault{{Skip: 2, Status: 500}}, []testRequest{check, check, check}, []int{401, 401, 500}},
+		{"one after the other", []Fault{{Times: 1, Status: 500}, {Times: 1, Status: 502}}, []testRequest{check, check, check}, []int{500, 502, 401}},
+		{"one until the other", []Fault{{Skip: 1, Status: 500}, {Status: 502}}, []testRequest{check, check}, []int{502, 500}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			settings := alice()
 			settings.Faults = tc.faults
 			a := NewDR("", settings)
 			var got []int
-			for _, q := range tc.queries {
-				got = append(got, ask(a, q).Code)
+			for _, r := range tc.requests {
+				got = append(got, do(a, r).Code)
 			}
 			if !slices.Equal(got, tc.want) {
 				t.Errorf("statuses %v, want %v", got, tc.want)
@@ -38,7 +38,7 @@ func TestFaultCounts(t *testing.T) {
 	}
 }
 
-func TestFaultAnswers(t *testing.T) {
+func TestFaultResponses(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		fault  Fault
@@ -54,10 +54,10 @@ func TestFaultAnswers(t *testing.T) {
 			fault: Fault{Body: "<p>", Header: map[string]string{"Content-Type": "text/html"}},
 		},
 		{
-			name: "header on the own answer", status: 200, body: `{"username":"alice"}`, header: map[string]string{"Date": "never"},
+			name: "header on the own response", status: 200, body: `{"username":"alice"}`, header: map[string]string{"Date": "never"},
 			fault: Fault{Header: map[string]string{"Date": "never"}},
 		},
-		{name: "size of the own answer", fault: Fault{Size: 24}, status: 200, body: `{"username":"alice"}    `},
+		{name: "size of the own response", fault: Fault{Size: 24}, status: 200, body: `{"username":"alice"}    `},
 		{name: "size of a body", fault: Fault{Body: "[]", Size: 4}, status: 200, body: "[]  "},
 		{name: "size below the body's", fault: Fault{Body: "[ ]", Size: 1}, status: 200, body: "[ ]"},
 		{name: "dr code", fault: Fault{Code: "C"}, status: 500, body: `{"error_code":"C","message":"Simulated failure","op_id":"{uuid}"}`},
@@ -75,7 +75,7 @@ func TestFaultAnswers(t *testing.T) {
 				}
 				exchange{
 					settings: func(s *Settings) { s.Faults = []Fault{tc.fault} },
-					query:    query{method: "GET", path: path, header: map[string]string{drToken: "{token}"}},
+					request:  testRequest{method: "GET", path: path, header: map[string]string{drToken: "{token}"}},
 					status:   tc.status,
 					body:     tc.body,
 					header:   tc.header,
@@ -90,7 +90,7 @@ func TestFaultsOnLogin(t *testing.T) {
 		name     string
 		fault    Fault
 		status   int
-		token    bool // in the answer
+		token    bool // in the response
 		logins   int
 		sessions int
 	}{
@@ -107,15 +107,15 @@ func TestFaultsOnLogin(t *testing.T) {
 				settings.Faults = []Fault{tc.fault}
 				a := NewHCX(settings)
 				start := time.Now()
-				w := ask(a, query{method: "POST", path: hcxPath, body: `{"username":"alice","password":"right"}`})
+				w := do(a, testRequest{method: "POST", path: hcxPath, body: `{"username":"alice","password":"right"}`})
 				if got := time.Since(start); got != tc.fault.Delay {
-					t.Errorf("answered after %v, want %v", got, tc.fault.Delay)
+					t.Errorf("response after %v, want %v", got, tc.fault.Delay)
 				}
 				if w.Code != tc.status {
 					t.Errorf("status %d, want %d", w.Code, tc.status)
 				}
 				if got := w.Header().Get(hcxToken) != ""; got != tc.token {
-					t.Errorf("token in the answer: %t, want %t", got, tc.token)
+					t.Errorf("token in the response: %t, want %t", got, tc.token)
 				}
 				want := Stats{Requests: 1, Attempts: 1, Logins: tc.logins, Sessions: tc.sessions}
 				if got := a.Stats(); got != want {

@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
 )
 
-// A Fleet is the cast of a demonstration: healthy appliances and one that is
-// broken in each way, some of which change while one watches. Each is a server
-// of its own on 127.0.0.1; all certificates are of one CA.
+// A Fleet is a set of appliances for demonstrations: healthy ones, ones with a permanent
+// fault, and ones that change over time. Each has a server of its own on 127.0.0.1; one
+// CA issues all certificates.
 type Fleet struct {
 	ca      *CA
 	dir     string
@@ -20,20 +21,23 @@ type Fleet struct {
 
 // A Member is one appliance of a fleet.
 type Member struct {
-	Name      string // also its endpoint's in Fleet.Config
-	API       string // hcx or dr
-	Story     string // for people: what goes wrong and when
-	URL       string // for a configuration: with the base path, for dr
+	Name      string // also the endpoint's name in Fleet.Config
+	API       string // hcx, hcx-hybridity or dr
+	Summary   string // one sentence: the fault and its times
+	URL       string // for a configuration: includes the base path of dr
 	Appliance *Appliance
 
-	part   part
+	spec   memberSpec
 	server *Server
-	file   string // where its secret is published
-	secret string // the next to publish; used only by NewFleet and then by Run
+	file   string // path of its published secret
+	secret string // the next secret to publish; used only by NewFleet and then by Run
 }
 
-// NewFleet starts a fleet. dir is an existing folder, for the secrets' files,
-// that is the fleet's until Close.
+// caFile is the name of the file with the fleet's CA.
+const caFile = "ca.pem"
+
+// NewFleet starts a fleet. It writes the CA's certificate and the secrets' files to dir,
+// which must exist.
 func NewFleet(dir string) (*Fleet, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -43,89 +47,95 @@ func NewFleet(dir string) (*Fleet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("starting a fleet: %w", err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, caFile), []byte(ca.PEM()), 0o600); err != nil {
+		return nil, fmt.Errorf("starting a fleet: %w", err)
+	}
 	f := &Fleet{ca: ca, dir: dir}
 	shared := map[string]string{} // secrets by credential
-	for _, p := range cast() {
-		if err := f.join(p, shared); err != nil {
+	for _, spec := range fleetSpecs() {
+		if err := f.startMember(spec, shared); err != nil {
 			f.Close()
-			return nil, fmt.Errorf("starting %s: %w", p.name, err)
+			return nil, fmt.Errorf("starting %s: %w", spec.name, err)
 		}
 	}
 	return f, nil
 }
 
-// join starts the appliance of a part, gives it a credential, and publishes the
-// secret. Members that share a credential get the first one's secret.
-func (f *Fleet) join(p part, shared map[string]string) error {
-	m := &Member{Name: p.name, Story: p.story, part: p, file: filepath.Join(f.dir, p.credential())}
-	if p.dr() {
-		m.API, m.Appliance = "dr", NewDR(p.base, p.settings)
-	} else {
-		m.API, m.Appliance = "hcx", NewHCX(p.settings)
+// startMember starts a member and publishes its secret. Members that share a credential
+// use the secret of the first of them.
+func (f *Fleet) startMember(spec memberSpec, shared map[string]string) error {
+	m := &Member{Name: spec.name, Summary: spec.summary, API: spec.api(), spec: spec, file: filepath.Join(f.dir, spec.credential())}
+	switch m.API {
+	case "dr":
+		m.Appliance = NewDR(spec.basePath, spec.settings)
+	case "hcx-hybridity":
+		m.Appliance = NewHCXHybridity(spec.settings)
+	default:
+		m.Appliance = NewHCX(spec.settings)
 	}
-	if known, ok := shared[p.credential()]; ok {
+	if known, ok := shared[spec.credential()]; ok {
 		m.secret = known
 		setPassword(m.Appliance, known)
 	} else {
-		m.secret = p.secret(m.Appliance)
-		shared[p.credential()] = m.secret
+		m.secret = spec.secret(m.Appliance)
+		shared[spec.credential()] = m.secret
 		if err := publishSecret(m); err != nil {
 			return err
 		}
 	}
 	var opts ServerOptions
-	if p.expired {
+	if spec.expired {
 		opts.NotAfter = time.Now().Add(-24 * time.Hour)
 	}
 	server, err := f.ca.Serve(m.Appliance, "127.0.0.1:0", opts)
 	if err != nil {
 		return err
 	}
-	m.server, m.URL = server, server.URL()+p.base
+	m.server, m.URL = server, server.URL()+spec.basePath
 	f.members = append(f.members, m)
 	return nil
 }
 
-// Members returns the fleet's appliances, the healthy ones first. The slice is
-// the fleet's.
+// Members returns the fleet's appliances, the healthy ones first. The caller must not
+// modify the slice.
 func (f *Fleet) Members() []*Member { return f.members }
 
-// Close stops all servers. Run must have ended.
+// Close stops all servers. Run must have returned.
 func (f *Fleet) Close() {
 	for _, m := range f.members {
 		m.server.Close()
 	}
 }
 
-// Run plays every member's script until ctx ends, and then returns nil. If a
-// step fails (a secret's file cannot be written, a port is taken), it stops all
-// scripts and returns the error.
+// Run runs the scripts of all members until ctx is done, and then returns nil. If a step
+// fails (a secret's file cannot be written, a port is taken), it stops all scripts and
+// returns the error.
 func (f *Fleet) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failures := make([]error, len(f.members))
-	var players sync.WaitGroup
+	var scripts sync.WaitGroup
 	for i, m := range f.members {
-		if len(m.part.script) == 0 {
+		if len(m.spec.script) == 0 {
 			continue
 		}
-		players.Go(func() {
-			if err := m.play(ctx); err != nil {
-				failures[i] = fmt.Errorf("playing %s: %w", m.Name, err)
+		scripts.Go(func() {
+			if err := m.runScript(ctx); err != nil {
+				failures[i] = fmt.Errorf("running the script of %s: %w", m.Name, err)
 				cancel()
 			}
 		})
 	}
 	<-ctx.Done()
-	players.Wait()
+	scripts.Wait()
 	return errors.Join(failures...)
 }
 
-// play repeats the member's script until ctx ends or a step fails. Steps are
-// due by the clock since the start, so that scripts do not drift.
-func (m *Member) play(ctx context.Context) error {
-	for cycle := time.Now(); ; cycle = cycle.Add(m.part.period) {
-		for _, step := range m.part.script {
+// runScript repeats the member's script until ctx is done or a step fails. Steps are due
+// relative to the start, so that scripts do not drift.
+func (m *Member) runScript(ctx context.Context) error {
+	for cycle := time.Now(); ; cycle = cycle.Add(m.spec.period) {
+		for _, step := range m.spec.script {
 			timer := time.NewTimer(time.Until(cycle.Add(step.at)))
 			select {
 			case <-ctx.Done():

@@ -40,17 +40,21 @@ func published(t *testing.T, m *Member) string {
 	return strings.TrimSpace(string(secret))
 }
 
-// probe is one probe of a member the way its module does it, as the status of
-// the answer that decides.
+// probe probes a member as its module does, and returns the status of the decisive
+// response.
 func probe(t *testing.T, m *Member) int {
 	t.Helper()
-	base, path, tokenHeader := m.part.base, "/session", drToken
-	if m.API == "hcx" {
-		path, tokenHeader = hcxPath, hcxToken
+	base, path, tokenHeader := m.spec.basePath, "/session", drToken
+	loginPath := path
+	switch m.API {
+	case "hcx":
+		path, loginPath, tokenHeader = hcxPath, hcxPath, hcxToken
+	case "hcx-hybridity":
+		path, loginPath, tokenHeader = hybridityCheckPath, hybridityLoginPath, hcxToken
 	}
-	check := query{method: "GET", path: base + path, header: map[string]string{}}
+	check := testRequest{method: "GET", path: base + path, header: map[string]string{}}
 	secret := published(t, m)
-	switch m.part.module {
+	switch m.spec.module {
 	case "hcx-token", "dr-token":
 		check.header[tokenHeader] = secret
 	case "hcx-bearer":
@@ -58,11 +62,11 @@ func probe(t *testing.T, m *Member) int {
 	case "hcx-basic":
 		check.basic = [2]string{user, secret}
 	default:
-		login := query{method: "POST", path: base + path, basic: [2]string{user, secret}}
-		if m.API == "hcx" {
+		login := testRequest{method: "POST", path: base + loginPath, basic: [2]string{user, secret}}
+		if m.API != "dr" {
 			login.body = `{"username":"` + user + `","password":"` + secret + `"}`
 		}
-		w := ask(m.Appliance, login)
+		w := do(m.Appliance, login)
 		token := w.Header().Get(hcxToken)
 		if m.API == "dr" {
 			_, rest, _ := strings.Cut(w.Body.String(), `"session_id":"`)
@@ -72,39 +76,40 @@ func probe(t *testing.T, m *Member) int {
 			return w.Code
 		}
 		check.header[tokenHeader] = token
-		defer ask(m.Appliance, query{method: "DELETE", path: check.path, header: check.header})
+		defer do(m.Appliance, testRequest{method: "DELETE", path: check.path, header: check.header})
 	}
-	return ask(m.Appliance, check).Code
+	return do(m.Appliance, check).Code
 }
 
-func TestFleetAtFirst(t *testing.T) {
+func TestFleetInitialState(t *testing.T) {
 	f := newFleet(t)
-	odd := map[string]int{
-		"hcx-forbidden":      403,
-		"dr-wrong-password":  401,
-		"dr-slots-exhausted": 503,
-		"dr-behind-sso":      302,
+	failing := map[string]int{
+		"hcx-forbidden":       403,
+		"hybridity-sso-unset": 500,
+		"dr-wrong-password":   401,
+		"dr-slots-exhausted":  503,
+		"dr-behind-sso":       302,
 	}
 	for _, m := range f.Members() {
 		want := http.StatusOK
-		if status, ok := odd[m.Name]; ok {
+		if status, ok := failing[m.Name]; ok {
 			want = status
 		}
 		if got := probe(t, m); got != want {
-			t.Errorf("%s answers %d, want %d", m.Name, got, want)
+			t.Errorf("%s: status %d, want %d", m.Name, got, want)
 		}
-		if m.Story == "" || m.part.kind == "" {
-			t.Errorf("%s has no story or kind", m.Name)
+		if m.Summary == "" || m.spec.kind == "" {
+			t.Errorf("%s has no summary or kind", m.Name)
 		}
 	}
 }
 
 func TestFleetIsReachable(t *testing.T) {
 	f := newFleet(t)
-	client := trusting(t, f.ca)
+	client := newClient(t, f.ca)
 	for _, m := range f.Members() {
 		_, err := status(client, m.URL)
-		if m.part.expired {
+		if m.spec.expired {
 			if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); !ok || invalid.Reason != x509.Expired {
 				t.Errorf("%s: error %v, want an expired certificate", m.Name, err)
 			}
@@ -123,7 +128,7 @@ func TestRunReportsAStepThatFails(t *testing.T) {
 	if err := os.RemoveAll(f.dir); err != nil {
 		t.Fatal(err)
 	}
-	// hcx-token-expires publishes a token at once.
+	// The script of hcx-token-expires publishes a token immediately.
 	if err := f.Run(t.Context()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "hcx-token-expires") {
 		t.Errorf("error %v, want one about the file of hcx-token-expires", err)
 	}
@@ -137,7 +142,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestSecretFilesAreTheirOwners(t *testing.T) {
+func TestSecretFilesArePrivate(t *testing.T) {
 	f := newFleet(t)
 	entries, err := os.ReadDir(f.dir)
 	if err != nil {

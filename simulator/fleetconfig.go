@@ -2,16 +2,17 @@ package simulator
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
-// A module is an entry of the configuration's modules: a way to ask.
+// A module is an entry of the configuration's modules.
 type module struct {
 	name       string
 	api        string
 	credential string
-	auth       string // empty: a login, which credentials with a password lead to
-	role       string // expected
+	auth       string // empty: login, the default with a password
+	role       string // expected role; empty: none
 }
 
 func modules() []module {
@@ -21,17 +22,17 @@ func modules() []module {
 		{name: "hcx-bearer", api: "hcx", credential: "hcx-healthy-bearer", auth: "bearer"},
 		{name: "hcx-token", api: "hcx", credential: "hcx-token-expires", auth: "token"},
 		{name: "hcx-roles", api: "hcx", credential: "hcx-role-lost", role: "System Administrator"},
+		{name: "hcx-hybridity", api: "hcx-hybridity", credential: "hybridity-healthy"},
 		{name: "dr", api: "dr", credential: "dr-monitor"},
 		{name: "dr-token", api: "dr", credential: "dr-nobody", auth: "token"},
 	}
 }
 
-// tokens says whether the module's credentials are tokens rather than passwords.
+// tokens reports whether the module's credentials are tokens rather than passwords.
 func (m module) tokens() bool { return m.auth == "token" || m.auth == "bearer" }
 
-// Config returns the exporter's configuration (YAML) for this fleet. Times are
-// short, so that a demonstration is lively. It names the secrets' files, never a
-// secret.
+// Config returns the exporter's configuration (YAML) for this fleet. Intervals are short,
+// to show changes quickly. It names the secrets' files and has no secret.
 func (f *Fleet) Config() string {
 	var b strings.Builder
 	b.WriteString("# The exporter's configuration for simulated appliances.\n")
@@ -42,6 +43,13 @@ func (f *Fleet) Config() string {
 	return b.String()
 }
 
+// ProbeCommand returns the command that probes the first appliance without a
+// configuration.
+func (f *Fleet) ProbeCommand() string {
+	m := f.members[0]
+	return fmt.Sprintf("session_exporter probe %s --api=%s --username=%s --password-file=%s --ca-file=%s", m.URL, m.API, user, m.file, filepath.Join(f.dir, caFile))
+}
+
 func (f *Fleet) writeCredentials(b *strings.Builder) {
 	tokens := map[string]bool{} // by module
 	for _, m := range modules() {
@@ -50,19 +58,19 @@ func (f *Fleet) writeCredentials(b *strings.Builder) {
 	written := map[string]bool{}
 	b.WriteString("\ncredentials:\n")
 	for _, m := range f.members {
-		name := m.part.credential()
+		name := m.spec.credential()
 		if written[name] {
 			continue
 		}
 		written[name] = true
 		fmt.Fprintf(b, "  %s:\n", name)
-		if tokens[m.part.module] {
+		if tokens[m.spec.module] {
 			fmt.Fprintf(b, "    token_file: %q\n", m.file)
 		} else {
 			fmt.Fprintf(b, "    username: %s\n    password_file: %q\n", user, m.file)
 		}
-		if m.part.maxAge != "" {
-			fmt.Fprintf(b, "    max_age: %s\n", m.part.maxAge)
+		if m.spec.maxAge != "" {
+			fmt.Fprintf(b, "    max_age: %s\n", m.spec.maxAge)
 		}
 	}
 }
@@ -72,12 +80,15 @@ func (f *Fleet) writeModules(b *strings.Builder) {
 	b.WriteString("\nmodules:\n")
 	for _, m := range modules() {
 		fmt.Fprintf(b, "  %s:\n    api: %s\n    credential: %s\n", m.name, m.api, m.credential)
-		if m.auth != "" {
+		switch {
+		case m.auth != "":
 			fmt.Fprintf(b, "    auth: %s\n", m.auth)
-		} else {
-			// Between the 20 s after which hcx-session-dies ends its sessions, to
-			// show renewal, and the 45 s for which hcx-password-rotated is out of
-			// step, to show that a held session cannot hide it.
+		case m.api == "hcx-hybridity": // without a logout, its sessions are replaced rarely
+		default:
+			// More than the 20 s after which hcx-session-dies ends its sessions, to
+			// show renewal; less than the 180 s for which hcx-password-rotated has an
+			// outdated secret, to show that a held session cannot hide it. The rest is
+			// longer than the `for` of the alert.
 			b.WriteString("    session_max_age: 25s\n")
 		}
 		if m.role != "" {
@@ -91,9 +102,9 @@ func (f *Fleet) writeEndpoints(b *strings.Builder) {
 	sites := []string{"dublin", "oslo", "porto"}
 	b.WriteString("\nendpoints:\n")
 	for i, m := range f.members {
-		fmt.Fprintf(b, "  # %s\n", m.Story)
+		fmt.Fprintf(b, "  # %s\n", m.Summary)
 		fmt.Fprintf(b, "  - name: %s\n    url: %s\n", m.Name, m.URL)
-		fmt.Fprintf(b, "    module: %s\n    credential: %s\n", m.part.module, m.part.credential())
-		fmt.Fprintf(b, "    labels: {site: %s, kind: %s}\n", sites[i%len(sites)], m.part.kind)
+		fmt.Fprintf(b, "    module: %s\n    credential: %s\n", m.spec.module, m.spec.credential())
+		fmt.Fprintf(b, "    labels: {site: %s, kind: %s}\n", sites[i%len(sites)], m.spec.kind)
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// The exporter's own tests load the configuration; here it is held to its
-// references: each name is defined, each file exists, no secret is in it.
+// The configuration defines each name that it refers to, and has no secret. The
+// exporter's own tests load it.
 func TestConfig(t *testing.T) {
 	f := newFleet(t)
 	config := f.Config()
 	if strings.Contains(config, "\t") {
-		t.Error("YAML takes no tabs")
+		t.Error("YAML permits no tabs")
 	}
 	names := func(section string) []string {
 		_, rest, _ := strings.Cut(config, "\n"+section+":\n")
@@ -35,7 +35,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	for _, m := range f.Members() {
-		if !strings.Contains(config, "  - name: "+m.Name+"\n    url: "+m.URL+"\n    module: "+m.part.module+"\n") {
+		if !strings.Contains(config, "  - name: "+m.Name+"\n    url: "+m.URL+"\n    module: "+m.spec.module+"\n") {
 			t.Errorf("%s is not an endpoint", m.Name)
 		}
 		if strings.Contains(config, published(t, m)) {

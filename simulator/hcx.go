@@ -4,19 +4,19 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
-// hcxToken is the header, in answers to logins and in requests, that carries
-// the session token.
+// hcxToken is the header with the session token, in responses to logins and in requests.
 const hcxToken = "x-hm-authorization"
 
 // hcx is the dialect of VMware HCX Manager's appliance management API,
 // /api/admin/v1/sessions.
 type hcx struct{}
 
-// hcxStatus opens every body.
+// hcxStatus has the first fields of every body.
 type hcxStatus struct {
 	Success   bool   `json:"success"`
 	Completed bool   `json:"completed"`
@@ -31,8 +31,8 @@ type hcxError struct {
 	Error     string `json:"error,omitempty"`
 }
 
-// hcxSession is SessionGetResponse, and with cloud and organizations the
-// answer to a login.
+// hcxSession is SessionGetResponse and, with cloud and organizations, the response to a
+// login.
 type hcxSession struct {
 	hcxStatus
 	Data hcxData `json:"data"`
@@ -63,51 +63,54 @@ type hcxOrganization struct {
 	ID   string `json:"id"`
 }
 
-func (h hcx) claim(op Operation, r *http.Request) claim {
+func (h hcx) credentials(op Operation, r *http.Request) credentials {
 	if op == Login {
-		return h.loginClaim(r)
+		return jsonLogin(r, "local", "vsphere")
 	}
-	// A session token comes first: it is the narrower of two ways in.
+	// A session token takes precedence over the Authorization header.
 	if token := r.Header.Get(hcxToken); token != "" {
-		return claim{token: token}
+		return credentials{token: token}
 	}
 	if username, password, ok := r.BasicAuth(); ok {
-		return claim{basic: true, username: username, password: password}
+		return credentials{basic: true, username: username, password: password}
 	}
-	scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		return claim{bearer: bearer}
+	scheme, bearer, found := strings.Cut(r.Header.Get("Authorization"), " ")
+	switch {
+	case !found: // a bare session token, as in the published sample
+		return credentials{token: scheme}
+	case strings.EqualFold(scheme, "Bearer"):
+		return credentials{bearer: bearer}
 	}
-	return claim{}
+	return credentials{}
 }
 
-func (hcx) loginClaim(r *http.Request) claim {
+// jsonLogin returns the credentials in the body of a login. authTypes are the values that
+// `authType` may have; it may be absent.
+func jsonLogin(r *http.Request, authTypes ...string) credentials {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
 	if err != nil {
-		return claim{malformed: "unreadable body"}
+		return credentials{malformed: "unreadable body"}
 	}
 	var login struct{ Username, Password, AuthType string }
 	if err := json.Unmarshal(body, &login); err != nil {
-		return claim{malformed: "malformed JSON"}
+		return credentials{malformed: "malformed JSON"}
 	}
-	switch login.AuthType {
-	case "", "local", "vsphere":
-	default:
-		return claim{malformed: "unknown authType"}
+	if login.AuthType != "" && !slices.Contains(authTypes, login.AuthType) {
+		return credentials{malformed: "unknown authType"}
 	}
 	if login.Username == "" {
-		return claim{malformed: "username is missing"}
+		return credentials{malformed: "username is missing"}
 	}
-	return claim{basic: true, username: login.Username, password: login.Password}
+	return credentials{basic: true, username: login.Username, password: login.Password}
 }
 
-func (h hcx) answer(op Operation, o outcome) answer {
+func (h hcx) response(op Operation, o outcome) httpResponse {
 	if o.verdict != accepted {
-		return h.failure(h.problem(o), o.now)
+		return h.errorResponse(h.apiError(o), o.now)
 	}
 	ok := hcxStatus{Success: true, Completed: true, Time: o.now.UnixMilli(), Version: "1.0"}
 	if op == Logout {
-		return jsonAnswer(http.StatusOK, ok)
+		return jsonResponse(http.StatusOK, ok)
 	}
 	user := hcxUser{
 		Enterprise:    o.account.Enterprise,
@@ -126,34 +129,34 @@ func (h hcx) answer(op Operation, o outcome) answer {
 			data.Organizations = append(data.Organizations, hcxOrganization{Name: name, ID: strings.ToLower(name)})
 		}
 	}
-	reply := jsonAnswer(http.StatusOK, hcxSession{ok, data})
+	response := jsonResponse(http.StatusOK, hcxSession{ok, data})
 	if op == Login && o.token != "" {
-		reply.header = http.Header{}
-		reply.header.Set(hcxToken, o.token)
+		response.header = http.Header{}
+		response.header.Set(hcxToken, o.token)
 	}
-	return reply
+	return response
 }
 
-// problem picks from the closed list of error codes. The list has none for an
-// appliance without a free session slot, nor do the pages mention one.
-func (hcx) problem(o outcome) problem {
+// apiError returns the error of an outcome, from the documented list of codes. The list
+// has no code for an appliance without a free session slot.
+func (hcx) apiError(o outcome) apiError {
 	switch o.verdict {
 	case malformed:
-		return problem{http.StatusBadRequest, "BAD_REQUEST", o.detail}
+		return apiError{http.StatusBadRequest, "BAD_REQUEST", o.detail}
 	case refused:
-		return problem{http.StatusUnauthorized, "INVALID_CREDENTIALS", "Invalid username or password"}
+		return apiError{http.StatusUnauthorized, "INVALID_CREDENTIALS", "Invalid username or password"}
 	case forbidden:
-		return problem{http.StatusForbidden, "NOT_ENOUGH_PRIVILEGES", "User is not allowed to perform this operation"}
+		return apiError{http.StatusForbidden, "NOT_ENOUGH_PRIVILEGES", "User is not allowed to perform this operation"}
 	case full:
-		return problem{http.StatusServiceUnavailable, "", "Maximum number of sessions reached"}
+		return apiError{http.StatusServiceUnavailable, "", "Maximum number of sessions reached"}
 	}
-	return problem{http.StatusUnauthorized, "INVALID_SESSION_TOKEN", "UserContext not found in SecurityContext"}
+	return apiError{http.StatusUnauthorized, "INVALID_SESSION_TOKEN", "UserContext not found in SecurityContext"}
 }
 
-func (hcx) failure(p problem, now time.Time) answer {
-	return jsonAnswer(p.status, hcxError{
+func (hcx) errorResponse(e apiError, now time.Time) httpResponse {
+	return jsonResponse(e.status, hcxError{
 		hcxStatus: hcxStatus{Time: now.UnixMilli(), Version: "1.0"},
-		ErrorCode: p.code,
-		Error:     p.message,
+		ErrorCode: e.code,
+		Error:     e.message,
 	})
 }

@@ -9,15 +9,15 @@ import (
 
 const hcxPath = "/api/admin/v1/sessions"
 
-// Bodies as the vendor's page shows them, at a bubble's midnight of 2000-01-01.
+// Bodies as in the vendor's page, at the start of a synctest bubble, 2000-01-01.
 const (
 	hcxUserBody = `"user":{"enterprise":"HybridityAdmin","organization":["DEFAULT"],"currentOrganization":"DEFAULT",` +
 		`"roles":["System Administrator","Appliance Administrator"],"username":"alice","transactionId":"{uuid}"}`
-	hcxOKBody      = `{"success":true,"completed":true,"time":946684800000,"version":"1.0","data":{` + hcxUserBody + `}}`
-	hcxLoginBody   = `{"success":true,"completed":true,"time":946684800000,"version":"1.0","data":{` + hcxUserBody + `,"cloud":{"name":"simulated","type":"VC"},"organizations":[{"name":"DEFAULT","id":"default"}]}}`
-	hcxLogoutBody  = `{"success":true,"completed":true,"time":946684800000,"version":"1.0"}`
-	hcxNobodyBody  = `{"success":false,"completed":false,"time":946684800000,"version":"1.0","errorCode":"INVALID_SESSION_TOKEN","error":"UserContext not found in SecurityContext"}`
-	hcxRefusedBody = `{"success":false,"completed":false,"time":946684800000,"version":"1.0","errorCode":"INVALID_CREDENTIALS","error":"Invalid username or password"}`
+	hcxOKBody        = `{"success":true,"completed":true,"time":946684800000,"version":"1.0","data":{` + hcxUserBody + `}}`
+	hcxLoginBody     = `{"success":true,"completed":true,"time":946684800000,"version":"1.0","data":{` + hcxUserBody + `,"cloud":{"name":"simulated","type":"VC"},"organizations":[{"name":"DEFAULT","id":"default"}]}}`
+	hcxLogoutBody    = `{"success":true,"completed":true,"time":946684800000,"version":"1.0"}`
+	hcxNoSessionBody = `{"success":false,"completed":false,"time":946684800000,"version":"1.0","errorCode":"INVALID_SESSION_TOKEN","error":"UserContext not found in SecurityContext"}`
+	hcxRefusedBody   = `{"success":false,"completed":false,"time":946684800000,"version":"1.0","errorCode":"INVALID_CREDENTIALS","error":"Invalid username or password"}`
 )
 
 func hcxMalformed(detail string) string {
@@ -25,82 +25,83 @@ func hcxMalformed(detail string) string {
 }
 
 func TestHCX(t *testing.T) {
-	get := func(header ...string) query {
-		q := query{method: "GET", path: hcxPath, header: map[string]string{}}
+	get := func(header ...string) testRequest {
+		q := testRequest{method: "GET", path: hcxPath, header: map[string]string{}}
 		for i := 0; i < len(header); i += 2 {
 			q.header[header[i]] = header[i+1]
 		}
 		return q
 	}
-	basic := func(username, password string) query {
-		return query{method: "GET", path: hcxPath, basic: [2]string{username, password}}
+	basic := func(username, password string) testRequest {
+		return testRequest{method: "GET", path: hcxPath, basic: [2]string{username, password}}
 	}
-	login := func(body string) query { return query{method: "POST", path: hcxPath, body: body} }
-	logout := func(token string) query {
-		return query{method: "DELETE", path: hcxPath, header: map[string]string{hcxToken: token}}
+	login := func(body string) testRequest { return testRequest{method: "POST", path: hcxPath, body: body} }
+	logout := func(token string) testRequest {
+		return testRequest{method: "DELETE", path: hcxPath, header: map[string]string{hcxToken: token}}
 	}
 	for _, e := range []exchange{
 		{
-			name: "check with a session", query: get(hcxToken, "{token}"), status: 200, body: hcxOKBody,
+			name: "check with a session", request: get(hcxToken, "{token}"), status: 200, body: hcxOKBody,
 			header: map[string]string{"Content-Type": "application/json", "Date": "Sat, 01 Jan 2000 00:00:00 GMT", hcxToken: ""},
 		},
-		{name: "check with basic", query: basic("alice", "right"), status: 200, body: hcxOKBody},
-		{name: "check with a bearer token", query: get("Authorization", "Bearer sso-token"), status: 200, body: hcxOKBody},
-		{name: "check with nothing", query: get(), status: 401, body: hcxNobodyBody},
-		{name: "check with an unknown session", query: get(hcxToken, "other"), status: 401, body: hcxNobodyBody},
-		{name: "check with an unknown bearer token", query: get("Authorization", "Bearer other"), status: 401, body: hcxNobodyBody},
-		{name: "check with a wrong password", query: basic("alice", "wrong"), status: 401, body: hcxRefusedBody},
+		{name: "check with basic", request: basic("alice", "right"), status: 200, body: hcxOKBody},
+		{name: "check with a bearer token", request: get("Authorization", "Bearer sso-token"), status: 200, body: hcxOKBody},
+		{name: "check with a bare session token", request: get("Authorization", "{token}"), status: 200, body: hcxOKBody},
+		{name: "check with nothing", request: get(), status: 401, body: hcxNoSessionBody},
+		{name: "check with an unknown session", request: get(hcxToken, "other"), status: 401, body: hcxNoSessionBody},
+		{name: "check with an unknown bearer token", request: get("Authorization", "Bearer other"), status: 401, body: hcxNoSessionBody},
+		{name: "check with a wrong password", request: basic("alice", "wrong"), status: 401, body: hcxRefusedBody},
 		{
-			name: "check, forbidden", query: get(hcxToken, "{token}"), settings: forbid, status: 403,
+			name: "check, forbidden", request: get(hcxToken, "{token}"), settings: forbid, status: 403,
 			body: `{"success":false,"completed":false,"time":946684800000,"version":"1.0","errorCode":"NOT_ENOUGH_PRIVILEGES","error":"User is not allowed to perform this operation"}`,
 		},
 		{
-			name: "check, account removed", query: get(hcxToken, "{token}"), status: 401, body: hcxNobodyBody,
+			name: "check, account removed", request: get(hcxToken, "{token}"), status: 401, body: hcxNoSessionBody,
 			settings: func(s *Settings) { delete(s.Accounts, "alice") },
 		},
 		{
-			name: "check, nothing to tell", query: get(hcxToken, "{token}"), status: 200,
+			name: "check, no details", request: get(hcxToken, "{token}"), status: 200,
 			settings: func(s *Settings) { s.Accounts["alice"] = Account{} },
 			body:     `{"success":true,"completed":true,"time":946684800000,"version":"1.0","data":{"user":{"username":"alice","transactionId":"{uuid}"}}}`,
 		},
 		{
-			name: "check, no roles", query: get(hcxToken, "{token}"), status: 200,
+			name: "check, no roles", request: get(hcxToken, "{token}"), status: 200,
 			settings: func(s *Settings) { s.Accounts["alice"] = Account{Roles: []string{}} },
 			body:     `{"success":true,"completed":true,"time":946684800000,"version":"1.0","data":{"user":{"roles":[],"username":"alice","transactionId":"{uuid}"}}}`,
 		},
 		{
-			name: "check, clock ahead", query: get(hcxToken, "{token}"), status: 200,
+			name: "check, clock ahead", request: get(hcxToken, "{token}"), status: 200,
 			settings: func(s *Settings) { s.ClockOffset = 10 * time.Minute; s.Accounts["alice"] = Account{} },
 			body:     `{"success":true,"completed":true,"time":946685400000,"version":"1.0","data":{"user":{"username":"alice","transactionId":"{uuid}"}}}`,
 			header:   map[string]string{"Date": "Sat, 01 Jan 2000 00:10:00 GMT"},
 		},
 		{
-			name: "login", query: login(`{"username":"alice","password":"right"}`), status: 200, body: hcxLoginBody,
+			name: "login", request: login(`{"username":"alice","password":"right"}`), status: 200, body: hcxLoginBody,
 			header: map[string]string{hcxToken: "{random}"},
 		},
-		{name: "login to local", query: login(`{"username":"alice","password":"right","authType":"local"}`), status: 200, body: hcxLoginBody},
-		{name: "login to vsphere", query: login(`{"username":"alice","password":"right","authType":"vsphere"}`), status: 200, body: hcxLoginBody},
-		{name: "login to elsewhere", query: login(`{"username":"alice","password":"right","authType":"ldap"}`), status: 400, body: hcxMalformed("unknown authType")},
-		{name: "login with malformed JSON", query: login(`{"username"`), status: 400, body: hcxMalformed("malformed JSON")},
-		{name: "login with a number for a name", query: login(`{"username":1}`), status: 400, body: hcxMalformed("malformed JSON")},
-		{name: "login without a body", query: login(""), status: 400, body: hcxMalformed("malformed JSON")},
-		{name: "login without a name", query: login("{}"), status: 400, body: hcxMalformed("username is missing")},
-		{name: "login with a wrong password", query: login(`{"username":"alice","password":"wrong"}`), status: 401, body: hcxRefusedBody},
-		{name: "login as nobody known", query: login(`{"username":"bob","password":"right"}`), status: 401, body: hcxRefusedBody},
+		{name: "login to local", request: login(`{"username":"alice","password":"right","authType":"local"}`), status: 200, body: hcxLoginBody},
+		{name: "login to vsphere", request: login(`{"username":"alice","password":"right","authType":"vsphere"}`), status: 200, body: hcxLoginBody},
+		{name: "login to elsewhere", request: login(`{"username":"alice","password":"right","authType":"ldap"}`), status: 400, body: hcxMalformed("unknown authType")},
+		{name: "login with malformed JSON", request: login(`{"username"`), status: 400, body: hcxMalformed("malformed JSON")},
+		{name: "login with a number for a name", request: login(`{"username":1}`), status: 400, body: hcxMalformed("malformed JSON")},
+		{name: "login without a body", request: login(""), status: 400, body: hcxMalformed("malformed JSON")},
+		{name: "login without a name", request: login("{}"), status: 400, body: hcxMalformed("username is missing")},
+		{name: "login with a wrong password", request: login(`{"username":"alice","password":"wrong"}`), status: 401, body: hcxRefusedBody},
+		{name: "login as an unknown user", request: login(`{"username":"bob","password":"right"}`), status: 401, body: hcxRefusedBody},
 		{
-			name: "login without a slot", query: login(`{"username":"alice","password":"right"}`), status: 503,
+			name: "login without a slot", request: login(`{"username":"alice","password":"right"}`), status: 503,
 			settings: func(s *Settings) { s.MaxSessions = 1 },
 			body:     `{"success":false,"completed":false,"time":946684800000,"version":"1.0","error":"Maximum number of sessions reached"}`,
 		},
 		{
-			name: "wrong password without a slot", query: login(`{"username":"alice","password":"wrong"}`), status: 401, body: hcxRefusedBody,
+			name: "wrong password without a slot", request: login(`{"username":"alice","password":"wrong"}`), status: 401, body: hcxRefusedBody,
 			settings: func(s *Settings) { s.MaxSessions = 1 },
 		},
-		{name: "logout", query: logout("{token}"), status: 200, body: hcxLogoutBody},
-		{name: "logout of a forbidden account", query: logout("{token}"), settings: forbid, status: 200, body: hcxLogoutBody},
-		{name: "logout of an unknown session", query: logout("other"), status: 401, body: hcxNobodyBody},
-		{name: "wrong method", query: query{method: "PUT", path: hcxPath}, status: 405, header: map[string]string{"Allow": "GET, POST, DELETE"}},
-		{name: "wrong path", query: query{method: "GET", path: "/"}, status: 404},
+		{name: "logout", request: logout("{token}"), status: 200, body: hcxLogoutBody},
+		{name: "logout of a forbidden account", request: logout("{token}"), settings: forbid, status: 200, body: hcxLogoutBody},
+		{name: "logout of an unknown session", request: logout("other"), status: 401, body: hcxNoSessionBody},
+		{name: "wrong method", request: testRequest{method: "PUT", path: hcxPath}, status: 405, header: map[string]string{"Allow": "DELETE, GET, POST"}},
+		{name: "wrong path", request: testRequest{method: "GET", path: "/"}, status: 404},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { e.run(t, NewHCX(alice())) })
@@ -116,7 +117,7 @@ func forbid(s *Settings) {
 
 func TestHCXSession(t *testing.T) {
 	a := NewHCX(alice())
-	w := ask(a, query{method: "POST", path: hcxPath, body: `{"username":"alice","password":"right"}`})
+	w := do(a, testRequest{method: "POST", path: hcxPath, body: `{"username":"alice","password":"right"}`})
 	session := map[string]string{hcxToken: w.Header().Get(hcxToken)}
 	for i, step := range []struct {
 		method string
@@ -128,7 +129,7 @@ func TestHCXSession(t *testing.T) {
 		{"GET", http.StatusUnauthorized},
 		{"DELETE", http.StatusUnauthorized},
 	} {
-		if w := ask(a, query{method: step.method, path: hcxPath, header: session}); w.Code != step.status {
+		if w := do(a, testRequest{method: step.method, path: hcxPath, header: session}); w.Code != step.status {
 			t.Errorf("step %d, %s: status %d, want %d", i, step.method, w.Code, step.status)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A query is a request as a row of a table.
-type query struct {
+// A testRequest is a request as a row of a table.
+type testRequest struct {
 	method string
 	path   string
 	header map[string]string
@@ -17,9 +17,9 @@ type query struct {
 	body   string
 }
 
-func (q query) request(url string) *http.Request {
+func (q testRequest) build(url string) *http.Request {
 	r := httptest.NewRequest(q.method, url+q.path, strings.NewReader(q.body))
-	r.RequestURI = "" // so that a client can send it too
+	r.RequestURI = "" // http.Client requires it
 	for name, value := range q.header {
 		r.Header.Set(name, value)
 	}
@@ -29,35 +29,35 @@ func (q query) request(url string) *http.Request {
 	return r
 }
 
-// ask puts a query to an appliance without a network.
-func ask(a http.Handler, q query) *httptest.ResponseRecorder {
+// do sends a request to an appliance without a network.
+func do(a http.Handler, q testRequest) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	a.ServeHTTP(w, q.request("http://appliance.test"))
+	a.ServeHTTP(w, q.build("http://appliance.test"))
 	return w
 }
 
-// An exchange is a query and the answer to it.
+// An exchange is a request with the expected response.
 type exchange struct {
 	name     string
 	settings func(*Settings)
-	query    query
+	request  testRequest
 	status   int
-	body     string // random parts masked by mask
+	body     string // random parts are masked
 	header   map[string]string
 }
 
-// run asks a new appliance. "{token}" in the query stands for the token of a
-// live session of alice's.
+// run sends the request to a new appliance. "{token}" in the request stands for the token
+// of a live session of alice.
 func (e exchange) run(t *testing.T, a *Appliance) {
 	t.Helper()
 	token := a.Issue("alice")
 	if e.settings != nil {
 		a.Change(e.settings)
 	}
-	for name, value := range e.query.header {
-		e.query.header[name] = strings.ReplaceAll(value, "{token}", token)
+	for name, value := range e.request.header {
+		e.request.header[name] = strings.ReplaceAll(value, "{token}", token)
 	}
-	w := ask(a, e.query)
+	w := do(a, e.request)
 	if w.Code != e.status {
 		t.Errorf("status %d, want %d", w.Code, e.status)
 	}
@@ -71,7 +71,7 @@ func (e exchange) run(t *testing.T, a *Appliance) {
 	}
 }
 
-// mask replaces what is random in an answer.
+// mask replaces the random parts of a response.
 func mask(s string) string {
 	s = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`).ReplaceAllString(s, "{uuid}")
 	return regexp.MustCompile(`[A-Z2-7]{26}`).ReplaceAllString(s, "{random}")

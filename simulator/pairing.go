@@ -5,19 +5,18 @@ import (
 	"strings"
 )
 
-// A Pairing is what a dr gateway knows of another site: a local session may be
-// logged in there too, as another user.
+// A Pairing connects a dr gateway with a remote site, at which a local session may log
+// in as another user.
 type Pairing struct {
-	Accounts map[string]string // of the other site: password by username
+	Accounts map[string]string // of the remote site: password by username
 }
 
-// pairingOf returns the pairing that a path is about, {base}/pairings/{id}/remote-session.
+// pairingOf returns the pairing of a path {base}/pairings/{id}/remote-session.
 func (a *Appliance) pairingOf(path string) (id string, ok bool) {
-	base, isDR := strings.CutSuffix(a.path, "/session")
-	if _, dr := a.dialect.(dr); !isDR || !dr {
+	if _, isDR := a.dialect.(dr); !isDR {
 		return "", false
 	}
-	rest, ok := strings.CutPrefix(path, base+"/pairings/")
+	rest, ok := strings.CutPrefix(path, a.base+"/pairings/")
 	if !ok {
 		return "", false
 	}
@@ -25,8 +24,7 @@ func (a *Appliance) pairingOf(path string) (id string, ok bool) {
 	return id, ok && id != "" && !strings.Contains(id, "/")
 }
 
-// EndRemoteSessions ends what sessions have at other sites, as a restart there
-// does.
+// EndRemoteSessions ends all sessions at remote sites, as a restart of these does.
 func (a *Appliance) EndRemoteSessions() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -35,9 +33,9 @@ func (a *Appliance) EndRemoteSessions() {
 	}
 }
 
-// remoteCheck says who a session is at the other site. a.mu is held.
-func (a *Appliance) remoteCheck(c claim) outcome {
-	if _, live := a.resume(c.token); !live {
+// remoteCheckLocked returns the user of a session at the remote site.
+func (a *Appliance) remoteCheckLocked(c credentials) outcome {
+	if _, live := a.useSessionLocked(c.token); !live {
 		return outcome{verdict: noSession}
 	}
 	if _, known := a.settings.Pairings[c.pairing]; !known {
@@ -50,9 +48,9 @@ func (a *Appliance) remoteCheck(c claim) outcome {
 	return outcome{username: username}
 }
 
-// remoteLogin logs a session in at the other site. a.mu is held.
-func (a *Appliance) remoteLogin(c claim) outcome {
-	if _, live := a.resume(c.token); !live {
+// remoteLoginLocked logs a session in at the remote site.
+func (a *Appliance) remoteLoginLocked(c credentials) outcome {
+	if _, live := a.useSessionLocked(c.token); !live {
 		return outcome{verdict: noSession}
 	}
 	pairing, known := a.settings.Pairings[c.pairing]
@@ -72,9 +70,9 @@ func (a *Appliance) remoteLogin(c claim) outcome {
 	return outcome{}
 }
 
-// remoteClaim reads a request about the other site, which has the local session
-// and, to log in, who we are there.
-func remoteClaim(r *http.Request) claim {
+// remoteCredentials returns the credentials of a request for the remote site: the token
+// of the local session and, for a login, the remote username and password.
+func remoteCredentials(r *http.Request) credentials {
 	username, password, _ := r.BasicAuth()
-	return claim{token: r.Header.Get(drToken), username: username, password: password}
+	return credentials{token: r.Header.Get(drToken), username: username, password: password}
 }

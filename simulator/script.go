@@ -2,17 +2,16 @@ package simulator
 
 import "time"
 
-// A step is one line of a script: what happens, and when since the script's
-// period began. A script's steps are in order of time.
+// A step is an action of a script. A script's steps are sorted by time.
 type step struct {
-	at time.Duration
+	at time.Duration // since the start of the period
 	do func(*Member) error
 }
 
-// renewSecret makes a new secret on the appliance. The file keeps the old one
-// until publishSecret.
+// renewSecret changes the secret on the appliance. The file keeps the old secret until
+// publishSecret.
 func renewSecret(m *Member) error {
-	m.secret = m.part.secret(m.Appliance)
+	m.secret = m.spec.secret(m.Appliance)
 	return nil
 }
 
@@ -39,7 +38,7 @@ func setRoles(roles ...string) func(*Member) error {
 	}
 }
 
-// setFaults replaces all faults; without arguments it repairs the appliance.
+// setFaults replaces all faults; without arguments it removes them.
 func setFaults(faults ...Fault) func(*Member) error {
 	return func(m *Member) error {
 		m.Appliance.Change(func(s *Settings) { s.Faults = faults })

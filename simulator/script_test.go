@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Each script for three periods of virtual time, without the network: how a
-// probe every second sees it.
+// Each script runs for three periods of virtual time, without the network, with a probe
+// every second.
 func TestScripts(t *testing.T) {
 	f := newFleet(t)
-	type span struct{ from, to, status int } // seconds of the period, to excluded
-	for name, odd := range map[string]span{
-		"hcx-password-rotated": {15, 60, 401},
+	type failure struct{ from, to, status int } // seconds of the period, to excluded
+	for name, failure := range map[string]failure{
+		"hcx-password-rotated": {15, 195, 401},
 		"hcx-token-expires":    {25, 60, 401},
 		"hcx-internal-error":   {10, 20, 500},
 		"hcx-session-dies":     {},
@@ -24,33 +24,33 @@ func TestScripts(t *testing.T) {
 		m := member(t, f, name)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// Half a second off, so that no probe meets a step.
-				played := play(t, m)
+				// Half a second offset, so that no probe coincides with a step.
+				stop := runScript(t, m)
 				time.Sleep(time.Second / 2)
-				period := int(m.part.period.Seconds())
+				period := int(m.spec.period.Seconds())
 				for second := range 3 * period {
 					m.Appliance.Change(func(s *Settings) { s.LockAfter = 0 })
 					want := http.StatusOK
-					if at := second % period; odd.from <= at && at < odd.to {
-						want = odd.status
+					if at := second % period; failure.from <= at && at < failure.to {
+						want = failure.status
 					}
 					if got := probe(t, m); got != want {
 						t.Errorf("at %d s: status %d, want %d", second, got, want)
 					}
 					time.Sleep(time.Second)
 				}
-				played()
+				stop()
 			})
 		})
 	}
 }
 
-// play plays a member's script until the returned function is called.
-func play(t *testing.T, m *Member) (stop func()) {
+// runScript runs a member's script until stop is called.
+func runScript(t *testing.T, m *Member) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- m.play(ctx) }()
+	go func() { done <- m.runScript(ctx) }()
 	return func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -62,11 +62,11 @@ func play(t *testing.T, m *Member) (stop func()) {
 func TestScriptOfRoles(t *testing.T) {
 	m := member(t, newFleet(t), "hcx-role-lost")
 	synctest.Test(t, func(t *testing.T) {
-		defer play(t, m)()
+		defer runScript(t, m)()
 		token := m.Appliance.Issue(user)
 		for second := range 120 {
 			synctest.Wait()
-			w := ask(m.Appliance, query{method: "GET", path: hcxPath, header: map[string]string{hcxToken: token}})
+			w := do(m.Appliance, testRequest{method: "GET", path: hcxPath, header: map[string]string{hcxToken: token}})
 			want := second%60 < 20 || second%60 >= 40
 			if got := strings.Contains(w.Body.String(), "System Administrator"); got != want {
 				t.Errorf("at %d s: role present %t, want %t", second, got, want)
@@ -79,7 +79,7 @@ func TestScriptOfRoles(t *testing.T) {
 func TestScriptOfSessions(t *testing.T) {
 	m := member(t, newFleet(t), "hcx-session-dies")
 	synctest.Test(t, func(t *testing.T) {
-		defer play(t, m)()
+		defer runScript(t, m)()
 		for range 3 {
 			m.Appliance.Issue(user)
 			time.Sleep(20*time.Second - time.Millisecond)
@@ -96,11 +96,11 @@ func TestScriptOfSessions(t *testing.T) {
 }
 
 func TestScriptSteps(t *testing.T) {
-	for _, p := range cast() {
+	for _, spec := range fleetSpecs() {
 		last := time.Duration(0)
-		for _, s := range p.script {
-			if s.at < last || s.at > p.period {
-				t.Errorf("%s: step at %v is out of order", p.name, s.at)
+		for _, s := range spec.script {
+			if s.at < last || s.at > spec.period {
+				t.Errorf("%s: step at %v is out of order", spec.name, s.at)
 			}
 			last = s.at
 		}
@@ -109,8 +109,8 @@ func TestScriptSteps(t *testing.T) {
 
 func TestPowerOffMember(t *testing.T) {
 	f := newFleet(t)
-	m, client := member(t, f, "dr-powered-off"), trusting(t, f.ca)
-	for _, step := range m.part.script {
+	m, client := member(t, f, "dr-powered-off"), newClient(t, f.ca)
+	for _, step := range m.spec.script {
 		if err := step.do(m); err != nil {
 			t.Fatal(err)
 		}

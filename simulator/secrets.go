@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 )
 
-// publishSecret writes the member's secret to its file, all or nothing: whoever
-// reads the file meanwhile gets the old one.
+// publishSecret writes the member's secret to its file atomically.
 func publishSecret(m *Member) error {
-	// Rename, because writing in place can be seen half done. CreateTemp makes
-	// files that only their owner can read.
+	// CreateTemp creates files that only their owner can read.
 	temporary, err := os.CreateTemp(filepath.Dir(m.file), ".secret-*")
 	if err != nil {
 		return fmt.Errorf("publishing a secret: %w", err)
@@ -29,8 +27,8 @@ func publishSecret(m *Member) error {
 	return nil
 }
 
-// goodPassword and the functions after it are what a part's secret can be: each
-// returns one, and makes the appliance agree to it or not.
+// goodPassword and the functions after it are values of memberSpec.secret: each returns a
+// secret, after configuring the appliance to accept it or not.
 func goodPassword(a *Appliance) string {
 	password := rand.Text()
 	setPassword(a, password)
@@ -55,7 +53,7 @@ func bearerToken(a *Appliance) string {
 
 func sessionToken(a *Appliance) string { return a.Issue(user) }
 
-func strayToken(*Appliance) string { return rand.Text() }
+func unknownToken(*Appliance) string { return rand.Text() }
 
 func setPassword(a *Appliance, password string) {
 	a.Change(func(s *Settings) {

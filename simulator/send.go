@@ -12,13 +12,12 @@ import (
 	"time"
 )
 
-// send sends an answer the way the fault wants it sent; the zero Fault sends it
-// as it is.
-func (f Fault) send(w http.ResponseWriter, r *http.Request, reply answer) {
+// send sends a response with the fault's modifications; the zero Fault has none.
+func (f Fault) send(w http.ResponseWriter, r *http.Request, response httpResponse) {
 	switch {
 	case f.Hang:
 		<-r.Context().Done()
-		panic(http.ErrAbortHandler) // returning would send an answer after all
+		panic(http.ErrAbortHandler) // returning would send an empty response
 	case f.Reset:
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -27,24 +26,24 @@ func (f Fault) send(w http.ResponseWriter, r *http.Request, reply answer) {
 		reset(conn)
 		return
 	}
-	body := f.pad(reply.body)
+	body := f.pad(response.body)
 	if body != nil {
 		w.Header().Set("Content-Type", "application/json")
 	}
-	maps.Copy(w.Header(), reply.header)
+	maps.Copy(w.Header(), response.header)
 	if f.Gzip {
 		w.Header().Set("Content-Encoding", "gzip")
 	}
 	for name, value := range f.Header {
 		w.Header().Set(name, value)
 	}
-	w.WriteHeader(reply.status)
+	w.WriteHeader(response.status)
 	if body != nil {
 		f.stream(r.Context(), w, body)
 	}
 }
 
-// pad returns the body at the length the fault wants, nil for no body.
+// pad returns the body padded to the fault's size, nil for no body.
 func (f Fault) pad(body []byte) io.Reader {
 	padded := io.MultiReader(bytes.NewReader(body), spaces{})
 	switch {
@@ -58,12 +57,12 @@ func (f Fault) pad(body []byte) io.Reader {
 	return nil
 }
 
-// stream copies the body out in pieces, so that it may be larger than memory. An
-// error means that the client has had enough.
+// stream sends the body in chunks, so that it may be larger than memory. A write error
+// means that the client has disconnected.
 func (f Fault) stream(ctx context.Context, w http.ResponseWriter, body io.Reader) {
 	out, flush := io.Writer(w), http.NewResponseController(w).Flush
 	if f.Gzip {
-		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // which is a level
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // fails only for an invalid level
 		defer z.Close()
 		out = z
 		flushConn := flush
@@ -71,25 +70,25 @@ func (f Fault) stream(ctx context.Context, w http.ResponseWriter, body io.Reader
 			return errors.Join(z.Flush(), flushConn())
 		}
 	}
-	piece := make([]byte, 32<<10)
+	chunk := make([]byte, 32<<10)
 	if f.Drip > 0 {
-		piece = piece[:1]
+		chunk = chunk[:1]
 	}
 	for {
-		n, err := body.Read(piece)
-		if _, writeErr := out.Write(piece[:n]); err != nil || writeErr != nil {
+		n, err := body.Read(chunk)
+		if _, writeErr := out.Write(chunk[:n]); err != nil || writeErr != nil {
 			return
 		}
 		if f.Drip > 0 {
 			if flush() != nil {
 				return
 			}
-			pause(ctx, f.Drip)
+			sleep(ctx, f.Drip)
 		}
 	}
 }
 
-// spaces is an endless supply of the one filler that keeps a JSON body valid.
+// spaces reads as endless spaces, with which a padded JSON body stays valid.
 type spaces struct{}
 
 func (spaces) Read(p []byte) (int, error) {
@@ -99,8 +98,8 @@ func (spaces) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pause waits, and aborts the request if its client goes or the server stops.
-func pause(ctx context.Context, d time.Duration) {
+// sleep sleeps, and aborts the request if its client disconnects or the server stops.
+func sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
 	}
@@ -113,14 +112,14 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// reset closes a connection with RST in place of FIN, and without a TLS
-// close_notify before it: as a power-off or a firewall does.
+// reset closes a connection with RST instead of FIN and without a TLS close_notify, as a
+// power-off or a firewall does.
 func reset(conn net.Conn) {
 	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = c.NetConn()
 	}
 	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
-		_ = c.SetLinger(0) // at worst the connection ends with FIN
+		_ = c.SetLinger(0) // on failure the connection is closed with FIN
 	}
 	_ = conn.Close()
 }

@@ -20,9 +20,9 @@ func TestDripEndsOnlyAtSize(t *testing.T) {
 		settings.Faults = []Fault{{Body: "[]", Size: 60, Drip: time.Minute}}
 		a := NewDR("", settings)
 		start := time.Now()
-		w := ask(a, query{method: "GET", path: "/session"})
+		w := do(a, testRequest{method: "GET", path: "/session"})
 		if got := time.Since(start); got != time.Hour {
-			t.Errorf("answered in %v, want 1h", got)
+			t.Errorf("response after %v, want 1h", got)
 		}
 		if w.Body.Len() != 60 {
 			t.Errorf("%d bytes, want 60", w.Body.Len())
@@ -30,7 +30,7 @@ func TestDripEndsOnlyAtSize(t *testing.T) {
 	})
 }
 
-// What a fault that waits does when its client goes: it aborts, and says nothing.
+// A fault that waits aborts without a response when its client disconnects.
 func TestWaitingFaultsEndWithTheirRequest(t *testing.T) {
 	for name, f := range map[string]Fault{
 		"hang":  {Hang: true},
@@ -48,7 +48,7 @@ func TestWaitingFaultsEndWithTheirRequest(t *testing.T) {
 						t.Errorf("panic %v, want ErrAbortHandler", p)
 					}
 					if got := time.Since(start); got != time.Minute {
-						t.Errorf("ended after %v, want 1m", got)
+						t.Errorf("aborted after %v, want 1m", got)
 					}
 				}()
 				a.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/session", nil))
@@ -60,11 +60,11 @@ func TestWaitingFaultsEndWithTheirRequest(t *testing.T) {
 func TestResetOverTLS(t *testing.T) {
 	a := NewDR("", Settings{Faults: []Fault{{Times: 1, Reset: true}}})
 	client, server := serve(t, a, ServerOptions{})
-	q := query{method: "DELETE", path: "/session"} // never retried by the client
-	if _, err := send(client, q.request(server.URL())); !errors.Is(err, syscall.ECONNRESET) {
+	q := testRequest{method: "DELETE", path: "/session"} // never retried by the client
+	if _, err := send(client, q.build(server.URL())); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("error %v, want %v", err, syscall.ECONNRESET)
 	}
-	if _, err := send(client, q.request(server.URL())); err != nil {
+	if _, err := send(client, q.build(server.URL())); err != nil {
 		t.Errorf("after the fault: error %v", err)
 	}
 }
@@ -74,15 +74,15 @@ func TestHangOverTLS(t *testing.T) {
 		name string
 		end  func(cancel func(), server *Server)
 	}{
-		{"client goes", func(cancel func(), _ *Server) { cancel() }},
+		{"client disconnects", func(cancel func(), _ *Server) { cancel() }},
 		{"server stops", func(_ func(), server *Server) { server.Off() }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			received, ended := make(chan bool), make(chan bool)
+			received, done := make(chan bool), make(chan bool)
 			a := NewHCX(Settings{Faults: []Fault{{Hang: true}}})
 			client, server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				close(received)
-				defer close(ended)
+				defer close(done)
 				a.ServeHTTP(w, r)
 			}), ServerOptions{})
 			ctx, cancel := context.WithCancel(t.Context())
@@ -91,11 +91,11 @@ func TestHangOverTLS(t *testing.T) {
 				<-received
 				tc.end(cancel, server)
 			}()
-			q := query{method: "POST", path: hcxPath, body: "{}"}
-			if status, err := send(client, q.request(server.URL()).WithContext(ctx)); err == nil {
+			q := testRequest{method: "POST", path: hcxPath, body: "{}"}
+			if status, err := send(client, q.build(server.URL()).WithContext(ctx)); err == nil {
 				t.Errorf("status %d, want an error", status)
 			}
-			<-ended
+			<-done
 		})
 	}
 }
@@ -105,14 +105,14 @@ func TestLargeBodiesAreNotHeld(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		fault Fault
-		sent  int64 // at most
+		sent  int64 // maximum
 	}{
 		{"plain", Fault{Size: size}, size},
 		{"gzip", Fault{Size: size, Gzip: true}, size / 500},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			client, server := serve(t, NewDR("", Settings{Faults: []Fault{tc.fault}}), ServerOptions{})
-			request := query{method: "GET", path: "/session", header: map[string]string{"Accept-Encoding": "gzip"}}.request(server.URL())
+			request := testRequest{method: "GET", path: "/session", header: map[string]string{"Accept-Encoding": "gzip"}}.build(server.URL())
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			resp, err := client.Do(request)
@@ -141,7 +141,7 @@ func TestLargeBodiesAreNotHeld(t *testing.T) {
 	}
 }
 
-// A counter counts what is read through it.
+// A counter counts the bytes read through it.
 type counter struct {
 	r io.Reader
 	n int64

@@ -11,29 +11,25 @@ import (
 	"time"
 )
 
-// ServerOptions is what a server's certificate says.
+// ServerOptions are the fields of a server's certificate.
 type ServerOptions struct {
-	NotAfter time.Time // zero: in a year; may have passed
-	Hosts    []string  // names and IP addresses; none: 127.0.0.1, ::1 and localhost
-	// TicketKey seals TLS sessions, which all servers with the same key resume. Zero:
-	// a key of its own.
-	TicketKey [32]byte
+	NotAfter time.Time // zero: in a year; may be in the past
+	Hosts    []string  // names and IP addresses; empty: 127.0.0.1, ::1 and localhost
 }
 
-// A Server serves one handler over TLS and HTTP/1.1, as the appliances do. It
-// can be switched off and on again on the same port.
+// A Server serves a handler over TLS and HTTP/1.1, as the appliances do. It can be
+// switched off and on again on the same port.
 type Server struct {
 	handler http.Handler
 	tls     *tls.Config
 
-	mu      sync.Mutex // guards the fields below
-	address string     // once listened on, with the port that was given
-	running *running   // nil: off
-	release func()     // of the port that is held while it is off; nil when none is
+	mu      sync.Mutex     // guards the fields below
+	address string         // after the first On, with the assigned port
+	running *runningServer // nil: off
+	release func()         // releases the port that is reserved while off; nil: none is
 }
 
-// Serve starts a server for a handler on an address as "127.0.0.1:0", with a
-// new certificate.
+// Serve starts a server with a new certificate on an address such as "127.0.0.1:0".
 func (c *CA) Serve(h http.Handler, address string, opts ServerOptions) (*Server, error) {
 	certificate, err := c.issue(opts)
 	if err != nil {
@@ -44,30 +40,27 @@ func (c *CA) Serve(h http.Handler, address string, opts ServerOptions) (*Server,
 		tls:     &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}},
 		address: address,
 	}
-	if opts.TicketKey != [32]byte{} {
-		s.tls.SetSessionTicketKeys([][32]byte{opts.TicketKey})
-	}
 	if err := s.On(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// URL returns where the server is or was listening, as "https://127.0.0.1:1234".
+// URL returns the server's URL, such as "https://127.0.0.1:1234", even while it is off.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return "https://" + s.address
 }
 
-// On starts a server that is off. It fails if its port has been taken meanwhile.
+// On switches the server on. It fails if another process has taken its port.
 func (s *Server) On() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != nil {
 		return nil
 	}
-	s.free()
+	s.freePortLocked()
 	var config net.ListenConfig
 	listener, err := config.Listen(context.Background(), "tcp", s.address)
 	if err != nil {
@@ -78,9 +71,9 @@ func (s *Server) On() error {
 	return nil
 }
 
-// Off is a power-off: it closes the port, resets every open connection, and
-// returns when no request is being served. A handler must end when its request's
-// context does. The port stays the server's, as far as the system lets it.
+// Off simulates a power-off: it closes the port, resets all open connections, and returns
+// when no request is being served. Handlers must return when their request's context is
+// done. The port stays reserved where the system supports that.
 func (s *Server) Off() {
 	if !s.stop() {
 		return
@@ -88,16 +81,16 @@ func (s *Server) Off() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running == nil && s.release == nil {
-		s.release = hold(s.address)
+		s.release = reservePort(s.address)
 	}
 }
 
-// Close stops the server for good. It does what Off does, and gives up the port.
+// Close stops the server as Off does, and releases the port.
 func (s *Server) Close() {
 	s.stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free()
+	s.freePortLocked()
 }
 
 // stop reports whether the server was running.
@@ -112,16 +105,16 @@ func (s *Server) stop() bool {
 	return r != nil
 }
 
-// free gives up the port that is held. The caller holds mu.
-func (s *Server) free() {
+// freePortLocked releases the reserved port.
+func (s *Server) freePortLocked() {
 	if s.release != nil {
 		s.release()
 		s.release = nil
 	}
 }
 
-// running is a server from On to Off.
-type running struct {
+// runningServer is the state of a server from On to Off.
+type runningServer struct {
 	listener net.Listener
 	cancel   context.CancelFunc // of the context of every request
 	serving  sync.WaitGroup     // the accept loop
@@ -131,27 +124,26 @@ type running struct {
 	conns map[net.Conn]struct{}
 }
 
-func start(listener net.Listener, handler http.Handler) *running {
+func start(listener net.Listener, handler http.Handler) *runningServer {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{listener: listener, cancel: cancel, conns: map[net.Conn]struct{}{}}
+	r := &runningServer{listener: listener, cancel: cancel, conns: map[net.Conn]struct{}{}}
 	server := &http.Server{
 		Handler:           handler,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         r.track,
 		ReadHeaderTimeout: 10 * time.Second,
-		// Clients that refuse the certificate are what tests and demonstrations
-		// are about: nothing to log.
+		// Handshakes that fail on the certificate are intended here.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	r.serving.Go(func() {
-		_ = server.Serve(listener) // ends when the listener is closed
+		_ = server.Serve(listener) // returns when the listener is closed
 	})
 	return r
 }
 
-// track keeps the set of open connections: http.Server has it too, but closes
-// them politely.
-func (r *running) track(conn net.Conn, state http.ConnState) {
+// track keeps the set of open connections, because http.Server's Close would not reset
+// them.
+func (r *runningServer) track(conn net.Conn, state http.ConnState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch state {
@@ -164,18 +156,18 @@ func (r *running) track(conn net.Conn, state http.ConnState) {
 	}
 }
 
-func (r *running) stop() {
+func (r *runningServer) stop() {
 	_ = r.listener.Close()
-	// The accept loop reports each connection before it takes the next, so now
-	// the set can only shrink.
+	// The accept loop reports each connection before it accepts the next, so that the
+	// set can only shrink once the loop has returned.
 	r.serving.Wait()
 	r.mu.Lock()
 	for conn := range r.conns {
 		reset(conn)
 	}
 	r.mu.Unlock()
-	// Only now: a handler that ends before the reset would close its connection
-	// politely.
+	// After the reset: a handler that returns earlier would close its connection with
+	// FIN.
 	r.cancel()
 	r.open.Wait()
 }

@@ -23,10 +23,10 @@ func serve(t *testing.T, h http.Handler, opts ServerOptions) (*http.Client, *Ser
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	return trusting(t, ca), server
+	return newClient(t, ca), server
 }
 
-func trusting(t *testing.T, ca *CA) *http.Client {
+func newClient(t *testing.T, ca *CA) *http.Client {
 	t.Helper()
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(ca.PEM())) {
@@ -40,12 +40,12 @@ func trusting(t *testing.T, ca *CA) *http.Client {
 	}
 }
 
-// status asks for the session at a URL.
+// status returns the status of a check at a URL.
 func status(client *http.Client, url string) (int, error) {
-	return send(client, query{method: "GET", path: "/session"}.request(url))
+	return send(client, testRequest{method: "GET", path: "/session"}.build(url))
 }
 
-// send returns the status of an answer that came whole.
+// send returns the status of a complete response.
 func send(client *http.Client, r *http.Request) (int, error) {
 	resp, err := client.Do(r)
 	if err != nil {
@@ -60,21 +60,21 @@ func TestOffAndOn(t *testing.T) {
 	client, server := serve(t, NewDR("", Settings{}), ServerOptions{})
 	url := server.URL()
 	for round := range 3 {
-		// The second request is on the connection that the first one left idle.
+		// The second request reuses the idle connection of the first.
 		for range 2 {
 			if got, err := status(client, url); err != nil || got != http.StatusUnauthorized {
 				t.Fatalf("round %d, on: status %d, error %v; want 401", round, got, err)
 			}
 		}
 		server.Off()
-		server.Off() // does nothing
+		server.Off() // no effect
 		if _, err := status(client, url); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("round %d, off: error %v, want a reset", round, err)
 		}
 		if _, err := status(client, url); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("round %d, off: error %v, want a refusal", round, err)
 		}
-		for range 2 { // the second does nothing
+		for range 2 { // the second has no effect
 			if err := server.On(); err != nil {
 				t.Fatal(err)
 			}

@@ -5,42 +5,41 @@ import (
 	"time"
 )
 
-// A session is what a login creates, until logout, expiry or EndSessions.
+// A session exists from a login to a logout, its expiry or EndSessions.
 type session struct {
 	username string
 	created  time.Time
 	used     time.Time         // last authenticated request
-	remote   map[string]string // username at the other site, by pairing
+	remote   map[string]string // username at the remote site, by pairing
 }
 
-// Issue creates a session as if somebody else had logged in, and returns its
-// token. It counts as no login, and takes a slot even where none is left.
+// Issue creates a session as if another client had logged in, and returns its token. It
+// does not count as a login, and takes a slot even if none is free.
 func (a *Appliance) Issue(username string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.open(username)
+	return a.openSessionLocked(username)
 }
 
-// EndSessions ends every live session, as a restart of the appliance does.
+// EndSessions ends all sessions, as a restart of the appliance does.
 func (a *Appliance) EndSessions() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.sessions)
 }
 
-// open creates a session and returns its token. a.mu is held.
-func (a *Appliance) open(username string) string {
+// openSessionLocked creates a session and returns its token.
+func (a *Appliance) openSessionLocked(username string) string {
 	now := time.Now()
 	token := rand.Text()
 	a.sessions[token] = &session{username: username, created: now, used: now}
 	return token
 }
 
-// resume finds the live session of a token and restarts its idle timer. a.mu is
-// held.
-func (a *Appliance) resume(token string) (username string, live bool) {
+// useSessionLocked finds the live session of a token and restarts its idle timeout.
+func (a *Appliance) useSessionLocked(token string) (username string, live bool) {
 	now := time.Now()
-	a.expire(now)
+	a.expireLocked(now)
 	s, live := a.sessions[token]
 	if !live {
 		return "", false
@@ -49,9 +48,9 @@ func (a *Appliance) resume(token string) (username string, live bool) {
 	return s.username, true
 }
 
-// expire drops the sessions that have ended by themselves. Nothing else looks at
-// the clock: a session need not be dropped before somebody asks. a.mu is held.
-func (a *Appliance) expire(now time.Time) {
+// expireLocked deletes the expired sessions. It is called before sessions are read, so
+// that no timers are needed.
+func (a *Appliance) expireLocked(now time.Time) {
 	idle, lifetime := a.settings.IdleTimeout, a.settings.MaxLifetime
 	for token, s := range a.sessions {
 		_, exists := a.settings.Accounts[s.username]

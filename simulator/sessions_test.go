@@ -10,7 +10,7 @@ func TestSessionExpiry(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		settings Settings
-		every    time.Duration // between two checks
+		every    time.Duration // interval of the checks
 		want     time.Duration // from login to the first check that fails; 0: none in a day
 	}{
 		{name: "never", every: time.Hour},
@@ -27,27 +27,27 @@ func TestSessionExpiry(t *testing.T) {
 				var got time.Duration
 				for at := tc.every; at <= 24*time.Hour && got == 0; at += tc.every {
 					time.Sleep(tc.every)
-					if w := ask(a, query{method: "GET", path: "/session", header: map[string]string{drToken: token}}); w.Code != 200 {
+					if w := do(a, testRequest{method: "GET", path: "/session", header: map[string]string{drToken: token}}); w.Code != 200 {
 						got = at
 					}
 				}
 				if got != tc.want {
-					t.Errorf("session ended after %v, want %v", got, tc.want)
+					t.Errorf("session expired after %v, want %v", got, tc.want)
 				}
 			})
 		})
 	}
 }
 
-func TestEndedSessionsLeaveTheirSlots(t *testing.T) {
+func TestExpiredSessionsFreeTheirSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := alice()
 		settings.MaxSessions, settings.IdleTimeout = 2, time.Minute
 		a := NewDR("", settings)
-		login := query{method: "POST", path: "/session", basic: [2]string{"alice", "right"}}
+		login := testRequest{method: "POST", path: "/session", basic: [2]string{"alice", "right"}}
 		logins := func() (accepted int) {
 			for range 3 {
-				if ask(a, login).Code == 200 {
+				if do(a, login).Code == 200 {
 					accepted++
 				}
 			}
@@ -78,7 +78,7 @@ func TestLock(t *testing.T) {
 		settings.LockAfter, settings.LockFor = 3, time.Minute
 		a := NewHCX(settings)
 		accepts := func(password string) bool {
-			return ask(a, query{method: "GET", path: hcxPath, basic: [2]string{"alice", password}}).Code == 200
+			return do(a, testRequest{method: "GET", path: hcxPath, basic: [2]string{"alice", password}}).Code == 200
 		}
 		for _, step := range []struct {
 			name     string
@@ -113,7 +113,7 @@ func TestLock(t *testing.T) {
 
 func TestAccountWithoutPasswordAcceptsNone(t *testing.T) {
 	a := NewDR("", Settings{Accounts: map[string]Account{"alice": {}}})
-	if w := ask(a, query{method: "POST", path: "/session", basic: [2]string{"alice", ""}}); w.Code != 401 {
+	if w := do(a, testRequest{method: "POST", path: "/session", basic: [2]string{"alice", ""}}); w.Code != 401 {
 		t.Errorf("status %d, want 401", w.Code)
 	}
 }
@@ -122,10 +122,10 @@ func TestChangedPasswordLeavesSessions(t *testing.T) {
 	a := NewDR("", alice())
 	token := a.Issue("alice")
 	a.Change(func(s *Settings) { s.Accounts["alice"] = Account{Password: "new"} })
-	if w := ask(a, query{method: "GET", path: "/session", header: map[string]string{drToken: token}}); w.Code != 200 {
+	if w := do(a, testRequest{method: "GET", path: "/session", header: map[string]string{drToken: token}}); w.Code != 200 {
 		t.Errorf("check with the held session: status %d, want 200", w.Code)
 	}
-	if w := ask(a, query{method: "POST", path: "/session", basic: [2]string{"alice", "right"}}); w.Code != 401 {
+	if w := do(a, testRequest{method: "POST", path: "/session", basic: [2]string{"alice", "right"}}); w.Code != 401 {
 		t.Errorf("login with the old password: status %d, want 401", w.Code)
 	}
 }
@@ -134,7 +134,7 @@ func TestAppliancesShareNoSettings(t *testing.T) {
 	settings := alice()
 	a, b := NewDR("", settings), NewDR("", settings)
 	a.Change(func(s *Settings) { s.Accounts["alice"] = Account{Password: "new"} })
-	if w := ask(b, query{method: "POST", path: "/session", basic: [2]string{"alice", "right"}}); w.Code != 200 {
+	if w := do(b, testRequest{method: "POST", path: "/session", basic: [2]string{"alice", "right"}}); w.Code != 200 {
 		t.Errorf("login to the other appliance: status %d, want 200", w.Code)
 	}
 }

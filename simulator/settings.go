@@ -6,54 +6,53 @@ import (
 	"time"
 )
 
-// Settings is how an appliance is set up. The zero value has no accounts and
-// no limits.
+// Settings configure an appliance. The zero value has no accounts and no limits.
 type Settings struct {
 	Accounts map[string]Account // by username; removing one ends its sessions
-	Bearers  map[string]string  // hcx: accepted bearer token to username
+	Bearers  map[string]string  // hcx: username by accepted bearer token
 
-	Pairings map[string]Pairing // dr: by ID; not to be written into
+	Pairings map[string]Pairing // dr: by ID; must not be modified
 
-	IdleTimeout time.Duration // from a session's last request to its end; 0: never
-	MaxLifetime time.Duration // from a session's login to its end; 0: never
-	MaxSessions int           // live sessions at which a login gets 503; 0: no limit
+	IdleTimeout time.Duration // from a session's last request to its expiry; 0: unlimited
+	MaxLifetime time.Duration // from a session's login to its expiry; 0: unlimited
+	MaxSessions int           // live sessions at which a login gets 503; 0: unlimited
 
-	// LockAfter consecutive refusals of one account (logins and HTTP Basic
-	// alike) lock it: for LockFor it refuses the right password too. A refusal
-	// during the lock does not extend it. 0: never.
+	// LockAfter consecutive refusals of an account, by login or HTTP Basic, lock it:
+	// for LockFor it refuses the correct password too. A refusal during the lock does
+	// not extend it. 0: never.
 	LockAfter int
 	LockFor   time.Duration
 
 	ClockOffset time.Duration // appliance's clock minus ours, in bodies and in the Date header
 
-	// NoSession, unless zero, answers a check that comes without a live session
-	// or an accepted bearer token. The dr pages do not say what does (200 "{}",
-	// 204 and 400 are all plausible); by default it is 401, for dr without a body.
-	NoSession Reply
+	// NoSession, unless zero, is the response to a check without a live session or an
+	// accepted bearer token. The dr pages do not document it (200 "{}", 204 and 400 are
+	// all plausible); the default is 401, for dr and hcx-hybridity without a body.
+	NoSession Response
 
-	Faults []Fault // the first that applies to a request spoils it
+	Faults []Fault // the first applicable fault of a request takes effect
 }
 
 // An Account is a user of an appliance.
 type Account struct {
 	Password      string   // empty: no password is accepted
-	Roles         []string // hcx; nil: the answer does not say
-	Organizations []string // hcx; nil: the answer does not say; the first is the current one
+	Roles         []string // hcx; nil: omitted from responses
+	Organizations []string // hcx; the first is the current one; nil: omitted from responses
 	Enterprise    string   // hcx
-	Forbidden     bool     // may log in and out, but not ask: 403, for hcx NOT_ENOUGH_PRIVILEGES
+	Forbidden     bool     // may log in and out, but a check gets 403, for hcx NOT_ENOUGH_PRIVILEGES
 }
 
-// A Reply is an HTTP answer with a JSON body.
-type Reply struct {
+// A Response is an HTTP response with a JSON body.
+type Response struct {
 	Status int
 	Body   string
 }
 
-// Stats counts what an appliance has seen. A request that a [Fault] answers is
-// still received; accepted and refused is only what the appliance itself
-// decided, whether or not the client heard of it.
+// Stats are the counters of an appliance. A request whose response a [Fault] replaces
+// counts as received. Accepted and refused count the appliance's own decisions, whether
+// or not the client got the response.
 type Stats struct {
-	Requests int // received, those for other paths and methods included
+	Requests int // received, including other paths and methods
 	Attempts int // logins received
 	Checks   int // checks received
 	Logins   int // logins accepted
@@ -62,11 +61,11 @@ type Stats struct {
 	Sessions int // live now
 	Locked   int // accounts locked now
 
-	RemoteLogins, RemoteRefusals int // at the other sites of pairings
+	RemoteLogins, RemoteRefusals int // at the remote sites of pairings
 }
 
-// clone keeps what the appliance changes apart from what its creator holds, so
-// that two appliances can be made from one Settings value.
+// clone copies the maps and slices that the appliance modifies, so that two appliances
+// can be created from one Settings value.
 func (s Settings) clone() Settings {
 	accounts, bearers := s.Accounts, s.Bearers
 	s.Accounts, s.Bearers = map[string]Account{}, map[string]string{}

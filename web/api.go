@@ -13,17 +13,18 @@ import (
 	"time"
 
 	"session_exporter/collector"
-	"session_exporter/probe"
+	"session_exporter/sessionapi"
+	"session_exporter/web/page"
 )
 
-// listHead is the answer but for its last field, the endpoints: these are sent as
-// they are encoded, since ten thousand with their history are tens of megabytes.
-type listHead struct {
-	Time        time.Time           `json:"time"`
-	Total       int                 `json:"total"`
-	Selected    int                 `json:"selected"`
-	States      map[probe.State]int `json:"states"`
-	Credentials []credentialJSON    `json:"credentials"`
+// listHeader is the response without its last field, the endpoints. They are encoded and
+// sent in chunks, because ten thousand with their history take tens of megabytes.
+type listHeader struct {
+	Time        time.Time                `json:"time"`
+	Total       int                      `json:"total"`
+	Selected    int                      `json:"selected"`
+	States      map[sessionapi.State]int `json:"states"`
+	Credentials []credentialJSON         `json:"credentials"`
 }
 
 type credentialJSON struct {
@@ -33,7 +34,7 @@ type credentialJSON struct {
 	Changed   *time.Time `json:"changed"`
 }
 
-// endpointJSON is what the page shows of one endpoint. What is not known is null.
+// endpointJSON is the status of an endpoint. Unknown values are null.
 type endpointJSON struct {
 	Name       string            `json:"name"`
 	URL        string            `json:"url"`
@@ -44,18 +45,20 @@ type endpointJSON struct {
 	Interval   float64           `json:"interval_seconds"`
 	Timeout    float64           `json:"timeout_seconds"`
 
-	State       probe.State `json:"state"`
-	Since       *time.Time  `json:"since"`
-	Diagnosis   *string     `json:"diagnosis"`
-	Advice      *string     `json:"advice"`
-	Verdict     *string     `json:"verdict"`
-	VerdictAt   *time.Time  `json:"verdict_at"`
-	LastProbe   *time.Time  `json:"last_probe"`
-	Duration    *float64    `json:"last_probe_duration_seconds"`
-	LastSuccess *time.Time  `json:"last_success"`
-	Failures    int         `json:"consecutive_failures"`
-	NextProbe   *time.Time  `json:"next_probe"`
-	ResumeAt    *time.Time  `json:"resume_at"`
+	State       sessionapi.State `json:"state"`
+	Since       *time.Time       `json:"since"`
+	Diagnosis   *string          `json:"diagnosis"`
+	Advice      *string          `json:"advice"`
+	Verdict     *string          `json:"verdict"`
+	VerdictAt   *time.Time       `json:"verdict_at"`
+	LastProbe   *time.Time       `json:"last_probe"`
+	Duration    *float64         `json:"last_probe_duration_seconds"`
+	LastSuccess *time.Time       `json:"last_success"`
+	Failures    int              `json:"consecutive_failures"`
+	NextProbe   *time.Time       `json:"next_probe"`
+	LastRequest *time.Time       `json:"last_request"`
+	HeldBack    *string          `json:"held_back"`
+	ResumeAt    *time.Time       `json:"resume_at"`
 
 	Status             *int                 `json:"http_status"`
 	Code               *string              `json:"code"`
@@ -68,7 +71,20 @@ type endpointJSON struct {
 	CertificateExpiry  *time.Time           `json:"certificate_expiry"`
 	CredentialExpiries map[string]time.Time `json:"credential_expiries"`
 
-	History []pastJSON `json:"history,omitempty"`
+	ValidHour *float64 `json:"valid_ratio_1h"`
+	ValidDay  *float64 `json:"valid_ratio_24h"`
+	Observed  *float64 `json:"observed_seconds"` // of the 24 hours
+
+	Changes []changeJSON  `json:"changes,omitempty"`
+	History []historyJSON `json:"history,omitempty"`
+}
+
+type changeJSON struct {
+	Time   time.Time        `json:"time"`
+	From   sessionapi.State `json:"from"`
+	To     sessionapi.State `json:"to"`
+	Reason *string          `json:"reason"`
+	Probes int              `json:"probes"`
 }
 
 type identityJSON struct {
@@ -78,14 +94,14 @@ type identityJSON struct {
 	Version       *string  `json:"version"`
 	Roles         []string `json:"roles"`
 	Organizations []string `json:"organizations"`
-	// By the appliance's clock.
+	// Both by the appliance's clock.
 	Created      *time.Time `json:"created"`
 	LastAccessed *time.Time `json:"last_accessed"`
 }
 
-type pastJSON struct {
+type historyJSON struct {
 	Time        time.Time          `json:"time"`
-	State       probe.State        `json:"state"`
+	State       sessionapi.State   `json:"state"`
 	Duration    float64            `json:"duration_seconds"`
 	Phases      map[string]float64 `json:"phases_seconds"`
 	Status      *int               `json:"http_status"`
@@ -93,52 +109,58 @@ type pastJSON struct {
 	OperationID *string            `json:"operation_id"`
 }
 
-// list answers with the selected endpoints as JSON.
-func (o *server) list(w http.ResponseWriter, r *http.Request) {
+// listEndpoints responds with the selected endpoints as JSON.
+func (s *server) listEndpoints(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	query, err := parseListQuery(r.URL.Query())
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // a client that went away needs no answer
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()}) // the client may have disconnected
 		return
 	}
-	all := o.Collector.Overviews()
-	selected := query.of(all)
-	head := listHead{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: countStates(all), Credentials: o.credentials()}
+	all := s.Collector.Overviews()
+	selected := query.Apply(all)
+	head := listHeader{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: page.CountStates(all), Credentials: s.credentials()}
 	if query.limit > 0 {
-		// Bounded before it is multiplied: a page may be as far as numbers go.
-		before := min(query.page-1, len(selected)/query.limit+1) * query.limit
-		selected = selected[min(before, len(selected)):]
+		// The page is bounded before the multiplication, which could overflow.
+		offset := min(query.Page()-1, len(selected)/query.limit+1) * query.limit
+		selected = selected[min(offset, len(selected)):]
 		selected = selected[:min(query.limit, len(selected))]
 	}
-	_ = o.writeList(w, &head, selected, query.history) // a client that went away needs no answer
+	_ = s.writeList(w, &head, selected, query.details) // the client may have disconnected
 }
 
-// listQuery is what a request wants to know of which endpoints.
+// listQuery is the parsed query of a request for the list.
 type listQuery struct {
-	*selection
-	limit   int // endpoints of a page; 0 for one page of all
-	history int // results of each endpoint
+	*page.Selection
+	details
+	limit int // endpoints per page; 0: all on one page
 }
+
+// details are how many of an endpoint's results and changes of state are in the list.
+type details struct{ history, changes int }
 
 func parseListQuery(values url.Values) (q listQuery, err error) {
-	if q.selection, err = parseSelection(values); err != nil {
+	if q.Selection, err = page.ParseSelection(values); err != nil {
 		return q, err
 	}
-	if q.limit, err = numberOf(values, "limit", math.MaxInt32); err != nil {
+	if q.limit, err = parseNumber(values, "limit", math.MaxInt32); err != nil {
 		return q, err
 	}
-	if q.history, err = numberOf(values, "history", collector.HistoryLength); err != nil {
+	if q.history, err = parseNumber(values, "history", collector.HistoryLength); err != nil {
 		return q, err
 	}
-	if q.limit == 0 && q.page > 1 {
-		return q, errors.New("page goes with limit")
+	if q.changes, err = parseNumber(values, "changes", collector.ChangesLength); err != nil {
+		return q, err
+	}
+	if q.limit == 0 && q.Page() > 1 {
+		return q, errors.New("page requires limit")
 	}
 	return q, nil
 }
 
-// writeList writes the head, and the endpoints a hundred at a time.
-func (o *server) writeList(w io.Writer, head *listHead, selected []*collector.Overview, history int) error {
+// writeList writes the header, and the endpoints a hundred at a time.
+func (s *server) writeList(w io.Writer, head *listHeader, selected []*collector.Overview, with details) error {
 	text, err := json.Marshal(head)
 	if err != nil {
 		return err
@@ -147,9 +169,13 @@ func (o *server) writeList(w io.Writer, head *listHead, selected []*collector.Ov
 		return err
 	}
 	separator := "\n"
-	for part := range slices.Chunk(selected, pageLength) {
-		for _, status := range o.statuses(part) {
-			text, err := json.Marshal(newEndpointJSON(&status, history))
+	for chunk := range slices.Chunk(selected, 100) {
+		names := make([]string, len(chunk))
+		for i := range chunk {
+			names[i] = chunk[i].Endpoint.Name
+		}
+		for _, status := range s.Collector.Statuses(names...) {
+			text, err := json.Marshal(newEndpointJSON(&status, with))
 			if err != nil {
 				return err
 			}
@@ -163,28 +189,33 @@ func (o *server) writeList(w io.Writer, head *listHead, selected []*collector.Ov
 	return err
 }
 
-func (o *server) credentials() []credentialJSON {
+func (s *server) credentials() []credentialJSON {
 	all := []credentialJSON{}
-	for _, c := range o.Collector.Credentials() {
-		all = append(all, credentialJSON{c.Name, c.Suspended, c.Refusals, utc(c.Changed)})
+	for _, c := range s.Collector.Credentials() {
+		all = append(all, credentialJSON{c.Name, c.Suspended, c.Refusals, utcOrNull(c.Changed)})
 	}
 	return all
 }
 
-func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
+func newEndpointJSON(s *collector.Status, with details) *endpointJSON {
 	last, sent := s.Result.Last()
 	e := s.Endpoint
 	j := &endpointJSON{
 		Name: e.Name, URL: e.URL.String(), API: e.API, Module: e.Module, Credential: e.Credential.Name, Labels: e.Labels,
 		Interval: e.Interval.Seconds(), Timeout: e.Timeout.Seconds(),
-		State: s.State, Since: utc(s.Since), Diagnosis: known(s.Result.Diagnosis), Advice: known(s.Result.Advice),
-		Verdict:   known(verdictInWords(s.Verdict)),
-		VerdictAt: utc(s.VerdictAt), LastProbe: utc(s.LastProbe), LastSuccess: utc(s.LastSuccess),
-		Failures: s.ConsecutiveFailures, NextProbe: utc(s.Next), ResumeAt: utc(s.Result.ResumeAt),
-		Status: known(last.Status), Code: known(last.Code), OperationID: known(last.OpID),
-		Established: utc(s.Result.Established), Lifetime: known(s.Lifetime.Seconds()),
-		RolesExpected: s.Result.RolesExpected, CertificateExpiry: utc(s.CertificateExpiry),
-		CredentialExpiries: utcAll(s.Result.CredentialExpiries),
+		State: s.State, Since: utcOrNull(s.Since), Diagnosis: orNull(s.Result.Diagnosis), Advice: orNull(s.Result.Advice),
+		VerdictAt: utcOrNull(s.VerdictAt), LastProbe: utcOrNull(s.LastProbe), LastSuccess: utcOrNull(s.LastSuccess),
+		Failures: s.ConsecutiveFailures, NextProbe: utcOrNull(s.Next),
+		LastRequest: utcOrNull(s.LastRequest),
+		Status:      orNull(last.Status), Code: orNull(last.Code), OperationID: orNull(last.OpID),
+		Established: utcOrNull(s.Result.Established), Lifetime: orNull(s.Lifetime.Seconds()),
+		RolesExpected: s.Result.RolesExpected, CertificateExpiry: utcOrNull(s.CertificateExpiry),
+		CredentialExpiries: allUTC(s.Result.CredentialExpiries),
+	}
+	reason, until := s.Result.HeldBack()
+	j.HeldBack, j.ResumeAt = orNull(string(reason)), utcOrNull(until)
+	if s.Verdict != sessionapi.Inconclusive {
+		j.Verdict = new(s.Verdict.String())
 	}
 	if j.Labels == nil {
 		j.Labels = map[string]string{}
@@ -196,43 +227,49 @@ func newEndpointJSON(s *collector.Status, history int) *endpointJSON {
 		j.ClockSkew = new(s.Result.ClockSkew.Seconds())
 	}
 	if id := s.Result.Identity; id != nil {
-		j.Identity = &identityJSON{id.Username, known(id.Organization), known(id.Enterprise), known(id.Version), id.Roles, id.Organizations, utc(id.Created), utc(id.LastAccessed)}
+		j.Identity = &identityJSON{id.Username, orNull(id.Organization), orNull(id.Enterprise), orNull(id.Version), id.Roles, id.Organizations, utcOrNull(id.Created), utcOrNull(id.LastAccessed)}
 	}
-	for _, past := range s.History[max(0, len(s.History)-history):] {
-		j.History = append(j.History, newPastJSON(past))
+	if s.ValidDay.Observed > 0 {
+		j.ValidHour, j.ValidDay, j.Observed = new(s.ValidHour.Ratio), new(s.ValidDay.Ratio), new(s.ValidDay.Observed.Seconds())
+	}
+	for _, c := range s.Changes[max(0, len(s.Changes)-with.changes):] {
+		j.Changes = append(j.Changes, changeJSON{c.Time.UTC(), c.From, c.To, orNull(c.Reason), c.Probes})
+	}
+	for _, past := range s.History[max(0, len(s.History)-with.history):] {
+		j.History = append(j.History, newHistoryJSON(past))
 	}
 	return j
 }
 
-func newPastJSON(p collector.Past) pastJSON {
+func newHistoryJSON(p collector.Past) historyJSON {
 	phases := make(map[string]float64)
 	for name, took := range p.Phases.All() {
 		phases[name] = took.Seconds()
 	}
-	return pastJSON{
+	return historyJSON{
 		Time: p.Start.UTC(), State: p.State, Duration: p.Duration.Seconds(), Phases: phases,
-		Status: known(p.Status), Code: known(p.Code), OperationID: known(p.OpID),
+		Status: orNull(p.Status), Code: orNull(p.Code), OperationID: orNull(p.OpID),
 	}
 }
 
-// known is nil, and so null, for what is not known.
-func known[T comparable](value T) *T {
-	var none T
-	if value == none {
+// orNull returns nil, which is null in JSON, for the zero value.
+func orNull[T comparable](value T) *T {
+	var zero T
+	if value == zero {
 		return nil
 	}
 	return &value
 }
 
-// utc is the time for machines, wherever we are; nil when it is not known.
-func utc(t time.Time) *time.Time {
+// utcOrNull returns a time in UTC, nil for the zero time.
+func utcOrNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
 	return new(t.UTC())
 }
 
-func utcAll(times map[string]time.Time) map[string]time.Time {
+func allUTC(times map[string]time.Time) map[string]time.Time {
 	all := make(map[string]time.Time, len(times))
 	for name, t := range times {
 		all[name] = t.UTC()
@@ -240,15 +277,15 @@ func utcAll(times map[string]time.Time) map[string]time.Time {
 	return all
 }
 
-// numberOf returns a number of a query, zero when there is none.
-func numberOf(query url.Values, name string, most int) (int, error) {
+// parseNumber returns a query parameter from 1 to maximum, zero if it is absent.
+func parseNumber(query url.Values, name string, maximum int) (int, error) {
 	text := query.Get(name)
 	if text == "" {
 		return 0, nil
 	}
 	number, err := strconv.Atoi(text)
-	if err != nil || number < 1 || number > most {
-		return 0, fmt.Errorf("%s must be a number from 1 to %d", name, most)
+	if err != nil || number < 1 || number > maximum {
+		return 0, fmt.Errorf("%s must be a number from 1 to %d", name, maximum)
 	}
 	return number, nil
 }

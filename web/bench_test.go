@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"syscall"
 	"testing"
@@ -17,16 +18,17 @@ import (
 	"session_exporter/collector"
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// BenchmarkMetrics is of scrapes over HTTP, but for the network: what is gathered
-// of the exporter's own and compression included. Nothing changes in between; see
-// the collector's BenchmarkExposition for what changes cost.
+// BenchmarkMetrics measures scrapes without the network, including the exporter's own
+// metrics and compression. No endpoint changes between scrapes; see the collector's
+// BenchmarkExposition for the cost of changes.
 func BenchmarkMetrics(b *testing.B) {
 	for _, endpoints := range []int{10_000, 50_000} {
 		o := newOptions()
 		o.Registry = prometheus.NewRegistry()
-		o.Registry.MustRegister(o.Collector.Own(), collectors.NewGoCollector())
+		o.Registry.MustRegister(o.Collector.ExporterMetrics(), collectors.NewGoCollector())
 		probeAll(b, o.Collector, endpoints)
 		handler, err := NewHandler(o)
 		if err != nil {
@@ -49,85 +51,82 @@ func benchmarkHandler(b *testing.B, handler http.Handler, accept, encoding strin
 	request := httptest.NewRequestWithContext(b.Context(), "GET", "/metrics", http.NoBody)
 	request.Header.Set("Accept", accept)
 	request.Header.Set("Accept-Encoding", encoding)
-	var answer discarded
-	handler.ServeHTTP(&answer, request) // the first renders all
+	var response discardWriter
+	handler.ServeHTTP(&response, request) // the first scrape renders all endpoints
 	runtime.GC()
 	b.ReportAllocs()
-	began := cpuTime(b)
+	start := cpuTime(b)
 	for b.Loop() {
-		answer = discarded{}
-		handler.ServeHTTP(&answer, request)
+		response = discardWriter{}
+		handler.ServeHTTP(&response, request)
 	}
-	b.ReportMetric((cpuTime(b)-began).Seconds()*1e3/float64(b.N), "cpu-ms/op")
-	b.ReportMetric(float64(answer.size)/1e6, "MB/scrape")
+	b.ReportMetric((cpuTime(b)-start).Seconds()*1e3/float64(b.N), "cpu-ms/op")
+	b.ReportMetric(float64(response.size)/1e6, "MB/scrape")
 }
 
-// discarded is an answer of which only the size is kept.
-type discarded struct {
+// discardWriter discards a response and counts its bytes.
+type discardWriter struct {
 	header http.Header
 	size   int
 }
 
-func (d *discarded) WriteHeader(int) {}
+func (d *discardWriter) WriteHeader(int) {}
 
-func (d *discarded) Header() http.Header {
+func (d *discardWriter) Header() http.Header {
 	if d.header == nil {
 		d.header = http.Header{}
 	}
 	return d.header
 }
 
-func (d *discarded) Write(p []byte) (int, error) {
+func (d *discardWriter) Write(p []byte) (int, error) {
 	d.size += len(p)
 	return len(p), nil
 }
 
-// probeAll makes a collector watch endpoints, and probes them once.
+// probeAll adds endpoints to a collector and probes them once.
 func probeAll(b *testing.B, c *collector.Collector, n int) {
 	b.Helper()
 	settings := &config.Config{LabelNames: []string{"site", "zone"}}
 	for i := range n {
 		settings.Endpoints = append(settings.Endpoints, &config.Endpoint{
 			Name:     fmt.Sprintf("endpoint-%d", i),
+			URL:      &url.URL{Scheme: "https", Host: fmt.Sprintf("appliance-%d.example.com:9443", i)},
 			Labels:   map[string]string{"site": "a", "zone": "1"},
-			Settings: config.Settings{API: "hcx", Interval: time.Minute, Timeout: time.Second},
+			Settings: config.Settings{API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Module: "hcx", Credential: &config.Credential{Name: "monitor"}, Auth: sessionapi.AuthLogin, Interval: time.Minute, Timeout: time.Second},
 		})
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	if err := c.Apply(settings, func(*config.Endpoint) (collector.Prober, error) { return valid{}, nil }); err != nil {
+	if err := c.Apply(settings, func(*config.Endpoint) (collector.Prober, error) { return validProber{random}, nil }); err != nil {
 		b.Fatal(err)
 	}
 	for _, e := range settings.Endpoints {
-		if _, err := c.Probe(context.WithValue(b.Context(), randomness{}, random), e.Name, 0); err != nil {
+		if _, err := c.Probe(b.Context(), e.Name, collector.RequestOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// valid is a prober that finds sessions valid, with the numbers that differ from
-// one endpoint to the next.
-type valid struct{}
+// validProber returns valid results with random numbers.
+type validProber struct{ random *rand.Rand }
 
-// randomness is the context's key of where they come from.
-type randomness struct{}
+func (validProber) Close(context.Context) (*probe.Result, error) { return new(probe.Result), nil }
+func (validProber) Release() *probe.Session                      { return nil }
+func (validProber) Adopt(*probe.Session) bool                    { return true }
+func (validProber) EndBackoff()                                  {}
 
-func (valid) Close(context.Context) (*probe.Result, error) { return new(probe.Result), nil }
-func (valid) Release() *probe.Session                      { return nil }
-func (valid) Adopt(*probe.Session) bool                    { return true }
-
-func (valid) Probe(ctx context.Context) (*probe.Result, error) {
-	random := ctx.Value(randomness{}).(*rand.Rand)
-	upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
+func (v validProber) Probe(context.Context, probe.Options) (*probe.Result, error) {
+	upTo := func(d time.Duration) time.Duration { return time.Duration(v.random.Int64N(int64(d))) }
 	start := time.Now()
 	skew := upTo(time.Second)
 	return &probe.Result{
-		State: probe.Valid, Start: start, Duration: upTo(time.Second),
-		Steps: []probe.StepResult{{Step: probe.Check, Status: 200, OpID: fmt.Sprintf("b1946ac9-2492-4d23-87a6-%012d", random.Int64N(1e12)), Phases: probe.Phases{
+		State: sessionapi.Valid, Start: start, Duration: upTo(time.Second),
+		Steps: []probe.StepResult{{Step: sessionapi.Check, Status: 200, OpID: fmt.Sprintf("b1946ac9-2492-4d23-87a6-%012d", v.random.Int64N(1e12)), Phases: probe.Phases{
 			Processing: upTo(time.Second), Transfer: upTo(time.Millisecond),
 		}}},
 		CertificateExpiry:  start.Add(upTo(10_000 * time.Hour)).Truncate(time.Second),
 		ClockSkew:          &skew,
-		Identity:           &probe.Identity{Username: "monitor@vsphere.local", Organization: "DEFAULT", Enterprise: "HCX", Version: "4.10", Roles: []string{"System Administrator"}, Organizations: []string{"DEFAULT"}},
+		Identity:           &sessionapi.Identity{Username: "monitor@vsphere.local", Organization: "DEFAULT", Enterprise: "HCX", Version: "4.10", Roles: []string{"System Administrator"}, Organizations: []string{"DEFAULT"}},
 		RolesExpected:      map[string]bool{"System Administrator": true},
 		CredentialExpiries: map[string]time.Time{"config": start.Add(1000 * time.Hour).Truncate(time.Hour)},
 		Logins:             1,
@@ -135,8 +134,7 @@ func (valid) Probe(ctx context.Context) (*probe.Result, error) {
 	}, nil
 }
 
-// cpuTime is the processor's time of the process so far, the garbage collector's
-// included.
+// cpuTime returns the CPU time of the process so far, including the garbage collector's.
 func cpuTime(tb testing.TB) time.Duration {
 	tb.Helper()
 	var usage syscall.Rusage

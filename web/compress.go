@@ -12,10 +12,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// worthwhile is what a body, or the first piece of it, must have to be compressed.
-// It is less than the exporter's own metrics take: who asks for gzip gets it, as
-// from other exporters.
-const worthwhile = 2 << 10
+// minCompressedSize is the size in bytes from which a body, or its first piece, is
+// compressed. The exporter's own metrics exceed it, so that every scrape that accepts
+// gzip gets it, as from other exporters.
+const minCompressedSize = 2 << 10
 
 // encoder is a gzip.Writer or a zstd.Encoder.
 type encoder interface {
@@ -23,20 +23,20 @@ type encoder interface {
 	Reset(w io.Writer)
 }
 
-// encoders have what is kept of each encoding between two pages, for setting up
-// costs more than a page of a few endpoints.
+// encoders pools the encoders of each encoding, because creating an encoder costs more
+// than compressing the metrics of a few endpoints.
 type encoders map[string]*sync.Pool
 
-// newEncoders returns encoders at their fastest: a page is 95 % repetition, and
-// what more effort would save is not worth the processor's time.
+// newEncoders returns encoders at their fastest level: metrics are 95 % repetition, and
+// higher levels save too little for their CPU time.
 func newEncoders() encoders {
 	return encoders{
 		"gzip": {New: func() any {
-			w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // a level that it has
+			w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // fails only for an invalid level
 			return w
 		}},
 		"zstd": {New: func() any {
-			const window = 256 << 10 // more of it costs each idle encoder memory, and saves nothing
+			const window = 256 << 10 // a larger window costs memory in each idle encoder and saves nothing
 			w, _ := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
 				zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithLowerEncoderMem(true))
 			return w
@@ -44,52 +44,52 @@ func newEncoders() encoders {
 	}
 }
 
-// body is the body of an answer, in the encoding that was negotiated. What is
-// small is sent as it is: there, compression costs more than it saves.
-type body struct {
+// responseBody is the body of a response in the negotiated encoding. A small body is
+// sent uncompressed, because compression would cost more than it saves.
+type responseBody struct {
 	http.ResponseWriter
-	pool     *sync.Pool // nil for a body that is sent as it is
+	pool     *sync.Pool // nil for an uncompressed body
 	encoding string
-	encoder  encoder // nil before it is needed
+	encoder  encoder // nil until the first compressed write
 }
 
-// body returns the body of an answer to a request.
-func (e encoders) body(w http.ResponseWriter, accepted http.Header) *body {
-	encoding := preferred(accepted)
-	return &body{ResponseWriter: w, encoding: encoding, pool: e[encoding]}
+// newBody returns the body of the response to a request with these headers.
+func (e encoders) newBody(w http.ResponseWriter, requestHeader http.Header) *responseBody {
+	encoding := preferredEncoding(requestHeader)
+	return &responseBody{ResponseWriter: w, encoding: encoding, pool: e[encoding]}
 }
 
 // Write implements io.Writer.
-func (b *body) Write(p []byte) (int, error) {
-	if b.encoder == nil && b.pool != nil && len(p) >= worthwhile {
+func (b *responseBody) Write(p []byte) (int, error) {
+	if b.encoder == nil && b.pool != nil && len(p) >= minCompressedSize {
 		b.Header().Set("Content-Encoding", b.encoding)
 		b.encoder, _ = b.pool.Get().(encoder)
 		b.encoder.Reset(b.ResponseWriter)
 	}
 	if b.encoder == nil {
-		b.pool = nil // it has begun
+		b.pool = nil // the body has started uncompressed
 		return b.ResponseWriter.Write(p)
 	}
 	return b.encoder.Write(p)
 }
 
-// Close ends the body.
-func (b *body) Close() error {
+// Close flushes the body and returns the encoder to its pool.
+func (b *responseBody) Close() error {
 	if b.encoder == nil {
 		return nil
 	}
 	err := b.encoder.Close()
-	b.encoder.Reset(nil) // or it would keep the answer
+	b.encoder.Reset(nil) // the pool must not keep the response alive
 	b.pool.Put(b.encoder)
 	return err
 }
 
-// preferred returns the encoding that a client likes best, of equals zstd, which
-// is smaller at the same cost; "" for none. An encoding with a weight is written as
-// a media type with a parameter is, whose names are of any case; one that is
-// written wrong is not taken.
-func preferred(header http.Header) (best string) {
-	most := 0.0
+// preferredEncoding returns the accepted encoding with the highest weight, "" for none.
+// Of equal weights it prefers zstd, which is smaller at the same cost. A weight has the
+// syntax of a media type's parameter, with names in any case; malformed elements are
+// ignored.
+func preferredEncoding(header http.Header) (best string) {
+	bestWeight := 0.0
 	for _, line := range header.Values("Accept-Encoding") {
 		for part := range strings.SplitSeq(line, ",") {
 			name, parameters, err := mime.ParseMediaType(part)
@@ -98,12 +98,12 @@ func preferred(header http.Header) (best string) {
 			}
 			weight := 1.0
 			if q, weighted := parameters["q"]; weighted {
-				weight, _ = strconv.ParseFloat(q, 64) // 0 for what is no number
+				weight, _ = strconv.ParseFloat(q, 64) // 0 if it is not a number
 			}
 			switch name {
 			case "identity", "gzip", "zstd":
-				if weight > most || weight == most && weight > 0 && name == "zstd" {
-					best, most = name, weight
+				if weight > bestWeight || weight == bestWeight && weight > 0 && name == "zstd" {
+					best, bestWeight = name, weight
 				}
 			}
 		}

@@ -11,32 +11,33 @@ import (
 
 	"session_exporter/collector"
 	"session_exporter/probe"
+	"session_exporter/web/page"
 )
 
-// debug answers with what a probe found in words, with what was sent and what
-// came back, and with the metrics that would have been the answer.
-func debug(w http.ResponseWriter, found *collector.Answer, metrics prometheus.Gatherer) {
+// writeDebug responds with a probe's result as text, its requests and responses, and the
+// metrics that the probe would have returned.
+func writeDebug(w http.ResponseWriter, probed *collector.Response, metrics prometheus.Gatherer) {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s: %s", found.Endpoint.Name, inWords(&found.Result))
-	for i := range found.Result.Steps {
+	fmt.Fprintf(&b, "%s: %s", probed.Endpoint.Name, resultText(&probed.Result))
+	for i := range probed.Result.Steps {
 		b.WriteString("\n")
-		b.WriteString(stepInWords(&found.Result.Steps[i]))
+		b.WriteString(stepText(&probed.Result.Steps[i]))
 	}
 	b.WriteString("\nMetrics that would have been returned:\n")
 	families, err := metrics.Gather()
 	if err != nil {
-		fmt.Fprintf(&b, "# not all of them: %v\n", err)
+		fmt.Fprintf(&b, "# incomplete: %v\n", err)
 	}
 	for _, family := range families {
 		if _, err := expfmt.MetricFamilyToText(&b, family); err != nil {
 			fmt.Fprintf(&b, "# %s: %v\n", family.GetName(), err)
 		}
 	}
-	answer(w, http.StatusOK, strings.TrimSuffix(b.String(), "\n"))
+	writeText(w, http.StatusOK, strings.TrimSuffix(b.String(), "\n"))
 }
 
-// inWords is a result for somebody at a terminal.
-func inWords(r *probe.Result) string {
+// resultText formats a result for a terminal.
+func resultText(r *probe.Result) string {
 	text := fmt.Sprintf("%s\n  %s\n", r.State, r.Diagnosis)
 	if r.Advice != "" {
 		text += fmt.Sprintf("  What to do: %s\n", r.Advice)
@@ -44,15 +45,19 @@ func inWords(r *probe.Result) string {
 	return text
 }
 
-func stepInWords(step *probe.StepResult) string {
+func stepText(step *probe.StepResult) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s %s\n  %s in %s", step.Step, step.Method, step.URL, step.Answered(), latency(step.Duration))
+	fmt.Fprintf(&b, "%s: %s %s\n", step.Step, step.Method, step.URL)
+	if step.NotSent {
+		b.WriteString("  not sent\n")
+	}
+	fmt.Fprintf(&b, "  %s in %s", step.StatusText(), page.FormatLatency(step.Duration))
 	if step.OpID != "" {
 		fmt.Fprintf(&b, ", operation %s", step.OpID)
 	}
 	b.WriteString("\n")
 	for name, took := range step.Phases.All() {
-		fmt.Fprintf(&b, "  %-10s %s\n", name, latency(took))
+		fmt.Fprintf(&b, "  %-10s %s\n", name, page.FormatLatency(took))
 	}
 	if step.Trace == nil {
 		return b.String()

@@ -7,23 +7,24 @@ import (
 	"time"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// Debugging says what was found, sent and answered, and ends with the metrics.
+// The debug output has the result, the requests and responses, and the metrics.
 func TestDebug(t *testing.T) {
 	s := &site{}
 	s.add("a", &probe.Result{
-		State: probe.CredentialsRejected, Diagnosis: "The password was refused.", Advice: "Correct it.", Duration: 250 * time.Millisecond,
+		State: sessionapi.CredentialsRejected, Diagnosis: "The password was refused.", Advice: "Correct it.", Duration: 250 * time.Millisecond,
 		Steps: []probe.StepResult{
 			{
-				Step: probe.Login, Method: "POST", URL: "https://a.test/login", Status: 401, Code: "BAD", OpID: "op-1", Duration: 20 * time.Millisecond,
+				Step: sessionapi.Login, Method: "POST", URL: "https://a.test/login", Status: 401, Code: "BAD", OpID: "op-1", Duration: 20 * time.Millisecond,
 				Phases: probe.Phases{TLS: 5 * time.Millisecond, Processing: 12 * time.Millisecond},
 				Trace:  &probe.Trace{Request: []string{"Accept: application/json", "Authorization: <not shown>"}, Response: []string{"Date: today"}, Body: "{}"},
 			},
-			{Step: probe.Check, Method: "GET", URL: "https://a.test/me", Trace: &probe.Trace{Failure: "cut off"}},
+			{Step: sessionapi.Check, Method: "GET", URL: "https://a.test/me", NotSent: true, Trace: &probe.Trace{Failure: "cut off"}},
 		},
 	})
-	response := ask(s.handler(t), http.MethodGet, "/probe?endpoint=a&debug=true", "Accept", "text/html")
+	response := send(s.handler(t), http.MethodGet, "/probe?endpoint=a&debug=true", "Accept", "text/html")
 	const want = `a: credentials_rejected
   The password was refused.
   What to do: Correct it.
@@ -42,7 +43,8 @@ login: POST https://a.test/login
   < {}
 
 check: GET https://a.test/me
-  no answer in 0.00 ms
+  not sent
+  no response in 0.00 ms
   resolve    0.00 ms
   connect    0.00 ms
   tls        0.00 ms

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -15,48 +16,62 @@ import (
 	"session_exporter/collector"
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// told is a prober that finds one result for ever.
-type told struct {
+// fixedProber is a prober that always returns the same result.
+type fixedProber struct {
 	stub
 	result probe.Result
 }
 
-func (p told) Probe(context.Context) (*probe.Result, error) {
+func (p fixedProber) Probe(context.Context, probe.Options) (*probe.Result, error) {
 	r := p.result
 	r.Start = time.Now()
 	return &r, nil
 }
 
-// site is what a handler shows: each endpoint by what was found there last, nil
-// for one that was not probed yet.
+// seriesProber is a prober that returns one result after the other.
+type seriesProber struct {
+	stub
+	next *[]*probe.Result
+}
+
+func (p seriesProber) Probe(context.Context, probe.Options) (*probe.Result, error) {
+	r := *(*p.next)[0]
+	*p.next = (*p.next)[1:]
+	r.Start = time.Now()
+	return &r, nil
+}
+
+// site is the data of a test's handler. results has the last result of each endpoint, nil
+// if it was not probed yet.
 type site struct {
 	endpoints   []*config.Endpoint
-	found       map[string]*probe.Result
+	results     map[string]*probe.Result
 	credentials []probe.CredentialStatus
 	yaml        string
 	prefix      string
 	telemetry   string
 }
 
-func (s *site) add(name string, found *probe.Result) *config.Endpoint {
-	if s.found == nil {
-		s.found = make(map[string]*probe.Result)
+func (s *site) add(name string, result *probe.Result) *config.Endpoint {
+	if s.results == nil {
+		s.results = make(map[string]*probe.Result)
 	}
 	e := &config.Endpoint{
 		Name: name, URL: &url.URL{Scheme: "https", Host: "appliance.test:9443"},
 		Settings: config.Settings{
-			API: "hcx", Module: "m", Auth: config.AuthLogin, Interval: time.Minute, Timeout: 10 * time.Second,
+			API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Module: "m", Auth: sessionapi.AuthLogin, Interval: time.Minute, Timeout: 10 * time.Second,
 			Credential: &config.Credential{Name: "account", Username: "monitor"},
 		},
 	}
 	s.endpoints = append(s.endpoints, e)
-	s.found[name] = found
+	s.results[name] = result
 	return e
 }
 
-// options are those of the site's handler, each endpoint probed once.
+// options returns the options of the site's handler, after probing each endpoint once.
 func (s *site) options(tb testing.TB) Options {
 	tb.Helper()
 	o := newOptions()
@@ -69,21 +84,44 @@ func (s *site) options(tb testing.TB) Options {
 		tb.Fatal(err)
 	}
 	for _, e := range s.endpoints {
-		if s.found[e.Name] == nil {
+		if s.results[e.Name] == nil {
 			continue
 		}
-		if _, err := o.Collector.Probe(tb.Context(), e.Name, 0); err != nil {
+		if _, err := o.Collector.Probe(tb.Context(), e.Name, collector.RequestOptions{}); err != nil {
 			tb.Fatal(err)
 		}
 	}
 	return o
 }
 
-func (s *site) prober(e *config.Endpoint) (collector.Prober, error) {
-	if found := s.found[e.Name]; found != nil {
-		return told{result: *found}, nil
+// flapping adds an endpoint and returns the handler after its probes, which are 10 min apart.
+func (s *site) flapping(tb testing.TB, name string, results ...*probe.Result) http.Handler {
+	tb.Helper()
+	s.add(name, nil)
+	o := newOptions()
+	o.Collector = collector.New(func() []probe.CredentialStatus { return s.credentials }, slog.New(slog.DiscardHandler))
+	prober := func(*config.Endpoint) (collector.Prober, error) { return seriesProber{next: &results}, nil }
+	if err := o.Collector.Apply(&config.Config{Endpoints: s.endpoints}, prober); err != nil {
+		tb.Fatal(err)
 	}
-	return stub{state: probe.Unknown}, nil
+	for len(results) > 0 {
+		if _, err := o.Collector.Probe(tb.Context(), name, collector.RequestOptions{}); err != nil {
+			tb.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+	}
+	handler, err := NewHandler(o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return handler
+}
+
+func (s *site) prober(e *config.Endpoint) (collector.Prober, error) {
+	if result := s.results[e.Name]; result != nil {
+		return fixedProber{result: *result}, nil
+	}
+	return stub{state: sessionapi.Unknown}, nil
 }
 
 func (s *site) handler(tb testing.TB) http.Handler {
@@ -95,35 +133,48 @@ func (s *site) handler(tb testing.TB) http.Handler {
 	return handler
 }
 
-// document is a page that was parsed as a browser does.
+// document is a parsed HTML page.
 type document struct{ *html.Node }
 
-// open asks for a page as a browser does.
-func open(t *testing.T, handler http.Handler, target string) document {
+// openPage requests a page as a browser does.
+func openPage(t *testing.T, handler http.Handler, target string) document {
 	t.Helper()
-	response := ask(handler, http.MethodGet, target, "Accept", "text/html,*/*;q=0.8")
+	response := send(handler, http.MethodGet, target, "Accept", "text/html,*/*;q=0.8")
 	if response.Code != http.StatusOK || !strings.HasPrefix(response.Header().Get("Content-Type"), "text/html") {
 		t.Fatalf("GET %s: status %d, %s", target, response.Code, response.Body)
 	}
-	node, err := html.Parse(response.Body)
+	return parsePage(t, response.Body)
+}
+
+func parsePage(t *testing.T, page io.Reader) document {
+	t.Helper()
+	node, err := html.Parse(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return document{node}
 }
 
-// all returns the elements of a name, "" for any, that have an attribute of a
-// name, "" for any.
+// render returns elements as HTML.
+func render(all []document) string {
+	var b strings.Builder
+	for _, d := range all {
+		_ = html.Render(&b, d.Node)
+	}
+	return b.String()
+}
+
+// all returns the elements with this name that have this attribute; "" matches all.
 func (d document) all(element, attribute string) []document {
-	var found []document
+	var matches []document
 	for node := range d.Descendants() {
 		if node.Type == html.ElementNode && (element == "" || node.Data == element) {
 			if _, has := (document{node}).attribute(attribute); has || attribute == "" {
-				found = append(found, document{node})
+				matches = append(matches, document{node})
 			}
 		}
 	}
-	return found
+	return matches
 }
 
 func (d document) attribute(name string) (string, bool) {
@@ -135,17 +186,17 @@ func (d document) attribute(name string) (string, bool) {
 	return "", false
 }
 
-// withID returns the element of an id, an empty one where there is none.
+// withID returns the element with this id, an empty element if it does not exist.
 func (d document) withID(id string) document {
-	for _, found := range d.all("", "id") {
-		if value, _ := found.attribute("id"); value == id {
-			return found
+	for _, element := range d.all("", "id") {
+		if value, _ := element.attribute("id"); value == id {
+			return element
 		}
 	}
 	return document{&html.Node{}}
 }
 
-// text is what people read, its white space made single.
+// text returns the text content with collapsed white space.
 func (d document) text() string {
 	var b strings.Builder
 	for node := range d.Descendants() {
@@ -156,7 +207,7 @@ func (d document) text() string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// names are the endpoints that an overview shows, in order.
+// names returns the endpoints of an overview in order.
 func (d document) names() []string {
 	names := []string{}
 	for _, row := range d.all("tr", "data-name") {

@@ -3,8 +3,8 @@ package web
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"session_exporter/internal/leaktest"
 )
 
 // TestMain fails when a goroutine outlives the tests.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

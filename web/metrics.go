@@ -14,20 +14,20 @@ import (
 	"session_exporter/collector"
 )
 
-// metrics serves all metrics: the endpoints', which their collector keeps
-// rendered, and among them what client_golang gathers of the exporter's own.
+// metrics serves the endpoints' metrics, which the collector keeps rendered, merged with
+// the exporter's own metrics, which client_golang gathers.
 type metrics struct {
 	collector *collector.Collector
-	own       prometheus.Gatherer
+	exporter  prometheus.Gatherer
 	errors    *prometheus.CounterVec
 	logger    *slog.Logger
 	encoders  encoders
-	odd       http.Handler // for formats that nothing is kept in; costs 50 times as much
-	scrapes   chan struct{}
+	fallback  http.Handler // for formats that are not kept rendered; costs 50 times as much
+	inFlight  chan struct{}
 }
 
-// maxScrapes is how many scrapes there may be at a time, as with node_exporter.
-// Each keeps what it has begun with until it ends, whatever changes meanwhile.
+// maxScrapes limits concurrent scrapes, with the default of node_exporter. Each keeps
+// its snapshot of the rendered metrics in memory until it finishes.
 const maxScrapes = 40
 
 func newMetrics(o *Options) (http.Handler, error) {
@@ -44,16 +44,17 @@ func newMetrics(o *Options) (http.Handler, error) {
 	endpoints.MustRegister(o.Collector.Endpoints())
 	return &metrics{
 		collector: o.Collector,
-		own:       o.Collector.Filter(o.Registry),
+		exporter:  o.Collector.Filter(o.Registry),
 		errors:    failures,
 		logger:    o.Logger,
 		encoders:  newEncoders(),
-		scrapes:   make(chan struct{}, maxScrapes),
-		odd: promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{
-			Registry:          o.Registry, // has the errors already, and they are shared
-			ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-			ErrorHandling:     promhttp.ContinueOnError,
-			EnableOpenMetrics: true,
+		inFlight:  make(chan struct{}, maxScrapes),
+		fallback: promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{
+			Registry:                            o.Registry, // has the error counter, which both handlers share
+			ErrorLog:                            slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
+			ErrorHandling:                       promhttp.ContinueOnError,
+			EnableOpenMetrics:                   true,
+			EnableOpenMetricsTextCreatedSamples: true, // start timestamps of counters
 		}),
 	}, nil
 }
@@ -61,25 +62,25 @@ func newMetrics(o *Options) (http.Handler, error) {
 // ServeHTTP implements http.Handler.
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
-	case m.scrapes <- struct{}{}:
-		defer func() { <-m.scrapes }()
+	case m.inFlight <- struct{}{}:
+		defer func() { <-m.inFlight }()
 		m.serve(w, r)
 	default:
-		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("%d scrapes are being answered, which is as many as there may be; try again later.", maxScrapes))
+		writeText(w, http.StatusServiceUnavailable, fmt.Sprintf("%d scrapes are in progress, which is the limit; try again later.", maxScrapes))
 	}
 }
 
-// serve answers a scrape. A series that cannot be exposed is told of, and must not
-// hide all others.
+// serve responds to a scrape. A series that cannot be exposed is logged and counted, and
+// does not hide the others.
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	page := m.collector.Page(format)
-	if page == nil {
-		m.odd.ServeHTTP(w, r)
+	cache := m.collector.Cache(format)
+	if cache == nil {
+		m.fallback.ServeHTTP(w, r)
 		return
 	}
-	gathered, err := m.own.Gather()
-	m.note("gathering", err)
+	gathered, err := m.exporter.Gather()
+	m.reportError("gathering", err)
 	header := w.Header()
 	header.Set("Content-Type", string(format))
 	header.Add("Vary", "Accept")
@@ -88,16 +89,16 @@ func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	if names := r.URL.Query()["name[]"]; len(names) > 0 {
 		wanted = func(name string) bool { return slices.Contains(names, name) }
 	}
-	body := m.encoders.body(w, r.Header)
-	err = page.Write(body, format, gathered, wanted)
-	if err = errors.Join(err, body.Close()); r.Context().Err() == nil { // else the scraper went away
-		m.note("encoding", err)
+	body := m.encoders.newBody(w, r.Header)
+	err = cache.Write(body, format, gathered, wanted)
+	if err = errors.Join(err, body.Close()); r.Context().Err() == nil { // otherwise the scraper has disconnected
+		m.reportError("encoding", err)
 	}
 }
 
-func (m *metrics) note(cause string, err error) {
+func (m *metrics) reportError(cause string, err error) {
 	if err != nil {
-		m.logger.Error("not all metrics could be exposed", "cause", cause, "err", err)
+		m.logger.Error("some metrics could not be exposed", "cause", cause, "err", err)
 		m.errors.WithLabelValues(cause).Inc()
 	}
 }

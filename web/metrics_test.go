@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,9 +26,10 @@ import (
 
 	"session_exporter/collector"
 	"session_exporter/config"
+	"session_exporter/sessionapi"
 )
 
-// What Prometheus 3 sends without and with native histograms.
+// The Accept headers of Prometheus 3 without and with native histograms.
 const (
 	acceptText     = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 	acceptProtobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7," + acceptText
@@ -35,7 +37,7 @@ const (
 
 func TestFormats(t *testing.T) {
 	for _, tc := range []struct{ name, accept, contentType string }{
-		{"nothing asked", "", "text/plain; version=0.0.4; charset=utf-8"},
+		{"no Accept", "", "text/plain; version=0.0.4; charset=utf-8"},
 		{"browser", "text/html,application/xhtml+xml,*/*;q=0.8", "text/plain; version=0.0.4; charset=utf-8"},
 		{"text", "text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"},
 		{"OpenMetrics", "application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0; charset=utf-8"},
@@ -43,7 +45,7 @@ func TestFormats(t *testing.T) {
 		{"Prometheus with native histograms", acceptProtobuf, "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			response := ask(newHandler(t, newOptions()), "GET", "/metrics", "Accept", tc.accept)
+			response := send(newHandler(t, newOptions()), "GET", "/metrics", "Accept", tc.accept)
 			contentType, _, _ := strings.Cut(response.Header().Get("Content-Type"), "; escaping=")
 			if contentType != tc.contentType {
 				t.Errorf("content type %q, want %q", contentType, tc.contentType)
@@ -57,7 +59,7 @@ func TestFormats(t *testing.T) {
 			}
 			var family dto.MetricFamily
 			decoder := expfmt.NewDecoder(strings.NewReader(body), expfmt.NewFormat(expfmt.TypeProtoDelim))
-			for range 2 { // behind promhttp's own
+			for range 2 { // promhttp's own metric comes first
 				if err := decoder.Decode(&family); err != nil {
 					t.Fatal(err)
 				}
@@ -79,9 +81,9 @@ func TestEncodings(t *testing.T) {
 	o = newOptions()
 	o.Registry.MustRegister(many)
 	large := newHandler(t, o)
-	plain := ask(large, "GET", "/metrics").Body.String()
+	plain := send(large, "GET", "/metrics").Body.String()
 	for _, tc := range []struct{ name, accept, encoding, magic string }{
-		{"nothing asked", "", "", "# HELP"},
+		{"no header", "", "", "# HELP"},
 		{"identity", "identity", "", "# HELP"},
 		{"unknown", "br", "", "# HELP"},
 		{"gzip", "gzip", "gzip", "\x1f\x8b"},
@@ -93,18 +95,18 @@ func TestEncodings(t *testing.T) {
 		{"refused in capitals", "gzip;Q=0, ZSTD; Q=0.0", "", "# HELP"},
 		{"weighted in capitals", "gzip;Q=0.2, zstd;Q=0.1", "gzip", "\x1f\x8b"},
 		{"more than a weight", "gzip;q=1;foo=bar", "gzip", "\x1f\x8b"},
-		{"refused behind more", "gzip;foo=bar;q=0", "", "# HELP"},
+		{"refused after another parameter", "gzip;foo=bar;q=0", "", "# HELP"},
 		{"no parameter", "gzip;", "gzip", "\x1f\x8b"},
-		{"written wrong", "gzip;q, zstd;q=1;q=0, gzip/zstd/x", "", "# HELP"},
-		{"not all written wrong", " , ;q=1,zstd;q=,\tgzip", "gzip", "\x1f\x8b"},
+		{"malformed", "gzip;q, zstd;q=1;q=0, gzip/zstd/x", "", "# HELP"},
+		{"partly malformed", " , ;q=1,zstd;q=,\tgzip", "gzip", "\x1f\x8b"},
 		{"identity preferred", "gzip;q=0.5, identity", "", "# HELP"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if encoding := ask(small, "GET", "/metrics", "Accept-Encoding", tc.accept).Header().Get("Content-Encoding"); encoding != "" {
-				t.Errorf("a small page is encoded: %s", encoding)
+			if encoding := send(small, "GET", "/metrics", "Accept-Encoding", tc.accept).Header().Get("Content-Encoding"); encoding != "" {
+				t.Errorf("a small body is encoded: %s", encoding)
 			}
-			for range 2 { // the second with the first's encoder
-				response := ask(large, "GET", "/metrics", "Accept-Encoding", tc.accept)
+			for range 2 { // the second reuses the first's encoder
+				response := send(large, "GET", "/metrics", "Accept-Encoding", tc.accept)
 				if encoding := response.Header().Get("Content-Encoding"); encoding != tc.encoding {
 					t.Errorf("encoding %q, want %q", encoding, tc.encoding)
 				}
@@ -115,15 +117,15 @@ func TestEncodings(t *testing.T) {
 				if !strings.HasPrefix(body, tc.magic) {
 					t.Errorf("body begins with %q, want %q", body[:min(6, len(body))], tc.magic)
 				}
-				if unpacked := unpack(t, tc.encoding, body); unpacked != plain {
-					t.Errorf("unpacked to %d bytes, want %d", len(unpacked), len(plain))
+				if decompressed := decompress(t, tc.encoding, body); decompressed != plain {
+					t.Errorf("decompressed to %d bytes, want %d", len(decompressed), len(plain))
 				}
 			}
 		})
 	}
 }
 
-func unpack(t *testing.T, encoding, body string) string {
+func decompress(t *testing.T, encoding, body string) string {
 	t.Helper()
 	var reader io.Reader = strings.NewReader(body)
 	var err error
@@ -136,24 +138,27 @@ func unpack(t *testing.T, encoding, body string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unpacked, err := io.ReadAll(reader)
+	decompressed, err := io.ReadAll(reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(unpacked)
+	return string(decompressed)
 }
 
-// What is served is what client_golang would serve, whatever is asked for.
+// The response is the same as client_golang's for every format and filter.
 func TestSameAsClientGolang(t *testing.T) {
 	o := newOptions()
 	o.Registry = prometheus.NewRegistry()
-	o.Registry.MustRegister(o.Collector.Own(), prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_p", Help: "Between."}))
+	o.Registry.MustRegister(o.Collector.ExporterMetrics(), prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_p", Help: "Between."}))
 	settings := &config.Config{
 		LabelNames:  []string{"site"},
 		MetricsDeny: []*regexp.Regexp{regexp.MustCompile("^(?:session_login.*|session_exporter_s.*|session_errors_total)$")},
 	}
 	for i := range 30 {
-		settings.Endpoints = append(settings.Endpoints, &config.Endpoint{Name: fmt.Sprint(i), Settings: config.Settings{API: "hcx", Interval: time.Minute}})
+		settings.Endpoints = append(settings.Endpoints, &config.Endpoint{
+			Name: fmt.Sprint(i), URL: &url.URL{Scheme: "https", Host: "a.test"},
+			Settings: config.Settings{API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Credential: &config.Credential{Name: "c"}, Interval: time.Minute},
+		})
 	}
 	if err := o.Collector.Apply(settings, func(*config.Endpoint) (collector.Prober, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
@@ -161,18 +166,18 @@ func TestSameAsClientGolang(t *testing.T) {
 	ours := newHandler(t, o)
 	endpoints := prometheus.NewRegistry()
 	endpoints.MustRegister(o.Collector.Endpoints())
-	theirs := promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{EnableOpenMetrics: true})
+	theirs := promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
 	for _, query := range []string{"", "?name[]=session_state&name[]=session_p", "?name[]=nothing"} {
 		for _, accept := range []string{
 			"", "text/html", "text/plain;version=0.0.4;escaping=dots", "application/openmetrics-text;version=0.0.1", acceptText, acceptProtobuf,
 			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
 			"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=compact-text",
 		} {
-			got, want := ask(ours, "GET", "/metrics"+query, "Accept", accept), ask(theirs, "GET", "/metrics"+query, "Accept", accept)
+			got, want := send(ours, "GET", "/metrics"+query, "Accept", accept), send(theirs, "GET", "/metrics"+query, "Accept", accept)
 			if got.Header().Get("Content-Type") != want.Header().Get("Content-Type") {
 				t.Errorf("%q: %s, want %s", accept, got.Header(), want.Header())
 			}
-			// Protobuf as text has random spaces, to be relied upon by nobody.
+			// Protobuf as text has random spaces by design.
 			if !strings.HasSuffix(accept, "text") && got.Body.String() != want.Body.String() {
 				t.Errorf("%q%s: %.2000s\nwant\n%.2000s", accept, query, got.Body, want.Body)
 			}
@@ -180,33 +185,33 @@ func TestSameAsClientGolang(t *testing.T) {
 	}
 }
 
-// A scraper that does not read its answer must not freeze everybody's.
+// A scraper that does not read its response must not block other scrapes.
 func TestStuckScraper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOptions()
 		value := prometheus.NewGauge(prometheus.GaugeOpts{Name: "value", Help: "Changes."})
 		o.Registry.MustRegister(value)
 		handler := newHandler(t, o)
-		ctx, letGo := context.WithCancel(t.Context())
-		defer letGo()
+		ctx, release := context.WithCancel(t.Context())
+		defer release()
 		go handler.ServeHTTP(&stuckWriter{ctx, http.Header{}}, httptest.NewRequestWithContext(ctx, "GET", "/metrics", http.NoBody))
 		synctest.Wait()
 		value.Set(42)
-		if body := ask(handler, "GET", "/metrics").Body.String(); !strings.Contains(body, "\nvalue 42\n") {
-			t.Errorf("a stale answer:\n%s", body)
+		if body := send(handler, "GET", "/metrics").Body.String(); !strings.Contains(body, "\nvalue 42\n") {
+			t.Errorf("stale response:\n%s", body)
 		}
 	})
 }
 
-// Of scrapers that do not read, so many keep the others out, and nothing else.
+// At maxScrapes scrapes in flight, further scrapes are refused, but no other requests.
 func TestTooManyScrapes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := newHandler(t, newOptions())
-		ctx, letGo := context.WithCancel(t.Context())
-		defer letGo()
+		ctx, release := context.WithCancel(t.Context())
+		defer release()
 		for i := range maxScrapes {
-			if response := ask(handler, "GET", "/metrics"); response.Code != http.StatusOK {
-				t.Fatalf("beside %d others: status %d", i, response.Code)
+			if response := send(handler, "GET", "/metrics"); response.Code != http.StatusOK {
+				t.Fatalf("with %d others in flight: status %d", i, response.Code)
 			}
 			accept := []string{"text/plain", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"}[i%2]
 			request := httptest.NewRequestWithContext(ctx, "GET", "/metrics", http.NoBody)
@@ -214,22 +219,22 @@ func TestTooManyScrapes(t *testing.T) {
 			go handler.ServeHTTP(&stuckWriter{ctx, http.Header{}}, request)
 			synctest.Wait()
 		}
-		response := ask(handler, "GET", "/metrics")
-		if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "40 scrapes are being answered, which is as many as there may be; try again later.\n" {
+		response := send(handler, "GET", "/metrics")
+		if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "40 scrapes are in progress, which is the limit; try again later.\n" {
 			t.Errorf("one too many: status %d, %s", response.Code, body)
 		}
-		if response := ask(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
+		if response := send(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
 			t.Errorf("another page: status %d", response.Code)
 		}
-		letGo()
+		release()
 		synctest.Wait()
-		if response := ask(handler, "GET", "/metrics"); response.Code != http.StatusOK {
-			t.Errorf("when they have gone: status %d", response.Code)
+		if response := send(handler, "GET", "/metrics"); response.Code != http.StatusOK {
+			t.Errorf("after the others: status %d", response.Code)
 		}
 	})
 }
 
-// stuckWriter takes nothing until ctx is over.
+// stuckWriter blocks all writes until ctx is done.
 type stuckWriter struct {
 	ctx    context.Context
 	header http.Header
@@ -242,16 +247,16 @@ func (w *stuckWriter) Write([]byte) (int, error) {
 	return 0, w.ctx.Err()
 }
 
-// One series that cannot be exposed is logged and counted, and hides no other.
+// A series that cannot be exposed is logged and counted, and hides no other.
 func TestBrokenSeries(t *testing.T) {
 	var logged bytes.Buffer
 	o := newOptions()
 	o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 	desc := prometheus.NewDesc("broken", "Is.", nil, nil)
-	o.Registry.MustRegister(broken{desc})
+	o.Registry.MustRegister(brokenCollector{desc})
 	handler := newHandler(t, o)
 	for scrape := range 2 {
-		response := ask(handler, "GET", "/metrics")
+		response := send(handler, "GET", "/metrics")
 		body := response.Body.String()
 		if response.Code != http.StatusOK || !strings.Contains(body, "\nsession_up 1\n") {
 			t.Errorf("status %d, body %s", response.Code, body)
@@ -265,9 +270,9 @@ func TestBrokenSeries(t *testing.T) {
 	}
 }
 
-type broken struct{ desc *prometheus.Desc }
+type brokenCollector struct{ desc *prometheus.Desc }
 
-func (b broken) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
-func (b broken) Collect(ch chan<- prometheus.Metric) {
+func (b brokenCollector) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
+func (b brokenCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.NewInvalidMetric(b.desc, errors.New("out of order"))
 }

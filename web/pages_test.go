@@ -10,17 +10,28 @@ import (
 	"time"
 
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
+	"session_exporter/web/page"
+	"session_exporter/web/runbooks"
 )
 
-// Names that an endpoint may have: whatever can be printed.
-var awkward = []string{"plain", "a/b", "/", "..", ".", "a b", "a?b=c&d#e", "100%", "%2F", `back\slash`, "a:b", "//x", "größe", "a;b", "a+b", `"quoted"`, "<b>"}
+// awkwardNames are valid names of endpoints; all printable characters are.
+var awkwardNames = []string{"plain", "a/b", "/", "..", ".", "a b", "a?b=c&d#e", "100%", "%2F", `back\slash`, "a:b", "//x", "größe", "a;b", "a+b", `"quoted"`, "<b>"}
 
-// A page's links, forms and files lead somewhere, wherever a proxy or a prefix
-// puts it.
-func TestLinksLeadSomewhere(t *testing.T) {
+func TestEndpointLink(t *testing.T) {
+	for _, name := range awkwardNames {
+		link, err := url.Parse(page.EndpointLink(name))
+		if err != nil || !slices.Contains([]string{"endpoints/" + name, "endpoints/"}, link.Path) {
+			t.Errorf("%q: %q (%v)", name, page.EndpointLink(name), err)
+		}
+	}
+}
+
+// A page's links, forms and files resolve under every prefix and proxy path.
+func TestLinksResolve(t *testing.T) {
 	s := &site{credentials: []probe.CredentialStatus{{Name: "account", Suspended: true}}}
-	for _, name := range awkward {
-		s.add(name, &probe.Result{State: probe.LoginSuspended}).Labels = map[string]string{"site": "a&b=c"}
+	for _, name := range awkwardNames {
+		s.add(name, &probe.Result{State: sessionapi.LoginSuspended}).Labels = map[string]string{"site": "a&b=c"}
 	}
 	for _, tc := range []struct{ name, prefix, telemetry, outside string }{
 		{"no prefix", "", "/metrics", ""},
@@ -36,14 +47,14 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			handler := http.StripPrefix(tc.outside, newHandler(t, o))
 			root := tc.outside + strings.TrimRight(tc.prefix, "/") + "/"
 			visited := map[string]bool{}
-			visit(t, handler, root, root, visited)
-			for _, name := range awkward {
-				link, err := url.Parse(root + endpointLink(name))
+			crawl(t, handler, root, root, visited)
+			for _, name := range awkwardNames {
+				link, err := url.Parse(root + page.EndpointLink(name))
 				if err != nil || !visited[link.String()] {
 					t.Errorf("the page of %q was not visited (%v)", name, err)
 				}
 			}
-			for _, path := range []string{tc.telemetry[1:], "config", "sd", "api/v1/endpoints", "-/healthy", "-/ready"} {
+			for _, path := range []string{tc.telemetry[1:], "config", "sd", "api/v1/endpoints", "-/healthy", "-/ready", "runbooks/", "runbooks/SessionLoginSuspended", "runbooks/SessionFlapping"} {
 				if !visited[root+path] {
 					t.Errorf("nothing leads to %s", path)
 				}
@@ -52,15 +63,14 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// visit follows the links of a page as a browser would, except those that only
-// filter again.
-func visit(t *testing.T, handler http.Handler, root, target string, visited map[string]bool) {
+// crawl follows the links of a page as a browser would, except those of filters.
+func crawl(t *testing.T, handler http.Handler, root, target string, visited map[string]bool) {
 	t.Helper()
 	if visited[target] {
 		return
 	}
 	visited[target] = true
-	response := ask(handler, http.MethodGet, target, "Accept", "text/html")
+	response := send(handler, http.MethodGet, target, "Accept", "text/html")
 	if response.Code != http.StatusOK {
 		t.Errorf("GET %s: status %d", target, response.Code)
 		return
@@ -68,7 +78,7 @@ func visit(t *testing.T, handler http.Handler, root, target string, visited map[
 	if !strings.HasPrefix(response.Header().Get("Content-Type"), "text/html") || strings.HasPrefix(target, root+"?") {
 		return
 	}
-	page, base := open(t, handler, target), &url.URL{}
+	page, base := openPage(t, handler, target), &url.URL{}
 	base, err := base.Parse(target)
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +92,9 @@ func visit(t *testing.T, handler http.Handler, root, target string, visited map[
 				}
 				continue
 			}
+			if strings.HasPrefix(link, "https://") && strings.Contains(target, runbooks.Path) {
+				continue // vendors' pages
+			}
 			if strings.HasPrefix(link, "/") || strings.Contains(link, "://") {
 				t.Errorf("%s: the link %s is not relative", target, link)
 				continue
@@ -92,7 +105,7 @@ func visit(t *testing.T, handler http.Handler, root, target string, visited map[
 				continue
 			}
 			if method, _ := element.attribute("method"); method != "post" {
-				visit(t, handler, root, to.String(), visited)
+				crawl(t, handler, root, to.String(), visited)
 			} else if !strings.HasPrefix(to.Path, root+"-/") {
 				t.Errorf("%s: the form leads to %s", target, to)
 			}
@@ -100,26 +113,26 @@ func visit(t *testing.T, handler http.Handler, root, target string, visited map[
 	}
 }
 
-// A name's slashes may also come as they are: typed, or from a proxy that decodes.
+// The slashes of a name may arrive unescaped: typed, or decoded by a proxy.
 func TestSlashesInAName(t *testing.T) {
 	s := &site{prefix: "/in"}
 	s.add("a/b/c", nil)
 	handler := s.handler(t)
 	for path, root := range map[string]string{"/in/endpoints/a/b/c": "../../../", "/in/endpoints/a%2Fb%2Fc": "../", "/in/endpoints/?name=a%2Fb%2Fc": "../"} {
-		page := open(t, handler, path)
+		page := openPage(t, handler, path)
 		if home, _ := page.all("a", "href")[1].attribute("href"); home != root {
 			t.Errorf("%s: the way home is %q, want %q", path, home, root)
 		}
 	}
 }
 
-// Browsers are told to run nothing but our script, and the pages keep to it.
+// The security headers permit only our own script, and the pages comply.
 func TestPolicy(t *testing.T) {
 	s := &site{}
-	s.add("a", &probe.Result{State: probe.Valid, Duration: time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}})
+	s.add("a", &probe.Result{State: sessionapi.Valid, Duration: time.Millisecond, Steps: []probe.StepResult{{Step: sessionapi.Check, Status: 200}}})
 	handler := s.handler(t)
 	for _, target := range []string{"/", "/endpoints/a", "/endpoints/none", "/?state=none", "/config", "/api/v1/endpoints", "/-/healthy", "/none", "/metrics", "/probe"} {
-		header := ask(handler, http.MethodGet, target).Header()
+		header := send(handler, http.MethodGet, target).Header()
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 			"X-Content-Type-Options":  "nosniff",
@@ -133,7 +146,7 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 	for _, target := range []string{"/", "/endpoints/a"} {
-		page := open(t, handler, target)
+		page := openPage(t, handler, target)
 		for _, element := range page.all("", "") {
 			for _, a := range element.Attr {
 				if a.Key == "style" || strings.HasPrefix(a.Key, "on") || strings.HasPrefix(strings.ToLower(a.Val), "javascript:") {
@@ -147,17 +160,17 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// What a page needs is served under a name of its content, to be kept for ever.
+// Static files are served under a path with their hash and may be cached indefinitely.
 func TestStaticFiles(t *testing.T) {
 	handler := newHandler(t, newOptions())
-	page := open(t, handler, "/")
+	page := openPage(t, handler, "/")
 	kinds := make(map[string]bool)
 	for _, element := range slices.Concat(page.all("link", "href"), page.all("script", "src")) {
 		for _, a := range element.Attr {
 			if a.Key != "href" && a.Key != "src" {
 				continue
 			}
-			response := ask(handler, http.MethodGet, strings.TrimPrefix(a.Val, "."))
+			response := send(handler, http.MethodGet, strings.TrimPrefix(a.Val, "."))
 			header := response.Header()
 			if response.Code != http.StatusOK || header.Get("Cache-Control") != "max-age=31536000, immutable" {
 				t.Errorf("%s: status %d, %v", a.Val, response.Code, header)
@@ -171,12 +184,12 @@ func TestStaticFiles(t *testing.T) {
 	}
 }
 
-// Everything that an appliance or a configuration says is text, whatever it says.
+// Strings from an appliance or the configuration are shown as text, never as HTML.
 func TestHostileTexts(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>' onmouseover='x javascript:alert(3) {{.}} </title></textarea><!--`
-	found := &probe.Result{
-		State: probe.Unexpected, Diagnosis: evil, Advice: evil, Duration: time.Millisecond,
-		Identity:      &probe.Identity{Username: evil, Organization: evil, Enterprise: evil, Version: evil, Roles: []string{evil}, Organizations: []string{evil}},
+	result := &probe.Result{
+		State: sessionapi.Unexpected, Diagnosis: evil, Advice: evil, Duration: time.Millisecond,
+		Identity:      &sessionapi.Identity{Username: evil, Organization: evil, Enterprise: evil, Version: evil, Roles: []string{evil}, Organizations: []string{evil}},
 		RolesExpected: map[string]bool{evil: false}, CredentialExpiries: map[string]time.Time{evil: time.Now()},
 		Steps: []probe.StepResult{{
 			Step: evil, Method: evil, URL: evil, Status: 200, Code: evil, OpID: evil[:60],
@@ -184,13 +197,13 @@ func TestHostileTexts(t *testing.T) {
 		}},
 	}
 	s := &site{credentials: []probe.CredentialStatus{{Name: evil, Suspended: true}}}
-	e := s.add(evil, found)
+	e := s.add(evil, result)
 	e.Labels = map[string]string{"site": evil}
 	e.Module, e.Credential.Name, e.Expect.Roles = evil, evil, []string{evil}
 	handler := s.handler(t)
 	query := "?" + url.Values{"q": {evil[:3]}, "label": {"site=" + evil}, "done": {evil}}.Encode()
-	for _, target := range []string{"/", "/" + query, "/" + endpointLink(evil), "/" + endpointLink(evil) + "&done=" + url.QueryEscape(evil)} {
-		page := open(t, handler, target)
+	for _, target := range []string{"/", "/" + query, "/" + page.EndpointLink(evil), "/" + page.EndpointLink(evil) + "&done=" + url.QueryEscape(evil)} {
+		page := openPage(t, handler, target)
 		if scripts := page.all("script", ""); len(scripts) != 1 {
 			t.Errorf("%s: %d scripts", target, len(scripts))
 		}
@@ -210,13 +223,13 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
-// What screen readers and keyboards need, as far as markup tells.
+// The markup has the labels, landmarks and scopes that assistive technology needs.
 func TestAccessibleMarkup(t *testing.T) {
 	s := &site{credentials: []probe.CredentialStatus{{Name: "account", Suspended: true}}}
-	s.add("a", &probe.Result{State: probe.LoginSuspended}).Labels = map[string]string{"site": "a"}
+	s.add("a", &probe.Result{State: sessionapi.LoginSuspended}).Labels = map[string]string{"site": "a"}
 	handler := s.handler(t)
 	for _, target := range []string{"/", "/endpoints/a"} {
-		page := open(t, handler, target)
+		page := openPage(t, handler, target)
 		if language, _ := page.all("html", "")[0].attribute("lang"); language != "en" {
 			t.Errorf("%s: language %q", target, language)
 		}
@@ -252,7 +265,7 @@ func TestAccessibleMarkup(t *testing.T) {
 		for _, drawing := range page.all("svg", "") {
 			_, hidden := drawing.attribute("aria-hidden")
 			if label, _ := drawing.attribute("aria-label"); !hidden && label == "" {
-				t.Errorf("%s: a drawing without words", target)
+				t.Errorf("%s: a drawing without a label", target)
 			}
 		}
 	}

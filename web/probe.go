@@ -2,8 +2,10 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,85 +13,101 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/model"
 
 	"session_exporter/collector"
 	"session_exporter/config"
-	"session_exporter/probe"
+	"session_exporter/sessionapi"
+	"session_exporter/web/page"
 )
 
-// scrapeTimeout is the header by which Prometheus tells for how long it waits.
-const scrapeTimeout = "X-Prometheus-Scrape-Timeout-Seconds"
+// scrapeTimeoutHeader has Prometheus' scrape timeout in seconds.
+const scrapeTimeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 
-// answerTime is what is left of the scrape's timeout for the answer to get there.
-// A shorter timeout leaves half of itself.
-const answerTime = 500 * time.Millisecond
+// timeoutOffset is subtracted from the scrape timeout, so that the response arrives in
+// time. A timeout below twice the offset is halved instead.
+const timeoutOffset = 500 * time.Millisecond
 
-// probe probes an endpoint, or a target that only the request names, and answers
-// with its metrics: the multi-target exporter pattern.
-func (o *server) probe(w http.ResponseWriter, r *http.Request) {
-	within, err := timeLeft(r.Header)
+var errTooManyWaiting = errors.New("too many requests wait for probes; raise the limit of open files (LimitNOFILE=, ulimit -n)")
+
+// probe probes an endpoint of the configuration, or a target that only the request
+// names, and responds with its metrics: the multi-target exporter pattern.
+func (s *server) probe(w http.ResponseWriter, r *http.Request) {
+	timeout, err := probeTimeout(r.Header)
 	if err != nil {
-		answer(w, http.StatusBadRequest, err.Error())
+		s.writeProbeError(w, r, http.StatusBadRequest, err)
 		return
 	}
-	ctx := r.Context()
+	if mustNotWait(r) {
+		s.writeProbeError(w, r, http.StatusServiceUnavailable, errTooManyWaiting)
+		return
+	}
 	debugging := r.URL.Query().Get("debug") == "true"
-	if debugging {
-		ctx = probe.WithTrace(ctx)
-	}
-	found, err := o.found(ctx, r.URL.Query(), within)
+	probed, err := s.runProbe(r.Context(), r.URL.Query(), collector.RequestOptions{MaxWait: timeout, Trace: debugging})
 	if err != nil {
-		answer(w, statusOf(err), err.Error())
+		s.writeProbeError(w, r, errorStatus(err), err)
 		return
+	}
+	success := 0.0
+	if probed.Result.State == sessionapi.Valid {
+		success = 1
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(found.Metrics,
-		gauge("probe_success", "Whether the probe found a valid session.", truth(found.Result.State == probe.Valid)),
-		gauge("probe_duration_seconds", "How long the probe took.", found.Result.Duration.Seconds()))
-	metrics := o.Collector.Filter(registry)
+	registry.MustRegister(probed.Metrics,
+		gauge("probe_success", "Whether the probe found a valid session.", success),
+		gauge("probe_duration_seconds", "How long the probe took.", probed.Result.Duration.Seconds()))
+	metrics := s.Collector.Filter(registry)
 	if debugging {
-		debug(w, found, metrics)
+		writeDebug(w, probed, metrics)
 		return
 	}
-	promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+	promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true}).ServeHTTP(w, r)
 }
 
-// found probes what a request asks for.
-func (o *server) found(ctx context.Context, query url.Values, within time.Duration) (*collector.Answer, error) {
+func (s *server) writeProbeError(w http.ResponseWriter, r *http.Request, status int, err error) {
+	text := err.Error()
+	if isBrowser(r) {
+		text = page.Sentence(text)
+	}
+	s.writeError(w, r, status, text)
+}
+
+// runProbe probes the endpoint or target that a query names.
+func (s *server) runProbe(ctx context.Context, query url.Values, options collector.RequestOptions) (*collector.Response, error) {
 	endpoint, module, target := query.Get("endpoint"), query.Get("module"), query.Get("target")
 	switch {
 	case endpoint != "" && module == "" && target == "":
-		return o.Collector.Probe(ctx, endpoint, within)
+		return s.Collector.Probe(ctx, endpoint, options)
 	case endpoint == "" && module != "" && target != "":
-		return o.Collector.ProbeTarget(ctx, module, target, within)
+		return s.Collector.ProbeTarget(ctx, module, target, options)
 	default:
-		return nil, errors.New("name what to probe: /probe?endpoint=NAME, or /probe?module=MODULE&target=URL")
+		return nil, errors.New("name an endpoint or a target: /probe?endpoint=NAME, or /probe?module=MODULE&target=URL")
 	}
 }
 
-// timeLeft returns how long a probe may take for its scrape to be in time, zero
-// when the request does not say.
-func timeLeft(header http.Header) (time.Duration, error) {
-	text := header.Get(scrapeTimeout)
+// probeTimeout returns how long a probe may take within the scrape timeout, zero if the
+// request has no such header.
+func probeTimeout(header http.Header) (time.Duration, error) {
+	text := header.Get(scrapeTimeoutHeader)
 	if text == "" {
 		return 0, nil
 	}
 	seconds, err := strconv.ParseFloat(text, 64)
-	const most = 24 * time.Hour
-	if err != nil || !(seconds > 0) || seconds > most.Seconds() {
-		return 0, fmt.Errorf("the header %s must be a number of seconds, such as 10", scrapeTimeout)
+	const maximum = 24 * time.Hour
+	if err != nil || !(seconds > 0) || seconds > maximum.Seconds() {
+		return 0, fmt.Errorf("the header %s must be a number of seconds, such as 10", scrapeTimeoutHeader)
 	}
 	timeout := time.Duration(seconds * float64(time.Second))
-	return max(timeout-answerTime, timeout/2), nil
+	return max(timeout-timeoutOffset, timeout/2), nil
 }
 
-func statusOf(err error) int {
+func errorStatus(err error) int {
 	switch {
 	case errors.Is(err, config.ErrForeignOrigin):
 		return http.StatusForbidden
 	case errors.Is(err, collector.ErrNoEndpoint):
 		return http.StatusNotFound
-	case errors.Is(err, collector.ErrStopped), errors.Is(err, collector.ErrTooManyTargets),
+	case errors.Is(err, collector.ErrStopped), errors.Is(err, collector.ErrTooManyTargets), errors.Is(err, collector.ErrBusy),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return http.StatusServiceUnavailable
 	default:
@@ -103,9 +121,32 @@ func gauge(name, help string, value float64) prometheus.Gauge {
 	return g
 }
 
-func truth(b bool) float64 {
-	if b {
-		return 1
+// targetGroup is a target group of Prometheus' HTTP service discovery
+// (https://prometheus.io/docs/prometheus/latest/http_sd/).
+type targetGroup struct {
+	Targets []string          `json:"targets"`
+	Labels  map[string]string `json:"labels"`
+}
+
+const metaPrefix = model.MetaLabelPrefix + "session_exporter_"
+
+// serviceDiscovery lists the endpoints as Prometheus targets with their labels. The
+// target is the endpoint's name, to be relabelled as in the multi-target exporter pattern.
+func (s *server) serviceDiscovery(w http.ResponseWriter, _ *http.Request) {
+	endpoints := s.Collector.Config().Endpoints
+	groups := make([]targetGroup, 0, len(endpoints))
+	for _, endpoint := range endpoints {
+		labels := map[string]string{
+			model.ParamLabelPrefix + "endpoint": endpoint.Name,
+			metaPrefix + "api":                  endpoint.API,
+			metaPrefix + "module":               endpoint.Module,
+			metaPrefix + "url":                  endpoint.URL.String(),
+			metaPrefix + "interval":             model.Duration(endpoint.Interval).String(),
+			metaPrefix + "timeout":              model.Duration(endpoint.Timeout).String(),
+		}
+		maps.Copy(labels, endpoint.Labels)
+		groups = append(groups, targetGroup{Targets: []string{endpoint.Name}, Labels: labels})
 	}
-	return 0
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(groups) // the client may have disconnected
 }

@@ -16,44 +16,46 @@ import (
 	"session_exporter/collector"
 	"session_exporter/config"
 	"session_exporter/probe"
+	"session_exporter/sessionapi"
 )
 
-// hangsFor is longer than anybody waits who can help it.
-const hangsFor = time.Minute
+// hangTime is longer than any timeout of the tests below.
+const hangTime = time.Minute
 
-// stub is a prober that finds what it is told to.
+// stub is a prober that returns a given state.
 type stub struct {
-	state probe.State
+	state sessionapi.State
 	hangs bool
 }
 
-func (s stub) Probe(ctx context.Context) (*probe.Result, error) {
+func (s stub) Probe(ctx context.Context, _ probe.Options) (*probe.Result, error) {
 	start := time.Now()
 	if s.hangs {
 		select {
-		case <-time.After(hangsFor):
+		case <-time.After(hangTime):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		return &probe.Result{State: probe.Timeout, Start: start, Duration: hangsFor}, nil
+		return &probe.Result{State: sessionapi.Timeout, Start: start, Duration: hangTime}, nil
 	}
-	return &probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: probe.Check, Status: 200}}}, nil
+	return &probe.Result{State: s.state, Start: start, Duration: 250 * time.Millisecond, Steps: []probe.StepResult{{Step: sessionapi.Check, Status: 200}}}, nil
 }
 
 func (stub) Close(context.Context) (*probe.Result, error) { return new(probe.Result), nil }
 func (stub) Release() *probe.Session                      { return nil }
 func (stub) Adopt(*probe.Session) bool                    { return true }
+func (stub) EndBackoff()                                  {}
 
-// newWatching is a handler over a collector of a configuration.
-func newWatching(t *testing.T, settings *config.Config) http.Handler {
+// newProbingHandler returns a handler whose collector has this configuration.
+func newProbingHandler(t *testing.T, settings *config.Config) http.Handler {
 	t.Helper()
 	o := newOptions()
 	o.Collector = collector.New(func() []probe.CredentialStatus { return nil }, slog.New(slog.DiscardHandler))
 	err := o.Collector.Apply(settings, func(e *config.Endpoint) (collector.Prober, error) {
 		if e.Name == "bad" {
-			return stub{state: probe.CredentialsRejected}, nil
+			return stub{state: sessionapi.CredentialsRejected}, nil
 		}
-		return stub{state: probe.Valid, hangs: e.Name == "slow"}, nil
+		return stub{state: sessionapi.Valid, hangs: e.Name == "slow"}, nil
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +68,7 @@ func threeEndpoints() *config.Config {
 		return &config.Endpoint{
 			Name: name, URL: &url.URL{Scheme: "https", Host: name + ".test:9443"}, Labels: map[string]string{"site": "a"},
 			Settings: config.Settings{
-				API: "hcx", Module: "m", Interval: time.Minute, Timeout: 10 * time.Second,
+				API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Module: "m", Interval: time.Minute, Timeout: 10 * time.Second,
 				Credential: &config.Credential{Name: "c", Origins: []config.Origin{{Scheme: "https", Host: "*.test", Port: "9443"}}},
 			},
 		}
@@ -89,13 +91,13 @@ func TestProbe(t *testing.T) {
 		{"target", "module=m&target=https://new.test:9443", 200, []string{`session_up{api="hcx",endpoint="https://new.test:9443",site=""} 1`, "\nprobe_success 1\n"}},
 		{"unknown", "endpoint=another", 404, []string{"the configuration has no endpoint of this name"}},
 		{"foreign", "module=m&target=https://attacker.example", 403, []string{"foreign origin"}},
-		{"no such module", "module=x&target=https://new.test:9443", 400, []string{`there is no module "x"`}},
-		{"nothing", "", 400, []string{"name what to probe: /probe?endpoint=NAME, or /probe?module=MODULE&target=URL"}},
-		{"a target alone", "target=https://new.test:9443", 400, []string{"name what to probe"}},
-		{"both", "endpoint=good&module=m&target=https://new.test:9443", 400, []string{"name what to probe"}},
+		{"unknown module", "module=x&target=https://new.test:9443", 400, []string{`unknown module "x"`}},
+		{"nothing", "", 400, []string{"name an endpoint or a target: /probe?endpoint=NAME, or /probe?module=MODULE&target=URL"}},
+		{"a target alone", "target=https://new.test:9443", 400, []string{"name an endpoint or a target"}},
+		{"both", "endpoint=good&module=m&target=https://new.test:9443", 400, []string{"name an endpoint or a target"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			response := ask(newWatching(t, threeEndpoints()), http.MethodGet, "/probe?"+tc.query)
+			response := send(newProbingHandler(t, threeEndpoints()), http.MethodGet, "/probe?"+tc.query)
 			if response.Code != tc.status {
 				t.Errorf("status %d, want %d", response.Code, tc.status)
 			}
@@ -108,7 +110,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// An answer must reach Prometheus before it gives up.
+// A response must reach Prometheus within its scrape timeout.
 func TestProbeScrapeTimeout(t *testing.T) {
 	for _, tc := range []struct {
 		header string
@@ -116,10 +118,10 @@ func TestProbeScrapeTimeout(t *testing.T) {
 	}{{"10", 9500 * time.Millisecond}, {"2.5", 2 * time.Second}, {"0.5", 250 * time.Millisecond}} {
 		t.Run(tc.header, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				handler := newWatching(t, threeEndpoints())
-				defer time.Sleep(hangsFor) // the probe goes on
+				handler := newProbingHandler(t, threeEndpoints())
+				defer time.Sleep(hangTime) // until the probe has finished
 				start := time.Now()
-				response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, tc.header)
+				response := send(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeoutHeader, tc.header)
 				if took := time.Since(start); took != tc.within {
 					t.Errorf("took %s, want %s", took, tc.within)
 				}
@@ -130,29 +132,28 @@ func TestProbeScrapeTimeout(t *testing.T) {
 		})
 	}
 	for _, header := range []string{"0", "-1", "soon", "NaN", "Inf", "1e300"} {
-		if response := ask(newWatching(t, threeEndpoints()), http.MethodGet, "/probe?endpoint=good", scrapeTimeout, header); response.Code != http.StatusBadRequest {
+		if response := send(newProbingHandler(t, threeEndpoints()), http.MethodGet, "/probe?endpoint=good", scrapeTimeoutHeader, header); response.Code != http.StatusBadRequest {
 			t.Errorf("%s: status %d", header, response.Code)
 		}
 	}
 }
 
-// A probe that somebody asked for with more patience must not cost us the scrape,
-// nor ours cut off theirs.
+// Requests with different timeouts that share a probe each return within their own.
 func TestProbeSharedForTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		handler := newWatching(t, threeEndpoints())
+		handler := newProbingHandler(t, threeEndpoints())
 		var patient sync.WaitGroup
 		defer patient.Wait()
 		patient.Go(func() {
 			start := time.Now()
-			response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "100")
-			if took := time.Since(start); response.Code != 200 || took != hangsFor {
+			response := send(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeoutHeader, "100")
+			if took := time.Since(start); response.Code != 200 || took != hangTime {
 				t.Errorf("status %d in %s", response.Code, took)
 			}
 		})
 		synctest.Wait()
 		start := time.Now()
-		response := ask(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeout, "5")
+		response := send(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeoutHeader, "5")
 		if took := time.Since(start); response.Code != 200 || took != 4500*time.Millisecond || !strings.Contains(response.Body.String(), "\nprobe_success 0\n") {
 			t.Errorf("status %d in %s", response.Code, took)
 		}
@@ -162,7 +163,7 @@ func TestProbeSharedForTooLong(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	settings := threeEndpoints()
 	settings.Endpoints = settings.Endpoints[:1]
-	response := ask(newWatching(t, settings), http.MethodGet, "/sd")
+	response := send(newProbingHandler(t, settings), http.MethodGet, "/sd")
 	var got any
 	if err := json.Unmarshal(response.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -182,10 +183,10 @@ func TestDiscovery(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if contentType := response.Header().Get("Content-Type"); contentType != "application/json" { // Prometheus takes nothing else
+	if contentType := response.Header().Get("Content-Type"); contentType != "application/json" { // the only one that Prometheus accepts
 		t.Errorf("content type %q", contentType)
 	}
-	if body := ask(newWatching(t, &config.Config{}), http.MethodGet, "/sd").Body.String(); body != "[]\n" {
+	if body := send(newProbingHandler(t, &config.Config{}), http.MethodGet, "/sd").Body.String(); body != "[]\n" {
 		t.Errorf("without endpoints: %q", body)
 	}
 }

@@ -1,13 +1,11 @@
-// Package web is what the exporter serves over HTTP: the pages for people and
-// their JSON, the metrics, probes that are asked for, service discovery, and the
-// paths by which others see that it lives.
+// Package web serves the exporter over HTTP: the pages of package page and their JSON, the
+// metrics, probes on request, service discovery, and the health and lifecycle paths.
 //
-// It shows what the collector knows and sends nothing to an appliance, except for
-// the probes that somebody asks for. No secret gets here.
+// It shows the collector's results. It sends nothing to an appliance except through
+// the probes that a request triggers, and it never sees a secret.
 package web
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,10 +16,11 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // offers zstd to scrapers that take it
-	"github.com/prometheus/common/version"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // registers zstd with promhttp
 
 	"session_exporter/collector"
+	"session_exporter/web/page"
+	"session_exporter/web/runbooks"
 )
 
 const (
@@ -31,91 +30,103 @@ const (
 	configPath    = "/config"
 )
 
-// Options are what the handler needs.
+// Options configure the handler.
 type Options struct {
 	Collector     *collector.Collector
-	Registry      *prometheus.Registry // of what TelemetryPath serves besides the endpoints
+	Registry      *prometheus.Registry // the exporter's own metrics; TelemetryPath adds the endpoints'
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" for none.
 	RoutePrefix string
-	// ExternalURL is where browsers find us behind a proxy, nil when it is where
-	// we listen.
+	// ExternalURL is the exporter's URL as seen by browsers through a reverse proxy,
+	// nil without one.
 	ExternalURL *url.URL
-	Lifecycle   Lifecycle
-	Logger      *slog.Logger
+	// Hosts are the accepted names in the Host header, besides IP addresses,
+	// localhost and ExternalURL's. If it is empty, all names are accepted.
+	Hosts []string
+	// ReadOnly refuses requests that change state: reload, resume, probe now.
+	ReadOnly  bool
+	Lifecycle Lifecycle
+	Logger    *slog.Logger
 }
 
-// server is Options with what follows from them.
+// server holds the Options and the values derived from them.
 type server struct {
 	Options
-	assets  *assets
-	version string
+	pages  *page.Site
+	prefix string // of all paths, without the slash at its end
 }
 
-// NewHandler returns the handler of all paths.
+// NewHandler returns the handler of all paths. It fails if a path, host name or URL
+// of the options is invalid.
 func NewHandler(o Options) (http.Handler, error) {
 	prefix := strings.TrimRight("/"+strings.TrimLeft(o.RoutePrefix, "/"), "/")
 	switch {
-	case prefix != "" && !isPlain(prefix):
+	case prefix != "" && !isPlainPath(prefix):
 		return nil, fmt.Errorf("--web.route-prefix is %q; it must be a path such as /session_exporter", o.RoutePrefix)
-	case !isPlain(o.TelemetryPath):
+	case !isPlainPath(o.TelemetryPath):
 		return nil, fmt.Errorf("--web.telemetry-path is %q; it must be a path such as /metrics", o.TelemetryPath)
-	case isTaken(o.TelemetryPath):
+	case isReserved(o.TelemetryPath):
 		return nil, fmt.Errorf("--web.telemetry-path is %q, which is taken; choose another such as /metrics", o.TelemetryPath)
 	}
-	assets, err := newAssets()
+	hosts, err := parseHosts(&o)
 	if err != nil {
-		return nil, fmt.Errorf("reading the pages: %w", err)
+		return nil, err
+	}
+	pages, err := page.New(page.Options{Collector: o.Collector, TelemetryPath: o.TelemetryPath, ReadOnly: o.ReadOnly, Logger: o.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("parsing the pages: %w", err)
 	}
 	metrics, err := newMetrics(&o)
 	if err != nil {
-		return nil, fmt.Errorf("making the metrics page: %w", err)
+		return nil, fmt.Errorf("registering the metrics handler: %w", err)
 	}
-	s := &server{Options: o, assets: assets, version: cmp.Or(version.Version, "not a release")}
+	s := &server{Options: o, pages: pages, prefix: prefix}
 	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(s.refuseOrigin))
 	if o.ExternalURL != nil {
 		if err := protection.AddTrustedOrigin(o.ExternalURL.Scheme + "://" + o.ExternalURL.Host); err != nil {
 			return nil, fmt.Errorf("--web.external-url: %w", err)
 		}
 	}
-	// A page somewhere else must not let a visitor's browser reload or resume.
-	return secured(protection.Handler(s.mux(prefix, metrics))), nil
+	// A page of another site must not make a visitor's browser reload or resume.
+	return withSecurityHeaders(hosts.protect(protection.Handler(s.mux(metrics)), prefix+page.StaticPath, s.refuseHost)), nil
 }
 
-func (o *server) mux(prefix string, metrics http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+prefix+"/{$}", o.overview)
-	mux.HandleFunc("GET "+prefix+endpointsPath+"{name...}", o.endpoint)
-	mux.HandleFunc("GET "+prefix+jsonPath, o.list)
-	mux.HandleFunc("GET "+prefix+configPath, o.config)
-	mux.Handle("GET "+prefix+o.TelemetryPath, metrics)
-	mux.HandleFunc("GET "+prefix+probePath, o.probe)
-	mux.HandleFunc("GET "+prefix+discoveryPath, o.discover)
-	o.handleLifecycle(mux, prefix)
-	o.assets.handle(mux, prefix)
-	return mux
+func (s *server) mux(metrics http.Handler) http.Handler {
+	mux, prefix := http.NewServeMux(), s.prefix
+	s.pages.Register(mux, prefix)
+	mux.HandleFunc("GET "+prefix+jsonPath, s.listEndpoints)
+	mux.HandleFunc("GET "+prefix+configPath, s.config)
+	mux.Handle("GET "+prefix+s.TelemetryPath, metrics)
+	mux.HandleFunc("GET "+prefix+probePath, s.probe)
+	mux.HandleFunc("GET "+prefix+discoveryPath, s.serviceDiscovery)
+	runbook := runbooks.Handler(s.pages.Document)
+	mux.Handle("GET "+prefix+runbooks.Path+"{$}", runbook)
+	mux.Handle("GET "+prefix+runbooks.Path+"{name}", runbook)
+	s.handleLifecycle(mux, prefix)
+	return s.withErrorPages(mux)
 }
 
-// config shows the configuration at work, its secrets masked. It is plain text
-// because not every browser shows YAML.
-func (o *server) config(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, strings.TrimSuffix(o.Collector.Config().YAML, "\n"))
+// config shows the active configuration with its secrets masked. The content type
+// is plain text because not every browser displays YAML.
+func (s *server) config(w http.ResponseWriter, _ *http.Request) {
+	writeText(w, http.StatusOK, strings.TrimSuffix(s.Collector.Config().YAML, "\n"))
 }
 
-// policy lets a page load its own files and nothing else, run no script that is
-// not one of them, and be part of no other page.
+// policy restricts a page to the exporter's own files, without inline scripts, and
+// keeps other pages from embedding it.
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// secured answers with headers that hold browsers to what we mean.
-func secured(handler http.Handler) http.Handler {
+// withSecurityHeaders sets the headers that restrict browsers.
+func withSecurityHeaders(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Security-Policy", policy)
 		header.Set("X-Content-Type-Options", "nosniff")
 		header.Set("X-Frame-Options", "DENY")
-		// Not no-referrer: with it, browsers leave the origin out of what our own
-		// forms send, and these would look like another site's.
+		// Not no-referrer: browsers would then send our own forms with the origin
+		// "null", which the cross-origin protection refuses.
 		header.Set("Referrer-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
 		handler.ServeHTTP(w, r)
@@ -124,18 +135,12 @@ func secured(handler http.Handler) http.Handler {
 
 var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 
-// isPlain reports whether a path means the same in a URL, in HTML and as a
+// isPlainPath reports whether a path needs no escaping in a URL, in HTML, or in a
 // pattern of http.ServeMux.
-func isPlain(p string) bool { return plainPath.MatchString(p) && path.Clean(p) == p }
+func isPlainPath(p string) bool { return plainPath.MatchString(p) && path.Clean(p) == p }
 
-// isTaken reports whether something else is served at a path.
-func isTaken(p string) bool {
+// isReserved reports whether the exporter serves something else at a path.
+func isReserved(p string) bool {
 	return slices.Contains([]string{probePath, discoveryPath, configPath}, p) ||
-		slices.ContainsFunc([]string{"/-/", "/api/", endpointsPath, staticPath}, func(below string) bool { return strings.HasPrefix(p, below) })
-}
-
-func answer(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text) //nolint:gosec // plain text, and said to be; a client that went away needs no answer
+		slices.ContainsFunc([]string{"/-/", "/api/", page.EndpointsPath, page.StaticPath, runbooks.Path}, func(prefix string) bool { return strings.HasPrefix(p, prefix) })
 }

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,7 +14,7 @@ import (
 	"session_exporter/probe"
 )
 
-// newOptions are those of a handler with one gauge, served without a prefix.
+// newOptions returns the options of a handler with one gauge and no prefix.
 func newOptions() Options {
 	registry := prometheus.NewRegistry()
 	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_up", Help: "Whether."})
@@ -28,15 +29,24 @@ func newOptions() Options {
 	}
 }
 
-// lifecycle fails to reload with its error, and knows one credential.
+// lifecycle is a Lifecycle whose Reload returns err, with one credential.
 type lifecycle struct {
 	err      error
 	stopping bool
 }
 
-func (l lifecycle) Ready() bool                 { return !l.stopping }
-func (l lifecycle) Reload() error               { return l.err }
-func (lifecycle) Resume(credential string) bool { return credential == "known" }
+func (l lifecycle) Ready() bool   { return !l.stopping }
+func (l lifecycle) Reload() error { return l.err }
+func (lifecycle) Resume(credential string) error {
+	switch credential {
+	case "known":
+		return nil
+	case "resumed too often":
+		return &probe.ResumeLimitError{Next: time.Now().Add(90 * time.Second)}
+	default:
+		return probe.ErrNoCredential
+	}
+}
 
 func newHandler(t *testing.T, o Options) http.Handler {
 	t.Helper()
@@ -47,7 +57,7 @@ func newHandler(t *testing.T, o Options) http.Handler {
 	return handler
 }
 
-func ask(handler http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
+func send(handler http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, target, http.NoBody)
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
@@ -57,7 +67,7 @@ func ask(handler http.Handler, method, target string, header ...string) *httptes
 	return recorder
 }
 
-// Every path, below every way to write a prefix.
+// Every path is served under every spelling of the prefix.
 func TestPaths(t *testing.T) {
 	for _, prefix := range []struct{ given, served string }{
 		{"", ""}, {"/", ""}, {"/exporter", "/exporter"}, {"/exporter/", "/exporter"}, {"exporter", "/exporter"}, {"/a/b/", "/a/b"},
@@ -65,7 +75,7 @@ func TestPaths(t *testing.T) {
 		for _, tc := range []struct {
 			method, path string
 			status       int
-			body         string // begins so
+			body         string // prefix
 		}{
 			{"GET", "/", 200, "<!DOCTYPE html>"},
 			{"HEAD", "/", 200, ""},
@@ -86,11 +96,11 @@ func TestPaths(t *testing.T) {
 			{"POST", "/-/reload", 200, "Reloaded\n"},
 			{"GET", "/-/reload", 405, ""},
 			{"POST", "/-/resume?credential=known", 200, "Resumed\n"},
-			{"POST", "/-/resume?credential=other", 404, "The configuration has no credential \"other\"\n"},
-			{"POST", "/-/resume", 400, "Name the credential"},
+			{"POST", "/-/resume?credential=other", 404, "Unknown credential \"other\"\n"},
+			{"POST", "/-/resume", 400, "Missing parameter"},
 			{"GET", "/-/resume?credential=known", 405, ""},
-			{"POST", "/-/probe", 400, "Name the endpoint to probe"},
-			{"POST", "/-/probe?endpoint=other", 404, "The configuration has no endpoint \"other\"\n"},
+			{"POST", "/-/probe", 400, "Missing parameter"},
+			{"POST", "/-/probe?endpoint=other", 404, "Unknown endpoint \"other\"\n"},
 			{"GET", "/-/probe?endpoint=other", 405, ""},
 			{"GET", "/endpoints/other", 404, "<!DOCTYPE html>"},
 			{"GET", "/endpoints/", 404, "<!DOCTYPE html>"},
@@ -109,7 +119,7 @@ func TestPaths(t *testing.T) {
 			t.Run(strings.Join([]string{"prefix " + prefix.given, tc.method, tc.path}, " "), func(t *testing.T) {
 				o := newOptions()
 				o.RoutePrefix = prefix.given
-				response := ask(newHandler(t, o), tc.method, prefix.served+tc.path)
+				response := send(newHandler(t, o), tc.method, prefix.served+tc.path)
 				if response.Code != tc.status {
 					t.Errorf("status %d, want %d", response.Code, tc.status)
 				}
@@ -126,12 +136,12 @@ func TestOutsideThePrefix(t *testing.T) {
 	o.RoutePrefix = "/exporter"
 	handler := newHandler(t, o)
 	for path, want := range map[string]int{"/": 404, "/metrics": 404, "/-/healthy": 404, "/exporterX/metrics": 404, "/exporter": 307} {
-		response := ask(handler, "GET", path)
+		response := send(handler, "GET", path)
 		if response.Code != want {
 			t.Errorf("GET %s: status %d, want %d", path, response.Code, want)
 		}
 		if location := response.Header().Get("Location"); want == 307 && location != "/exporter/" {
-			t.Errorf("GET %s goes on to %q", path, location)
+			t.Errorf("GET %s redirects to %q", path, location)
 		}
 	}
 }
@@ -140,11 +150,11 @@ func TestReady(t *testing.T) {
 	o := newOptions()
 	o.Lifecycle = lifecycle{stopping: true}
 	handler := newHandler(t, o)
-	response := ask(handler, "GET", "/-/ready")
+	response := send(handler, "GET", "/-/ready")
 	if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "Not ready\n" {
 		t.Errorf("stopping: status %d, body %q", response.Code, body)
 	}
-	if response := ask(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
+	if response := send(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
 		t.Errorf("healthy while it stops: status %d", response.Code)
 	}
 }
@@ -180,7 +190,7 @@ func TestRefusedPaths(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	s := &site{yaml: "credentials:\n  a: {password: <secret>}\n"}
-	response := ask(s.handler(t), http.MethodGet, "/config")
+	response := send(s.handler(t), http.MethodGet, "/config")
 	if body := response.Body.String(); body != s.yaml || response.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("%q as %v", body, response.Header())
 	}

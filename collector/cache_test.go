@@ -1,0 +1,178 @@
+package collector
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+
+	"session_exporter/config"
+	"session_exporter/probe"
+	"session_exporter/sessionapi"
+)
+
+// TestCacheIsNeverStale makes random changes to states and configurations, and compares
+// the pages in between with client_golang's.
+func TestCacheIsNeverStale(t *testing.T) {
+	for seed := range uint64(10) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			settings := newSettings(randomEndpoints(random)...)
+			c := watch(t, settings, idle)
+			for range 40 {
+				watched := c.applied.Load().watched
+				switch {
+				case random.IntN(8) == 0:
+					settings = newSettings(randomEndpoints(random)...)
+					if random.IntN(2) == 0 {
+						settings.MetricsDeny = []*regexp.Regexp{regexp.MustCompile("^(?:session_(state|login.*|probe_duration_seconds))$")}
+					}
+					if err := c.Apply(settings, func(*config.Endpoint) (Prober, error) { return &fake{}, nil }); err != nil {
+						t.Fatal(err)
+					}
+				case len(watched) > 0:
+					changeState(random, watched[random.IntN(len(watched))].target)
+				}
+				for _, format := range formats {
+					if random.IntN(2) == 0 {
+						expose(t, c, format)
+					}
+				}
+			}
+		})
+	}
+}
+
+func changeState(random *rand.Rand, target *target) {
+	if random.IntN(5) == 0 {
+		target.mu.Lock()
+		target.state.recordClose(&probe.Result{Logouts: random.IntN(2)})
+		target.mu.Unlock()
+		return
+	}
+	result := []func() probe.Result{hcxValid, drValid, hostileResult, func() probe.Result {
+		return probe.Result{State: sessionapi.LoginSuspended, Start: time.Now(), ResumeAt: time.Unix(1<<34, 5)}
+	}}[random.IntN(4)]()
+	result.Duration = time.Duration(random.ExpFloat64() * float64(time.Second))
+	result.Logins, result.Expirations, result.Lifetime = random.IntN(3), random.IntN(2), time.Duration(random.Int64N(1e15))
+	for i := range result.Steps {
+		result.Steps[i].Code = []string{"", hostileText, fmt.Sprint(random.IntN(40))}[random.IntN(3)]
+	}
+	target.record(&result)
+}
+
+// randomEndpoints returns up to five of ten endpoints. Their labels sort before, between
+// and after the exporter's.
+func randomEndpoints(random *rand.Rand) []*config.Endpoint {
+	var endpoints []*config.Endpoint
+	for _, i := range random.Perm(10)[:random.IntN(6)] {
+		e := newEndpoint(fmt.Sprint("endpoint ", i, hostileText))
+		if i%2 == 1 {
+			e.API, e.SessionAPI, e.Auth, e.Module = "dr", sessionapi.BuiltIn()["dr"], sessionapi.AuthBasic, "dr"
+		}
+		e.Labels = map[string]string{}
+		for _, name := range []string{"A", "b", "cz", "ez", "org", "rz", "st", "team", "ux", "zone"} {
+			if random.IntN(3) == 0 {
+				e.Labels[name] = []string{"", "plain", hostileText, strings.Repeat("long", 1+random.IntN(100))}[random.IntN(4)]
+			}
+		}
+		endpoints = append(endpoints, e)
+	}
+	return endpoints
+}
+
+// Scrapers of one format share the fragments: an unchanged state is not read again, and no
+// scrape allocates memory that grows with the endpoints.
+func TestScrapersShareTheCache(t *testing.T) {
+	c := watch(t, newSettings(newEndpoints(200)...), idle)
+	for _, target := range c.applied.Load().watched {
+		result := hcxValid()
+		target.record(&result)
+	}
+	for _, format := range formats {
+		cache := c.Cache(format)
+		var first bytes.Buffer
+		if err := cache.Write(&first, format, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if allocs := testing.AllocsPerRun(10, func() {
+			if err := cache.Write(new(counting), format, nil, nil); err != nil {
+				t.Error(err)
+			}
+		}); allocs > 20 {
+			t.Errorf("%s: %v allocations for what did not change", format, allocs)
+		}
+		var scraping sync.WaitGroup
+		for range 4 {
+			scraping.Go(func() {
+				var body bytes.Buffer
+				if err := cache.Write(&body, format, nil, nil); err != nil || !bytes.Equal(body.Bytes(), first.Bytes()) {
+					t.Errorf("%s: another page, or %v", format, err)
+				}
+			})
+		}
+		scraping.Wait()
+	}
+}
+
+// A scraper that reads slowly gets the page of the moment at which it began.
+func TestPageIsOfOneMoment(t *testing.T) {
+	c := watch(t, newSettings(newEndpoints(100)...), idle)
+	before := write(t, c, textFormat)
+	var slow bytes.Buffer
+	changing := func(p []byte) {
+		slow.Write(p)
+		if slow.Len() > len(p) {
+			return
+		}
+		for _, target := range c.applied.Load().watched {
+			result := hcxValid()
+			target.record(&result)
+		}
+		write(t, c, textFormat) // which is of another moment
+	}
+	if err := c.Cache(textFormat).Write(writerFunc(changing), textFormat, gatherFrom(t, c, c.ExporterMetrics()), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(slow.Bytes(), before) {
+		t.Error("the page is of two moments")
+	}
+}
+
+type writerFunc func(p []byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}
+
+// Formats without a cache are left to client_golang.
+func TestCachedFormats(t *testing.T) {
+	c := watch(t, newSettings(), idle)
+	for _, tc := range []struct {
+		format expfmt.Format
+		kept   bool
+	}{
+		{textFormat, true},
+		{openMetricsFormat, true},
+		{expfmt.FmtOpenMetrics_0_0_1, true},
+		{protobufFormat, true},
+		{textFormat + "; escaping=allow-utf-8", true},
+		{textFormat + "; escaping=underscores", true},
+		{textFormat + "; escaping=values", true},
+		{textFormat + "; escaping=dots", false}, // it doubles underscores
+		{expfmt.FmtProtoText, false},
+		{expfmt.FmtProtoCompact, false},
+		{expfmt.FmtOpenMetrics_2_0_0, false},
+	} {
+		if kept := c.Cache(tc.format) != nil; kept != tc.kept {
+			t.Errorf("%s: kept %t", tc.format, kept)
+		}
+	}
+}

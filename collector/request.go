@@ -1,0 +1,122 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"session_exporter/probe"
+	"session_exporter/sessionapi"
+)
+
+// ErrNoEndpoint is the error for an endpoint that the configuration does not have.
+var ErrNoEndpoint = errors.New("the configuration has no endpoint of this name")
+
+// ErrBusy is the error of a request that ended before its probe was started.
+var ErrBusy = errors.New("too many probes are in flight; raise the limit of open files (LimitNOFILE=, ulimit -n)")
+
+// RequestOptions are the options of a requested probe.
+type RequestOptions struct {
+	// MaxWait limits how long the caller waits, 0 for no limit. If the probe takes longer,
+	// the response is a timeout for this caller, and the probe continues.
+	MaxWait time.Duration
+	// Trace traces every step of the probe, see probe.Options. A probe that is already
+	// in flight remains as it is.
+	Trace bool
+}
+
+// Response is the result of a requested probe, and its metrics.
+type Response struct {
+	Probed
+	Metrics prometheus.Collector
+}
+
+// Probe probes an endpoint of the configuration now. Concurrent requests share one
+// probe, and requests at the endpoint's interval replace scheduled probes. The error is
+// ErrNoEndpoint, ErrBusy, ErrStopped or ctx's. A probe that fails is not an error.
+func (c *Collector) Probe(ctx context.Context, endpoint string, o RequestOptions) (*Response, error) {
+	return c.request(ctx, o, func() (*applied, watched, error) {
+		current := c.applied.Load()
+		w, known := current.byName[endpoint]
+		if !known {
+			return nil, watched{}, ErrNoEndpoint
+		}
+		return current, w, nil
+	})
+}
+
+// ProbeTarget is Probe for a target that the configuration does not list, with the
+// settings of a module. Its error may also be ErrTooManyTargets, or one of
+// config.Config's Target.
+func (c *Collector) ProbeTarget(ctx context.Context, module, url string, o RequestOptions) (*Response, error) {
+	return c.request(ctx, o, func() (*applied, watched, error) { return c.lookup(module, url) })
+}
+
+// request probes the target that find returns.
+func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (*applied, watched, error)) (*Response, error) {
+	start := time.Now()
+	var timeUp <-chan time.Time
+	if o.MaxWait > 0 {
+		timeUp = time.After(o.MaxWait)
+	}
+	for {
+		current, w, err := find()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case err = <-c.start(ctx, w, start, o.Trace):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-timeUp:
+			if w.isWaiting() {
+				return nil, ErrBusy
+			}
+			w = w.timedOut(start, o.MaxWait)
+		}
+		switch {
+		case c.onDemand.ctx.Err() != nil:
+			return nil, ErrStopped
+		case errors.Is(err, errClosed): // a reload removed the target, or it was idle
+			continue
+		case err != nil:
+			return nil, err
+		}
+		return &Response{Probed{w.endpoint, w.lastResult()}, collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })}, nil
+	}
+}
+
+// start starts a probe for a request, and yields its error. Once it has its slot, the
+// probe is not cancelled with the request: others may share it, and the session that it
+// establishes would be lost.
+func (c *Collector) start(request context.Context, w watched, at time.Time, trace bool) <-chan error {
+	probed := make(chan error, 1)
+	go func() {
+		err := w.probe(c.onDemand.ctx, job{abandoned: request.Done(), options: probe.Options{Trace: trace}})
+		if err == nil { // otherwise there is no result, and the schedule must continue
+			w.setRequested(at)
+		}
+		probed <- err
+	}()
+	return probed
+}
+
+// timedOut returns a copy of the target for a caller that does not wait longer while the
+// probe continues. Nothing is counted, or the counters would decrease at the end of the
+// probe.
+func (w watched) timedOut(start time.Time, maxWait time.Duration) watched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	view := &target{name: w.name, api: w.api, state: w.state.clone()}
+	result := &view.state.result
+	result.State, result.Start, result.Duration = sessionapi.Timeout, start, maxWait
+	result.Diagnosis = fmt.Sprintf("The probe is not complete after %s, the time limit of this request. It continues.", maxWait.Round(time.Millisecond))
+	result.Advice = "Let the scrape time out later than the endpoint, or look at /metrics, which waits for no probe."
+	result.Steps, result.Identity, result.RolesExpected, result.ClockSkew = nil, nil, nil, nil
+	result.ResumeAt = time.Time{}
+	w.target = view
+	return w
+}

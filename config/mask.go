@@ -1,0 +1,69 @@
+package config
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/secret"
+)
+
+// minHeaderValue is the length from which the value of a header may be a secret.
+const minHeaderValue = 8
+
+// masked returns the file with everything masked that may be a secret although its type
+// is not Secret.
+func (f rawFile) masked() rawFile {
+	f.APIs = maps.Clone(f.APIs)
+	for name, api := range f.APIs {
+		f.APIs[name] = api.Masked()
+	}
+	f.Modules = maps.Clone(f.Modules)
+	for name, module := range f.Modules {
+		f.Modules[name] = module.masked()
+	}
+	f.Endpoints = slices.Clone(f.Endpoints)
+	for i := range f.Endpoints {
+		f.Endpoints[i].Settings = f.Endpoints[i].Settings.masked()
+	}
+	return f
+}
+
+func (s rawSettings) masked() rawSettings {
+	s.Login = maps.Clone(s.Login)
+	for option, value := range s.Login {
+		if secret.MayBeSecret(value) {
+			s.Login[option] = secret.Masked
+		}
+	}
+	if s.HTTPHeaders == nil {
+		return s
+	}
+	headers := promconfig.Headers{Headers: maps.Clone(s.HTTPHeaders.Headers)}
+	for name, header := range headers.Headers {
+		header.Values = slices.Clone(header.Values)
+		for i, value := range header.Values {
+			if SecretHeader(name, value) {
+				header.Values[i] = secret.Masked
+			}
+		}
+		headers.Headers[name] = header
+	}
+	s.HTTPHeaders = &headers
+	return s
+}
+
+// SecretHeader reports whether the value of a configured header is treated as a secret,
+// although it is not configured as one.
+func SecretHeader(name, value string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Cookie", "Proxy-Authorization":
+		return true
+	case "Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "User-Agent":
+		return false // not secret: masking media types or versions would mask them in responses, too
+	default:
+		return len(value) >= minHeaderValue && !secret.Ordinary(value)
+	}
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/common/model"
+
+	"session_exporter/internal/boundedfile"
+	"session_exporter/internal/strictyaml"
+	"session_exporter/sessionapi"
+	"session_exporter/sessionapi/custom"
+)
+
+// resolver turns the raw values of one file into a Config.
+type resolver struct {
+	*strictyaml.Collector
+	dir   string   // directory of the file
+	lines []string // lines of the file
+	files *boundedfile.Reader
+	raw   rawFile
+
+	apis        map[string]sessionapi.API  // including those that the file defines
+	specs       map[string]sessionapi.Spec // of apis
+	described   map[string]*custom.API
+	credentials map[string]*Credential
+	modules     map[string]Settings
+}
+
+// describe returns how errors refer to an entry of a block: its kind and, if it may be
+// shown, its name.
+func (r *resolver) describe(kind string, block strictyaml.Key, name string) string {
+	if !r.Shows(block, name) {
+		return "this " + kind
+	}
+	return kind + ` "` + name + `"`
+}
+
+func (r *resolver) apiName(name string) string {
+	return strings.ReplaceAll(r.describe("api", "apis", name), `"`, "")
+}
+
+func (r *resolver) credentialName(of *Credential) string {
+	return r.describe("credential", "credentials", of.Name)
+}
+
+// plainValue matches a documented value, which may be a path.
+var plainValue = regexp.MustCompile(`^[A-Za-z/][A-Za-z/_.-]*$`)
+
+// oneOfValues lists the values that a key may have, which may come from the file.
+func oneOfValues(values []string) string {
+	if len(values) > strictyaml.MaxListed || slices.ContainsFunc(values, func(value string) bool { return !plainValue.MatchString(value) }) {
+		return "must be one of the values that the API documents"
+	}
+	return "must be one of: " + strings.Join(values, ", ")
+}
+
+// resolveAPIs compiles the APIs that the file defines, in addition to the built-in ones. An API of
+// the file replaces the built-in one of the same name, so that an API that a later version
+// adds breaks no file that defines it already.
+func (r *resolver) resolveAPIs() error {
+	r.apis = sessionapi.BuiltIn()
+	r.described = make(map[string]*custom.API, len(r.raw.APIs))
+	for name, definition := range r.raw.APIs {
+		api, err := custom.Compile(&definition, strictyaml.Key("apis").Field(name), r.lines, r.Collector)
+		if err != nil {
+			return err
+		}
+		r.described[name], r.apis[name] = api, api
+	}
+	r.specs = make(map[string]sessionapi.Spec, len(r.apis))
+	for name, api := range r.apis {
+		r.specs[name] = api.Spec()
+	}
+	return nil
+}
+
+// checkDuration rejects an explicit duration below a minimum.
+func (r *resolver) checkDuration(key strictyaml.Key, value *model.Duration, least time.Duration) {
+	if value != nil && time.Duration(*value) < least && !r.Invalid(key) {
+		r.Add(key, "must be at least %s", least)
+	}
+}
+
+// checkTimeout rejects an explicit timeout that exceeds the interval. An inherited one
+// is capped at the interval.
+func (r *resolver) checkTimeout(key strictyaml.Key, value *model.Duration, interval time.Duration) {
+	if value != nil && time.Duration(*value) > interval && !r.Invalid(key) {
+		r.Add(key, "must not exceed the interval, which is %s", model.Duration(interval))
+	}
+}
+
+// checkControl rejects control characters in a user's name. Most are unintended
+// escapes.
+func (r *resolver) checkControl(key strictyaml.Key, text string) {
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		r.Add(key, "contains a control character; in double quotes, a backslash starts an escape such as `\\n`: use single quotes")
+	}
+}
+
+func checkHeaderValues[S ~string](r *resolver, key strictyaml.Key, values []S) {
+	for i, value := range values {
+		r.AddProblem(key.Item(i), sessionapi.HeaderValueProblem(string(value)))
+	}
+}

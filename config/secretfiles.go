@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"session_exporter/internal/boundedfile"
+	"session_exporter/internal/strictyaml"
+	"session_exporter/secret"
+)
+
+// MaxSize is the size in bytes above which a configuration is rejected.
+const MaxSize = 16 << 20
+
+// maxPEMSize is the same for a file of certificates or keys.
+const maxPEMSize = 1 << 20
+
+// absolute returns the path of a file in the configuration, which may be relative to
+// the configuration's directory.
+func (r *resolver) absolute(file string) string {
+	if file == "" {
+		return ""
+	}
+	return promconfig.JoinDir(r.dir, file)
+}
+
+// checkPEM checks that a file of certificates or keys can be read.
+func (r *resolver) checkPEM(key strictyaml.Key, file string) {
+	if file == "" || r.Invalid(key) {
+		return
+	}
+	if _, err := r.files.Read(r.absolute(file), maxPEMSize); err != nil {
+		r.Add(key, "%s", fileProblem(file, err))
+	}
+}
+
+// checkSecret checks that a secret can be read now. If not, only its credential is
+// affected: the file or variable may be created later.
+func (r *resolver) checkSecret(key strictyaml.Key, file string, source secret.Source) {
+	if r.Invalid(key) {
+		return
+	}
+	missing := func(text string) { r.Report(MissingSecret, key, strictyaml.Position{Line: r.Line(key)}, text) }
+	if source.Env != "" {
+		if _, set := os.LookupEnv(source.Env); !set {
+			missing("no environment variable of this name is set")
+			return
+		}
+	}
+	_, err := source.Read()
+	switch reason := errors.Unwrap(err); {
+	case err == nil:
+	case reason == nil:
+		missing("the secret cannot be read")
+	case source.Env != "":
+		missing("cannot use this environment variable: " + reason.Error())
+	case source.File != "":
+		missing(fileProblem(file, reason))
+	}
+}
+
+// fileProblem describes why a file cannot be read. It does not name the path, which may
+// be a secret in the wrong place.
+func fileProblem(file string, err error) string {
+	text := "cannot read this file: " + boundedfile.Reason(err).Error()
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(file) {
+		text += "; relative paths are resolved from the directory of the configuration file"
+	}
+	return text
+}
+
+// fileSource returns the source that reads a file, the zero Source if file is empty.
+func (r *resolver) fileSource(file string) secret.Source {
+	if file == "" {
+		return secret.Source{}
+	}
+	return secret.FromFile(r.absolute(file), r.files)
+}
+
+// refuseRef rejects a reference to a secret manager.
+func (r *resolver) refuseRef(key strictyaml.Key, alternative string) {
+	if r.IsSet(key) && !r.Invalid(key) {
+		r.Add(key, "secret managers are not supported; use `%s`", alternative)
+	}
+}

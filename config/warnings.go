@@ -1,0 +1,160 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"session_exporter/internal/strictyaml"
+)
+
+// warnings adds warnings about valid settings that are most likely mistakes. Those that
+// concern a single value are found while decoding.
+func (r *resolver) warnings(c *Config) {
+	for name, raw := range r.raw.Credentials {
+		r.warnOfCredential(strictyaml.Key("credentials").Field(name), raw, c.Credentials[name])
+	}
+	for name, raw := range r.raw.Modules {
+		r.warnOfTLS(strictyaml.Key("modules").Field(name), raw)
+	}
+	for i, raw := range r.raw.Endpoints {
+		r.warnOfTLS(strictyaml.Key("endpoints").Item(i), raw.Settings)
+		r.warnOfURL(strictyaml.Key("endpoints").Item(i), c.Endpoints[i])
+	}
+	if !r.Failed() { // otherwise a misspelled reference leaves its target unused
+		r.warnOfUnused(c)
+	}
+	r.warnOfDuplicates(c.Endpoints)
+}
+
+const (
+	unencrypted = "secrets are sent without encryption; use https"
+	unverified  = "certificates are not verified, so anyone in between can read the secrets; use `ca_file`"
+)
+
+func (r *resolver) warnOfCredential(key strictyaml.Key, raw rawCredential, c *Credential) {
+	if username := key.Field("username"); c.Username != strings.TrimFunc(c.Username, isSpace) && !r.Invalid(username) {
+		r.Warn(username, "starts or ends with a space or an invisible character; remove it")
+	}
+	for i, origin := range raw.Origins {
+		if strings.HasPrefix(strings.ToLower(origin), "http:") {
+			r.Warn(key.Field("origins").Item(i), unencrypted)
+		}
+	}
+	if c.OAuth2 != nil {
+		oauth2 := key.Field("oauth2")
+		if strings.HasPrefix(strings.ToLower(c.OAuth2.TokenURL), "http:") {
+			r.Warn(oauth2.Field("token_url"), unencrypted)
+		}
+		if c.OAuth2.HTTP.TLS.InsecureSkipVerify {
+			r.Warn(oauth2.Field("tls_config.insecure_skip_verify"), unverified)
+		}
+	}
+	if c.MaxAge > 0 && c.Secret.File != "" && r.belowDataLink(c.Secret.File) {
+		r.Warn(key.Field("max_age"), "Kubernetes rewrites this file whenever it updates or mounts the volume, so its age is not the secret's; use `expires`")
+	}
+}
+
+// isSpace reports whether a character is a space, looks like one, or is invisible.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || unicode.In(r, unicode.Z, unicode.Cf) }
+
+func (r *resolver) warnOfTLS(key strictyaml.Key, own rawSettings) {
+	if own.TLSConfig != nil && own.TLSConfig.InsecureSkipVerify {
+		r.Warn(key.Field("tls_config.insecure_skip_verify"), unverified)
+	}
+}
+
+func (r *resolver) warnOfURL(endpoint strictyaml.Key, e *Endpoint) {
+	key := endpoint.Field("url")
+	if e.URL == nil || r.Invalid(key) {
+		return
+	}
+	hints := r.specs[e.API].URL
+	if e.URL.Scheme == "http" {
+		r.Warn(key, unencrypted)
+	}
+	switch {
+	case hints.NoPath && e.URL.Path != "":
+		r.Warn(key, "has a path, and the API %s is at the root; remove the path", e.API)
+	case hints.BasePath != "" && e.URL.Path == "":
+		r.Warn(key, "has no base path, and the API %s has one, such as %s", e.API, hints.BasePath)
+	case hints.Ending != "" && strings.HasSuffix(e.URL.Path, hints.Ending):
+		r.Warn(key, "ends in %s, which the exporter appends itself; remove it", hints.Ending)
+	}
+	if hints.Port != "" && e.URL.Port() == "" {
+		r.Warn(key, "has no port, and the API %s is usually at %s; add the port", e.API, hints.Port)
+	}
+}
+
+// warnOfUnused warns about credentials and modules without references. A module whose
+// credential has origins is for /probe?target=.
+func (r *resolver) warnOfUnused(c *Config) {
+	credentials, modules := make(map[string]bool), make(map[string]bool)
+	for _, raw := range r.raw.Modules {
+		credentials[raw.Credential] = true
+	}
+	for _, raw := range r.raw.Endpoints {
+		modules[raw.Module] = true
+		credentials[raw.Settings.Credential], credentials[raw.RemoteCredential] = true, true
+	}
+	for name := range r.raw.Credentials {
+		if key := strictyaml.Key("credentials").Field(name); !credentials[name] {
+			r.Warn(key, "no module and no endpoint uses this credential; remove it")
+		}
+	}
+	for name := range r.raw.Modules {
+		credential := c.Modules[name].Credential
+		byTarget := credential != nil && len(credential.Origins) > 0
+		if key := strictyaml.Key("modules").Field(name); !modules[name] && !byTarget {
+			r.Warn(key, "no endpoint uses this module, and no `origins` allow /probe?target= to use it; remove it")
+		}
+	}
+}
+
+// warnOfDuplicates warns about endpoints with the same URL and the same account.
+func (r *resolver) warnOfDuplicates(endpoints []*Endpoint) {
+	first := make(map[string]int, len(endpoints))
+	for i, e := range endpoints {
+		key := strictyaml.Key("endpoints").Item(i).Field("url")
+		if e.URL == nil || e.Credential == nil || e.Credential.Auth == "" || r.Invalid(key) {
+			continue
+		}
+		c, pairing, address := e.Credential, "", *e.URL
+		if e.Pairing != nil {
+			pairing = e.Pairing.ID
+		}
+		if host, ok := canonicalHost(address.Hostname()); ok {
+			address.Host = host + ":" + Port(e.URL)
+		}
+		// An account is identified by its username and secret, not by its name in the file.
+		session := strings.Join([]string{c.Username, c.Secret.File, c.Secret.Env, c.Secret.Inline.Reveal(), address.String(), e.API, pairing}, "\x00")
+		if line, again := first[session]; again {
+			r.Warn(key, "the endpoint on line %d has the same URL and account, so the session is monitored twice; remove one", line)
+			continue
+		}
+		first[session] = r.Line(strictyaml.Key("endpoints").Item(i))
+	}
+}
+
+// dataLink is the link through which Kubernetes replaces all files of a volume at once.
+const dataLink = "..data"
+
+// belowDataLink reports whether Kubernetes manages a file's volume: the file, or a link
+// that leads to it, is below a link called ..data.
+func (r *resolver) belowDataLink(file string) bool {
+	for range 10 { // links may be circular
+		if slices.Contains(strings.Split(filepath.ToSlash(file), "/"), dataLink) {
+			return true
+		}
+		target, err := r.files.Readlink(file)
+		if err != nil {
+			return false
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(file), target)
+		}
+		file = target
+	}
+	return false
+}

@@ -1,0 +1,9 @@
+package docs
+
+import "embed"
+
+// Runbooks has the runbooks of the alerts in Markdown: runbooks/ALERT.md, and README.md,
+// their index.
+//
+//go:embed runbooks/*.md
+var Runbooks embed.FS

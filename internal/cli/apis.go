@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"session_exporter/config"
+	"session_exporter/internal/report"
+	"session_exporter/sessionapi"
+	"session_exporter/sessionapi/catalogue"
+	"session_exporter/sessionapi/custom"
+)
+
+func addAPIs(app *kingpin.Application, s streams) command {
+	cmd := app.Command("apis", "List available session APIs, or print the definition of one.")
+	file := addConfigFlag(cmd)
+	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return apiNames(nil) }).String()
+	return func(context.Context) error {
+		// An error in the configuration hides only the APIs of the configuration: the
+		// error may be the very definition that the user is missing.
+		described, configErr := describedAPIs(*file)
+		if *name == "" {
+			if err := listAPIs(s.out, described); err != nil || configErr == nil {
+				return err
+			}
+			return &exitError{exitMisused, configErr}
+		}
+		if err := printAPI(s.out, *name, described); err != nil {
+			return &exitError{exitMisused, errors.Join(configErr, err)}
+		}
+		if configErr != nil {
+			return &exitError{exitOK, configErr}
+		}
+		return nil
+	}
+}
+
+// describedAPIs returns the APIs that a configuration defines, none if the file does not
+// exist: the user may be about to write it.
+func describedAPIs(file string) (map[string]*custom.API, error) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	settings, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	return settings.APIs, nil
+}
+
+// apiNames returns the names of all APIs: built in, in the catalogue, and in the configuration.
+func apiNames(described map[string]*custom.API) []string {
+	all := slices.AppendSeq(config.APINames(), maps.Keys(described))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// listAPIs lists the APIs that a module may use, and those of the catalogue, which
+// a configuration can copy.
+func listAPIs(out io.Writer, described map[string]*custom.API) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "API\tsource\tauth")
+	builtIn := sessionapi.BuiltIn()
+	for _, name := range apiNames(described) {
+		source, auths := "catalogue (copy it from `apis "+name+"`)", ""
+		if api, ok := described[name]; ok {
+			source, auths = "configuration", authsOf(api)
+		} else if api, ok := builtIn[name]; ok {
+			source, auths = "built in", authsOf(api)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", report.Printable(name), source, auths)
+	}
+	return w.Flush()
+}
+
+func authsOf(api sessionapi.API) string { return sessionapi.JoinAuths(api.Spec().Auth) }
+
+// printAPI prints an API's definition: that of the configuration or, if it has none, that
+// of the catalogue.
+func printAPI(out io.Writer, name string, described map[string]*custom.API) error {
+	if api, ok := described[name]; ok {
+		indented := "    " + strings.ReplaceAll(strings.TrimSuffix(api.YAML(), "\n"), "\n", "\n    ")
+		_, err := fmt.Fprintf(out, "apis:\n  %s:\n%s\n", report.Printable(name), indented)
+		return err
+	}
+	if text, ok := catalogue.File(name); ok {
+		_, err := out.Write(text)
+		return err
+	}
+	if api, ok := sessionapi.BuiltIn()[name]; ok {
+		_, err := fmt.Fprintf(out, "# %s is built in and has no definition. auth: %s\n", name, authsOf(api))
+		return err
+	}
+	return fmt.Errorf("unknown API %q; available: %s", name, strings.Join(apiNames(described), ", "))
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kingpin/v2"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"go.yaml.in/yaml/v3"
+
+	"session_exporter/internal/boundedfile"
+	"session_exporter/simulator"
+)
+
+func addDemo(app *kingpin.Application, s streams) command {
+	cmd := app.Command("demo", "Run the exporter against simulated appliances, some of them broken. Needs no configuration.")
+	flags := addServerFlags(cmd, "127.0.0.1:10987")
+	return func(ctx context.Context) error {
+		return withFleet(ctx, func(ctx context.Context, fleet *simulator.Fleet, configFile string) error {
+			printFleet(s.out, fleet)
+			fmt.Fprintf(s.out, "\nThe configuration: %s\n", configFile)
+			if err := flags.printLinks(s.out); err != nil {
+				return &exitError{exitMisused, err}
+			}
+			return flags.serve(ctx, configFile, s)
+		})
+	}
+}
+
+func addSimulate(app *kingpin.Application, s streams) command {
+	app.Command("simulate", "Run only the simulated appliances, with TLS on 127.0.0.1.")
+	return func(ctx context.Context) error {
+		return withFleet(ctx, func(ctx context.Context, fleet *simulator.Fleet, configFile string) error {
+			printFleet(s.out, fleet)
+			fmt.Fprintf(s.out, "\nWatch them: session_exporter --config.file=%s\nProbe the first one without a configuration:\n  %s\nStop with Ctrl-C.\n", configFile, fleet.ProbeCommand())
+			<-ctx.Done()
+			return nil
+		})
+	}
+}
+
+// withFleet runs simulated appliances and calls do with the path of a configuration for
+// them.
+func withFleet(ctx context.Context, do func(ctx context.Context, fleet *simulator.Fleet, configFile string) error) (err error) {
+	dir, err := os.MkdirTemp("", "session_exporter-demo-")
+	if err != nil {
+		return fmt.Errorf("creating a directory for the simulated appliances' secrets: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	fleet, err := simulator.NewFleet(dir)
+	if err != nil {
+		return fmt.Errorf("starting the simulated appliances: %w", err)
+	}
+	defer fleet.Close()
+	configFile := filepath.Join(dir, "session_exporter.yml")
+	if err := os.WriteFile(configFile, []byte(fleet.Config()), 0o600); err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	return whileScriptsRun(ctx, fleet, func(ctx context.Context) error { return do(ctx, fleet, configFile) })
+}
+
+// whileScriptsRun calls do while the scripts of a fleet run, and cancels it when a script
+// fails: without scripts, nothing more would happen to the appliances.
+func whileScriptsRun(ctx context.Context, fleet *simulator.Fleet, do func(ctx context.Context) error) (err error) {
+	// The scripts outlive ctx: the exporter logs out of the appliances when it stops.
+	playing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, end := context.WithCancel(ctx)
+	played := make(chan error, 1)
+	go func() {
+		defer end()
+		played <- fleet.Run(playing)
+	}()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-played)
+	}()
+	return do(ctx)
+}
+
+// printFleet lists the appliances.
+func printFleet(out io.Writer, fleet *simulator.Fleet) {
+	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "ENDPOINT\tURL\tBEHAVIOR")
+	for _, member := range fleet.Members() {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", member.Name, member.URL, member.Summary)
+	}
+	_ = table.Flush() // to a terminal
+}
+
+// printLinks prints the URLs of the pages and the metrics.
+func (f *serverFlags) printLinks(out io.Writer) error {
+	prefix, _, err := f.route()
+	if err != nil {
+		return err
+	}
+	for _, address := range *f.toolkit.WebListenAddresses {
+		root := url.URL{Scheme: scheme(*f.toolkit.WebConfigFile), Host: browsable(address)}
+		fmt.Fprintf(out, "Open %s and %s; stop with Ctrl-C.\n\n", root.JoinPath(prefix, "/"), root.JoinPath(prefix, *f.telemetryPath))
+	}
+	return nil
+}
+
+// scheme returns the URL scheme of a server with a --web.config.file. The server reports
+// errors in the file.
+func scheme(webConfigFile string) string {
+	text, _ := boundedfile.Read(webConfigFile, maxWebConfig) // it may be unset
+	var settings toolkit.Config
+	if err := yaml.Unmarshal(text, &settings); err == nil && settings.TLSConfig.IsEnabled() {
+		return "https"
+	}
+	return "http"
+}
+
+// browsable returns the host and port of a URL for a listen address.
+func browsable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if host == "" || host == "::" || host == "0.0.0.0" {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/version"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"session_exporter/config"
+	"session_exporter/internal/boundedfile"
+	"session_exporter/internal/exporter"
+	"session_exporter/internal/logging"
+	"session_exporter/probe"
+	"session_exporter/web"
+)
+
+func addServe(app *kingpin.Application, s streams) command {
+	cmd := app.Command("serve", "Run the exporter.").Default()
+	file := addConfigFlag(cmd)
+	flags := addServerFlags(cmd, ":10987")
+	return func(ctx context.Context) error { return flags.serve(ctx, *file, s) }
+}
+
+func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
+	return &serverFlags{
+		log:           addLogFlags(cmd),
+		shard:         cmd.Flag("shard", "Probe only one share of the endpoints: i/n is share i of n, counted from 0.").PlaceHolder("<i/n>").String(),
+		toolkit:       kingpinflag.AddFlags(cmd, listenAddress),
+		telemetryPath: cmd.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").String(),
+		externalURL:   cmd.Flag("web.external-url", "URL at which clients reach the exporter, if a reverse proxy serves it under another path.").PlaceHolder("<url>").String(),
+		hosts:         cmd.Flag("web.hosts", "Host name that requests may use, in addition to IP addresses and localhost; other names get 421. Repeatable or comma-separated. By default every name is accepted.").PlaceHolder("<name>").Strings(),
+		lifecycle:     cmd.Flag("web.enable-lifecycle", "Enable /-/reload, /-/resume and /-/probe, which change the exporter's state.").Default("true").Bool(),
+		routePrefix:   cmd.Flag("web.route-prefix", "Prefix of all paths served. Defaults to the path of --web.external-url.").PlaceHolder("<path>").String(),
+	}
+}
+
+// serverFlags are the flags of the commands that run the exporter.
+type serverFlags struct {
+	log           logFlags
+	shard         *string
+	toolkit       *toolkit.FlagConfig
+	telemetryPath *string
+	externalURL   *string
+	routePrefix   *string
+	hosts         *[]string
+	lifecycle     *bool
+}
+
+// serve runs the exporter until ctx is cancelled.
+func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
+	shard, err := config.ParseShard(*f.shard)
+	if err != nil {
+		return &exitError{exitMisused, fmt.Errorf("--shard is %q; it %w", *f.shard, err)}
+	}
+	logger, err := logging.New(s.err, *f.log.level, *f.log.format)
+	if err != nil {
+		return err
+	}
+	if err := checkWebConfig(*f.toolkit.WebConfigFile); err != nil {
+		return err
+	}
+	logger.Info("starting session_exporter", "version", version.Info(), "build", version.BuildContext())
+	// Before loading, because an unhandled SIGHUP would kill the process.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	exporter.LimitGarbage()
+	e := exporter.New(configFile, shard, probe.NewManager(), logger)
+	switch err := e.Load(ctx); {
+	case errors.Is(err, context.Canceled):
+		logger.Info("stopped while loading the configuration")
+		return nil
+	case err != nil:
+		return err
+	}
+	handler, err := f.handler(e)
+	if err != nil {
+		return &exitError{exitMisused, err}
+	}
+	serve := func(server *http.Server) error { return toolkit.ListenAndServe(server, f.toolkit, logger) }
+	return e.Run(ctx, handler, serve, hangup)
+}
+
+// maxWebConfig limits the size in bytes of a web configuration.
+const maxWebConfig = 16 << 20
+
+// checkWebConfig rejects a pipe, which may never reach EOF, and a file that exceeds the
+// limit: exporter-toolkit would read both.
+func checkWebConfig(file string) error {
+	if file == "" {
+		return nil
+	}
+	if _, err := boundedfile.Read(file, maxWebConfig); err != nil {
+		return &exitError{exitMisused, fmt.Errorf("--web.config.file: %w", err)}
+	}
+	return nil
+}
+
+// route returns the prefix of the paths served, and the URL at which clients reach the
+// exporter, nil if unknown.
+func (f *serverFlags) route() (prefix string, external *url.URL, err error) {
+	if *f.externalURL == "" {
+		return *f.routePrefix, nil, nil
+	}
+	external, err = url.Parse(*f.externalURL)
+	if err != nil || external.Host == "" {
+		return "", nil, fmt.Errorf("--web.external-url is %q; it must be a URL such as https://example.com/session_exporter", *f.externalURL)
+	}
+	return cmp.Or(*f.routePrefix, external.Path), external, nil
+}
+
+func (f *serverFlags) handler(e *exporter.Exporter) (http.Handler, error) {
+	prefix, external, err := f.route()
+	if err != nil {
+		return nil, err
+	}
+	return e.Handler(web.Options{
+		TelemetryPath: *f.telemetryPath,
+		RoutePrefix:   prefix,
+		ExternalURL:   external,
+		Hosts:         *f.hosts,
+		ReadOnly:      !*f.lifecycle,
+	})
+}

@@ -1,0 +1,83 @@
+// Package exporter is the running exporter: it loads the configuration, reloads it when
+// it changes on disk, probes and serves, and logs out of all sessions when it stops. It
+// knows no flags; internal/cli has those.
+package exporter
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"session_exporter/collector"
+	"session_exporter/config"
+	"session_exporter/probe"
+)
+
+// Exporter probes the endpoints of a configuration file and serves the results. It
+// implements web.Lifecycle.
+type Exporter struct {
+	file    string
+	loader  *config.Loader
+	shard   config.Shard // of the file's endpoints
+	watch   *collector.Collector
+	manager *probe.Manager
+	limits  limits
+	logger  *slog.Logger
+
+	mu          sync.Mutex // guards the fields below; held through a reload
+	settings    *config.Config
+	listed      int             // endpoints in the file; the settings have this shard's share of them
+	files       []string        // of the last configuration that could be read
+	fingerprint string          // of these files, taken before they were loaded
+	failure     string          // the error of that attempt, empty for none
+	logged      map[string]bool // problems of the last load
+
+	stopping atomic.Bool
+}
+
+// New returns an exporter for a shard of the endpoints in a configuration file, which
+// it does not load yet. Its connections and concurrent probes stay below the process's
+// open-file limit.
+func New(file string, shard config.Shard, manager *probe.Manager, logger *slog.Logger) *Exporter {
+	e := newExporter(file, manager, logger)
+	e.shard = shard
+	e.limit(limitsFor(openFiles()))
+	return e
+}
+
+// newExporter returns an exporter of all endpoints without limits.
+func newExporter(file string, manager *probe.Manager, logger *slog.Logger) *Exporter {
+	return &Exporter{file: file, files: []string{file}, loader: new(config.Loader), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
+}
+
+// Ready reports whether the exporter is not shutting down. It does not serve before a
+// configuration is loaded.
+func (e *Exporter) Ready() bool { return !e.stopping.Load() }
+
+// Collector returns the collector that probes the endpoints.
+func (e *Exporter) Collector() *collector.Collector { return e.watch }
+
+// Load loads the configuration for the first time. When ctx is done, it returns ctx's
+// error without waiting for files that hang.
+func (e *Exporter) Load(ctx context.Context) error {
+	loaded := make(chan error, 1)
+	go func() { loaded <- e.load() }()
+	select {
+	case err := <-loaded:
+		return err
+	case <-ctx.Done(): // there is no session yet
+		return ctx.Err()
+	}
+}
+
+// Resume implements web.Lifecycle. It ends the back-off of the credential's endpoints
+// and probes them immediately.
+func (e *Exporter) Resume(credential string) error {
+	if err := e.manager.Resume(credential); err != nil {
+		return err
+	}
+	e.logger.Info("login resumed", "credential", credential)
+	e.watch.Resume(credential)
+	return nil
+}

@@ -1,0 +1,150 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+
+	"session_exporter/collector"
+	"session_exporter/config"
+)
+
+// Reload loads the configuration again, and keeps the previous one if that fails. The
+// error is also logged, because the caller might not show it.
+func (e *Exporter) Reload() error {
+	err := e.load()
+	e.logReloadFailure(err)
+	return err
+}
+
+// load loads the configuration, all or nothing.
+func (e *Exporter) load() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.loadLocked()
+}
+
+func (e *Exporter) loadLocked() error {
+	settings, err := e.readLocked(e.loader.Load)
+	if err == nil {
+		err = e.applyLocked(settings)
+	}
+	e.watch.Reloaded(err == nil)
+	if err != nil {
+		e.failure = err.Error()
+		return err
+	}
+	e.failure = ""
+	e.logLoaded(settings)
+	e.logProblems(Problems(settings))
+	e.limits.warnOfFiles(settings.Endpoints, e.logger)
+	return nil
+}
+
+// logLoaded logs the size of the configuration, and warns about an empty shard, whose
+// exporter otherwise looks healthy.
+func (e *Exporter) logLoaded(settings *config.Config) {
+	fields := []any{"file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials)}
+	if e.shard.Count == 0 {
+		e.logger.Info("configuration loaded", fields...)
+		return
+	}
+	shard := fmt.Sprintf("%d/%d", e.shard.Index, e.shard.Count)
+	e.logger.Info("configuration loaded", append(fields, "shard", shard)...)
+	if len(settings.Endpoints) == 0 && e.listed > 0 {
+		e.logger.Warn("shard has no endpoints", "shard", shard, "listed", e.listed)
+	}
+}
+
+// readLocked loads the configuration. It takes the fingerprint of the files before, so
+// that a change while they are read is noticed. The list of files is known only after
+// loading; if it has changed, the configuration is loaded again.
+func (e *Exporter) readLocked(load func(file string) (*config.Config, error)) (*config.Config, error) {
+	for {
+		e.fingerprint = e.loader.Fingerprint(e.files...)
+		settings, err := load(e.file)
+		if err != nil {
+			return nil, err
+		}
+		e.listed = len(settings.Endpoints)
+		settings = settings.WithShard(e.shard)
+		files := settings.Files()
+		if slices.Equal(files, e.files) {
+			return settings, nil
+		}
+		e.files = files
+	}
+}
+
+// Apply starts probing the endpoints of a configuration. If it returns an error,
+// nothing has changed.
+func (e *Exporter) Apply(settings *config.Config) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.applyLocked(settings)
+}
+
+func (e *Exporter) applyLocked(settings *config.Config) error {
+	generation, err := e.manager.Prepare(settings)
+	if err != nil {
+		return err
+	}
+	err = e.watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
+		return generation.NewProber(endpoint)
+	})
+	if err != nil {
+		return err
+	}
+	generation.Commit()
+	e.settings = settings
+	return nil
+}
+
+// follow reloads on SIGHUP and when the configuration changes on disk, and retries
+// changed secrets immediately, until ctx is done.
+func (e *Exporter) follow(ctx context.Context, hangup <-chan os.Signal) {
+	var watching sync.WaitGroup
+	watching.Go(func() { watchFiles(ctx, e.watchedFiles, e.applyChanges, e.logger) })
+	defer watching.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_ = e.Reload() // already logged
+		}
+	}
+}
+
+func (e *Exporter) watchedFiles() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append(slices.Clone(e.files), e.settings.SecretFiles()...)
+}
+
+// applyChanges reloads the configuration and retries secrets if they have changed on
+// disk.
+func (e *Exporter) applyChanges() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	changed := e.loader.Fingerprint(e.files...) != e.fingerprint
+	if before := e.failure; changed || before != "" {
+		// A missing file may exist now, because Kubernetes updates a configuration and
+		// its secrets one after the other.
+		if err := e.loadLocked(); err != nil && (changed || err.Error() != before) {
+			e.logReloadFailure(err)
+		}
+	}
+	for _, credential := range e.manager.Refresh() {
+		e.logger.Info("secret changed", "credential", credential)
+		e.watch.ProbeSoon(credential)
+	}
+}
+
+func (e *Exporter) logReloadFailure(err error) {
+	if err != nil {
+		e.logger.Error("reload failed, keeping the previous configuration", "err", err)
+	}
+}

@@ -1,0 +1,93 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"session_exporter/web"
+)
+
+// Handler returns the handler of all pages and metrics. It sets the collector, the
+// registry, the lifecycle and the logger in the options.
+func (e *Exporter) Handler(o web.Options) (http.Handler, error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(e.watch.ExporterMetrics())
+	registry.MustRegister(processCollectors()...)
+	o.Collector, o.Registry, o.Lifecycle, o.Logger = e.watch, registry, e, e.logger
+	return web.NewHandler(o)
+}
+
+// The limits of a shutdown, which takes at most 5 s. Logouts get 3.5 s of them.
+const (
+	// maxFollowing limits reading files, whose file system may hang. It overlaps with
+	// the logouts.
+	maxFollowing = time.Second
+	// maxServing limits responses in flight, whose clients might never read them.
+	maxServing = 250 * time.Millisecond
+)
+
+// Run probes and serves a handler until ctx is cancelled or serve fails. serve blocks
+// until the server is shut down. SIGHUP reloads the configuration.
+func (e *Exporter) Run(ctx context.Context, handler http.Handler, serve func(*http.Server) error, hangup <-chan os.Signal) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	server := web.NewServer(handler, e.limits.clients)
+	server.ErrorLog = slog.NewLogLogger(serverLog{e.logger.Handler()}, slog.LevelError)
+	served := make(chan error, 1)
+	go func() {
+		served <- serve(server)
+		stop() // without its port, the exporter must stop probing
+	}()
+	followingEnds := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		e.stopping.Store(true)
+		time.AfterFunc(maxFollowing, func() { close(followingEnds) })
+	})
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		e.follow(ctx, hangup)
+	}()
+	left := e.watch.Run(ctx)
+	select {
+	case <-followed:
+	case <-followingEnds:
+	}
+	if left != nil {
+		e.logger.Warn("some sessions may have been left on their appliances", "err", left)
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxServing)
+	defer cancel()
+	if err := server.Shutdown(closing); err != nil {
+		_ = server.Close() // disconnects clients that do not read their responses
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving: %w", err)
+	}
+	e.logger.Info("stopped", "sessions_left", left != nil)
+	return nil
+}
+
+// serverLog adapts the messages of http.Server.
+type serverLog struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (l serverLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "TLS handshake error") {
+		r.Level = slog.LevelDebug // or any client could flood the log
+	}
+	if !l.Enabled(ctx, r.Level) {
+		return nil
+	}
+	r.Add("err", r.Message)
+	r.Message = "HTTP server failed"
+	return l.Handler.Handle(ctx, r)
+}

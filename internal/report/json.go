@@ -1,0 +1,71 @@
+package report
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+// endpointJSON is the result of one endpoint. Durations are in seconds.
+type endpointJSON struct {
+	Endpoint  string            `json:"endpoint"`
+	API       string            `json:"api"`
+	URL       string            `json:"url"`
+	Module    string            `json:"module"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	State     sessionapi.State  `json:"state"`
+	Diagnosis string            `json:"diagnosis"`
+	Advice    string            `json:"advice,omitempty"`
+	Start     time.Time         `json:"start"`
+	Duration  float64           `json:"duration_seconds"`
+	Username  string            `json:"username,omitempty"`
+	Roles     []string          `json:"roles,omitempty"`
+	Steps     []stepJSON        `json:"steps"`
+}
+
+type stepJSON struct {
+	Step     sessionapi.Step `json:"step"`
+	Method   string          `json:"method"`
+	URL      string          `json:"url"`
+	Status   int             `json:"status"`
+	Code     string          `json:"code,omitempty"`
+	OpID     string          `json:"operation_id,omitempty"`
+	Duration float64         `json:"duration_seconds"`
+}
+
+// JSON writes results as an array with one object for each endpoint.
+func JSON(out io.Writer, found []collector.Probed) error {
+	endpoints := make([]endpointJSON, len(found))
+	for i, f := range found {
+		endpoints[i] = newEndpointJSON(f)
+	}
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(endpoints)
+}
+
+func newEndpointJSON(f collector.Probed) endpointJSON {
+	e := endpointJSON{
+		Endpoint:  f.Endpoint.Name,
+		API:       f.Endpoint.API,
+		URL:       f.Endpoint.URL.String(),
+		Module:    f.Endpoint.Module,
+		Labels:    f.Endpoint.Labels,
+		State:     f.Result.State,
+		Diagnosis: f.Result.Diagnosis,
+		Advice:    f.Result.Advice,
+		Start:     f.Result.Start,
+		Duration:  f.Result.Duration.Seconds(),
+		Steps:     make([]stepJSON, len(f.Result.Steps)),
+	}
+	if id := f.Result.Identity; id != nil {
+		e.Username, e.Roles = id.Username, id.Roles
+	}
+	for i, step := range f.Result.Steps {
+		e.Steps[i] = stepJSON{step.Step, step.Method, step.URL, step.Status, step.Code, step.OpID, step.Duration.Seconds()}
+	}
+	return e
+}

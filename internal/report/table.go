@@ -1,0 +1,89 @@
+package report
+
+import (
+	"strings"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/probe"
+)
+
+// The columns of the table. The diagnosis is last because it can be long.
+const (
+	nameColumn = iota
+	stateColumn
+	latencyColumn
+	whatColumn
+	columnCount
+)
+
+const (
+	gap = "  " // between two columns
+	// leastWidth is the width below which no column is cut. On terminals too narrow for
+	// that, lines wrap.
+	leastWidth = 10
+)
+
+type tableRow [columnCount]string
+
+// writeTable writes a row for each endpoint. text/tabwriter would count colors as text,
+// and cannot cut.
+func writeTable(b *strings.Builder, found []collector.Probed, s style) {
+	rows := []tableRow{{"ENDPOINT", "STATE", "LATENCY", "DIAGNOSIS"}}
+	for _, f := range found {
+		rows = append(rows, tableRow{Printable(f.Endpoint.Name), string(f.Result.State), latency(&f.Result), Printable(f.Result.Diagnosis)})
+	}
+	widths := s.fit(rows)
+	writeRow(b, rows[0], widths, func(_ int, text string) string { return s.paint(bold, text) })
+	for i, row := range rows[1:] {
+		writeRow(b, row, widths, func(column int, text string) string {
+			if column == stateColumn {
+				return s.paint(colorOf(found[i].Result.State), text)
+			}
+			return text
+		})
+	}
+}
+
+// fit returns the widths of the columns: wide enough for their texts, but together no
+// wider than the terminal.
+func (s style) fit(rows []tableRow) (widths [columnCount]int) {
+	for _, row := range rows {
+		for column, text := range row {
+			widths[column] = max(widths[column], columns(text))
+		}
+	}
+	if s.width > 0 {
+		rest := s.width - widths[stateColumn] - widths[latencyColumn] - (columnCount-1)*len(gap)
+		// The name is cut only after the diagnosis, which is repeated below the table.
+		widths[nameColumn] = min(widths[nameColumn], max(rest-leastWidth, leastWidth))
+		widths[whatColumn] = max(rest-widths[nameColumn], leastWidth)
+	}
+	return widths
+}
+
+func writeRow(b *strings.Builder, row tableRow, widths [columnCount]int, paint func(column int, text string) string) {
+	for column, text := range row {
+		text = cut(text, widths[column])
+		b.WriteString(paint(column, text))
+		if column < columnCount-1 {
+			b.WriteString(strings.Repeat(" ", widths[column]-columns(text)) + gap)
+		}
+	}
+	b.WriteString("\n")
+}
+
+// nothingSent is the latency of a probe that sent nothing.
+const nothingSent = "-"
+
+// latency returns how long a probe took, if it sent anything.
+func latency(r *probe.Result) string {
+	switch {
+	case len(r.Steps) == 0:
+		return nothingSent
+	case r.Duration < time.Second:
+		return r.Duration.Round(100 * time.Microsecond).String()
+	default:
+		return r.Duration.Round(10 * time.Millisecond).String()
+	}
+}

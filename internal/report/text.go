@@ -1,0 +1,119 @@
+// Package report renders the results of probes: as text for people, on a terminal or
+// not, and as JSON or metrics for programs. It sends nothing.
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+// detailLimit is the number of endpoints up to which each is explained. For more, a
+// table comes first.
+const detailLimit = 5
+
+// Text explains endpoints to readers unfamiliar with their APIs. If they are more than
+// five, or all of a configuration, it lists them in a table first and explains only
+// those that are not valid. color is auto, always or never.
+func Text(out io.Writer, found []collector.Probed, all bool, color string) error {
+	s := styleFor(out, color)
+	if all || len(found) > detailLimit {
+		return writeOverview(out, found, s)
+	}
+	return writeDetails(out, found, s)
+}
+
+// writeDetails explains each endpoint.
+func writeDetails(out io.Writer, found []collector.Probed, s style) error {
+	var b strings.Builder
+	for i, f := range found {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		explain(&b, f, s)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// writeOverview lists all endpoints and explains those that are not valid.
+func writeOverview(out io.Writer, found []collector.Probed, s style) error {
+	found = failingFirst(found)
+	var b strings.Builder
+	if len(found) > 0 {
+		writeTable(&b, found, s)
+		b.WriteString("\n")
+	}
+	b.WriteString(summary(found, s) + "\n")
+	for _, f := range found {
+		if f.Result.State != sessionapi.Valid {
+			b.WriteString("\n")
+			explain(&b, f, s)
+		}
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func explain(b *strings.Builder, f collector.Probed, s style) {
+	fmt.Fprintf(b, "%s: %s\n", s.paint(bold, Printable(f.Endpoint.Name)), s.state(f.Result.State))
+	explainBelow(b, f, s)
+}
+
+// explainBelow is explain without the line of the state.
+func explainBelow(b *strings.Builder, f collector.Probed, s style) {
+	fmt.Fprintf(b, "  %s\n", Printable(f.Result.Diagnosis))
+	if f.Result.Advice != "" {
+		fmt.Fprintf(b, "  %s %s\n", s.paint(bold, "What to do:"), Printable(f.Result.Advice))
+	}
+	for _, step := range f.Result.Steps {
+		took := step.Duration.Round(100 * time.Microsecond)
+		fmt.Fprintf(b, "  %-6s  %s %s  %s in %s\n", step.Step, step.Method, Printable(step.URL), Printable(step.StatusText()), took)
+	}
+}
+
+// failingFirst returns the results sorted by state, valid ones last. Endpoints in the
+// same state often have the same cause.
+func failingFirst(found []collector.Probed) []collector.Probed {
+	order := make(map[sessionapi.State]int)
+	for i, state := range sessionapi.States() {
+		order[state] = i
+	}
+	order[sessionapi.Valid] = len(order)
+	return slices.SortedStableFunc(slices.Values(found), func(a, b collector.Probed) int {
+		return cmp.Compare(order[a.Result.State], order[b.Result.State])
+	})
+}
+
+// summary counts the endpoints in each state, in the order of the table.
+func summary(sorted []collector.Probed, s style) string {
+	if len(sorted) == 0 {
+		return "No endpoints."
+	}
+	counts := make(map[sessionapi.State]int)
+	for _, f := range sorted {
+		counts[f.Result.State]++
+	}
+	var parts []string
+	for i, f := range sorted {
+		if state := f.Result.State; i == 0 || state != sorted[i-1].Result.State {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[state], s.state(state)))
+		}
+	}
+	noun := "endpoints"
+	if len(sorted) == 1 {
+		noun = "endpoint"
+	}
+	return s.paint(bold, fmt.Sprintf("%d %s:", len(sorted), noun)) + " " + strings.Join(parts, ", ")
+}
+
+// state returns a state in its color.
+func (s style) state(state sessionapi.State) string { return s.paint(colorOf(state), string(state)) }
+
+func colorOf(state sessionapi.State) string { return kindColors[state.Info().Kind] }

@@ -1,0 +1,249 @@
+// Package strictyaml decodes YAML strictly: an unknown key, a duplicate or a value of the
+// wrong type is a problem with a file, a line and a key, and all problems of a file are
+// reported together. They never quote a value, and only those keys that look like words,
+// since anything else may be a secret in the wrong place.
+package strictyaml
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"reflect"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Decoder decodes YAML into structs, maps, slices, scalars and pointers to them, by the
+// yaml tags of the structs.
+//
+// The YAML library's strict mode stops at the first error of a type that decodes
+// itself, and its errors name Go types and no keys. So the decoder walks mappings and
+// sequences itself, and the library decodes the scalars.
+type Decoder struct {
+	// Scalars are the types that decode from a single value in a way of their own.
+	Scalars map[reflect.Type]Scalar
+	// Inspect is called with each decoded scalar; target points to it. It may be nil.
+	Inspect func(key Key, node *yaml.Node, target any)
+}
+
+// Scalar describes a type that decodes itself, or that has few values.
+type Scalar struct {
+	// Words describe what a value must be, as in "a date such as 2027-01-31". Empty for
+	// text.
+	Words string
+	// Schema describes the values to editors, nil for any text. It may be wider than what
+	// decodes.
+	Schema Schema
+	// Valid reports whether a decoded value is within bounds; target points to it. It may
+	// be nil.
+	Valid func(target any) bool
+}
+
+// Decode reads one YAML document into target, a pointer, and reports what does not fit.
+// It returns false if the text is not a single YAML document.
+func (d *Decoder) Decode(text []byte, target any, found *Collector) bool {
+	lines := &lineReader{rest: text}
+	documents, err := documents(lines)
+	switch {
+	case err != nil:
+		line, message := syntaxError(err, lines.begun)
+		found.AddAt(line, "", "not valid YAML: %s", message)
+		return false
+	case len(documents) == 0:
+		return true // empty, or only comments
+	case len(documents) > 1:
+		found.AddAt(documents[1].Line, "", "a second YAML document; remove the `---` between them")
+		return false
+	}
+	// Without aliases, a text has fewer values than bytes. Aliases of aliases can
+	// exceed that, and grow without bound.
+	left := len(text) + 100_000
+	walker{d, found, &left}.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())
+	if left < 0 {
+		found.problems = nil // there is one for each alias
+		found.AddAt(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
+	}
+	return left >= 0
+}
+
+func documents(text io.Reader) (all []*yaml.Node, err error) {
+	decoder := yaml.NewDecoder(text)
+	for {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, &document)
+	}
+}
+
+type walker struct {
+	*Decoder
+	found *Collector
+	left  *int // number of values that may still be read
+}
+
+// value decodes a node into target, recursively; key is its path.
+func (w walker) value(key Key, node *yaml.Node, target reflect.Value) {
+	node = resolved(node)
+	if isNull(node) || *w.left < 0 {
+		return // `key:` without a value sets nothing
+	}
+	if target.Kind() == reflect.Pointer {
+		target.Set(reflect.New(target.Type().Elem()))
+		target = target.Elem()
+	}
+	_, single := w.Scalars[target.Type()]
+	single = single || target.Type() == reflect.TypeFor[Tree]()
+	switch {
+	case target.Kind() == reflect.Interface:
+		// An interface takes anything.
+	case node.Kind == yaml.MappingNode && target.Kind() == reflect.Struct && !single:
+		w.fields(key, node, target)
+	case node.Kind == yaml.MappingNode && target.Kind() == reflect.Map:
+		w.entries(key, w.pairs(key, node), target)
+	case node.Kind == yaml.SequenceNode && target.Kind() == reflect.Slice:
+		w.items(key, node, target)
+	default:
+		w.scalar(key, node, target)
+	}
+}
+
+func (w walker) fields(key Key, node *yaml.Node, target reflect.Value) {
+	fields, rest := fieldsByKey(target)
+	var unowned []pair
+	for _, p := range w.pairs(key, node) {
+		name := p.key.Value
+		field, known := fields[name]
+		switch {
+		case known:
+			at := key.Field(name)
+			w.found.lines[at], w.found.empty[at] = p.key.Line, isNull(resolved(p.value))
+			w.value(at, p.value, field)
+		case rest.IsValid():
+			unowned = append(unowned, p)
+		default:
+			w.unknown(key, p, fields)
+		}
+	}
+	if len(unowned) > 0 {
+		w.entries(key, unowned, rest)
+	}
+}
+
+// unknown reports a key that a block does not have.
+func (w walker) unknown(block Key, p pair, fields map[string]reflect.Value) {
+	name := p.key.Value
+	switch {
+	case w.found.quotable(block, name, isNull(resolved(p.value))):
+		w.found.AddAt(p.key.Line, block.Field(name), "unknown key%s", Suggest(name, fields))
+	case IsWord(name):
+		w.found.AddAt(p.key.Line, block, "unknown key without a value%s", Suggest(name, fields))
+	default:
+		w.found.AddAt(p.key.Line, block, "invalid key (is a space missing after a colon?)%s", oneOf(fields))
+	}
+}
+
+// pairs returns a mapping's entries, and counts them as read.
+func (w walker) pairs(key Key, node *yaml.Node) []pair {
+	m := merged{found: w.found, key: key, has: make(map[string]bool), seen: make(map[*yaml.Node]bool)}
+	m.add(node)
+	*w.left -= len(m.pairs)
+	return m.pairs
+}
+
+func (w walker) entries(key Key, entries []pair, target reflect.Value) {
+	if target.IsNil() {
+		target.Set(reflect.MakeMap(target.Type()))
+	}
+	for _, p := range entries {
+		if BadName(p.key.Value) {
+			w.found.AddAt(p.key.Line, key, "has a key that is empty, or contains control characters or outer spaces")
+			continue
+		}
+		at := key.Field(p.key.Value)
+		w.found.lines[at] = p.key.Line
+		w.found.Hide(key, p.key.Value, isNull(resolved(p.value)))
+		element := reflect.New(target.Type().Elem()).Elem()
+		w.value(at, p.value, element)
+		target.SetMapIndex(reflect.ValueOf(p.key.Value).Convert(target.Type().Key()), element)
+	}
+}
+
+func (w walker) items(key Key, node *yaml.Node, target reflect.Value) {
+	*w.left -= len(node.Content)
+	items := reflect.MakeSlice(target.Type(), len(node.Content), len(node.Content))
+	for i, item := range node.Content {
+		at := key.Item(i)
+		w.found.lines[at] = item.Line
+		if isNull(resolved(item)) {
+			w.found.Add(at, "has no value; give it one, or remove the line")
+			continue
+		}
+		w.value(at, item, items.Index(i))
+	}
+	target.Set(items)
+}
+
+// scalar decodes a value, and reports one that does not fit. It does not show the
+// library's error, which quotes the value: that may be a secret on the wrong line.
+func (w walker) scalar(key Key, node *yaml.Node, target reflect.Value) {
+	pointer := target.Addr().Interface()
+	err := node.Decode(pointer)
+	truncated := target.Kind() == reflect.Int && node.ShortTag() != "!!int" // 2.7 would become 2
+	valid := w.Scalars[target.Type()].Valid
+	if err != nil || truncated || valid != nil && !valid(pointer) {
+		w.found.AddAt(node.Line, key, "must be %s", w.words(target))
+		return
+	}
+	if w.Inspect != nil {
+		w.Inspect(key, node, pointer)
+	}
+}
+
+const boolWords = "true or false"
+
+// words describes the values that a key takes.
+func (w walker) words(target reflect.Value) string {
+	if words := w.Scalars[target.Type()].Words; words != "" {
+		return words
+	}
+	if target.Type() == reflect.TypeFor[Tree]() {
+		return treeWords
+	}
+	switch target.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "a block of `key: value` lines"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Bool:
+		return boolWords
+	case reflect.Int:
+		return "a whole number"
+	default:
+		return "text"
+	}
+}
+
+// fieldsByKey returns a struct's fields by their YAML keys, including those of inlined
+// structs, and the inlined map that takes all other keys, if any.
+func fieldsByKey(target reflect.Value) (fields map[string]reflect.Value, rest reflect.Value) {
+	fields = make(map[string]reflect.Value)
+	for i := range target.NumField() {
+		name, option, _ := strings.Cut(target.Type().Field(i).Tag.Get("yaml"), ",")
+		switch {
+		case option == "inline" && target.Field(i).Kind() == reflect.Struct:
+			inlined, _ := fieldsByKey(target.Field(i))
+			maps.Copy(fields, inlined)
+		case option == "inline":
+			rest = target.Field(i)
+		case name != "":
+			fields[name] = target.Field(i)
+		}
+	}
+	return fields, rest
+}

@@ -1,0 +1,153 @@
+package probe
+
+import (
+	"fmt"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/probe/classify"
+	"session_exporter/probe/guard"
+	"session_exporter/sessionapi"
+)
+
+// outcome is a state and what explains it. It is immutable: a constructor builds it
+// (newOutcome, missing, suspended, queued), and with returns a copy.
+type outcome struct {
+	state    sessionapi.State
+	endpoint *config.Endpoint // of the site that it is about
+	exchange *exchange        // the last one, released; nil if nothing was sent
+
+	// Of an exchange.
+	interpretation     sessionapi.Interpretation // cleaned and masked
+	failure            string                    // why there was no complete response
+	differences        []string                  // from `expect`
+	rolesExpected      map[string]bool
+	retryAfter         time.Duration
+	refusedImmediately bool         // the session that was refused had just been established
+	preflight          bool         // the request had no secret
+	pending            bool         // the response may still come, see pendingLogin
+	late               []StepResult // the requests, if the response came after their probe
+	heldUntil          time.Time    // end of the suspension that the refusal caused
+
+	// Of a secret that was not sent.
+	reason         string // for a person; empty if the guard's suspension is the reason
+	suspension     *guard.Suspension
+	heldCredential string    // the credential that the guard holds back
+	queued         bool      // other logins were in flight for too long, see Result.Queued
+	resumeAt       time.Time // when it may be sent, zero if that is unknown
+}
+
+// missing returns the outcome of a secret that cannot be read.
+func missing(e *config.Endpoint, err error) *outcome {
+	return &outcome{state: sessionapi.CredentialMissing, endpoint: e, reason: err.Error()}
+}
+
+// suspended returns the outcome of a secret that the guard holds back.
+func suspended(e *config.Endpoint, s *guard.Suspension) *outcome {
+	return &outcome{state: sessionapi.LoginSuspended, endpoint: e, suspension: s, heldCredential: e.Credential.Name, resumeAt: s.Until}
+}
+
+// queued returns the outcome of a secret that was not sent because other logins were in
+// flight for too long. soon is set if the next probe should not wait for the interval.
+func queued(e *config.Endpoint, soon bool) *outcome {
+	return &outcome{
+		state: sessionapi.LoginSuspended, endpoint: e, heldCredential: e.Credential.Name, queued: soon,
+		reason: "other logins of the account have been in flight for too long, and none has been accepted yet",
+	}
+}
+
+// with returns a copy of the outcome that learn has changed.
+func (o *outcome) with(learn func(next *outcome)) *outcome {
+	next := *o
+	learn(&next)
+	return &next
+}
+
+// withRefusedImmediately returns the refusal of a session that had just been established.
+func (o *outcome) withRefusedImmediately() *outcome {
+	return o.with(func(next *outcome) { next.refusedImmediately = true })
+}
+
+// reported returns the state for the result. A pairing's is that of the other site,
+// whose password was not sent if the local session was refused.
+func (o *outcome) reported(e *config.Endpoint) sessionapi.State {
+	if o.isLocal(e) && o.state.Verdict() != sessionapi.Inconclusive {
+		return sessionapi.LoginSuspended
+	}
+	return o.state
+}
+
+// isLocal reports whether the outcome is about the local session of an endpoint with a
+// pairing.
+func (o *outcome) isLocal(e *config.Endpoint) bool {
+	return e.Pairing != nil && o.endpoint.Pairing == nil
+}
+
+// loginSent reports whether the login was written to a connection by the probe in
+// progress.
+func (o *outcome) loginSent() bool {
+	return o.exchange != nil && (o.exchange.step == sessionapi.Login || o.byOAuth()) && !o.exchange.Written.IsZero() && o.heldCredential == ""
+}
+
+// byOAuth reports whether the request went to an authorization server.
+func (o *outcome) byOAuth() bool {
+	return o.exchange != nil && o.exchange.step == sessionapi.Token
+}
+
+// mayLeaveSession reports whether a login may have left a session that cannot be ended,
+// because no response arrived, or the response does not reveal the session that it
+// established. An HTML page is not this API's response.
+func (o *outcome) mayLeaveSession() bool {
+	switch {
+	case o.pending, o.exchange.Written.IsZero():
+		return false
+	case o.exchange.Response.Status == 0 || o.interpretation.Lost:
+		return true
+	default:
+		return o.exchange.Response.OK() && (o.exchange.IsIncomplete() || o.state == sessionapi.InvalidResponse && !o.interpretation.Page)
+	}
+}
+
+// guardVerdict returns the verdict of a login for the lockout guard. It counts every
+// response after which the password may have been checked and no session exists.
+func (o *outcome) guardVerdict() sessionapi.Verdict {
+	status := o.exchange.Response.Status
+	switch o.state {
+	case sessionapi.Valid, sessionapi.Unexpected:
+		return sessionapi.Accepted
+	case sessionapi.SessionExpired, sessionapi.CredentialsRejected, sessionapi.BadRequest:
+		return sessionapi.Refused
+	case sessionapi.ServerError:
+		if o.interpretation.State.Verdict() == sessionapi.Refused {
+			return sessionapi.Refused // in its own words, whatever the status
+		}
+	case sessionapi.InvalidResponse, sessionapi.Timeout, sessionapi.Unreachable:
+		if classify.MayHaveChecked(status) {
+			return sessionapi.Refused
+		}
+	}
+	return sessionapi.Inconclusive
+}
+
+// failedWithoutVerdict reports whether a login was sent and failed without a verdict on the
+// secret, so that trying again soon would only add to the appliance's trouble. A proxy's
+// password counts as a login too.
+func (o *outcome) failedWithoutVerdict() bool {
+	switch {
+	case o.exchange == nil:
+		return false
+	case o.refusedImmediately, o.exchange.RefusedByProxy():
+		return true
+	}
+	sent := !o.exchange.Written.IsZero() && !o.preflight
+	return sent && o.exchange.carriesSecret(o.endpoint.Auth) && o.guardVerdict() == sessionapi.Inconclusive
+}
+
+// response summarizes the response: its status, error code and message.
+func (o *outcome) response() string {
+	text := statusText(o.exchange.Response.Status, o.interpretation.Code)
+	if o.interpretation.Message != "" {
+		text += fmt.Sprintf(", %q", o.interpretation.Message)
+	}
+	return text
+}

@@ -1,0 +1,200 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"session_exporter/probe/guard"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
+)
+
+// minLateWait is the minimum time to wait for the response to a secret that was sent,
+// even if its probe ends earlier. Directories that delay refusals do so by a few
+// seconds.
+const minLateWait = 30 * time.Second
+
+// errSecretChanged is the error of a request whose secret is out of date.
+var errSecretChanged = errors.New("the secret has changed")
+
+// submission is a request with the account's secret.
+type submission struct {
+	prepare func(secret.Secret) *exchange
+	// givesSession is set for a login whose response may establish a session. A request in
+	// flight is then not interrupted if ctx is cancelled.
+	givesSession bool
+}
+
+// submit sends a request with the account's current secret once the guard permits it,
+// and records the verdict, which may come after the probe has ended.
+func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome {
+	for {
+		current, unusable := s.currentSecret()
+		if unusable != nil {
+			return unusable
+		}
+		if silent := s.preflight(ctx, r, current); silent != nil {
+			return silent
+		}
+		o, err := s.sendSecret(ctx, r, current, sub)
+		if errors.Is(err, errSecretChanged) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return s.notSent(err)
+		}
+		return o
+	}
+}
+
+// sendSecret sends a request with a secret. It returns an error if the request was not
+// sent.
+func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secret, sub submission) (*outcome, error) {
+	x := sub.prepare(current)
+	var permit *guard.Permit // nil before the request is written
+	var held error
+	done := false // with the permit
+	defer func() {
+		if !done && permit != nil { // a panic: the account must not wait for this login
+			permit.Record(sessionapi.Inconclusive)
+		}
+	}()
+	deadline, _ := ctx.Deadline()
+	until := deadline.Add(-time.Until(deadline) / 2) // the login needs some of the time left, too
+	// An appliance that hangs before its connection is made delays no other login.
+	x.BeforeWrite = func() error {
+		if permit == nil { // a request that is sent again has its permit already
+			permit, held = s.acquire(ctx, current, until)
+		}
+		return held
+	}
+	sending := ctx
+	if sub.givesSession {
+		var cancel context.CancelFunc
+		sending, cancel = uninterrupted(ctx)
+		defer cancel()
+	}
+	// The guard needs the verdict even after the probe has ended.
+	late := x.SendDetached(sending, minLateWait)
+	if held != nil {
+		done = true
+		if !errors.Is(held, errSecretChanged) {
+			s.connection.Record(&x.Exchange) // it is closed
+		}
+		return nil, held
+	}
+	var rest *exchange // which late completes
+	if late != nil {
+		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken}
+	}
+	o := s.receive(r, x)
+	done = true
+	if late == nil {
+		recordVerdict(permit, o)
+		if o.state == sessionapi.CredentialsRejected {
+			if held := s.credential.guard.Held(current, s.guardKey); held != nil {
+				o = o.with(func(next *outcome) { next.heldUntil = held.Until })
+			}
+		}
+		return o, nil
+	}
+	o = o.with(func(next *outcome) { next.pending = true })
+	l := &pendingLogin{
+		target: &s.target, permit: permit, outcome: o, secret: current, lease: s.connection.Lease(),
+		givesSession: sub.givesSession, result: Result{traced: r.traced}, done: make(chan struct{}),
+	}
+	s.backoff.logins.pending = append(s.backoff.logins.pending, l)
+	go l.run(context.WithoutCancel(ctx), rest, late)
+	return o, nil
+}
+
+// currentSecret returns the current secret, or an outcome if it cannot be read or is
+// held back: then not even a connection is made.
+func (s *sender) currentSecret() (secret.Secret, *outcome) {
+	current, err := s.credential.read()
+	if err != nil {
+		return secret.Secret{}, missing(s.endpoint, err)
+	}
+	if held := s.credential.guard.Held(current, s.guardKey); held != nil {
+		return secret.Secret{}, s.suspended(held, current)
+	}
+	return current, nil
+}
+
+// preflightInterval is how long an appliance counts as responsive after a response.
+const preflightInterval = time.Minute
+
+// preflight sends a request without a secret while logins of the account stall. An
+// appliance that does not respond to it would not respond to a login either, and
+// would block the account for the others. A rate limit is honoured too. It returns nil
+// if the login may be sent.
+func (s *sender) preflight(ctx context.Context, r *Result, current secret.Secret) *outcome {
+	switch {
+	case s.endpoint.Auth == sessionapi.AuthBearer: // the secret goes to another server
+		return nil
+	case time.Since(s.respondedAt) < preflightInterval:
+		return nil
+	case !s.credential.guard.Stalled(current):
+		return nil
+	}
+	sent := &Result{traced: r.traced}
+	o := s.check(ctx, sent, sessionapi.Authorization{})
+	if o.exchange.Response.Status != 0 && o.state != sessionapi.RateLimited {
+		return nil
+	}
+	if o.exchange.Response.Status == 0 {
+		s.credential.guard.MarkUnresponsive(current, s.guardKey)
+	}
+	r.Steps = append(r.Steps, sent.Steps...)
+	return o.with(func(next *outcome) { next.preflight = true })
+}
+
+// notSent returns the outcome for a request that was not sent.
+func (s *sender) notSent(err error) *outcome {
+	if held, ok := errors.AsType[*guard.Suspension](err); ok {
+		return s.suspended(held, s.credential.lastRead().secret)
+	}
+	if errors.Is(err, guard.ErrInFlight) {
+		return queued(s.endpoint, s.backoff.failedWithoutVerdict == 0)
+	}
+	return missing(s.endpoint, err) // or ctx is cancelled, and there is no outcome
+}
+
+// suspended returns the outcome for a secret that the guard holds back. A refusal that
+// came too late for its probe is reported instead, once.
+func (s *sender) suspended(held *guard.Suspension, current secret.Secret) *outcome {
+	o := suspended(s.endpoint, held)
+	if refusal := s.backoff.logins.takeLateRefusal(s.guardKey, current); refusal != nil {
+		return refusal.with(func(next *outcome) { next.heldCredential, next.resumeAt = o.heldCredential, o.resumeAt })
+	}
+	return o
+}
+
+// acquire waits for the guard's permit until a time.
+func (s *sender) acquire(ctx context.Context, current secret.Secret, until time.Time) (*guard.Permit, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	permit, err := s.credential.guard.Acquire(waiting, current, s.guardKey)
+	if err != nil {
+		return nil, err
+	}
+	// The secret may have changed while the request waited.
+	if now, err := s.credential.read(); err != nil || !now.Equal(current) {
+		permit.Release()
+		if err == nil {
+			err = errSecretChanged
+		}
+		return nil, err
+	}
+	return permit, nil
+}
+
+// uninterrupted returns a context with the deadline of ctx that is not cancelled with it.
+func uninterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, _ := ctx.Deadline() // every probe has one
+	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
+}

@@ -1,0 +1,47 @@
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"time"
+)
+
+// certificateExpiry returns when a connection's certificate expires: the earliest
+// expiry in the verified chain. Of several chains, the one that lasts longest counts,
+// because one is enough. If none was verified, it is the earliest expiry of the
+// certificates presented, some of which no chain may need. It is zero without TLS.
+func certificateExpiry(state *tls.ConnectionState) time.Time {
+	if state == nil {
+		return time.Time{}
+	}
+	var latest time.Time
+	for _, chain := range state.VerifiedChains {
+		if end := earliestExpiry(chain); end.After(latest) {
+			latest = end
+		}
+	}
+	if latest.IsZero() {
+		return earliestExpiry(state.PeerCertificates)
+	}
+	return latest
+}
+
+// expiryOfRefused returns the earliest expiry of the certificates whose verification
+// failed, zero for any other error.
+func expiryOfRefused(err error) time.Time {
+	if failed, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return earliestExpiry(failed.UnverifiedCertificates)
+	}
+	return time.Time{}
+}
+
+func earliestExpiry(chain []*x509.Certificate) time.Time {
+	var earliest time.Time
+	for _, certificate := range chain {
+		if earliest.IsZero() || certificate.NotAfter.Before(earliest) {
+			earliest = certificate.NotAfter
+		}
+	}
+	return earliest
+}

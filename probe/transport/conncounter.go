@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+)
+
+// ConnCounter counts the open connections to all endpoints, to limit how many are kept. The
+// zero ConnCounter has no limit. It is safe for concurrent use.
+type ConnCounter struct {
+	open    atomic.Int64
+	maxKept atomic.Int64 // 0: no limit
+}
+
+// SetMaxKept sets the number of open connections from which no further one is kept; 0
+// means no limit.
+func (o *ConnCounter) SetMaxKept(maxKept int) { o.maxKept.Store(int64(maxKept)) }
+
+// Count returns how many connections are open.
+func (o *ConnCounter) Count() int64 { return o.open.Load() }
+
+// full reports whether a new connection must not be kept.
+func (o *ConnCounter) full() bool {
+	maxKept := o.maxKept.Load()
+	return maxKept > 0 && o.open.Load() >= maxKept
+}
+
+// Counting counts the connections that dial makes.
+func (o *ConnCounter) Counting(dial DialFunc) DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		o.open.Add(1)
+		return &countedConn{Conn: conn, open: &o.open}, nil
+	}
+}
+
+// countedConn counts as open until it is closed.
+type countedConn struct {
+	net.Conn
+	open   *atomic.Int64
+	closed atomic.Bool
+}
+
+// NetConn returns the wrapped connection, as tls.Conn's does.
+func (c *countedConn) NetConn() net.Conn { return c.Conn }
+
+func (c *countedConn) Close() error {
+	if !c.closed.Swap(true) {
+		c.open.Add(-1)
+	}
+	return c.Conn.Close()
+}

@@ -1,0 +1,82 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+)
+
+// responding returns a client whose server responds after a delay.
+func responding(t *testing.T, delay time.Duration) *Client {
+	t.Helper()
+	client, err := NewClient(new(config.HTTP), func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		go func() {
+			defer theirs.Close()
+			if _, err := theirs.Read(make([]byte, 4096)); err != nil {
+				return
+			}
+			time.Sleep(delay)
+			_, _ = theirs.Write([]byte("HTTP/1.1 204 No Content\r\n\r\n"))
+		}()
+		return ours, nil
+	}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Transport.CloseIdleConnections)
+	return client
+}
+
+// A detached exchange outlives its deadline only if the request has been sent.
+func TestSendDetached(t *testing.T) {
+	refused := errors.New("refused")
+	for name, c := range map[string]struct {
+		delay       time.Duration
+		cancelled   time.Duration // 0: not
+		beforeWrite func() error
+		err         error
+		late        int // status of the late response, -1 if none
+	}{
+		"in time":               {delay: time.Second, late: -1},
+		"late":                  {delay: 15 * time.Second, err: context.DeadlineExceeded, late: 204},
+		"too late":              {delay: time.Hour, err: context.DeadlineExceeded, late: 0},
+		"cancelled":             {delay: 15 * time.Second, cancelled: time.Second, err: context.Canceled, late: -1},
+		"not to be written":     {beforeWrite: func() error { return refused }, err: context.Canceled, late: -1},
+		"deadline before write": {beforeWrite: func() error { time.Sleep(15 * time.Second); return nil }, err: context.DeadlineExceeded, late: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				defer time.Sleep(2 * time.Hour) // until the server stops
+				if c.cancelled > 0 {
+					time.AfterFunc(c.cancelled, cancel)
+				}
+				x := responding(t, c.delay).Prepare(Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: "appliance.test"}})
+				x.BeforeWrite = c.beforeWrite
+				late := x.SendDetached(ctx, 30*time.Second)
+				if c.beforeWrite == nil && !errors.Is(x.Err, c.err) || c.beforeWrite != nil && x.Err == nil {
+					t.Errorf("error %v, want %v", x.Err, c.err)
+				}
+				if (late != nil) != (c.late >= 0) {
+					t.Fatalf("late is %t", late != nil)
+				}
+				if late == nil {
+					return
+				}
+				whole := (<-late).Exchange()
+				if whole.Response.Status != c.late || (whole.Err == nil) != (c.late > 0) || x.Response.Status != 0 {
+					t.Errorf("late %d, %v; in time %d", whole.Response.Status, whole.Err, x.Response.Status)
+				}
+			})
+		})
+	}
+}

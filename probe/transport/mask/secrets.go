@@ -1,0 +1,187 @@
+package mask
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"session_exporter/secret"
+)
+
+const (
+	// keep is how long a secret is remembered after its last use. A replaced password
+	// or session may still be quoted.
+	keep = 24 * time.Hour
+	// maxSecrets limits a set. It has room for a day of a session that is renewed every
+	// 90 s. The least recently used secret is evicted.
+	maxSecrets = 1024
+)
+
+// Secrets are the secrets of one scope that were in use within the last day. The zero
+// Secrets is empty. It is safe for concurrent use.
+type Secrets struct {
+	mu     sync.Mutex // guards the fields below
+	values []heldSecret
+	index  map[string]int // of values, by text; nil for up to maxScanned values
+
+	used    atomic.Int64  // when the set was last used, in seconds since 1970
+	version atomic.Uint64 // number of secrets ever added
+}
+
+// maxScanned is the number of secrets up to which they are compared one by one. Most
+// sets have fewer, and an index would take as much memory as the secrets.
+const maxScanned = 64
+
+// heldSecret is one secret and data derived from it. An endpoint that renews its
+// session every 30 minutes has 50 of them.
+type heldSecret struct {
+	needle
+	more []needle // parts that are secret by themselves
+	used int64    // in seconds since 1970
+	// ofUUID is set if the secret or one of its parts may be in a UUID.
+	ofUUID bool
+}
+
+// Add adds secrets, or records that they are still in use. For known secrets it is
+// cheap: no allocation, and at most maxScanned comparisons.
+func (s *Secrets) Add(secrets ...secret.Secret) {
+	now := time.Now().Unix()
+	for _, one := range secrets {
+		s.add(one.Reveal(), now, plainParts)
+	}
+}
+
+// AddHeader adds header values and the parts that a server may quote alone: the text
+// after the scheme, the values of cookies and parameters, and both halves of a Basic
+// pair.
+func (s *Secrets) AddHeader(values ...secret.Secret) {
+	now := time.Now().Unix()
+	for _, one := range values {
+		s.add(one.Reveal(), now, headerParts)
+	}
+}
+
+func (s *Secrets) add(text string, now int64, parts func(string) []string) {
+	if text == "" {
+		return
+	}
+	s.used.Store(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.findLocked(text); i >= 0 {
+		s.values[i].used = now
+		return
+	}
+	s.expireLocked(now)
+	if len(s.values) >= maxSecrets {
+		s.evictLocked()
+	}
+	all := needles(parts(text))
+	added := heldSecret{needle: all[0], more: slices.Clip(all[1:]), used: now}
+	if len(all) == 1 {
+		added.more = nil // frees the array
+	}
+	for _, part := range all {
+		added.ofUUID = added.ofUUID || ofUUID(part.text)
+	}
+	s.values = append(s.values, added)
+	if s.index != nil {
+		s.index[text] = len(s.values) - 1
+	} else if len(s.values) > maxScanned {
+		s.indexLocked()
+	}
+	s.version.Add(1)
+}
+
+// findLocked returns the index of a secret, -1 if it is unknown.
+func (s *Secrets) findLocked(text string) int {
+	if s.index != nil {
+		if i, ok := s.index[text]; ok {
+			return i
+		}
+		return -1
+	}
+	return slices.IndexFunc(s.values, func(v heldSecret) bool { return v.text == text })
+}
+
+func (s *Secrets) indexLocked() {
+	s.index = nil
+	if len(s.values) <= maxScanned {
+		return
+	}
+	s.index = make(map[string]int, len(s.values))
+	for i := range s.values {
+		s.index[s.values[i].text] = i
+	}
+}
+
+func (s *Secrets) expireLocked(now int64) {
+	oldest := now - int64(keep/time.Second)
+	before := len(s.values)
+	s.values = slices.DeleteFunc(s.values, func(v heldSecret) bool { return v.used < oldest })
+	if len(s.values) < before {
+		s.indexLocked()
+	}
+}
+
+func (s *Secrets) evictLocked() {
+	oldest, last := 0, len(s.values)-1
+	for i := range s.values {
+		if s.values[i].used < s.values[oldest].used {
+			oldest = i
+		}
+	}
+	delete(s.index, s.values[oldest].text)
+	if oldest != last {
+		s.values[oldest] = s.values[last]
+		s.index[s.values[oldest].text] = oldest
+	}
+	s.values[last] = heldSecret{}
+	s.values = s.values[:last]
+}
+
+// appendTo appends the needles to search for.
+func (s *Secrets) appendTo(all []needle) []needle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all = slices.Grow(all, len(s.values))
+	oldest := time.Now().Unix() - int64(keep/time.Second)
+	for i := range s.values {
+		if s.values[i].used >= oldest {
+			all = append(append(all, s.values[i].needle), s.values[i].more...)
+		}
+	}
+	return all
+}
+
+// within reports whether a UUID may contain a secret.
+func (s *Secrets) within(uuid string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.values {
+		v := &s.values[i]
+		if v.ofUUID && (foldedContains(uuid, v.text) ||
+			slices.ContainsFunc(v.more, func(part needle) bool { return foldedContains(uuid, part.text) })) {
+			return true
+		}
+	}
+	return false
+}
+
+// foldedContains reports whether text contains part, ignoring case.
+func foldedContains(text, part string) bool {
+	for i := 0; i+len(part) <= len(text); i++ {
+		if foldedPrefix(text[i:], part) {
+			return true
+		}
+	}
+	return false
+}
+
+// Version changes whenever a new secret is added.
+func (s *Secrets) Version() uint64 { return s.version.Load() }
+
+func (s *Secrets) touch() { s.used.Store(time.Now().Unix()) }
+
+func (s *Secrets) lastUse() time.Time { return time.Unix(s.used.Load(), 0) }

@@ -1,0 +1,204 @@
+package mask
+
+// maxDepth is how many levels of nested Base64 and hex are decoded.
+const maxDepth = 2
+
+// separator separates the decoded texts in pieces.bytes.
+const separator = 0
+
+// run is a sequence of digits in a text.
+type run struct {
+	offset     int // of its decoded text in pieces.bytes
+	start, end int
+}
+
+// pieces are all possible decodings of the runs of a text, concatenated: each run is
+// decoded from every digit with which a group may start.
+type pieces struct {
+	bytes []byte
+	runs  []run
+	least int // minimum decoded length of a run, in bytes
+}
+
+// shortest returns the minimum length in bytes of a needle or a cut-off needle.
+func shortest(wanted []needle) int {
+	least := minCut
+	for _, n := range wanted {
+		if len(n.text) >= minPart {
+			least = min(least, len(n.text))
+		}
+	}
+	return least
+}
+
+// digits are those of an encoding, of bits bits each. A group of digits makes whole
+// bytes, and may start with any of a run's first group digits.
+type digits struct {
+	value func(c byte) (value byte, ok bool)
+	bits  int
+	group int
+}
+
+var encodings = []digits{{base64Digit, 6, 4}, {hexDigit, 4, 2}}
+
+// reading is how digits may be escaped. An apparent escape may also be a sign, `+`, `/`,
+// `-` or `_`, followed by digits.
+type reading int
+
+const (
+	literally   reading = iota // nothing is escaped
+	signEscapes                // only signs are escaped
+	anyEscapes                 // any character may be escaped
+	allEscapes                 // every character is escaped
+)
+
+// unpacked returns the runs of Base64 or hex digits whose decoded text has a needle.
+// Their masks reveal nothing, so they are not weak.
+func (m *matcher) unpacked(wanted []needle) []span {
+	if m.depth >= maxDepth || *m.work <= 0 {
+		return nil
+	}
+	u := pieces{least: shortest(wanted)}
+	for _, encoding := range encodings {
+		m.unpack(&u, encoding, literally)
+		if m.first != nil {
+			m.unpack(&u, encoding, signEscapes)
+			m.unpack(&u, encoding, anyEscapes)
+			m.unpack(&u, encoding, allEscapes)
+		}
+	}
+	if len(u.bytes) == 0 {
+		return nil
+	}
+	in := &matcher{lattice: newLattice(string(u.bytes), true, m.spaced, m.work), depth: m.depth + 1, whole: m.whole}
+	in.search(wanted)
+	var found []span
+	next := 0
+	for _, s := range merge(append(in.found, in.unpacked(wanted)...)) {
+		for next+1 < len(u.runs) && u.runs[next+1].offset <= s.start {
+			next++
+		}
+		found = append(found, span{u.runs[next].start, u.runs[next].end, false})
+	}
+	return found
+}
+
+// unpack decodes all runs of one encoding's digits that have an escape accepted by the
+// reading, or no escape if it accepts none.
+func (m *matcher) unpack(u *pieces, encoding digits, how reading) {
+	tries, least := 0, (8*u.least+encoding.bits-1)/encoding.bits
+	for i := 0; i < len(m.text) && *m.work > 0; {
+		start := i
+		values, first, end := m.digitsAt(start, encoding, how)
+		if len(values) >= least {
+			for more := true; more; {
+				_, end, _, more = m.digitAt(end, padding, min(how, signEscapes))
+			}
+			for phase := range encoding.group {
+				u.runs = append(u.runs, run{len(u.bytes), start, end})
+				u.bytes = append(packBits(u.bytes, values[phase:], encoding.bits), separator)
+			}
+		}
+		i = max(end, start+1)
+		tries++
+		if how != literally && tries < maxTries && start+1 < first {
+			i = start + 1 // the first digit may be both a sign and an escape
+		} else {
+			tries = 0
+		}
+	}
+}
+
+// maxTries is the number of ways to read the first digit of a run.
+const maxTries = 6
+
+// digitsAt returns the digits of the run at a position, and the ends of the first and
+// the last one.
+func (m *matcher) digitsAt(i int, encoding digits, how reading) (values []byte, first, end int) {
+	values = m.values[:0]
+	defer func() { m.values = values[:0] }()
+	decoded := how == literally
+	for end = i; end < len(m.text); {
+		value, next, escaped, ok := m.digitAt(end, encoding.value, how)
+		if !ok {
+			break
+		}
+		if values, end, decoded = append(values, value), next, decoded || escaped; first == 0 {
+			first = end
+		}
+	}
+	if !decoded {
+		values = values[:0]
+	}
+	return values, first, end
+}
+
+// digitAt returns the digit at a position in its shortest encoding, the position of the
+// next one, and whether it was escaped. Line breaks are skipped.
+func (m *matcher) digitAt(i int, digit func(c byte) (value byte, ok bool), how reading) (value byte, end int, escaped, ok bool) {
+	m.each(i, func(c byte, after int) {
+		v, is := digit(c)
+		literal := after == i+1
+		switch {
+		case !is, ok && after > end:
+		case literal && how != allEscapes, !literal && how >= anyEscapes, !literal && how == signEscapes && !isWord(c):
+			value, end, escaped, ok = v, after, !literal, true
+		}
+	})
+	if !ok {
+		return 0, i, false, false
+	}
+	for {
+		skipped := end
+		m.each(end, func(c byte, after int) {
+			literal := after == end+1
+			if (c == '\n' || c == '\r') && (literal || how != literally) {
+				skipped = max(skipped, after)
+				escaped = escaped || !literal
+			}
+		})
+		if skipped == end {
+			return value, end, escaped, true
+		}
+		end = skipped
+	}
+}
+
+func packBits(to, values []byte, bits int) []byte {
+	var buffer uint
+	var have int
+	for _, value := range values {
+		buffer = buffer<<bits | uint(value)
+		if have += bits; have >= 8 {
+			have -= 8
+			to = append(to, byte(buffer>>have))
+		}
+	}
+	return to
+}
+
+func base64Digit(c byte) (value byte, ok bool) {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		return c - 'A', true
+	case c >= 'a' && c <= 'z':
+		return c - 'a' + 26, true
+	case c >= '0' && c <= '9':
+		return c - '0' + 52, true
+	case c == '+' || c == '-':
+		return 62, true
+	case c == '/' || c == '_':
+		return 63, true
+	default:
+		return 0, false
+	}
+}
+
+func padding(c byte) (value byte, ok bool) { return 0, c == '=' }
+
+func hexDigit(c byte) (value byte, ok bool) {
+	if v := digitOf(c); v < 16 {
+		return byte(v), true
+	}
+	return 0, false
+}

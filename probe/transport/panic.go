@@ -1,0 +1,12 @@
+package transport
+
+import "fmt"
+
+// Panic is the value of a panic that is passed on to another goroutine, with the stack of
+// its own.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic in another goroutine (%T)", p.Value) }

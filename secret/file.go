@@ -1,0 +1,33 @@
+package secret
+
+import (
+	"strings"
+	"time"
+
+	"session_exporter/internal/boundedfile"
+)
+
+// MaxFileSize is the size in bytes beyond which a file is not a secret.
+const MaxFileSize = 64 << 10
+
+// byteOrderMark is what Windows editors put at the start of UTF-8 files.
+const byteOrderMark = "\ufeff"
+
+// FromFile returns a source that reads a file. files remembers files that hang.
+func FromFile(path string, files *boundedfile.Reader) Source {
+	return Source{File: path, files: files}
+}
+
+func (s Source) readFile() (string, error) {
+	content, err := s.files.Read(s.File, MaxFileSize)
+	return strings.TrimPrefix(string(content), byteOrderMark), boundedfile.Reason(err)
+}
+
+// fileModTime returns the file's modification time, zero if it cannot be read.
+func (s Source) fileModTime() time.Time {
+	info, err := s.files.Stat(s.File)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}

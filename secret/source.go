@@ -1,0 +1,99 @@
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"session_exporter/internal/boundedfile"
+)
+
+// Source is where a secret comes from: the configuration itself, a file or the
+// environment. Exactly one of them is set.
+type Source struct {
+	Inline Secret
+	File   string
+	Env    string
+	// Typed is set if Inline was typed at a prompt.
+	Typed bool
+
+	files *boundedfile.Reader // reads File; nil is fine for a single read
+}
+
+var (
+	// ErrEmpty is returned for a secret that is empty or only spaces.
+	ErrEmpty = errors.New("it is empty")
+	errLines = errors.New("it has more than one line; leave only the secret, on the first line")
+	// No API would receive these unchanged.
+	errEncoding = errors.New("it is not UTF-8")
+	errNUL      = errors.New("it has a NUL character in it")
+)
+
+// lineEnds are the characters that end a line.
+const lineEnds = "\r\n"
+
+// Read returns the current secret, or an error that names its source. Trailing line
+// ends and a file's byte order mark are not part of the secret. A secret that consists
+// of spaces is empty. A file or variable with several lines is an error, because the
+// lines after the first are probably a note.
+func (s Source) Read() (Secret, error) {
+	text, err := s.text()
+	if err == nil {
+		text = strings.TrimRight(text, lineEnds)
+		err = s.check(text)
+	}
+	if err != nil {
+		return Secret{}, fmt.Errorf("reading the secret from %s: %w", s, err)
+	}
+	return New(text), nil
+}
+
+func (s Source) text() (string, error) {
+	switch {
+	case s.File != "":
+		return s.readFile()
+	case s.Env != "":
+		return os.Getenv(s.Env), nil
+	default:
+		return s.Inline.Reveal(), nil
+	}
+}
+
+func (s Source) check(text string) error {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return ErrEmpty
+	case !utf8.ValidString(text):
+		return errEncoding
+	case strings.Contains(text, "\x00"):
+		return errNUL
+	case s.Inline.IsZero() && strings.ContainsAny(text, lineEnds):
+		return errLines
+	}
+	return nil
+}
+
+// ModTime returns when the secret's file was modified, zero if unknown.
+func (s Source) ModTime() time.Time {
+	if s.File == "" {
+		return time.Time{}
+	}
+	return s.fileModTime()
+}
+
+// String names the source, never the secret.
+func (s Source) String() string {
+	switch {
+	case s.File != "":
+		return fmt.Sprintf("file %q", s.File)
+	case s.Env != "":
+		return "environment variable " + s.Env
+	case s.Typed:
+		return "the prompt"
+	default:
+		return "the configuration"
+	}
+}

@@ -1,0 +1,81 @@
+package sessionapi
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cookieDate reads the date of an Expires attribute as specified in RFC 6265, 5.1.1:
+// servers write all kinds, and the order of the parts is not fixed. It returns the
+// zero time for a text that is not a date.
+func cookieDate(text string) time.Time {
+	var clock []int
+	day, month, year := 0, 0, -1
+	for _, token := range strings.FieldsFunc(text, isDateDelimiter) {
+		n, digits := leadingNumber(token)
+		switch {
+		case clock == nil && clockOf(token) != nil:
+			clock = clockOf(token)
+		case day == 0 && (digits == 1 || digits == 2):
+			day = n
+		case month == 0 && monthOf(token) > 0:
+			month = monthOf(token)
+		case year < 0 && (digits == 2 || digits == 4):
+			year = n
+		}
+	}
+	switch {
+	case year >= 70 && year <= 99:
+		year += 1900
+	case year >= 0 && year <= 69:
+		year += 2000
+	}
+	if clock == nil || month == 0 || day < 1 || day > 31 || year < 1601 || clock[0] > 23 || clock[1] > 59 || clock[2] > 59 {
+		return time.Time{}
+	}
+	at := time.Date(year, time.Month(month), day, clock[0], clock[1], clock[2], 0, time.UTC)
+	if at.Day() != day {
+		return time.Time{} // the month has fewer days
+	}
+	return at
+}
+
+func isDateDelimiter(r rune) bool {
+	return r == '\t' || r >= ' ' && r <= '/' || r >= ';' && r <= '@' || r >= '[' && r <= '`' || r >= '{' && r <= '~'
+}
+
+// leadingNumber returns the leading number of a token and its number of digits.
+func leadingNumber(token string) (n, digits int) {
+	for digits < len(token) && token[digits] >= '0' && token[digits] <= '9' {
+		digits++
+	}
+	n, _ = strconv.Atoi(token[:digits]) // 0 without digits; too many digits are not used
+	return n, digits
+}
+
+// clockOf returns hour, minute and second of a token such as 08:49:37, nil for
+// another.
+func clockOf(token string) []int {
+	parts := strings.SplitN(token, ":", 3)
+	if len(parts) != 3 {
+		return nil
+	}
+	var clock []int
+	for i, part := range parts {
+		n, digits := leadingNumber(part)
+		if digits < 1 || digits > 2 || i < 2 && digits != len(part) {
+			return nil
+		}
+		clock = append(clock, n)
+	}
+	return clock
+}
+
+func monthOf(token string) int {
+	if len(token) < 3 {
+		return 0
+	}
+	return 1 + slices.Index([]string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}, strings.ToLower(token[:3]))
+}

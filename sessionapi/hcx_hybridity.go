@@ -1,0 +1,197 @@
+package sessionapi
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"session_exporter/secret"
+)
+
+// hcxHybridity is the session API of VMware HCX Manager's operations, on port 443, which
+// PowerCLI and VMware's Terraform provider use. It has no logout, and no request for the
+// current session, so the check reads the site pairings.
+type hcxHybridity struct{}
+
+const (
+	hybridityLoginPath = "/hybridity/api/sessions"
+	hybridityCheckPath = "/hybridity/api/cloudConfigs"
+
+	// hybriditySessionMaxAge limits how long a changed password goes unnoticed. A shorter
+	// time would leave more sessions on the appliance, where they expire after 15 idle
+	// minutes.
+	hybriditySessionMaxAge = 4 * time.Hour
+)
+
+// hybridityUnnamed stands for the username, which no response contains.
+const hybridityUnnamed = "(the API does not say)"
+
+// hybridityRefusals are the causes of a 401, which the API does not tell apart.
+const hybridityRefusals = "HCX sends 401 for a wrong password, for a locked, disabled or expired account, and when single sign-on fails"
+
+const hybridityNoLogout = "this API has no logout, so a session that the exporter replaces stays until it has been idle for 15 minutes"
+
+func (hcxHybridity) Spec() Spec {
+	return Spec{
+		Auth:         []Auth{AuthLogin, AuthToken},
+		LoginOptions: map[string][]string{"auth_type": {"password"}},
+		NoUsername:   true, NoRoles: true, NoOrganizations: true,
+		URL:            URLHints{NoPath: true},
+		SessionHeaders: []string{hcxTokenHeader},
+		SessionMaxAge:  hybriditySessionMaxAge,
+	}
+}
+
+func (hcxHybridity) Request(step Step, account Account) Request {
+	switch step {
+	case Login:
+		body, _ := json.Marshal(hcxLogin{account.Username, account.Password.Reveal(), account.Options["auth_type"]}) // strings always marshal
+		return Request{Method: http.MethodPost, Path: hybridityLoginPath, Body: body}
+	case Logout:
+		return Request{}
+	default:
+		return Request{Method: http.MethodGet, Path: hybridityCheckPath}
+	}
+}
+
+func (hcxHybridity) Interpret(step Step, response Response) Interpretation {
+	in := Interpretation{ServerTime: DateHeader(response.Header)}
+	if step == Login {
+		in.Token = secret.New(response.Header.Get(hcxTokenHeader))
+		if response.OK() && !in.Token.IsZero() {
+			in.State = Valid // the body is not documented
+			return in
+		}
+	}
+	hasError := in.readHybridityError(response)
+	switch body := bytes.TrimSpace(response.Body); {
+	case step == Login && response.Status == http.StatusUnauthorized:
+		if !in.Page && !in.AccountUnusable() {
+			in.Why = hybridityRefusals
+		}
+	case in.State != "" || !response.OK():
+	case hasError && step == Login && wordsState(in.words()) == CredentialsRejected:
+		in.State, in.Why = CredentialsRejected, "its body reports an error"
+	case hasError && step == Check && hybridityNoSession.MatchString(in.words()):
+		in.State, in.Why = SessionExpired, "its body reports an error"
+	case hasError:
+		in.State, in.Why = ServerError, "its body reports an error"
+	case step == Login:
+		in.State, in.Why = InvalidResponse, "it has no session token in its x-hm-authorization header"
+	case len(body) == 0 || string(body) == "null":
+		in.State, in.Why = InvalidResponse, "its body is empty"
+	default:
+		in.State, in.Why = Valid, hybridityNoLogout
+		in.Identity = &Identity{Username: hybridityUnnamed}
+	}
+	return in
+}
+
+// hybridityNoSession matches errors about the session. The words of a refused login are
+// not among them: a certificate expires too, and access is denied to a valid session.
+var hybridityNoSession = regexp.MustCompile(`(?i)\bunauth(enticated|orized)\b|\bnot (authenticated|logged in)\b|` +
+	`\b(session|token)\b.*\b(expired|invalid|not valid)\b|\b(expired|invalid)\b.*\b(session|token)\b`)
+
+// hybridityBody has the fields in which a JSON body has an error. Their types are not
+// documented.
+type hybridityBody struct {
+	Success   jsontext.Value `json:"success"`
+	ErrorCode jsontext.Value `json:"errorCode"`
+	Error     jsontext.Value `json:"error"`
+	Errors    jsontext.Value `json:"errors"`
+	Message   jsontext.Value `json:"message"`
+}
+
+// readHybridityError reads the error of a body, and reports whether there is one. State is
+// InvalidResponse if the body is neither JSON nor an XML error; an empty body is not an
+// error.
+func (in *Interpretation) readHybridityError(response Response) bool {
+	if in.Message = xmlError(response.Body); in.Message != "" {
+		return true
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(response.Body), []byte("[")) {
+		decoded, _ := DecodeJSON[jsontext.Value](response)
+		in.State, in.Why, in.Page = decoded.State, decoded.Why, decoded.Page
+		return false
+	}
+	decoded, body := DecodeJSON[hybridityBody](response)
+	in.State, in.Why, in.Page = decoded.State, decoded.Why, decoded.Page
+	in.Code, in.Message = jsonText(body.ErrorCode), jsonText(body.Error)
+	if in.Message == "" {
+		in.Message = jsonText(body.Message)
+	}
+	return string(body.Success) == "false" || isError(body.ErrorCode) || isError(body.Error) || isError(body.Errors)
+}
+
+// isError reports whether an error field is set.
+func isError(field jsontext.Value) bool {
+	switch string(field) {
+	case "", "null", "false", `""`, "0", "[]", "{}":
+		return false
+	}
+	return true
+}
+
+// jsonText returns a value that is text, empty for any other.
+func jsonText(value jsontext.Value) (text string) {
+	if value.Kind() == '"' {
+		_ = json.Unmarshal(value, &text, jsonOptions)
+	}
+	return text
+}
+
+// The limits of an XML error. A real one has three levels and a few hundred bytes.
+const (
+	maxXML      = 16 << 10
+	maxXMLDepth = 8
+)
+
+// xmlError returns the texts of an error that HCX could not write as JSON:
+// <entries><entry><string>…</string></entry></entries>. It is empty for any other body.
+// A DTD is not accepted, so that only the predefined entities exist.
+func xmlError(body []byte) string {
+	if body = bytes.TrimSpace(body); len(body) > maxXML || !bytes.HasPrefix(body, []byte("<")) {
+		return ""
+	}
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // must be UTF-8, whatever it declares
+	var message strings.Builder
+	path, atStart := make([]string, 0, maxXMLDepth), false
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return message.String()
+		}
+		if err != nil {
+			return ""
+		}
+		switch token := token.(type) {
+		case xml.Directive:
+			return ""
+		case xml.StartElement:
+			if path = append(path, token.Name.Local); len(path) > maxXMLDepth || path[0] != "entries" {
+				return ""
+			}
+			atStart = true
+		case xml.EndElement:
+			path = path[:len(path)-1]
+		case xml.CharData:
+			if strings.Join(path, "/") != "entries/entry/string" || atStart && len(bytes.TrimSpace(token)) == 0 {
+				continue
+			}
+			if atStart && message.Len() > 0 {
+				message.WriteString(": ")
+			}
+			atStart = false
+			message.Write(token)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package sessionapi
+
+import (
+	"encoding/json"
+	"mime"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"session_exporter/secret"
+)
+
+// InterpretToken interprets the token response of an OAuth 2.0 authorization server (RFC
+// 6749, 5.1) or its error response (5.2). Servers send both with any status and
+// Content-Type. expires is zero if the response gives no lifetime, or an absurd one.
+func InterpretToken(response Response, sent time.Time) (in Interpretation, expires time.Time) {
+	in, fields := tokenFields(response)
+	// The token is set whatever the status, so that it is masked.
+	in.Token = secret.New(fields.text("access_token"))
+	in.Code, in.Message = fields.text("error"), fields.text("error_description")
+	switch {
+	case !response.OK() || in.Code != "":
+		in.State, in.Why = tokenErrorState(in.Code), ""
+	case in.State == InvalidResponse:
+	case strings.TrimSpace(in.Token.Reveal()) == "":
+		in.State, in.Why = InvalidResponse, "it has no `access_token`"
+	case !HeaderSafe(in.Token):
+		in.State, in.Why = InvalidResponse, "its token has characters that no HTTP header can carry"
+	default:
+		in.State = Valid
+	}
+	return in, fields.expiry(sent)
+}
+
+// tokenErrorState returns what an error code means (RFC 6749, 5.2 and 4.1.2.1), empty
+// if it leaves that to the status.
+func tokenErrorState(code string) State {
+	switch code {
+	case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied":
+		return CredentialsRejected
+	case "invalid_request", "invalid_scope", "unsupported_grant_type":
+		return BadRequest
+	case "server_error", "temporarily_unavailable":
+		return ServerError
+	}
+	return ""
+}
+
+// tokenJSON has the fields of a response by their exact names. A field of an
+// unexpected type must not keep the others from being read.
+type tokenJSON map[string]json.RawMessage
+
+// tokenFields decodes a body. It is JSON whatever its Content-Type; older servers
+// send a form.
+func tokenFields(response Response) (Interpretation, tokenJSON) {
+	in, fields := DecodeJSON[tokenJSON](response)
+	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if fields != nil || mediaType != "application/x-www-form-urlencoded" && mediaType != "text/plain" {
+		return in, fields
+	}
+	form, err := url.ParseQuery(string(response.Body))
+	if err != nil || !form.Has("access_token") && !form.Has("error") {
+		return in, nil
+	}
+	fields = make(tokenJSON, len(form))
+	for name := range form {
+		fields[name], _ = json.Marshal(form.Get(name)) // text can always be encoded
+	}
+	return Interpretation{}, fields
+}
+
+// text returns a field, empty if it is not text.
+func (f tokenJSON) text(name string) string {
+	var text string
+	_ = json.Unmarshal(f[name], &text) // which leaves text empty
+	return text
+}
+
+// expiry returns when the token expires: expires_in seconds after the request was
+// sent. The number may be quoted. A lifetime that is zero, negative or absurd is ignored.
+func (f tokenJSON) expiry(sent time.Time) time.Time {
+	text := strings.TrimSpace(strings.Trim(string(f["expires_in"]), `"`))
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(seconds > 0) {
+		return time.Time{}
+	}
+	return ClockTime(float64(sent.UnixMilli()) + seconds*1000)
+}

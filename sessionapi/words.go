@@ -1,0 +1,96 @@
+package sessionapi
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const unusableWords = `locked|lock ?out|disabled|deactivated|inactive|suspended|revoked|blocked|banned|expired`
+
+// The words of codes and messages, matched without case and punctuation: see
+// plainWords.
+var (
+	// refusedLogin are the words of refused logins alone.
+	refusedLogin = regexp.MustCompile(unusableWords +
+		`|(wrong|incorrect|invalid|bad|unknown|unrecognized) (the )?(auth\w* )?(credential|password|pass ?phrase|pass ?code|user|login|logon|account)` +
+		`|(credential|password|pass ?phrase|pass ?code|user ?name|user|login|logon|sign ?in|account)s? (\w+ ){0,3}?(wrong|incorrect|invalid|not valid|not correct|mismatch|not match|not found|not exist|unknown|denied|fail\w*|rejected|refused|unsuccessful)` +
+		`|(auth|authentication) (was |has |is )?(fail|error|denied|reject|refus|unsuccess)` +
+		`|(login|logon|sign ?in|authentication|password|failed|too many) (\w+ )?attempt` +
+		`|not (be )?authenticated|unauthenticated|(cannot|can t|unable to|failed to|could not) (authenticate|log ?in|log ?on|sign ?in|validate (the |your )?credential)`)
+	// unusable are the words of an account that the right password does not open.
+	unusable = regexp.MustCompile(unusableWords)
+	// notAllowed are the words of an account that lacks a permission.
+	notAllowed = regexp.MustCompile(`privilege|permission|entitle|(insufficient|missing|lack\w*|no) (access )?(right|role|scope)`)
+	// turnedAway are the words of a refusal without a reason.
+	turnedAway = regexp.MustCompile(`unauthori[sz]ed|not authori[sz]ed|denied|refused|rejected`)
+)
+
+// LoginState returns what the code and the message of a failed login mean:
+// CredentialsRejected, Forbidden, or empty if they leave that to the status and to
+// state, the meaning of the API's code.
+func (in *Interpretation) LoginState(status int, state State) State {
+	words := in.words()
+	meaning := wordsState(words)
+	switch {
+	case meaning == Forbidden && (state != "" || status != http.StatusForbidden || !in.HasCode(status)):
+		return "" // words without a code are not enough for it
+	case state == Forbidden && !refusedLogin.MatchString(words):
+		return ""
+	}
+	return meaning
+}
+
+// AccountUnusable reports whether a refusal says that the account or its password is
+// locked, disabled or expired rather than wrong.
+func (in *Interpretation) AccountUnusable() bool { return unusable.MatchString(in.words()) }
+
+// HasCode reports whether the response has an error code that says more than its status.
+func (in *Interpretation) HasCode(status int) bool {
+	words := plainWords(in.Code)
+	return words != "" && words != strconv.Itoa(status) && words != plainWords(http.StatusText(status))
+}
+
+func (in *Interpretation) words() string { return plainWords(in.Code) + " | " + plainWords(in.Message) }
+
+// wordsState returns what the words of a failed login mean: CredentialsRejected,
+// Forbidden, or nothing.
+func wordsState(words string) State {
+	switch {
+	case refusedLogin.MatchString(words):
+		return CredentialsRejected
+	case notAllowed.MatchString(words):
+		return Forbidden
+	case turnedAway.MatchString(words):
+		return CredentialsRejected
+	}
+	return ""
+}
+
+// plainWords returns text as words in lower case with one space between them, in any
+// spelling: USER_LOCKED_OUT, UserLockedOut, "User locked out!".
+func plainWords(text string) string {
+	var b strings.Builder
+	space, lower := false, false // a space is due; the last was a small letter
+	for _, r := range text[:min(len(text), maxWords)] {
+		isUpper := r >= 'A' && r <= 'Z'
+		switch {
+		case isUpper, r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			if (space || isUpper && lower) && b.Len() > 0 {
+				b.WriteByte(' ')
+			}
+			if isUpper {
+				r += 'a' - 'A'
+			}
+			b.WriteRune(r)
+			space, lower = false, !isUpper
+		default:
+			space = true
+		}
+	}
+	return b.String()
+}
+
+// maxWords is how much of a text is searched for words.
+const maxWords = 1 << 10

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package simulator
+
+// reservePort is not supported on this system.
+func reservePort(string) (release func()) { return nil }

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+const port = 10987 // the exporter's, everywhere
+
+// selectors returns those of a build's selectors that select its Pod, by their owners.
+func selectors(t *testing.T, objects []object) map[string]*metav1.LabelSelector {
+	t.Helper()
+	found := map[string]*metav1.LabelSelector{
+		"the workload":      theWorkload(t, objects).selector,
+		"the Service":       {MatchLabels: the[*corev1.Service](t, objects).Spec.Selector},
+		"the NetworkPolicy": &the[*networkingv1.NetworkPolicy](t, objects).Spec.PodSelector,
+	}
+	for _, budget := range all[*policyv1.PodDisruptionBudget](objects) {
+		found["the PodDisruptionBudget"] = budget.Spec.Selector
+	}
+	for _, constraint := range theWorkload(t, objects).template.Spec.TopologySpreadConstraints {
+		found["the spread over nodes"] = constraint.LabelSelector
+	}
+	return found
+}
+
+func TestSelectorsSelect(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			pod := labels.Set(theWorkload(t, objects).template.Labels)
+			for what, selector := range selectors(t, objects) {
+				selects(t, what, selector, pod)
+			}
+			service := the[*corev1.Service](t, objects)
+			for _, monitor := range all[*monitoringv1.ServiceMonitor](objects) {
+				selects(t, "the ServiceMonitor", &monitor.Spec.Selector, labels.Set(service.Labels))
+			}
+		})
+	}
+}
+
+func selects(t *testing.T, what string, selector *metav1.LabelSelector, set labels.Set) {
+	t.Helper()
+	s, err := metav1.LabelSelectorAsSelector(selector)
+	must(t, err)
+	if s.Empty() || !s.Matches(set) {
+		t.Errorf("%s selects %q, not %q", what, s, set)
+	}
+}
+
+func TestEverythingIsInOneNamespace(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			namespace := the[*corev1.Namespace](t, objects).Name
+			for _, o := range objects {
+				if o.kind != "Namespace" && o.GetNamespace() != namespace {
+					t.Errorf("%s %s is in namespace %q, not %q", o.kind, o.GetName(), o.GetNamespace(), namespace)
+				}
+				if o.kind != "Namespace" && !strings.HasPrefix(o.GetName(), app) {
+					t.Errorf("a %s is called %s", o.kind, o.GetName())
+				}
+			}
+		})
+	}
+}
+
+func TestPortsMatch(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			ports := map[string]int32{}
+			container := theWorkload(t, objects).container(t)
+			for _, p := range container.Ports {
+				ports[p.Name] = p.ContainerPort
+			}
+			if want := map[string]int32{"http": port}; !maps.Equal(ports, want) {
+				t.Errorf("the container's ports are %v, want %v", ports, want)
+			}
+			for _, probe := range []*corev1.Probe{container.LivenessProbe, container.ReadinessProbe} {
+				if name := probe.HTTPGet.Port.String(); ports[name] == 0 {
+					t.Errorf("a probe uses port %s, which is not one of %v", name, ports)
+				}
+			}
+			service := the[*corev1.Service](t, objects).Spec.Ports
+			if len(service) != 1 || service[0].Port != port || ports[service[0].TargetPort.String()] == 0 {
+				t.Errorf("the Service's ports are %v", service)
+			}
+			for _, monitor := range all[*monitoringv1.ServiceMonitor](objects) {
+				for _, endpoint := range monitor.Spec.Endpoints {
+					if endpoint.Port != service[0].Name {
+						t.Errorf("the ServiceMonitor uses port %q, the Service has %q", endpoint.Port, service[0].Name)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestNetworkPolicy(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			spec := the[*networkingv1.NetworkPolicy](t, objects).Spec
+			if want := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}; !slices.Equal(spec.PolicyTypes, want) {
+				t.Errorf("it is for %v, want %v", spec.PolicyTypes, want)
+			}
+			var in, out []int
+			for _, rule := range spec.Ingress {
+				in = append(in, portsOf(rule.Ports)...)
+				if len(rule.From) == 0 {
+					t.Error("it allows ingress from everywhere")
+				}
+			}
+			for _, rule := range spec.Egress {
+				out = append(out, portsOf(rule.Ports)...)
+				if len(rule.To) == 0 {
+					t.Error("it allows egress to everywhere")
+				}
+			}
+			if want := []int{port}; !slices.Equal(in, want) {
+				t.Errorf("ports in are %v, want %v", in, want)
+			}
+			if want := []int{53, 53, 443, 9443}; !slices.Equal(out, want) {
+				t.Errorf("ports out are %v, want %v", out, want)
+			}
+		})
+	}
+}
+
+func portsOf(ports []networkingv1.NetworkPolicyPort) []int {
+	var numbers []int
+	for _, p := range ports {
+		numbers = append(numbers, p.Port.IntValue())
+	}
+	return numbers
+}
+
+// A disruption budget for a single Pod would prevent every drain, or have no effect.
+func TestPodDisruptionBudgetIsForShards(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			budgets := all[*policyv1.PodDisruptionBudget](objects)
+			sets := all[*appsv1.StatefulSet](objects)
+			if len(budgets) != len(sets) {
+				t.Fatalf("%d budgets and %d StatefulSets", len(budgets), len(sets))
+			}
+			for _, budget := range budgets {
+				if most := budget.Spec.MaxUnavailable; most == nil || most.IntValue() != 1 {
+					t.Errorf("%v shards may be away, want 1", most)
+				}
+			}
+		})
+	}
+}
+
+// Each shard needs an address of its own, and no address may lead to any shard at
+// random.
+func TestShardsHaveAddresses(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			service := the[*corev1.Service](t, objects)
+			set := theWorkload(t, objects).set
+			headless := service.Spec.ClusterIP == corev1.ClusterIPNone
+			if headless != (set != nil) {
+				t.Errorf("clusterIP is %q", service.Spec.ClusterIP)
+			}
+			if set != nil && set.Spec.ServiceName != service.Name {
+				t.Errorf("the StatefulSet's Service is %q, not %q", set.Spec.ServiceName, service.Name)
+			}
+		})
+	}
+}

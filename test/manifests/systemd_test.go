@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	systemd = repository + "/deploy/systemd"
+	program = "/usr/local/bin/session_exporter"
+	unit    = "session_exporter.service"
+)
+
+// installed returns the unit in a directory of its own. This test binary replaces the
+// program, which is not installed here: systemd-analyze would report that.
+func installed(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	must(t, err)
+	text := read(t, filepath.Join(systemd, unit))
+	if !strings.Contains(text, "\nExecStart="+program+" ") {
+		t.Errorf("the unit does not start %s", program)
+	}
+	file := filepath.Join(t.TempDir(), unit)
+	write(t, file, strings.ReplaceAll(text, program, self))
+	return file
+}
+
+// verify returns the warnings of systemd-analyze, which exits with 0 despite warnings.
+func verify(t *testing.T, file string) string {
+	t.Helper()
+	var complaints bytes.Buffer
+	analyze := exec.CommandContext(t.Context(), "systemd-analyze", "verify", file)
+	analyze.Stderr = &complaints
+	if err := analyze.Run(); err != nil && complaints.Len() == 0 {
+		t.Fatalf("this needs systemd-analyze, of Debian's package systemd: %v", err)
+	}
+	return complaints.String()
+}
+
+func TestUnitIsValid(t *testing.T) {
+	for name, dropIn := range map[string]string{
+		"alone":              "",
+		"with plain secrets": read(t, filepath.Join(systemd, "plain-secrets.conf")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := installed(t)
+			write(t, filepath.Join(file+".d", "drop-in.conf"), dropIn)
+			if complaints := verify(t, file); complaints != "" {
+				t.Error(complaints)
+			}
+		})
+	}
+}
+
+func TestVerifyFindsMistakes(t *testing.T) {
+	file := installed(t)
+	write(t, filepath.Join(file+".d", "drop-in.conf"), "[Service]\nProtectSystem=mostly\n")
+	if verify(t, file) == "" {
+		t.Error("a wrong setting in a drop-in is not found")
+	}
+}
+
+// The limit is 1.5 of 10; systemd calls 2 and more "medium".
+func TestUnitIsHardened(t *testing.T) {
+	analyze := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", installed(t))
+	if output, err := analyze.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+func TestUnitsConfigurationIsValid(t *testing.T) {
+	const credential = "secrets"
+	if text := read(t, filepath.Join(systemd, unit)); !strings.Contains(text, "\nLoadCredential="+credential+":/etc/session_exporter/secrets\n") {
+		t.Errorf("the unit does not load the folder of secrets as %q", credential)
+	}
+	checkConfig(t, exporter(t), read(t, filepath.Join(systemd, "session_exporter.yml")), "/run/credentials/"+unit+"/"+credential+"_")
+}
+
+// The file for the unit's EnvironmentFile= may have comments, and variables that the
+// unit or Go reads.
+func TestUnitsDefaults(t *testing.T) {
+	known := map[string]bool{"SESSION_EXPORTER_OPTS": strings.Contains(read(t, filepath.Join(systemd, unit)), "$SESSION_EXPORTER_OPTS"), "GOMEMLIMIT": true}
+	for line := range strings.Lines(read(t, filepath.Join(systemd, "session_exporter.default"))) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "# ") {
+			continue
+		}
+		name, _, ok := strings.Cut(strings.TrimPrefix(line, "#"), "=")
+		if !ok || !known[name] {
+			t.Errorf("neither the unit nor Go reads %q", line)
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// workload is what a Deployment and a StatefulSet share.
+type workload struct {
+	name     string
+	replicas int32
+	selector *metav1.LabelSelector
+	template corev1.PodTemplateSpec
+	set      *appsv1.StatefulSet // nil for a Deployment
+}
+
+// theWorkload returns the build's only Deployment or StatefulSet.
+func theWorkload(t *testing.T, objects []object) workload {
+	t.Helper()
+	if sets := all[*appsv1.StatefulSet](objects); len(sets) > 0 {
+		if n := len(all[*appsv1.Deployment](objects)); n > 0 {
+			t.Fatalf("a StatefulSet and %d Deployments", n)
+		}
+		set := the[*appsv1.StatefulSet](t, objects)
+		return workload{set.Name, *set.Spec.Replicas, set.Spec.Selector, set.Spec.Template, set}
+	}
+	deployment := the[*appsv1.Deployment](t, objects)
+	if strategy := deployment.Spec.Strategy.Type; strategy != appsv1.RecreateDeploymentStrategyType {
+		t.Errorf("the strategy is %q: two exporters with the same accounts", strategy)
+	}
+	return workload{deployment.Name, *deployment.Spec.Replicas, deployment.Spec.Selector, deployment.Spec.Template, nil}
+}
+
+func (w workload) container(t *testing.T) corev1.Container {
+	t.Helper()
+	if n := len(w.template.Spec.Containers); n != 1 {
+		t.Fatalf("the Pod has %d containers, want 1", n)
+	}
+	return w.template.Spec.Containers[0]
+}
+
+func TestPodsMeetTheRestrictedStandard(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	must(t, err)
+	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			pod := theWorkload(t, objects).template
+			for _, result := range evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec) {
+				if !result.Allowed {
+					t.Errorf("%s: %s", result.ForbiddenReason, result.ForbiddenDetail)
+				}
+			}
+			namespace := the[*corev1.Namespace](t, objects)
+			if level := namespace.Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" {
+				t.Errorf("the namespace enforces %q", level)
+			}
+		})
+	}
+}
+
+// Restrictions beyond the standard.
+func TestPodsMayDoNothingElse(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			pod := theWorkload(t, objects).template.Spec
+			container := theWorkload(t, objects).container(t)
+			account := the[*corev1.ServiceAccount](t, objects)
+			image := strings.TrimPrefix(container.Image, "ghcr.io/session-exporter/session_exporter:")
+			for what, right := range map[string]bool{
+				"a root file system that is read-only":     *container.SecurityContext.ReadOnlyRootFilesystem,
+				"the image's user":                         *pod.SecurityContext.RunAsUser == 65532 && *pod.SecurityContext.RunAsGroup == 65532,
+				"a group that may read its volumes":        *pod.SecurityContext.FSGroup == 65532,
+				"no token in the Pod":                      !*pod.AutomountServiceAccountToken,
+				"no token of the account":                  !*account.AutomountServiceAccountToken,
+				"its own account":                          pod.ServiceAccountName == account.Name,
+				"no variables for Services":                !*pod.EnableServiceLinks,
+				"an image of a fixed version":              image != container.Image && image != "" && image != "latest",
+				"the time to log out, with some to spare":  *pod.TerminationGracePeriodSeconds > 5,
+				"a request for CPU":                        !container.Resources.Requests.Cpu().IsZero(),
+				"a request for memory":                     !container.Resources.Requests.Memory().IsZero(),
+				"a limit of memory":                        container.Resources.Limits.Memory().Cmp(*container.Resources.Requests.Memory()) > 0,
+				"no limit of CPU, which would slow probes": container.Resources.Limits.Cpu().IsZero(),
+			} {
+				if !right {
+					t.Errorf("the Pod lacks %s", what)
+				}
+			}
+		})
+	}
+}
+
+func TestGoKnowsTheMemoryLimit(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			container := theWorkload(t, objects).container(t)
+			env := map[string]corev1.EnvVar{}
+			for _, variable := range container.Env {
+				env[variable.Name] = variable
+			}
+			source := env["MEMORY_LIMIT_MIB"].ValueFrom
+			if source == nil || source.ResourceFieldRef == nil {
+				t.Fatal("the limit is in no variable")
+			}
+			if field := *source.ResourceFieldRef; field.Resource != "limits.memory" || field.Divisor.String() != "1Mi" || field.ContainerName != container.Name {
+				t.Errorf("the limit's variable is made of %+v", field)
+			}
+			mebibytes := container.Resources.Limits.Memory().Value() >> 20
+			var goes int64
+			_, err := fmt.Sscan(strings.ReplaceAll(env["GOMEMLIMIT"].Value, "$(MEMORY_LIMIT_MIB)", fmt.Sprint(mebibytes)), &goes)
+			must(t, err)
+			if share := float64(goes) / float64(mebibytes<<20); share < 0.9 || share > 0.96 {
+				t.Errorf("GOMEMLIMIT is %.3f of the limit", share)
+			}
+		})
+	}
+}
+
+func TestStatefulSetRunsAllShards(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			w := theWorkload(t, objects)
+			shard := ""
+			for _, argument := range w.container(t).Args {
+				if value, ok := strings.CutPrefix(argument, "--shard="); ok {
+					shard = value
+				}
+			}
+			if w.set == nil {
+				if w.replicas != 1 || shard != "" {
+					t.Errorf("%d replicas of the Deployment watch the shard %q; want one that watches all", w.replicas, shard)
+				}
+				return
+			}
+			if want := fmt.Sprintf("$(POD_INDEX)/%d", w.replicas); shard != want {
+				t.Errorf("--shard=%s, want %s", shard, want)
+			}
+			for _, variable := range w.container(t).Env {
+				if variable.Name == "POD_INDEX" && variable.ValueFrom.FieldRef.FieldPath == fmt.Sprintf("metadata.labels['%s']", appsv1.PodIndexLabel) {
+					return
+				}
+			}
+			t.Error("POD_INDEX is not the Pod's index")
+		})
+	}
+}
+
+// A shard's memory limit must suffice for its measured use: an exporter killed by the
+// kernel leaves its sessions behind.
+func TestShardMemoryLimitSuffices(t *testing.T) {
+	const hang = 180 << 20 // what is used in addition while half of the appliances hang
+	soak := regexp.MustCompile(`(?s)\| endpoints, .*? \| (\d+) \|.*\| resident memory at the start, maximum \| \d+, (\d+) MiB \|`)
+	found := soak.FindStringSubmatch(read(t, repository+"/docs/performance.md"))
+	if len(found) == 0 || found[1] != "10000" {
+		t.Fatalf("docs/performance.md has no run with 10,000 endpoints, the size of a shard: %q", found)
+	}
+	mebibytes, err := strconv.ParseInt(found[2], 10, 64)
+	must(t, err)
+	for _, name := range []string{"sharded", "README-shards"} {
+		container := theWorkload(t, builds(t)[name]).container(t)
+		limit := container.Resources.Limits.Memory().Value()
+		if want := (mebibytes<<20 + hang) * 3 / 2; limit < want {
+			t.Errorf("%s: a shard has %d MiB, want 1.5 times its use, %d", name, limit>>20, want>>20)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package servers
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/oauth2-proxy/mockoidc"
+
+	"session_exporter/probe"
+	"session_exporter/sessionapi"
+)
+
+// tokenOf logs a user in at the provider, as a browser and a client would, and returns
+// the token.
+func tokenOf(t *testing.T, provider *mockoidc.MockOIDC) string {
+	t.Helper()
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	t.Cleanup(browser.CloseIdleConnections)
+	response, err := browser.Get(provider.AuthorizationEndpoint() + "?" + url.Values{
+		"response_type": {"code"}, "client_id": {provider.ClientID}, "redirect_uri": {"http://client.test/"},
+		"scope": {"openid profile groups"}, "state": {"s"},
+	}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	back, err := response.Location()
+	if err != nil {
+		t.Fatal(response.Status, err)
+	}
+	response, err = browser.PostForm(provider.TokenEndpoint(), url.Values{
+		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
+		"client_id": {provider.ClientID}, "client_secret": {provider.ClientSecret},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var given struct {
+		Token string `json:"access_token"`
+	}
+	if err := json.Unmarshal(body, &given); err != nil || given.Token == "" {
+		t.Fatalf("%s: %s", response.Status, body)
+	}
+	return given.Token
+}
+
+func TestUserinfo(t *testing.T) {
+	provider, err := mockoidc.Run() // listens on 127.0.0.1
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := provider.Shutdown(); err != nil {
+			t.Error(err)
+		}
+	})
+	provider.QueueUser(&mockoidc.MockUser{Subject: "1234", PreferredUsername: "jane.doe", Groups: []string{"dev", "ops"}})
+	config := func(token string) string {
+		return catalogued(t, "userinfo", "https://sso.example.com/oidc", provider.Issuer(), "token_file: secret", "token: "+token,
+			"auth: bearer", "auth: bearer, expect: {username: jane.doe, roles: [ops]}")
+	}
+	p := proberOf(t, config(tokenOf(t, provider)), probe.NewManager())
+	r := wants(t, p, sessionapi.Valid)
+	if end := time.Until(r.CredentialExpiries["jwt"]); end < provider.AccessTTL-time.Minute || end > provider.AccessTTL {
+		t.Errorf("the token ends in %s, want %s", end, provider.AccessTTL)
+	}
+	provider.FastForward(provider.AccessTTL + time.Second)
+	wants(t, p, sessionapi.SessionExpired)
+	wants(t, proberOf(t, config("no-token"), probe.NewManager()), sessionapi.SessionExpired)
+	closeProber(t, p)
+}

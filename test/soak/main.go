@@ -1,0 +1,242 @@
+// Command soak runs the exporter against simulated appliances in a separate process for
+// half an hour, and prints what it used. It fails if a probe was skipped or late, an
+// endpoint is not valid, or memory grows.
+//
+//	go -C test run ./soak -exporter ../session_exporter -for 30m
+//
+// Each endpoint has its own address in 127.0.0.0/8, which Linux needs no setup for.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	exporter  string
+	bare      bool
+	endpoints int
+	hanging   int // of them, in percent
+	interval  time.Duration
+	duration  time.Duration
+	page      string
+}
+
+func main() {
+	var o options
+	serving := flag.Int("serve", 0, "simulate appliances on this many ports until standard input is closed")
+	client := flag.Bool("client", false, "run the bare client described on standard input")
+	flag.BoolVar(&o.bare, "bare", false, "for comparison, run a minimal net/http client instead of the exporter")
+	flag.StringVar(&o.exporter, "exporter", "../session_exporter", "exporter binary")
+	flag.IntVar(&o.endpoints, "endpoints", 10_000, "number of endpoints")
+	flag.IntVar(&o.hanging, "hanging", 0, "percentage of endpoints that accept connections and never respond")
+	flag.DurationVar(&o.interval, "interval", 15*time.Second, "probe interval")
+	flag.DurationVar(&o.duration, "for", 30*time.Minute, "duration, starting when all endpoints are valid and were probed twice")
+	flag.StringVar(&o.page, "page", "", "file in which to replace the table, if any")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch {
+	case *serving > 0:
+		err = serve(*serving, o.endpoints)
+	case *client:
+		err = runBare(ctx)
+	default:
+		err = o.run(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
+	}
+}
+
+// run starts both processes, watches the exporter, and prints the results.
+func (o *options) run(ctx context.Context) error {
+	if o.hanging < 0 || o.hanging > 100 {
+		return fmt.Errorf("-hanging is %d; it must be from 0 to 100", o.hanging)
+	}
+	if o.bare && o.hanging > 0 {
+		return errors.New("-bare and -hanging are mutually exclusive")
+	}
+	dir, err := os.MkdirTemp("", "soak")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	appliances, err := startAppliances(ctx, o.endpoints)
+	if err != nil {
+		return err
+	}
+	defer appliances.end()
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	exporter, err := o.command(ctx, dir, address, appliances)
+	if err != nil {
+		return err
+	}
+	exporter.Stdout, exporter.Stderr = os.Stderr, os.Stderr
+	exporter.Cancel = func() error { return exporter.Process.Signal(syscall.SIGTERM) }
+	if err := exporter.Start(); err != nil {
+		return err
+	}
+	defer func() {
+		_ = exporter.Process.Signal(syscall.SIGTERM)
+		_ = exporter.Wait()
+	}()
+	seen, err := o.watch(ctx, "http://"+address+"/metrics")
+	if err != nil {
+		return err
+	}
+	table := o.table(seen)
+	fmt.Print(table)
+	if o.page != "" {
+		if err := replaceTable(o.page, table); err != nil {
+			return err
+		}
+	}
+	return o.verify(seen)
+}
+
+// command returns the process that probes the appliances and serves its metrics at
+// address.
+func (o *options) command(ctx context.Context, dir, address string, a *appliances) (*exec.Cmd, error) {
+	if o.bare {
+		description, err := json.Marshal(o.bareClient(address, a))
+		if err != nil {
+			return nil, err
+		}
+		client := exec.CommandContext(ctx, os.Args[0], "-client") //nolint:gosec // it is this program
+		client.Stdin = bytes.NewReader(description)
+		return client, nil
+	}
+	file := filepath.Join(dir, "session_exporter.yml")
+	if err := os.WriteFile(file, []byte(o.configuration(a)), 0o600); err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, o.exporter, "--config.file="+file, "--web.listen-address="+address, "--log.level=error"), nil //nolint:gosec // the user names the binary to run
+}
+
+// appliances describes the process that simulates them.
+type appliances struct {
+	cmd     *exec.Cmd
+	in      io.Closer
+	CA      string
+	Ports   []string
+	Hanging string // port of those that hang
+}
+
+// ports is the number of the appliances' ports. Each port is one site with one account
+// and one certificate.
+const ports = 100
+
+func startAppliances(ctx context.Context, endpoints int) (*appliances, error) {
+	cmd := exec.CommandContext(ctx, os.Args[0], fmt.Sprintf("-serve=%d", ports), fmt.Sprintf("-endpoints=%d", endpoints)) //nolint:gosec // it is this program
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	a := &appliances{cmd: cmd, in: in}
+	if err := json.NewDecoder(out).Decode(a); err != nil {
+		a.end()
+		return nil, fmt.Errorf("decoding the appliances' description: %w", err)
+	}
+	return a, nil
+}
+
+func (a *appliances) end() {
+	_ = a.in.Close()
+	_ = a.cmd.Wait()
+}
+
+func (o *options) configuration(a *appliances) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "global: {interval: %s, timeout: %s}\n", o.interval, min(10*time.Second, (o.interval*2/3).Truncate(time.Second)))
+	b.WriteString("credentials:\n")
+	for i := range a.Ports {
+		fmt.Fprintf(&b, "  site-%d: {username: monitor, password: %s}\n", i, password)
+	}
+	fmt.Fprintf(&b, "modules:\n  hcx: {api: hcx, login: {auth_type: local}, tls_config: {ca: %q}}\n", a.CA)
+	b.WriteString("endpoints:\n")
+	for i := range o.endpoints {
+		fmt.Fprintf(&b, "  - {name: hcx-%05d, url: %q, module: hcx, credential: site-%d}\n", i, o.url(a, i), i%len(a.Ports))
+	}
+	return b.String()
+}
+
+func (o *options) bareClient(address string, a *appliances) bare {
+	client := bare{CA: a.CA, Interval: o.interval, Address: address}
+	for i := range o.endpoints {
+		client.URLs = append(client.URLs, o.url(a, i)+"/api/admin/v1/sessions")
+	}
+	return client
+}
+
+// url returns an endpoint's URL.
+func (o *options) url(a *appliances, i int) string {
+	port := a.Ports[i%len(a.Ports)]
+	if o.hangs(i) {
+		port = a.Hanging
+	}
+	return "https://" + net.JoinHostPort(host(i/len(a.Ports)), port)
+}
+
+// hangs reports whether an endpoint hangs. Those that hang are spread over all sites
+// and over the endpoints of each, with an offset per site. Any hundred consecutive
+// endpoints have the given percentage.
+func (o *options) hangs(i int) bool {
+	i = i/ports + i%ports
+	return (i+1)*o.hanging/100 > i*o.hanging/100
+}
+
+// host returns the n-th address of a port.
+func host(n int) string { return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1) }
+
+// freeAddress returns an address with a free port.
+func freeAddress(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// machine describes the machine.
+func machine() string {
+	model := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				model = strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores, %s, %s %s/%s", runtime.NumCPU(), model, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+
+	"session_exporter/simulator"
+)
+
+const password = "correct horse"
+
+// serve simulates the appliances until standard input is closed. Each port responds at
+// every address.
+func serve(n, endpoints int) error {
+	ca, err := simulator.NewCA()
+	if err != nil {
+		return err
+	}
+	var hosts []string
+	for i := range (endpoints + n - 1) / n {
+		hosts = append(hosts, host(i))
+	}
+	description := appliances{CA: ca.PEM()}
+	for range n {
+		site := simulator.NewHCX(simulator.Settings{
+			Accounts: map[string]simulator.Account{"monitor": {Password: password, Roles: []string{"System Administrator"}}},
+		})
+		server, err := ca.Serve(site, "0.0.0.0:0", simulator.ServerOptions{Hosts: hosts})
+		if err != nil {
+			return err
+		}
+		defer server.Close() //nolint:gocritic // all of them serve until the end
+		u, err := url.Parse(server.URL())
+		if err != nil {
+			return err
+		}
+		description.Ports = append(description.Ports, u.Port())
+	}
+	if description.Hanging, err = hang(); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(description); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// hang accepts connections on a port and never responds.
+func hang() (port string, err error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", "0.0.0.0:0")
+	if err != nil {
+		return "", err
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "soak:", err)
+				return
+			}
+			go func() {
+				_, _ = io.Copy(io.Discard, conn)
+				_ = conn.Close()
+			}()
+		}
+	}()
+	_, port, err = net.SplitHostPort(listener.Addr().String())
+	return port, err
+}

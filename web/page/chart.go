@@ -1,0 +1,159 @@
+package page
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+const (
+	stripLength = 40 // results per row of the overview
+	stripHeight = 16
+	cellWidth   = 4 // a bar and the gap to the next
+	sparkWidth  = 80
+	sparkHeight = 18
+)
+
+// layer is the part of a strip for one kind of state, as a single path, because a page
+// has thousands of marks.
+type layer struct{ Kind, Path string }
+
+// strip shows the states of the last results, the newest on the right. The height of a
+// bar shows its kind as the colour does: low for valid, high for failures.
+type strip struct {
+	Width, Height int
+	Layers        []layer
+	Text          string
+}
+
+var stripHeights = map[string]int{kindOK: 7, kindDenied: 13, kindRefused: 16, kindHeld: 10, kindTrouble: 16, kindUnknown: 3}
+
+func newStrip(status *collector.Status, length int) strip {
+	first := max(0, len(status.History)-length)
+	history := status.History[first:]
+	s := strip{Width: length*cellWidth - 1, Height: stripHeight}
+	paths := make(map[string]*strings.Builder)
+	for i, kind := range pastKinds(status)[first:] {
+		path, exists := paths[kind]
+		if !exists {
+			path = &strings.Builder{}
+			paths[kind] = path
+		}
+		height := stripHeights[kind]
+		fmt.Fprintf(path, "M%d %dh3v%dh-3z", (length-len(history)+i)*cellWidth, stripHeight-height, height)
+	}
+	for _, kind := range kinds {
+		if path, exists := paths[kind]; exists {
+			s.Layers = append(s.Layers, layer{kind, path.String()})
+		}
+	}
+	if missing := length - len(history); missing > 0 {
+		s.Layers = append(s.Layers, layer{"none", fmt.Sprintf("M0 %dh%d", stripHeight-1, missing*cellWidth-1)})
+	}
+	s.Text = validCount(history)
+	return s
+}
+
+// validCount formats how many results are valid.
+func validCount(history []collector.Past) string {
+	valid := 0
+	for _, past := range history {
+		if past.State == sessionapi.Valid {
+			valid++
+		}
+	}
+	return fmt.Sprintf("%d of %d valid", valid, len(history))
+}
+
+// kinds are the kinds of states in drawing order.
+var kinds = []string{kindOK, kindDenied, kindRefused, kindHeld, kindTrouble, kindUnknown}
+
+// spark is a sparkline of the latency.
+type spark struct {
+	Width, Height int
+	Path          string
+	Text          string
+}
+
+// minSamples is the minimum number of latencies for a sparkline.
+const minSamples = 5
+
+// newSpark returns the sparkline of the last results on a scale that several share. It is
+// empty with fewer than minSamples latencies.
+func newSpark(history []collector.Past, shared *scale) spark {
+	history = history[max(0, len(history)-stripLength):]
+	s := spark{Width: sparkWidth, Height: sparkHeight}
+	samples := 0
+	var path strings.Builder
+	drawing := false
+	for i, past := range history {
+		if !past.Sent {
+			drawing = false
+			continue
+		}
+		samples++
+		command := 'L'
+		if !drawing {
+			command, drawing = 'M', true
+		}
+		x := float64(stripLength-len(history)+i)*(sparkWidth-2)/(stripLength-1) + 1
+		y := (sparkHeight-2)*(1-shared.position(past.Duration)) + 1
+		fmt.Fprintf(&path, "%c%.1f %.1f", command, x, y)
+		if command == 'M' {
+			fmt.Fprintf(&path, "h0.01") // makes a single point visible
+		}
+	}
+	if samples < minSamples {
+		return s
+	}
+	shortest, longest := latencyRange(history)
+	s.Path = path.String()
+	s.Text = fmt.Sprintf("latency from %s to %s", FormatLatency(shortest), FormatLatency(longest))
+	return s
+}
+
+// scale is a logarithmic scale of latencies, in seconds. Its ends are powers of ten.
+type scale struct{ floor, ceiling float64 }
+
+// newScale returns the scale of a range of latencies.
+func newScale(shortest, longest time.Duration) *scale {
+	floor := math.Floor(math.Log10(max(shortest.Seconds(), 1e-5)))
+	return &scale{floor, max(math.Ceil(math.Log10(max(longest.Seconds(), 1e-5))), floor+1)}
+}
+
+// position returns where a latency is on the scale, from 0 to 1.
+func (s *scale) position(d time.Duration) float64 {
+	share := (math.Log10(max(d.Seconds(), 1e-5)) - s.floor) / (s.ceiling - s.floor)
+	return min(max(share, 0), 1)
+}
+
+// sharedScale returns the scale of all latencies that the sparklines of some endpoints
+// show.
+func sharedScale(statuses []collector.Status) *scale {
+	shortest, longest := time.Duration(math.MaxInt64), time.Duration(0)
+	for i := range statuses {
+		history := statuses[i].History
+		low, high := latencyRange(history[max(0, len(history)-stripLength):])
+		shortest, longest = min(shortest, low), max(longest, high)
+	}
+	if longest == 0 {
+		shortest = 0
+	}
+	return newScale(shortest, longest)
+}
+
+// latencyRange returns the range of the durations of probes that sent a request; longest
+// is zero if none did.
+func latencyRange(history []collector.Past) (shortest, longest time.Duration) {
+	shortest = math.MaxInt64
+	for _, past := range history {
+		if past.Sent {
+			shortest, longest = min(shortest, past.Duration), max(longest, past.Duration)
+		}
+	}
+	return shortest, longest
+}

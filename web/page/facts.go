@@ -1,0 +1,202 @@
+package page
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"session_exporter/collector"
+	"session_exporter/config"
+	"session_exporter/sessionapi"
+)
+
+// group is a titled list of facts or roles.
+type group struct {
+	Title string
+	Facts []fact
+	Roles []role
+}
+
+// fact is a name with a text, a time, or both.
+type fact struct {
+	Name string
+	Text string
+	At   moment
+	Kind string // of state, for the colour; empty for none
+}
+
+// role is a role that the session has or should have.
+type role struct {
+	Name string
+	Kind string // a kind of state, for icon and colour
+	Text string
+}
+
+// nonEmpty omits empty groups.
+func nonEmpty(groups ...group) []group {
+	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Facts) == 0 && len(g.Roles) == 0 })
+}
+
+// knownFacts omits facts without a value.
+func knownFacts(all ...fact) []fact {
+	return slices.DeleteFunc(all, func(f fact) bool { return f.Text == "" && !f.At.Known() })
+}
+
+func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
+	lifetime := ""
+	if s.Lifetime > 0 {
+		lifetime = formatDuration(s.Lifetime)
+	}
+	session := ""
+	switch {
+	case s.Endpoint.Auth == sessionapi.AuthBasic:
+		session = "none: every probe sends the password"
+	case s.Endpoint.Auth != sessionapi.AuthLogin:
+		session = "external token, not managed here"
+	case s.Result.Established.IsZero():
+		session = "none"
+	}
+	return knownFacts(
+		fact{Name: "Session", Text: session},
+		fact{Name: "Logged in", At: at(s.Result.Established)},
+		fact{Name: "Lifetime of the last expired session", Text: lifetime},
+		fact{Name: "Appliance's clock", Text: skewText(s.Result.ClockSkew), Kind: skewKind(s.Result.ClockSkew)},
+	)
+}
+
+func skewText(skew *time.Duration) string {
+	switch {
+	case skew == nil:
+		return ""
+	case *skew >= time.Second:
+		return formatDuration(*skew) + " fast"
+	case *skew <= -time.Second:
+		return formatDuration(-*skew) + " slow"
+	default:
+		return "in sync (±1 s)"
+	}
+}
+
+// maxSkew is how far clocks may differ before tokens and certificates are affected. The
+// alert SessionClockSkew has the same limit.
+const maxSkew = time.Minute
+
+func skewKind(skew *time.Duration) string {
+	if skew != nil && skew.Abs() > maxSkew {
+		return kindTrouble
+	}
+	return ""
+}
+
+func identityFacts(s *collector.Status, at func(time.Time) moment) []fact {
+	id := s.Result.Identity
+	if id == nil {
+		return nil
+	}
+	return knownFacts(
+		fact{Name: "User", Text: id.Username},
+		fact{Name: "Organization", Text: id.Organization},
+		fact{Name: "Organizations", Text: strings.Join(id.Organizations, ", ")},
+		fact{Name: "Enterprise", Text: id.Enterprise},
+		fact{Name: "API version", Text: id.Version},
+		fact{Name: "Session created", At: at(id.Created)},
+		fact{Name: "Session last used", At: at(id.LastAccessed)},
+	)
+}
+
+func expiryFacts(s *collector.Status, at func(time.Time) moment) []fact {
+	all := []fact{{Name: "Certificate", At: at(s.CertificateExpiry)}}
+	from := map[string]string{"config": "as configured", "jwt": "from the token", "oauth2": "from the authorization server", "api": "from the API"}
+	for _, source := range slices.Sorted(maps.Keys(s.Result.CredentialExpiries)) {
+		all = append(all, fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])})
+	}
+	return knownFacts(all...)
+}
+
+func counterFacts(s *collector.Status) []fact {
+	number := func(n float64) string { return model.SampleValue(n).String() }
+	return []fact{
+		{Name: "Probes", Text: number(s.Probes)},
+		{Name: "Failed", Text: number(s.Failures)},
+		{Name: "Logins", Text: number(s.Logins)},
+		{Name: "Failed logins", Text: number(s.LoginFailures)},
+		{Name: "Logouts", Text: number(s.Logouts)},
+		{Name: "Sessions ended by the appliance", Text: number(s.Expirations)},
+	}
+}
+
+func labelFacts(e *config.Endpoint) []fact {
+	var all []fact
+	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
+		all = append(all, fact{Name: name, Text: e.Labels[name]})
+	}
+	return all
+}
+
+func settingFacts(e *config.Endpoint) []fact {
+	duration := func(d time.Duration, zero string) string {
+		if d == 0 {
+			return zero
+		}
+		return model.Duration(d).String()
+	}
+	sessionAge := e.SessionMaxAge
+	if e.Auth != sessionapi.AuthLogin {
+		sessionAge = 0 // the exporter holds no session
+	}
+	pairing, local := "", ""
+	if e.Pairing != nil {
+		pairing, local = e.Pairing.ID, e.Pairing.Local.Name
+	}
+	return knownFacts(
+		fact{Name: "URL", Text: e.URL.String()},
+		fact{Name: "Pairing", Text: pairing},
+		fact{Name: "Local credential", Text: local},
+		fact{Name: "Module", Text: e.Module},
+		fact{Name: "API", Text: e.API},
+		fact{Name: "Authentication", Text: string(e.Auth)},
+		fact{Name: "Credential", Text: e.Credential.Name},
+		fact{Name: "Secret from", Text: e.Credential.Secret.String()},
+		fact{Name: "Interval", Text: duration(e.Interval, "")},
+		fact{Name: "Timeout", Text: duration(e.Timeout, "")},
+		fact{Name: "New session after", Text: duration(sessionAge, "")},
+		fact{Name: "New connection after", Text: duration(e.ConnectionMaxAge, "every probe")},
+		fact{Name: "Expected user", Text: e.Expect.Username},
+		fact{Name: "Expected organizations", Text: strings.Join(e.Expect.Organizations, ", ")},
+	)
+}
+
+// roles returns the expected roles first, then the other roles that the session has.
+func roles(s *collector.Status) []role {
+	var all []role
+	var reported []string
+	if s.Result.Identity != nil {
+		reported = s.Result.Identity.Roles
+	}
+	expect := s.Endpoint.Expect
+	for _, name := range expect.Roles {
+		switch present, known := s.Result.RolesExpected[name]; {
+		case !known:
+			all = append(all, role{name, kindUnknown, "expected"})
+		case present:
+			all = append(all, role{name, kindOK, "expected, present"})
+		default:
+			all = append(all, role{name, kindRefused, "expected, missing"})
+		}
+	}
+	for _, name := range reported {
+		switch {
+		case slices.Contains(expect.Roles, name):
+		case slices.Contains(expect.ForbidRoles, name):
+			all = append(all, role{name, kindRefused, "present, forbidden"})
+		case expect.RolesExact:
+			all = append(all, role{name, kindRefused, "present, not expected"})
+		default:
+			all = append(all, role{name, kindOK, "present"})
+		}
+	}
+	return all
+}

@@ -1,0 +1,185 @@
+package page
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+// maxChoices limits the labels in the filter form. A longer list does not help, and the
+// text filter matches labels too.
+const maxChoices = 200
+
+// selectionView is the data of the filter form.
+type selectionView struct {
+	Query    string
+	States   []string
+	Sort     string
+	Back     string // the selection as a query, for redirectBack
+	Filters  []filterView
+	Clear    string
+	Filtered bool
+	Group    string // link that groups equal endpoints again, empty if they are grouped
+	Choices  []choice
+}
+
+// filterView is a filter with the link that removes it, and with its parameter of the
+// query.
+type filterView struct{ Name, Value, Link, Parameter, Argument string }
+
+// labelView is a label with the link that adds its filter.
+type labelView struct{ Name, Value, Link string }
+
+// choice is a label with all of its values.
+type choice struct {
+	Name   string
+	Values []string
+}
+
+// count is the number of endpoints in a state, with a link to them.
+type count struct {
+	Text    string
+	Kind    string
+	Number  int
+	Link    string
+	Current bool
+}
+
+type columnView struct {
+	Key, Title, Link, Direction string
+}
+
+func (s *Selection) view(all []collector.Overview) *selectionView {
+	v := &selectionView{Query: s.query, States: s.states, Sort: s.sort, Back: s.values().Encode(), Filtered: s.isFiltered()}
+	for i, label := range s.labels {
+		name, value, _ := strings.Cut(label, "=")
+		remove := s.link(func(s *Selection) { s.page, s.labels = 1, slices.Delete(slices.Clone(s.labels), i, i+1) })
+		v.Filters = append(v.Filters, filterView{name, value, remove, "label", label})
+	}
+	if s.credential != "" {
+		remove := s.link(func(s *Selection) { s.page, s.credential = 1, "" })
+		v.Filters = append(v.Filters, filterView{"credential", s.credential, remove, "credential", s.credential})
+	}
+	if s.module != "" {
+		remove := s.link(func(s *Selection) { s.page, s.module = 1, "" })
+		v.Filters = append(v.Filters, filterView{"module", s.module, remove, "module", s.module})
+	}
+	v.Clear = s.link(func(s *Selection) { *s = Selection{sort: s.sort} })
+	if s.ungrouped {
+		v.Group = s.link(func(s *Selection) { s.page, s.ungrouped = 1, false })
+	}
+	v.Choices = labelChoices(all)
+	return v
+}
+
+// labelLinks returns an endpoint's labels with links that add them as filters.
+func (s *Selection) labelLinks(labels map[string]string) []labelView {
+	var views []labelView
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		link := s.link(func(s *Selection) {
+			s.page, s.labels = 1, append(slices.Clone(s.labels), name+"="+labels[name])
+		})
+		views = append(views, labelView{name, labels[name], link})
+	}
+	return views
+}
+
+// labelChoices returns the labels of all endpoints, nil if there are more than maxChoices.
+func labelChoices(all []collector.Overview) []choice {
+	type pair struct{ name, value string }
+	pairs := make(map[pair]bool)
+	for i := range all {
+		for name, value := range all[i].Endpoint.Labels {
+			pairs[pair{name, value}] = true
+		}
+		if len(pairs) > maxChoices {
+			return nil
+		}
+	}
+	var choices []choice
+	for _, p := range slices.SortedFunc(maps.Keys(pairs), func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.value, b.value))
+	}) {
+		if last := len(choices) - 1; last < 0 || choices[last].Name != p.name {
+			choices = append(choices, choice{Name: p.name})
+		}
+		last := &choices[len(choices)-1]
+		last.Values = append(last.Values, p.value)
+	}
+	return choices
+}
+
+// counts counts all endpoints, regardless of the selection. The first count is the
+// total, the second the failing ones.
+func (s *Selection) counts(all []collector.Overview) []count {
+	numbers, failed := CountStates(all), 0
+	rejected := make(map[sessionapi.State]bool)
+	for i := range all {
+		if all[i].Rejected {
+			rejected[all[i].State] = true
+		}
+	}
+	for state, number := range numbers {
+		if isFailing(state) {
+			failed += number
+		}
+	}
+	counts := []count{s.count("all", "", len(all)), s.count(failing, failing, failed)}
+	for _, state := range sessionapi.States() {
+		if numbers[state] > 0 || slices.Contains(s.states, string(state)) {
+			c := s.count(string(state), string(state), numbers[state])
+			c.Kind = newStateView(state, rejected[state]).Kind
+			counts = append(counts, c)
+		}
+	}
+	return counts
+}
+
+// CountStates returns the number of endpoints in each state, including zeros.
+func CountStates(all []collector.Overview) map[sessionapi.State]int {
+	numbers := make(map[sessionapi.State]int)
+	for _, state := range sessionapi.States() {
+		numbers[state] = 0
+	}
+	for i := range all {
+		numbers[all[i].State]++
+	}
+	return numbers
+}
+
+func (s *Selection) count(text, state string, number int) count {
+	var states []string
+	if state != "" {
+		states = []string{state}
+	}
+	return count{
+		Text: text, Number: number, Current: slices.Equal(s.states, states),
+		Link: s.link(func(s *Selection) { s.page, s.states = 1, states }),
+	}
+}
+
+func (s *Selection) columns() []columnView {
+	current, _ := findColumn(s.sort)
+	views := make([]columnView, len(columns))
+	for i, c := range columns {
+		v := columnView{Key: c.key, Title: c.title}
+		to := c.first
+		switch {
+		case c.key != current.key:
+		case strings.HasPrefix(s.sort, "-"):
+			v.Direction, to = "descending", c.key
+		default:
+			v.Direction, to = "ascending", "-"+c.key
+		}
+		if to == columns[0].key {
+			to = "" // the default order
+		}
+		v.Link = s.link(func(s *Selection) { s.page, s.sort = 1, to })
+		views[i] = v
+	}
+	return views
+}

@@ -1,0 +1,96 @@
+package page
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"session_exporter/sessionapi"
+)
+
+// verdictText is empty without a conclusive verdict.
+func verdictText(verdict sessionapi.Verdict) string {
+	switch verdict {
+	case sessionapi.Accepted:
+		return "accepted"
+	case sessionapi.Refused:
+		return "refused"
+	default:
+		return ""
+	}
+}
+
+// moment is a time relative to now.
+type moment struct{ at, now time.Time }
+
+// Known reports whether the time is set.
+func (m moment) Known() bool { return !m.at.IsZero() }
+
+// ISO formats the time for the datetime attribute.
+func (m moment) ISO() string { return m.at.UTC().Format(time.RFC3339) }
+
+// Full formats the time with its zone.
+func (m moment) Full() string { return m.at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// Short formats the time without its zone.
+func (m moment) Short() string { return m.at.UTC().Format(time.DateTime) }
+
+// Relative formats the time relative to now, such as "in 5 s" or "2 h ago".
+func (m moment) Relative() string {
+	switch d := m.at.Sub(m.now); {
+	case d >= time.Second:
+		return "in " + formatDuration(d)
+	case d > -time.Second:
+		return "now"
+	default:
+		return formatDuration(-d) + " ago"
+	}
+}
+
+// Span formats the duration between the time and now.
+func (m moment) Span() string { return formatDuration(m.now.Sub(m.at).Abs()) }
+
+// Past reports whether the time has passed.
+func (m moment) Past() bool { return m.at.Before(m.now) }
+
+// formatDuration formats a duration in its largest unit, and in two units if the first
+// number is below 10.
+func formatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	two := func(big, small time.Duration, bigUnit, smallUnit string) string {
+		text := fmt.Sprintf("%d %s", d/big, bigUnit)
+		if rest := d % big / small; rest > 0 && d/big < 10 {
+			text += fmt.Sprintf(" %d %s", rest, smallUnit)
+		}
+		return text
+	}
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return two(time.Minute, time.Second, "min", "s")
+	case d < day:
+		return two(time.Hour, time.Minute, "h", "min")
+	default:
+		return two(day, time.Hour, "d", "h")
+	}
+}
+
+// FormatLatency formats a latency with three significant digits.
+func FormatLatency(d time.Duration) string {
+	number, unit := float64(d)/float64(time.Millisecond), "ms"
+	if d >= time.Second {
+		number, unit = d.Seconds(), "s"
+	}
+	digits := max(0, 2-int(math.Floor(math.Log10(max(number, 0.1)))))
+	return strconv.FormatFloat(number, 'f', min(digits, 2), 64) + " " + unit
+}
+
+// plural formats a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}

@@ -1,0 +1,121 @@
+package page
+
+import (
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+const (
+	// groupFrom is the number of selected endpoints from which equal ones are grouped.
+	groupFrom = 500
+	// minGroup is the smallest group: as many endpoints as fill a page.
+	minGroup = pageLength
+	// maxExamples limits the endpoints that a group names.
+	maxExamples = 3
+)
+
+// groupKey is what equal endpoints have in common. Credential and module are empty for
+// endpoints that have a credential of their own.
+type groupKey struct {
+	state              sessionapi.State
+	credential, module string
+}
+
+// line is what a row of the overview shows: an endpoint, or the first of a group.
+type line struct {
+	first   *collector.Overview
+	key     groupKey
+	members []*collector.Overview // nil for a single endpoint
+}
+
+func (l *line) isGroup() bool { return l.members != nil }
+
+// groupView is the data of a group's row.
+type groupView struct {
+	Number             int
+	Credential, Module string // empty if they differ
+	Rejected           int    // endpoints that refused their credential
+	Link               string // to the endpoints
+	Examples           []example
+	More               int // endpoints without an example
+	Oldest             moment
+}
+
+type example struct{ Name, Link string }
+
+// group returns the lines of the sorted endpoints. If at least groupFrom endpoints are
+// sorted by state, equal ones share one line, at the position of the first.
+func (s *Selection) group(selected []*collector.Overview) []line {
+	lines := make([]line, 0, len(selected))
+	column, _ := findColumn(s.sort)
+	if s.ungrouped || column.key != columns[0].key || len(selected) < groupFrom {
+		for _, o := range selected {
+			lines = append(lines, line{first: o})
+		}
+		return lines
+	}
+	users := make(map[string]int)
+	for _, o := range selected {
+		users[o.Endpoint.Credential.Name]++
+	}
+	keyOf := func(o *collector.Overview) groupKey {
+		if e := o.Endpoint; users[e.Credential.Name] > 1 {
+			return groupKey{o.State, e.Credential.Name, e.Module}
+		}
+		return groupKey{state: o.State}
+	}
+	sizes := make(map[groupKey]int)
+	for _, o := range selected {
+		sizes[keyOf(o)]++
+	}
+	at := make(map[groupKey]int)
+	for _, o := range selected {
+		key := keyOf(o)
+		if sizes[key] < minGroup {
+			lines = append(lines, line{first: o})
+			continue
+		}
+		i, exists := at[key]
+		if !exists {
+			i = len(lines)
+			at[key] = i
+			lines = append(lines, line{first: o, key: key, members: make([]*collector.Overview, 0, sizes[key])})
+		}
+		lines[i].members = append(lines[i].members, o)
+	}
+	return lines
+}
+
+func (s *Site) groupRow(sel *Selection, l *line, now time.Time) row {
+	g := &groupView{
+		Number: len(l.members), Credential: l.key.credential, Module: l.key.module, More: len(l.members) - maxExamples,
+		Link: sel.link(func(s *Selection) {
+			s.page, s.ungrouped, s.states = 1, true, []string{string(l.key.state)}
+			if l.key.credential != "" {
+				s.credential, s.module = l.key.credential, l.key.module
+			}
+		}),
+	}
+	newest, oldest := l.first.Since, l.first.Since
+	for i, o := range l.members {
+		if i < maxExamples {
+			g.Examples = append(g.Examples, example{o.Endpoint.Name, "./" + EndpointLink(o.Endpoint.Name)})
+		}
+		if o.Rejected {
+			g.Rejected++
+		}
+		if o.Since.After(newest) {
+			newest = o.Since
+		}
+		if o.Since.Before(oldest) {
+			oldest = o.Since
+		}
+	}
+	g.Oldest = moment{oldest, now}
+	return row{
+		Group: g, State: newStateView(l.key.state, g.Rejected > 0), Runbook: runbook(l.first), Since: moment{newest, now},
+		Diagnosis: l.key.state.Info().Meaning,
+	}
+}

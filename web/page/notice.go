@@ -1,0 +1,48 @@
+package page
+
+import (
+	"fmt"
+	"time"
+
+	"session_exporter/collector"
+)
+
+// notice is the message that a page shows after a form was submitted.
+type notice struct {
+	Text  string
+	Kind  string // of state, for the color
+	Until moment // when to try again, unknown if there is no such time
+}
+
+// maxProbedAge is the maximum age of a probe that is called "just now". A request waits
+// for 30 s.
+const maxProbedAge = time.Minute
+
+// newNotice returns the notice of a key, nil for none. The URL has only the key, so that a
+// link cannot put other text on the page. status is that of the page's endpoint, nil on
+// other pages.
+func newNotice(key string, status *collector.Status) *notice {
+	switch {
+	case key == "resumed":
+		return &notice{Text: "Logins resumed: the secret is tried again immediately.", Kind: kindOK}
+	case key == "waiting":
+		return &notice{Text: "The probe is still running. Its result will appear here.", Kind: kindUnknown}
+	case key == "probed" && status != nil && time.Since(status.LastProbe) < maxProbedAge:
+		text := fmt.Sprintf("Probed just now: %s.", status.State)
+		if latency := latencyText(status); latency != "" {
+			text = fmt.Sprintf("Probed just now: %s (%s).", status.State, latency)
+		}
+		return &notice{Text: text, Kind: newStateView(status.State, status.Rejected).Kind}
+	default:
+		return nil
+	}
+}
+
+// newNothingSent returns the notice of a probe that sent nothing.
+func newNothingSent(why string, until time.Time) *notice {
+	n := &notice{Text: "Nothing was sent: " + why + ".", Kind: kindTrouble}
+	if now := time.Now(); until.After(now) {
+		n.Until = moment{until, now}
+	}
+	return n
+}

@@ -1,0 +1,218 @@
+package page
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+const (
+	pageLength     = 100 // endpoints
+	refreshSeconds = 5
+)
+
+// The overview shows a certificate or credential this long before it expires: a few days
+// before the alerts fire.
+const (
+	certificateWarning = 21 * 24 * time.Hour
+	credentialWarning  = 14 * 24 * time.Hour
+)
+
+// overviewPage is the data of overview.html.
+type overviewPage struct {
+	Notice    *notice
+	Selection *selectionView
+	Counts    []count
+	Suspended []suspended
+	Held      string // how many more credentials are suspended, empty for none
+	HeldLink  string // to their endpoints
+	Columns   []columnView
+	Rows      []row
+	File      string // the configuration
+	Example   string // what to add to a file without endpoints
+	Shard     string // that has no endpoints, empty otherwise
+	Total     int    // of all endpoints
+	Selected  int    // of the selected endpoints
+	Shown     string // range of the selected endpoints on this page
+	Previous  string // links to the adjacent pages, empty for none
+	Next      string
+}
+
+// exampleConfig is a configuration with one endpoint.
+const exampleConfig = `credentials:
+  hcx-monitor:
+    username: monitor@vsphere.local
+    password_file: /run/secrets/hcx
+modules:
+  hcx:
+    api: hcx  # or dr, vcenter
+    credential: hcx-monitor
+endpoints:
+  - {name: hcx-site-a, url: "https://hcx-a.example.com:9443", module: hcx}
+`
+
+// row is an endpoint of the overview, or a group of equal ones.
+type row struct {
+	Group *groupView // nil for an endpoint
+
+	Name, Link string
+	Labels     []labelView
+
+	State     stateView
+	Runbook   string // of the state, empty for none
+	Rejection *rejection
+	Diagnosis string // empty where the state says everything
+	Since     moment
+	LastProbe moment
+	Next      moment
+	Latency   string
+	Strip     strip
+	Spark     spark
+	Expiries  []expiry
+}
+
+// expiry is when a certificate or credential expires.
+type expiry struct {
+	What string
+	At   moment
+}
+
+func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
+	selection, err := ParseSelection(r.URL.Query())
+	if err != nil {
+		s.Error(w, http.StatusBadRequest, "./", Sentence(err.Error()))
+		return
+	}
+	page := s.newOverviewPage(selection)
+	page.Notice = newNotice(r.URL.Query().Get("done"), nil)
+	title := "session_exporter"
+	if number := page.Counts[1].Number; number > 0 {
+		title = fmt.Sprintf("(%d failing) %s", number, title)
+	}
+	s.render(w, http.StatusOK, "overview", &layout{Root: "./", Title: title, Refresh: refreshSeconds, Main: page})
+}
+
+func (s *Site) newOverviewPage(sel *Selection) *overviewPage {
+	now := time.Now()
+	all := s.Collector.Overviews()
+	selected := sel.Apply(all)
+	lines := sel.group(selected)
+	pages := max(1, (len(lines)+pageLength-1)/pageLength)
+	sel.page = min(sel.page, pages) // a filter may leave fewer pages
+	first := (sel.page - 1) * pageLength
+	shown := lines[first:min(first+pageLength, len(lines))]
+
+	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: sel.view(all), Counts: sel.counts(all), Columns: sel.columns()}
+	p.Rows = s.rows(sel, shown, len(all), now)
+	var more int
+	if p.Suspended, more = s.suspended(sel, all, now); more > 0 {
+		p.Held = plural(more, "more credential")
+		p.HeldLink = sel.link(func(s *Selection) { *s = Selection{states: []string{string(sessionapi.LoginSuspended)}} })
+	}
+	p.Shown = plural(len(selected), "endpoint")
+	if len(lines) < len(selected) {
+		p.Shown += " in " + plural(len(lines), "row")
+	}
+	if pages > 1 {
+		p.Shown = fmt.Sprintf("%d to %d of %s", first+1, first+len(shown), p.Shown)
+	}
+	if sel.page > 1 {
+		p.Previous = sel.link(func(s *Selection) { s.page-- })
+	}
+	if sel.page < pages {
+		p.Next = sel.link(func(s *Selection) { s.page++ })
+	}
+	if len(all) == 0 {
+		settings := s.Collector.Config()
+		p.File, p.Example = settings.File, exampleConfig
+		if settings.Shard.Count > 1 {
+			p.Shard = fmt.Sprintf("%d/%d", settings.Shard.Index, settings.Shard.Count)
+		}
+	}
+	return p
+}
+
+// rows returns the rows of some lines. total is the number of all endpoints.
+func (s *Site) rows(sel *Selection, lines []line, total int, now time.Time) []row {
+	var names []string
+	for i := range lines {
+		if !lines[i].isGroup() {
+			names = append(names, lines[i].first.Endpoint.Name)
+		}
+	}
+	statuses := s.Collector.Statuses(names...)
+	shared := sharedScale(statuses)
+	var rows []row
+	for i := range lines {
+		if lines[i].isGroup() {
+			rows = append(rows, s.groupRow(sel, &lines[i], now))
+			continue
+		}
+		// A reload may have removed the endpoint meanwhile.
+		if name := lines[i].first.Endpoint.Name; len(statuses) > 0 && statuses[0].Endpoint.Name == name {
+			r := s.row(sel, &statuses[0], now)
+			r.Spark = newSpark(statuses[0].History, shared)
+			if statuses[0].State == sessionapi.Valid && total > 1 {
+				r.Diagnosis = ""
+			}
+			rows, statuses = append(rows, r), statuses[1:]
+		}
+	}
+	return rows
+}
+
+func (s *Site) row(sel *Selection, status *collector.Status, now time.Time) row {
+	return row{
+		Name:      status.Endpoint.Name,
+		Link:      "./" + EndpointLink(status.Endpoint.Name),
+		Labels:    sel.labelLinks(status.Endpoint.Labels),
+		State:     newStateView(status.State, status.Rejected),
+		Runbook:   runbook(&status.Overview),
+		Rejection: newRejection(status, now),
+		Diagnosis: diagnosis(status),
+		Since:     moment{status.Since, now},
+		LastProbe: moment{status.LastProbe, now},
+		Next:      moment{status.Next, now},
+		Latency:   latencyText(status),
+		Strip:     newStrip(status, stripLength),
+		Expiries:  nearExpiries(status, now),
+	}
+}
+
+func diagnosis(status *collector.Status) string {
+	if status.Result.Diagnosis == "" {
+		return status.State.Info().Meaning
+	}
+	return status.Result.Diagnosis
+}
+
+// latencyText is empty if the probe sent nothing.
+func latencyText(status *collector.Status) string {
+	if len(status.Result.Steps) == 0 {
+		return ""
+	}
+	return FormatLatency(status.Duration)
+}
+
+// nearExpiries returns the expiries that have passed or are near.
+func nearExpiries(status *collector.Status, now time.Time) []expiry {
+	var near []expiry
+	if at := status.CertificateExpiry; !at.IsZero() && at.Sub(now) < certificateWarning {
+		near = append(near, expiry{"certificate", moment{at, now}})
+	}
+	for _, source := range slices.Sorted(maps.Keys(status.Result.CredentialExpiries)) {
+		at, limit := status.Result.CredentialExpiries[source], credentialWarning
+		if source == "oauth2" {
+			limit = 0 // the exporter renews these tokens itself
+		}
+		if at.Sub(now) < limit {
+			near = append(near, expiry{"credential", moment{at, now}})
+		}
+	}
+	return near
+}

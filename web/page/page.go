@@ -1,0 +1,135 @@
+// Package page renders the HTML pages: the overview, the page of an endpoint, and errors.
+//
+// It has no routes besides these pages and their static files, and it changes nothing.
+package page
+
+import (
+	"bytes"
+	"cmp"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+	"session_exporter/web/runbooks"
+)
+
+// The paths below the prefix that belong to the pages, besides "/".
+const (
+	EndpointsPath = "/endpoints/"
+	StaticPath    = "/static/"
+)
+
+// Options configure the pages.
+type Options struct {
+	Collector     *collector.Collector
+	TelemetryPath string
+	// ReadOnly omits the buttons that change state.
+	ReadOnly bool
+	Logger   *slog.Logger
+}
+
+// Site is the set of pages.
+type Site struct {
+	Options
+	assets  *assets
+	version string
+}
+
+// New returns the pages. It fails only if an embedded template is invalid.
+func New(o Options) (*Site, error) {
+	assets, err := newAssets()
+	if err != nil {
+		return nil, err
+	}
+	return &Site{Options: o, assets: assets, version: cmp.Or(version.Version, "not a release")}, nil
+}
+
+// Register registers the pages and their static files below a prefix.
+func (s *Site) Register(mux *http.ServeMux, prefix string) {
+	mux.HandleFunc("GET "+prefix+"/{$}", s.overview)
+	mux.HandleFunc("GET "+prefix+EndpointsPath+"{name...}", s.endpoint)
+	s.assets.register(mux, prefix)
+}
+
+// runbook returns the path of the runbook of an endpoint's state below the prefix, empty
+// for none. A login that is held back after a refusal has that of the refusal.
+func runbook(o *collector.Overview) string {
+	state := o.State
+	if o.Rejected {
+		state = sessionapi.CredentialsRejected
+	}
+	if name := state.Info().Runbook; name != "" {
+		return strings.TrimPrefix(runbooks.Path, "/") + name
+	}
+	return ""
+}
+
+// Error responds with the error page. root is the relative path to the prefix.
+func (s *Site) Error(w http.ResponseWriter, status int, root, text string) {
+	s.render(w, status, "error", newErrorLayout(status, root, text))
+}
+
+// Document responds with a page of text, such as a runbook, one level below the prefix.
+func (s *Site) Document(w http.ResponseWriter, status int, title string, main template.HTML) {
+	s.render(w, status, "document", &layout{Root: "../", Title: title + " - session_exporter", Main: main})
+}
+
+// BareError is Error without links and version.
+func (s *Site) BareError(w http.ResponseWriter, status int, root, text string) {
+	l := newErrorLayout(status, root, text)
+	l.Bare = true
+	s.render(w, status, "error", l)
+}
+
+// errorPage is the data of error.html.
+type errorPage struct {
+	Status int
+	Reason string
+	Text   string
+}
+
+func newErrorLayout(status int, root, text string) *layout {
+	reason := http.StatusText(status)
+	return &layout{Root: root, Title: reason + " - session_exporter", Main: errorPage{status, reason, text}}
+}
+
+// NothingSent responds with 409 and the endpoint's page, with the reason why a requested
+// probe sent nothing. until is when the next one may, zero if unknown.
+func (s *Site) NothingSent(w http.ResponseWriter, status *collector.Status, why string, until time.Time) {
+	page := s.newDetailPage(status)
+	page.Notice = newNothingSent(why, until)
+	s.renderEndpoint(w, http.StatusConflict, "../", page)
+}
+
+// Sentence capitalizes an error's text and adds a full stop.
+func Sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
+
+// FormatTime formats a time relative to now and in full: "in 5 s, at 2026-01-02 15:04:05 UTC".
+func FormatTime(at, now time.Time) string {
+	m := moment{at, now}
+	return m.Relative() + ", at " + m.Full()
+}
+
+// render responds with a page. It renders the whole page first, so that an error does
+// not leave half a page.
+func (s *Site) render(w http.ResponseWriter, status int, page string, l *layout) {
+	l.Static = s.assets.dir[1:]
+	l.Version = s.version
+	l.Telemetry = s.TelemetryPath[1:]
+	l.Actions = !s.ReadOnly
+	var body bytes.Buffer
+	if err := s.assets.pages[page].Execute(&body, l); err != nil {
+		s.Logger.Error("rendering a page failed", "page", page, "err", err)
+		http.Error(w, "The page could not be rendered; see the log.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // the client may have disconnected
+}

@@ -1,0 +1,85 @@
+package page
+
+import (
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/config"
+	"session_exporter/sessionapi"
+)
+
+// stateView is a state as pages show it: its name, and its kind as an icon and a color,
+// because not everyone can distinguish the colors.
+type stateView struct {
+	Name    sessionapi.State
+	Kind    string
+	Meaning string
+}
+
+// The kinds of states. Each has an icon and a CSS class of this name.
+const (
+	kindOK      = string(sessionapi.KindOK)
+	kindDenied  = string(sessionapi.KindDenied)
+	kindRefused = string(sessionapi.KindRefused)
+	kindHeld    = string(sessionapi.KindHeld)
+	kindTrouble = string(sessionapi.KindTrouble)
+	kindUnknown = string(sessionapi.KindUnknown)
+)
+
+// newStateView returns the view of a state. rejected reports whether the endpoint itself
+// refused the credential: a login that is held back looks like the refusal that caused it.
+func newStateView(state sessionapi.State, rejected bool) stateView {
+	info := state.Info()
+	view := stateView{state, string(info.Kind), info.Meaning}
+	if rejected {
+		view.Kind = kindRefused
+	}
+	return view
+}
+
+// pastKinds returns the kind of each result in an endpoint's history.
+func pastKinds(status *collector.Status) []string {
+	kinds := make([]string, len(status.History))
+	// The refusal may be older than the history.
+	rejected := status.Rejected && len(kinds) > 0 && status.VerdictAt.Before(status.History[0].Start)
+	for i, past := range status.History {
+		if past.State.Verdict() != sessionapi.Inconclusive {
+			rejected = past.State == sessionapi.CredentialsRejected
+		}
+		kinds[i] = newStateView(past.State, rejected && past.State == sessionapi.LoginSuspended).Kind
+	}
+	return kinds
+}
+
+// rejection describes the refusal of an endpoint's credential.
+type rejection struct {
+	Secret string // what was refused: "password"
+	Until  moment // when logins resume; unknown if they are not held back
+}
+
+// newRejection returns nil unless the endpoint refused its credential.
+func newRejection(status *collector.Status, now time.Time) *rejection {
+	if !status.Rejected {
+		return nil
+	}
+	until := status.Result.HeldUntil
+	if status.HeldCredential != "" {
+		until = status.Result.ResumeAt
+	}
+	if !until.After(now) {
+		until = time.Time{}
+	}
+	return &rejection{secretKind(status.Endpoint), moment{until, now}}
+}
+
+// secretKind names the secret that an endpoint takes.
+func secretKind(e *config.Endpoint) string {
+	switch {
+	case e.Credential.OAuth2 != nil:
+		return "client secret"
+	case e.Auth == sessionapi.AuthLogin, e.Auth == sessionapi.AuthBasic:
+		return "password"
+	default:
+		return "token"
+	}
+}

@@ -1,0 +1,78 @@
+package page
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"session_exporter/collector"
+	"session_exporter/sessionapi"
+)
+
+// maxSuspended limits the suspended credentials that the overview explains.
+const maxSuspended = 3
+
+// suspended is a credential that the lockout guard holds back at one endpoint or more.
+type suspended struct {
+	Name      string
+	Secret    string // what was refused: "password"
+	Endpoints int
+	Reason    string
+	Until     moment
+	Link      string // to these endpoints
+	example   string // an endpoint at which it is held back or was refused
+}
+
+// suspended returns the suspended credentials, those of the most endpoints first, at most
+// maxSuspended of them, and the number of the others. Reason and time come from an
+// endpoint at which the credential is held back, or was just refused.
+func (s *Site) suspended(sel *Selection, all []collector.Overview, now time.Time) (shown []suspended, more int) {
+	entries := make(map[string]*suspended)
+	for _, credential := range s.Collector.Credentials() {
+		if credential.Suspended {
+			entries[credential.Name] = &suspended{Name: credential.Name, Secret: "secret", Until: moment{now: now}}
+		}
+	}
+	if len(entries) == 0 {
+		return nil, 0
+	}
+	for i := range all {
+		o := &all[i]
+		count := func(credential string) {
+			if entry := entries[credential]; entry != nil {
+				entry.Endpoints++
+				entry.Secret = secretKind(o.Endpoint)
+				// With a pairing, the other credential may have been refused.
+				refused := o.State == sessionapi.CredentialsRejected && o.Endpoint.Pairing == nil
+				if o.HeldCredential == credential || refused && entry.example == "" {
+					entry.example = o.Endpoint.Name
+				}
+			}
+		}
+		own := o.Endpoint.Credential.Name
+		count(own)
+		if pairing := o.Endpoint.Pairing; pairing != nil && pairing.Local.Name != own {
+			count(pairing.Local.Name)
+		}
+	}
+	sorted := slices.SortedFunc(maps.Values(entries), func(a, b *suspended) int {
+		return cmp.Or(cmp.Compare(b.Endpoints, a.Endpoints), cmp.Compare(a.Name, b.Name))
+	})
+	for _, entry := range sorted[:min(len(sorted), maxSuspended)] {
+		for _, status := range s.Collector.Statuses(entry.example) {
+			switch {
+			case status.HeldCredential == entry.Name:
+				entry.Reason, entry.Until.at = status.Result.Diagnosis, status.Result.ResumeAt
+			case status.Rejected: // and not probed since
+				entry.Reason, entry.Until.at = status.Result.Diagnosis, status.Result.HeldUntil
+			}
+		}
+		if !entry.Until.at.After(now) {
+			entry.Until.at = time.Time{}
+		}
+		entry.Link = sel.link(func(s *Selection) { *s = Selection{credential: entry.Name} })
+		shown = append(shown, *entry)
+	}
+	return shown, len(sorted) - len(shown)
+}
