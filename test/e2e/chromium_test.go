@@ -184,7 +184,7 @@ func (b *tab) do(t *testing.T, actions ...chromedp.Action) {
 func (b *tab) open(t *testing.T, path string) {
 	t.Helper()
 	b.do(t, chromedp.Navigate(b.site+path))
-	b.await(t, `document.readyState === "complete"`)
+	b.await(t, "true")
 }
 
 // evaluate returns the value of a JavaScript expression or of its promise.
@@ -194,7 +194,7 @@ func evaluate[T any](t *testing.T, b *tab, expression string) (value T) {
 	return value
 }
 
-// await waits until a condition in JavaScript holds.
+// await waits until a condition in JavaScript holds on a page that has been loaded.
 func (b *tab) await(t *testing.T, condition string) {
 	t.Helper()
 	eventually(t, func() error {
@@ -202,7 +202,7 @@ func (b *tab) await(t *testing.T, condition string) {
 		defer cancel()
 		var holds bool
 		// Evaluating fails while one page replaces another.
-		if err := chromedp.Run(ctx, chromedp.Evaluate("Boolean("+condition+")", &holds)); err != nil {
+		if err := chromedp.Run(ctx, chromedp.Evaluate(`document.readyState === "complete" && Boolean(`+condition+")", &holds)); err != nil {
 			return err
 		}
 		if !holds {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"session_exporter/simulator"
 )
@@ -27,7 +27,8 @@ func onTerminal(t *testing.T, typed io.Reader, columns int, command string, args
 	t.Helper()
 	// script(1) takes no arguments for the command, so they are quoted for the shell.
 	quoted := "'" + strings.Join(append([]string{binary}, args...), "' '") + "'"
-	command = fmt.Sprintf("unset NO_COLOR; TERM=xterm; export TERM; stty cols %d; set -- %s; %s", columns, quoted, command)
+	// An interrupt reaches the shell too, which must go on.
+	command = fmt.Sprintf("trap : INT; unset NO_COLOR; TERM=xterm; export TERM; stty cols %d; set -- %s; %s", columns, quoted, command)
 	return launchWith(t, typed, "script", "--quiet", "--return", "--command", command, "/dev/null")
 }
 
@@ -154,14 +155,20 @@ func TestProbePrompt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			typed, keyboard := io.Pipe()
-			p := onTerminal(t, typed, 400, `"$@"; code=$?`+state+"; exit $code", "probe", a.url, "--api=hcx", "--username="+user, "--ca-file="+caFile, "--color=never")
+			t.Cleanup(func() { _ = keyboard.Close() })
+			p := onTerminal(t, typed, 400, `tty; "$@"; code=$?`+state+"; exit $code", "probe", a.url, "--api=hcx", "--username="+user, "--ca-file="+caFile, "--color=never")
 			eventually(t, func() error {
-				if !strings.HasSuffix(p.shown(), prompt) {
+				terminal, after, _ := strings.Cut(p.shown(), "\n")
+				if after != prompt {
 					return fmt.Errorf("no prompt in %q", p.shown())
+				}
+				// Echo is turned off after the prompt.
+				settings, err := exec.Command("stty", "-a", "-F", terminal).CombinedOutput()
+				if err != nil || !strings.Contains(string(settings), " -echo ") {
+					return fmt.Errorf("%v: echo is on: %s", err, settings)
 				}
 				return nil
 			})
-			time.Sleep(200 * time.Millisecond) // the echo is turned off after the prompt
 			if _, err := io.WriteString(keyboard, c.typed); err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +180,7 @@ func TestProbePrompt(t *testing.T) {
 			})
 			_ = keyboard.Close()
 			code := p.wait(t)
-			rest, _ := strings.CutPrefix(p.shown(), prompt)
+			_, rest, _ := strings.Cut(p.shown(), prompt)
 			if code != c.code || !strings.HasPrefix(rest, "\n") || !strings.Contains(rest, c.shown) || !strings.HasSuffix(rest, "\necho \n") {
 				t.Errorf("exit code %d, want %d, shown:\n%s", code, c.code, p.shown())
 			}

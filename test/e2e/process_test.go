@@ -77,6 +77,7 @@ func launchWith(t *testing.T, stdin io.Reader, program string, args ...string) *
 	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	p.cmd.Stdin = stdin
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	p.cmd.WaitDelay = maxWait // the input of a killed process may stay open
 	// At exit, the race detector waits a second for other goroutines to report races.
 	p.cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "GORACE=atexit_sleep_ms=0")
 	if err := p.cmd.Start(); err != nil {
