@@ -47,7 +47,7 @@ func closeAll(ctx context.Context, all []watched) []error {
 			sems[w.endpoint.URL.Host] = sem
 		}
 		running.Go(func() {
-			sem <- struct{}{} // not for longer than ctx: every close ends with it
+			sem <- struct{}{} // bounded by ctx: every close returns when it is done
 			defer func() { <-sem }()
 			errs[i] = w.close(ctx)
 		})

@@ -1,6 +1,6 @@
 // Package exporter is the running exporter: it loads the configuration, reloads it when
 // it changes on disk, probes and serves, and logs out of all sessions when it stops. It
-// knows no flags; internal/cli has those.
+// does not parse flags; internal/cli does.
 package exporter
 
 import (
