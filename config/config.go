@@ -137,7 +137,7 @@ type Settings struct {
 	Expect Expect
 }
 
-// HTTP has the connection settings, in Prometheus' own blocks.
+// HTTP holds the connection settings, in Prometheus' own blocks.
 type HTTP struct {
 	TLS promconfig.TLSConfig
 	// TLSFiles is a fingerprint of the files that TLS names, so that settings with a
@@ -188,7 +188,7 @@ type OAuth2 struct {
 	// EndpointParams are additional parameters of the token request. Each value may be
 	// a secret, such as the password of a password grant.
 	EndpointParams map[string]secret.Secret
-	// HTTP has the connection settings for the authorization server.
+	// HTTP holds the connection settings for the authorization server.
 	HTTP HTTP
 }
 

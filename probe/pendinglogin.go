@@ -30,16 +30,16 @@ func (p *pendingLogins) awaitUntrusted(ctx context.Context) {
 // they arrived.
 func (p *pendingLogins) awaitSessions(ctx context.Context) bool {
 	for _, l := range p.pending {
-		if l.givesSession && !l.await(ctx) {
+		if l.mayEstablish && !l.await(ctx) {
 			return false
 		}
 	}
 	return true
 }
 
-// giveSession reports whether a response may establish a session.
-func (p *pendingLogins) giveSession() bool {
-	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.givesSession })
+// mayEstablishSession reports whether a response may establish a session.
+func (p *pendingLogins) mayEstablishSession() bool {
+	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.mayEstablish })
 }
 
 // untrusted returns the last pending login whose secret is not trusted, nil without one.
@@ -52,8 +52,8 @@ func (p *pendingLogins) untrusted() *pendingLogin {
 	return nil
 }
 
-// takeDone returns the logins that are done since the last call, and keeps those that were refused for
-// takeLateRefusal.
+// takeDone returns the logins that have ended since the last call, and keeps those that
+// were refused for takeLateRefusal.
 func (p *pendingLogins) takeDone() (done []*pendingLogin) {
 	p.pending = slices.DeleteFunc(p.pending, func(l *pendingLogin) bool {
 		select {
@@ -96,10 +96,10 @@ type pendingLogin struct {
 	outcome      *outcome // of the probe
 	secret       secret.Secret
 	lease        *transport.Lease // of the probe; nil without one
-	givesSession bool             // whether the response may establish a session
+	mayEstablish bool             // whether the response may establish a session
 	done         chan struct{}    // closed when the fields below are complete
 
-	// result has only the steps and the counts of logins and logouts.
+	// result contains only the steps and the counts of logins and logouts.
 	result     Result
 	refusal    *outcome  // nil unless the secret was refused
 	limited    *outcome  // nil without a Retry-After
@@ -116,9 +116,10 @@ func (l *pendingLogin) await(ctx context.Context) bool {
 	}
 }
 
-// run waits for the response, and logs out of a session that it establishes. x is the exchange
-// so far; late yields the complete one. It runs concurrently with the prober's next probes. After a
-// panic, the login counts as one without a response: nothing waits for this goroutine.
+// run waits for the response, and logs out of a session that it establishes. x is the
+// exchange so far; late yields the complete one. run is concurrent with the prober's next
+// probes. After a panic, the login counts as one without a response, because the panic
+// would otherwise end the process.
 func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transport.Late) {
 	defer close(l.done)
 	defer func() {
@@ -126,7 +127,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 			return
 		}
 		l.permit.Record(sessionapi.Inconclusive)
-		if l.givesSession {
+		if l.mayEstablish {
 			l.result.Unanswered++
 		}
 	}()
@@ -134,7 +135,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	o := l.receive(x)
 	recordVerdict(l.permit, o)
 	switch {
-	case !l.givesSession:
+	case !l.mayEstablish:
 	case !o.interpretation.Token.IsZero():
 		l.logout(ctx, newSession(o))
 	case o.mayLeaveSession():

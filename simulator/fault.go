@@ -17,7 +17,7 @@ type Fault struct {
 	Skip  int       // requests to ignore first; counts down
 	Times int       // requests to apply to before it is removed; counts down; 0: unlimited
 
-	After bool          // perform the operation first: a login leaves a session of which the client does not know
+	After bool          // perform the operation first: a login leaves a session that the client does not know of
 	Delay time.Duration // before the response, and without After before the operation
 	Hang  bool          // send no response until the client disconnects or the server stops
 	Reset bool          // reset the connection instead of responding

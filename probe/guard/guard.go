@@ -246,7 +246,7 @@ func (p *Permit) Trusted() bool {
 	return p.secret.trusted
 }
 
-// finishLocked takes the login out of flight. next is the new state of a grant of
+// finishLocked removes the login from those in flight. next is the new state of a grant of
 // Resume.
 func (p *Permit) finishLocked(next resume) {
 	if p.resumed {

@@ -1,6 +1,6 @@
 // Package transport handles one exchange with an appliance: the client, the connection
 // that an endpoint's probes share, timings, limits, and which parts may be shown. It
-// knows no APIs or states, does not judge responses, never follows a redirect, and
+// knows nothing of APIs or states, does not judge responses, never follows a redirect, and
 // never logs.
 package transport
 
@@ -20,8 +20,8 @@ import (
 	"session_exporter/secret"
 )
 
-// maxDial limits the time to connect, and again that of the TLS handshake, if the
-// duration of the probe is unknown.
+// maxDial limits the time to connect and, separately, the TLS handshake, if the duration
+// of the probe is unknown.
 const maxDial = 30 * time.Second
 
 // UserAgent identifies the client to the appliance's administrators.
@@ -87,7 +87,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 }
 
 // newHTTPTransport returns net/http's transport, which supports all kinds of proxies.
-// connectTimeout limits the time to connect, and again that of the TLS handshake.
+// connectTimeout limits the time to connect and, separately, the TLS handshake.
 func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext:            dial.within(connectTimeout).Track,

@@ -82,7 +82,7 @@ const (
 	inPath   place = "path"
 )
 
-// answer has the expressions of the block `answer`, each nil if the definition lacks it.
+// answer holds the expressions of the block `answer`, each nil if the definition lacks it.
 type answer struct {
 	authenticated                               *expression
 	username, organization, enterprise, version *expression

@@ -63,7 +63,7 @@ func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	return nil, is
 }
 
-// words returns the name that JSON has for the type.
+// words returns JSON's name for the type.
 func (t *bodyType) words() string {
 	switch {
 	case t.kind != "":

@@ -92,8 +92,8 @@ func variableNames(env *cel.Env) map[string]bool {
 	return all
 }
 
-// fits reports whether a type is one of those wanted. A type that only a response decides
-// fits, and is checked then. So does a value that may be absent.
+// fits reports whether a type is one of those wanted. A type that is known only once there
+// is a response fits too, and is checked then. Optional values fit if their type does.
 func fits(is *cel.Type, want []*cel.Type) bool {
 	if is.Kind() == types.OpaqueKind && is.TypeName() == "optional_type" {
 		is = is.Parameters()[0]
