@@ -109,7 +109,7 @@ func (t *target) probeInSlot(ctx context.Context, c *call, j job) (*probe.Result
 	}
 	result, err := t.runProber(ctx, j.options)
 	if err != nil {
-		return nil, err // ctx is cancelled, and there is no result
+		return nil, err // ctx is canceled, and there is no result
 	}
 	t.record(result)
 	return result, nil

@@ -26,7 +26,7 @@ var ErrStopped = errors.New("the exporter is stopping")
 
 // Prober is the part of probe.Prober that the collector uses.
 type Prober interface {
-	// Probe runs one probe. It fails only when ctx is cancelled.
+	// Probe runs one probe. It fails only when ctx is canceled.
 	Probe(ctx context.Context, options probe.Options) (*probe.Result, error)
 	// EndBackoff lets the next probe log in.
 	EndBackoff()

@@ -37,7 +37,7 @@ func (c *Collector) ProbeEach(ctx context.Context, done func(EndpointResult)) ([
 		sem <- struct{}{}
 		running.Go(func() {
 			defer func() { <-sem }()
-			_ = w.probe(ctx, job{}) // it fails only when ctx is cancelled; there is no result then
+			_ = w.probe(ctx, job{}) // it fails only when ctx is canceled; there is no result then
 			results[i] = EndpointResult{w.endpoint, w.lastResult()}
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 			defer cancel()
@@ -50,7 +50,7 @@ func (c *Collector) ProbeEach(ctx context.Context, done func(EndpointResult)) ([
 }
 
 // ProbeEvery probes every endpoint at its interval, the first time immediately, until ctx
-// is cancelled. It calls done after each probe, concurrently. Sessions are held between
+// is canceled. It calls done after each probe, concurrently. Sessions are held between
 // probes, and lockout guard and back-off apply, as in Run. At the end it logs out, and its
 // error names sessions that may have been left on an appliance.
 func (c *Collector) ProbeEvery(ctx context.Context, done func(EndpointResult)) error {
@@ -80,7 +80,7 @@ func (c *Collector) ProbeEvery(ctx context.Context, done func(EndpointResult)) e
 }
 
 // probeIn runs a probe within the limit of a semaphore. It returns false, without a result,
-// if ctx is cancelled.
+// if ctx is canceled.
 func (w watched) probeIn(ctx context.Context, sem chan struct{}) bool {
 	select {
 	case sem <- struct{}{}:

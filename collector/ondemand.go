@@ -28,7 +28,7 @@ const (
 // requests they keep the same state as an endpoint: the session, a Retry-After of the
 // appliance, and what the lockout guard holds back.
 type onDemand struct {
-	ctx  context.Context // of all requested probes; cancelled when we stop
+	ctx  context.Context // of all requested probes; canceled when we stop
 	stop context.CancelFunc
 
 	mu      sync.Mutex // guards the fields below

@@ -36,7 +36,7 @@ func (c *Collector) ProbeNow(ctx context.Context, endpoint string) (*EndpointRes
 		}
 		var result *probe.Result
 		probed := make(chan error, 1)
-		go func() { // not cancelled with ctx, or the session that it establishes would be lost
+		go func() { // not canceled with ctx, or the session that it establishes would be lost
 			var err error
 			result, err = w.probeNow(c.onDemand.ctx, ctx.Done())
 			probed <- err

@@ -90,7 +90,7 @@ func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (
 }
 
 // start starts a probe for a request, and yields its error. Once it has its slot, the
-// probe is not cancelled with the request: others may share it, and the session that it
+// probe is not canceled with the request: others may share it, and the session that it
 // establishes would be lost.
 func (c *Collector) start(request context.Context, w watched, at time.Time, trace bool) <-chan error {
 	probed := make(chan error, 1)

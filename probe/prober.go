@@ -68,7 +68,7 @@ type Options struct {
 	IgnoreBackoff bool
 }
 
-// Probe performs one probe, within the endpoint's timeout. If ctx is cancelled, there is no
+// Probe performs one probe, within the endpoint's timeout. If ctx is canceled, there is no
 // result, and the error is ctx's. A deadline of ctx only shortens the timeout.
 func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 	r := &Result{Start: time.Now(), traced: options.Trace}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A dialect is the wire format of an API. The behaviour of appliances is common to all
+// A dialect is the wire format of an API. The behavior of appliances is common to all
 // APIs; where a request has its credentials, and the format of a response, is not.
 type dialect interface {
 	// credentials returns the credentials of a request. It may read the body.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Fault is a misbehaviour as data: it replaces or modifies the appliance's response.
+// A Fault is a misbehavior as data: it replaces or modifies the appliance's response.
 //
 // Hang, Reset, Status, Body, Code and RandomCode replace the response: no session is
 // created, used or ended, unless After is set. Without them the appliance performs the

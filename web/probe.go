@@ -131,7 +131,7 @@ type targetGroup struct {
 const metaPrefix = model.MetaLabelPrefix + "session_exporter_"
 
 // serviceDiscovery lists the endpoints as Prometheus targets with their labels. The
-// target is the endpoint's name, to be relabelled as in the multi-target exporter pattern.
+// target is the endpoint's name, to be relabeled as in the multi-target exporter pattern.
 func (s *server) serviceDiscovery(w http.ResponseWriter, _ *http.Request) {
 	endpoints := s.Collector.Config().Endpoints
 	groups := make([]targetGroup, 0, len(endpoints))

@@ -39,7 +39,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// Run runs the command that the arguments name until it is done or ctx is cancelled, and
+// Run runs the command that the arguments name until it is done or ctx is canceled, and
 // returns the exit code: 0 for success, 1 for failure, 2 for misuse.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return run(ctx, args, newStreams(stdout, stderr))
@@ -118,7 +118,7 @@ func exitCode(err error, stderr io.Writer) int {
 	return code
 }
 
-// command runs until it is done or ctx is cancelled.
+// command runs until it is done or ctx is canceled.
 type command func(ctx context.Context) error
 
 // logFlags are the flags about logging.

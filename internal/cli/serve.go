@@ -56,7 +56,7 @@ type serverFlags struct {
 	lifecycle     *bool
 }
 
-// serve runs the exporter until ctx is cancelled.
+// serve runs the exporter until ctx is canceled.
 func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
 	shard, err := config.ParseShard(*f.shard)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"session_exporter/probe"
 )
 
-// watchEndpoints probes until ctx is cancelled or nothing reads the output, and then logs
+// watchEndpoints probes until ctx is canceled or nothing reads the output, and then logs
 // out.
 func watchEndpoints(ctx context.Context, settings *config.Config, as format, s streams) error {
 	e, err := newExporter(settings, probe.NewManager())

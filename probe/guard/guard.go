@@ -76,7 +76,7 @@ var ErrInFlight = errors.New("other logins of the account are in flight")
 
 // Acquire blocks until the secret may be sent to an endpoint. It fails with a
 // *Suspension, with ErrInFlight when ctx's deadline passes, or with ctx's error
-// when it is cancelled. The permit must be recorded or released.
+// when it is canceled. The permit must be recorded or released.
 func (g *Guard) Acquire(ctx context.Context, text secret.Secret, endpoint string) (*Permit, error) {
 	w := g.enqueue(text, endpoint)
 	select {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// MaxRetryAfter bounds how long a Retry-After is honoured.
+// MaxRetryAfter bounds how long a Retry-After is honored.
 const MaxRetryAfter = time.Hour
 
 // RetryAfter returns how long a response asks clients to wait (RFC 9110, 10.2.3:

@@ -23,7 +23,7 @@ const (
 type layer struct{ Kind, Path string }
 
 // strip shows the states of the last results, the newest on the right. The height of a
-// bar shows its kind as the colour does: low for valid, high for failures.
+// bar shows its kind as the color does: low for valid, high for failures.
 type strip struct {
 	Width, Height int
 	Layers        []layer
