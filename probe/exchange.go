@@ -131,8 +131,8 @@ func (x *exchange) release() {
 	x.interpretation, x.authorization, x.interpretToken = sessionapi.Interpretation{}, sessionapi.Authorization{}, nil
 }
 
-// secretSets are the secrets that an appliance may quote: those that it was sent or
-// gave, and those of its credential. Both sets remember a secret for a day.
+// secretSets are the secrets that an appliance may quote: those that it received or
+// issued, and those of its credential. Both sets remember a secret for a day.
 type secretSets struct {
 	credential, origin *mask.Secrets
 	masker             mask.Masker // of both

@@ -67,7 +67,7 @@ func describe(all []difference, m mask.Masker, e *config.Endpoint) []string {
 }
 
 // rolesExpected reports for each role that is expected whether the session has it.
-// Those that it forbids are left out: a 0 is a role that is missing.
+// Forbidden roles are left out: false always means a missing role.
 func rolesExpected(expect config.Expect, id *sessionapi.Identity) map[string]bool {
 	if id.Roles == nil || len(expect.Roles) == 0 {
 		return nil

@@ -71,8 +71,8 @@ func (p *pendingLogins) takeDone() (done []*pendingLogin) {
 	return done
 }
 
-// takeLateRefusal returns the refusal of a secret by a site that came too late for its
-// probe, once, nil without one.
+// takeLateRefusal returns a site's refusal of the current secret that arrived too late for
+// its probe, nil without one, and forgets the site's late refusals.
 func (p *pendingLogins) takeLateRefusal(guardKey string, current secret.Secret) *outcome {
 	var refusal *outcome
 	for _, l := range p.refused {

@@ -51,8 +51,8 @@ func newExporter(file string, manager *probe.Manager, logger *slog.Logger) *Expo
 	return &Exporter{file: file, files: []string{file}, loader: new(config.Loader), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
 }
 
-// Ready reports whether the exporter is not shutting down. It does not serve before a
-// configuration is loaded.
+// Ready reports whether the exporter accepts scrapes. It is false during a shutdown; before
+// a configuration is loaded, nothing is served.
 func (e *Exporter) Ready() bool { return !e.stopping.Load() }
 
 // Collector returns the collector that probes the endpoints.

@@ -61,8 +61,8 @@ type Guard struct {
 
 // Suspension is the error of a login that is held back.
 type Suspension struct {
-	// Refusals is the number of refusals because of which the secret is held back from
-	// all endpoints; 0 if it is held back from this endpoint only.
+	// Refusals is the number of refusals after which the secret is held back from all
+	// endpoints; 0 if it is held back from this endpoint only.
 	Refusals int
 	// Account is set if the refusals are those of all secrets of the account.
 	Account bool

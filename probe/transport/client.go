@@ -93,7 +93,7 @@ func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial
 		DialContext:            dial.within(connectTimeout).Track,
 		Proxy:                  proxy.Proxy(),
 		ProxyConnectHeader:     proxy.GetProxyConnectHeader(),
-		OnProxyConnectResponse: connected,
+		OnProxyConnectResponse: checkConnect,
 		TLSClientConfig:        tlsConfig,
 		// net/http connects in the background, beyond the end of the request: without a
 		// limit, a hanging attempt would stay forever.

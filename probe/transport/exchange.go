@@ -80,7 +80,7 @@ func (x *Exchange) send(ctx context.Context, t *tracer) {
 		if malformed, ok := errors.AsType[*http1.ResponseError](err); ok {
 			x.Response.Status = malformed.StatusCode
 		}
-		x.CertificateExpiry = expiryOfRefused(err)
+		x.CertificateExpiry = expiryOfUnverified(err)
 	} else {
 		x.read(response)
 		x.CertificateExpiry = certificateExpiry(response.TLS)

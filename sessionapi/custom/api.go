@@ -91,7 +91,7 @@ type answer struct {
 	expiry, serverTime                          *expression
 }
 
-// rule maps responses for which when is true to state.
+// rule assigns a state to the responses for which when is true.
 type rule struct {
 	when  *expression
 	state sessionapi.State

@@ -16,7 +16,7 @@ var (
 	unknownName  = regexp.MustCompile(`^undeclared reference to '(\w{1,40})'`)
 	unknownField = regexp.MustCompile(`^undefined field '(\w{1,40})'`)
 	quotedPart   = regexp.MustCompile(`'[^']*'`)
-	// plainTypes are the types of values, of which an argument list may have several.
+	// plainTypes matches a quoted type, or a quoted list of argument types.
 	plainTypes = regexp.MustCompile(`^'\(?((string|int|uint|double|bool|bytes|list|map|dyn|null|type|object|optional_type|google\.protobuf\.(Timestamp|Duration))[(), ]*)+'$`)
 )
 
