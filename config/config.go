@@ -188,7 +188,7 @@ type OAuth2 struct {
 	// EndpointParams are additional parameters of the token request. Each value may be
 	// a secret, such as the password of a password grant.
 	EndpointParams map[string]secret.Secret
-	// HTTP holds the connection settings for the authorization server.
+	// HTTP has the connection settings for the authorization server.
 	HTTP HTTP
 }
 

@@ -30,16 +30,16 @@ func (p *pendingLogins) awaitUntrusted(ctx context.Context) {
 // they arrived.
 func (p *pendingLogins) awaitSessions(ctx context.Context) bool {
 	for _, l := range p.pending {
-		if l.mayEstablish && !l.await(ctx) {
+		if l.givesSession && !l.await(ctx) {
 			return false
 		}
 	}
 	return true
 }
 
-// mayEstablishSession reports whether a response may establish a session.
-func (p *pendingLogins) mayEstablishSession() bool {
-	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.mayEstablish })
+// giveSession reports whether a response may establish a session.
+func (p *pendingLogins) giveSession() bool {
+	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.givesSession })
 }
 
 // untrusted returns the last pending login whose secret is not trusted, nil without one.
@@ -96,7 +96,7 @@ type pendingLogin struct {
 	outcome      *outcome // of the probe
 	secret       secret.Secret
 	lease        *transport.Lease // of the probe; nil without one
-	mayEstablish bool             // whether the response may establish a session
+	givesSession bool             // whether the response may establish a session
 	done         chan struct{}    // closed when the fields below are complete
 
 	// result contains only the steps and the counts of logins and logouts.
@@ -127,7 +127,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 			return
 		}
 		l.permit.Record(sessionapi.Inconclusive)
-		if l.mayEstablish {
+		if l.givesSession {
 			l.result.Unanswered++
 		}
 	}()
@@ -135,7 +135,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	o := l.receive(x)
 	recordVerdict(l.permit, o)
 	switch {
-	case !l.mayEstablish:
+	case !l.givesSession:
 	case !o.interpretation.Token.IsZero():
 		l.logout(ctx, newSession(o))
 	case o.mayLeaveSession():

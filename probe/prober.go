@@ -135,7 +135,7 @@ func (p *Prober) EndBackoff() { p.backoff.reset() }
 func (p *Prober) Release() *Session {
 	released := p.flow.held()
 	p.flow.hold(nil)
-	if released == nil && p.backoff.logins.mayEstablishSession() {
+	if released == nil && p.backoff.logins.giveSession() {
 		released = new(Session) // without a token
 	}
 	if released != nil {

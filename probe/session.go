@@ -202,7 +202,7 @@ func (f *sessionFlow) sessionTooOld() bool {
 // A login in flight is not interrupted when the exporter stops, only when its time is
 // up: otherwise the session that it may establish would be lost.
 func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
-	o := f.submit(ctx, r, submission{prepare: f.prepareLogin, mayEstablish: true})
+	o := f.submit(ctx, r, submission{prepare: f.prepareLogin, givesSession: true})
 	if !o.loginSent() {
 		return o
 	}

@@ -21,9 +21,9 @@ var errSecretChanged = errors.New("the secret has changed")
 // submission is a request with the account's secret.
 type submission struct {
 	prepare func(secret.Secret) *exchange
-	// mayEstablish is set for a login whose response may establish a session. A request in
-	// flight is then not interrupted if ctx is canceled.
-	mayEstablish bool
+	// givesSession is set for a login whose response may establish a session. A request in
+	// flight is then not interrupted if ctx is cancelled.
+	givesSession bool
 }
 
 // submit sends a request with the account's current secret once the guard permits it,
@@ -70,7 +70,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		return held
 	}
 	sending := ctx
-	if sub.mayEstablish {
+	if sub.givesSession {
 		var cancel context.CancelFunc
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
@@ -102,7 +102,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	o = o.with(func(next *outcome) { next.pending = true })
 	l := &pendingLogin{
 		target: &s.target, permit: permit, outcome: o, secret: current, lease: s.connection.Lease(),
-		mayEstablish: sub.mayEstablish, result: Result{traced: r.traced}, done: make(chan struct{}),
+		givesSession: sub.givesSession, result: Result{traced: r.traced}, done: make(chan struct{}),
 	}
 	s.backoff.logins.pending = append(s.backoff.logins.pending, l)
 	go l.run(context.WithoutCancel(ctx), rest, late)

@@ -22,7 +22,7 @@ type tokenSource struct {
 	settings *config.OAuth2
 	endpoint *url.URL
 	client   *transport.Client
-	params   []secret.Secret // values of endpoint_params, plain and form-encoded
+	params   []secret.Secret // values of endpoint_params, as they are and as a form has them
 
 	// fetching has capacity 1: some servers revoke a token when they issue another.
 	fetching chan struct{}

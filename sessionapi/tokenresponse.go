@@ -47,7 +47,7 @@ func tokenErrorState(code string) State {
 	return ""
 }
 
-// tokenJSON holds the fields of a response by their exact names. A field of an
+// tokenJSON has the fields of a response by their exact names. A field of an
 // unexpected type must not keep the others from being read.
 type tokenJSON map[string]json.RawMessage
 
