@@ -39,7 +39,7 @@ func newSession(o *outcome) *Session {
 }
 
 // update takes over what a check shows about the session. A response that refuses it may
-// set the cookies of another session, not of this one.
+// set the cookies of another session, which is not ours.
 func (s *Session) update(api sessionapi.API, o *outcome) {
 	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	keeper, ok := api.(sessionapi.CookieAuthorizer)

@@ -38,7 +38,7 @@ var apis = map[string]API{
 // BuiltIn returns the built-in APIs by name.
 func BuiltIn() map[string]API { return maps.Clone(apis) }
 
-// Spec describes the fixed properties of an API.
+// Spec has the fixed properties of an API.
 type Spec struct {
 	// Auth are the ways to authenticate that the API supports.
 	Auth []Auth
