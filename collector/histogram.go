@@ -34,9 +34,10 @@ var nativeBounds = func() (bounds [1 << nativeSchema]float64) {
 
 // histogram is a histogram of durations with classic and native buckets. It takes a tenth
 // of the memory of client_golang's, but needs a lock and accepts only durations. It exposes
-// the same as client_golang's, with two differences. If it has too many native buckets, it makes them wider
-// and never resets, because that would reset the classic ones too. Its native exemplars are
-// those of the classic buckets, the last of each; client_golang selects ten others.
+// the same as client_golang's, with two differences. If it has too many native buckets, it
+// merges them instead of resetting, which would reset the classic ones too. Its native
+// exemplars are those of the classic buckets, the last of each; client_golang selects ten
+// others.
 type histogram struct {
 	operation string // the API's name of an operation id, for exemplars; constant
 	created   int64  // Unix time in nanoseconds
@@ -145,7 +146,7 @@ func (h *histogram) halve() {
 // more space.
 const maxNativeGap = 2
 
-// message has the fixed parts of a histogram's message, in one allocation.
+// message holds the fixed parts of a histogram's message, in one allocation.
 type message struct {
 	histogram   dto.Histogram
 	created     timestamppb.Timestamp

@@ -30,7 +30,7 @@ type RequestOptions struct {
 
 // Response is the result of a requested probe, and its metrics.
 type Response struct {
-	Probed
+	EndpointResult
 	Metrics prometheus.Collector
 }
 
@@ -85,12 +85,12 @@ func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (
 		case err != nil:
 			return nil, err
 		}
-		return &Response{Probed{w.endpoint, w.lastResult()}, collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })}, nil
+		return &Response{EndpointResult{w.endpoint, w.lastResult()}, collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })}, nil
 	}
 }
 
 // start starts a probe for a request, and yields its error. Once it has its slot, the
-// probe is not cancelled with the request: others may share it, and the session that it
+// probe is not canceled with the request: others may share it, and the session that it
 // establishes would be lost.
 func (c *Collector) start(request context.Context, w watched, at time.Time, trace bool) <-chan error {
 	probed := make(chan error, 1)
@@ -114,7 +114,7 @@ func (w watched) timedOut(start time.Time, maxWait time.Duration) watched {
 	result := &view.state.result
 	result.State, result.Start, result.Duration = sessionapi.Timeout, start, maxWait
 	result.Diagnosis = fmt.Sprintf("The probe is not complete after %s, the time limit of this request. It continues.", maxWait.Round(time.Millisecond))
-	result.Advice = "Let the scrape time out later than the endpoint, or look at /metrics, which waits for no probe."
+	result.Advice = "Set a scrape timeout longer than the endpoint's timeout, or scrape /metrics, which never waits for a probe."
 	result.Steps, result.Identity, result.RolesExpected, result.ClockSkew = nil, nil, nil, nil
 	result.ResumeAt = time.Time{}
 	w.target = view

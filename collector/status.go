@@ -38,10 +38,9 @@ type Status struct {
 
 	Lifetime          time.Duration // of the last session terminated by the appliance
 	CertificateExpiry time.Time
-	Next              time.Time // start of the next scheduled probe; zero during a probe
-	Probed            int       // number of consecutive probes with this state, including the last
-	History           []Past    // the oldest first
-	Changes           []Change  // the oldest first
+	Next              time.Time   // start of the next scheduled probe; zero during a probe
+	History           []PastProbe // the oldest first
+	Changes           []Change    // the oldest first
 	// ValidHour and ValidDay are the shares of valid time of the last hour and 24 hours.
 	ValidHour, ValidDay ValidShare
 	// Failure is the result of the last probe that sent something and found no valid
@@ -111,7 +110,6 @@ func (w watched) status() Status {
 		Expirations:         s.expirations,
 		Lifetime:            s.lifetime,
 		CertificateExpiry:   s.certificateExpiry,
-		Probed:              s.consecutive,
 		History:             s.history.all(),
 		Changes:             s.changes.all(s.consecutive),
 		ValidHour:           s.valid.share(now, time.Hour),

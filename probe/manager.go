@@ -19,7 +19,7 @@ import (
 // DialFunc makes a connection, as net.Dialer's DialContext does.
 type DialFunc = transport.DialFunc
 
-// Manager makes the probers of each configuration, and holds what outlives a reload.
+// Manager creates the probers of each configuration, and holds what outlives a reload.
 // Probers share a transport for each distinct block of connection settings, and a guard
 // for each credential. A Manager is safe for concurrent use.
 type Manager struct {
@@ -51,7 +51,7 @@ func NewManager() *Manager {
 // over pipes, for instance, in virtual time.
 func NewManagerWithDial(dial DialFunc) *Manager {
 	m := &Manager{accounts: guard.NewRegistry(), active: new(Generation)}
-	m.dial = m.connections.Counting(dial)
+	m.dial = m.connections.CountDials(dial)
 	return m
 }
 
@@ -59,7 +59,7 @@ func NewManagerWithDial(dial DialFunc) *Manager {
 // probed on fresh ones.
 func (m *Manager) SetMaxKept(connections int) { m.connections.SetMaxKept(connections) }
 
-// Prepare makes the generation of a configuration. Its credentials succeed those of the
+// Prepare creates the generation of a configuration. Its credentials succeed those of the
 // active one, and clients with the same settings are taken over. Nothing changes until
 // Commit.
 func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {

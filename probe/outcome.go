@@ -56,10 +56,10 @@ func queued(e *config.Endpoint, soon bool) *outcome {
 	}
 }
 
-// with returns a copy of the outcome that learn has changed.
-func (o *outcome) with(learn func(next *outcome)) *outcome {
+// with returns a copy of the outcome, modified by change.
+func (o *outcome) with(change func(next *outcome)) *outcome {
 	next := *o
-	learn(&next)
+	change(&next)
 	return &next
 }
 
@@ -130,7 +130,7 @@ func (o *outcome) guardVerdict() sessionapi.Verdict {
 }
 
 // failedWithoutVerdict reports whether a login was sent and failed without a verdict on the
-// secret, so that trying again soon would only add to the appliance's trouble. A proxy's
+// secret, so that trying again soon would only add to the appliance's load. A proxy's
 // password counts as a login too.
 func (o *outcome) failedWithoutVerdict() bool {
 	switch {

@@ -43,7 +43,7 @@ type Result struct {
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
 	Expirations           int // held sessions that the appliance had ended
-	// Lifetime is how long the last of those lived.
+	// Lifetime is the lifetime of the last session in Expirations.
 	Lifetime time.Duration
 	// Established is when the session held now was established, zero when none
 	// is held.

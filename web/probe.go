@@ -21,14 +21,14 @@ import (
 	"session_exporter/web/page"
 )
 
-// scrapeTimeoutHeader has Prometheus' scrape timeout in seconds.
+// scrapeTimeoutHeader carries Prometheus' scrape timeout in seconds.
 const scrapeTimeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 
 // timeoutOffset is subtracted from the scrape timeout, so that the response arrives in
 // time. A timeout below twice the offset is halved instead.
 const timeoutOffset = 500 * time.Millisecond
 
-var errTooManyWaiting = errors.New("too many requests wait for probes; raise the limit of open files (LimitNOFILE=, ulimit -n)")
+var errTooManyWaiting = errors.New("too many requests are waiting for probes; raise the limit of open files (LimitNOFILE=, ulimit -n)")
 
 // probe probes an endpoint of the configuration, or a target that only the request
 // names, and responds with its metrics: the multi-target exporter pattern.
@@ -131,7 +131,7 @@ type targetGroup struct {
 const metaPrefix = model.MetaLabelPrefix + "session_exporter_"
 
 // serviceDiscovery lists the endpoints as Prometheus targets with their labels. The
-// target is the endpoint's name, to be relabelled as in the multi-target exporter pattern.
+// target is the endpoint's name, to be relabeled as in the multi-target exporter pattern.
 func (s *server) serviceDiscovery(w http.ResponseWriter, _ *http.Request) {
 	endpoints := s.Collector.Config().Endpoints
 	groups := make([]targetGroup, 0, len(endpoints))

@@ -37,7 +37,7 @@ type Source struct {
 	Render func(target int, known uint64, r *Renderer) (version uint64)
 }
 
-// Cache has the rendered metrics of all targets in one format. A target is rendered once
+// Cache holds the rendered metrics of all targets in one format. A target is rendered once
 // after a change, at the next scrape, for all scrapers.
 type Cache struct {
 	source  *Source

@@ -8,7 +8,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// fragment has the lines of all families of one target. References stand for what repeats
+// fragment holds the lines of all families of one target. References stand for what repeats
 // in every line, the names of metrics and the target's labels: five sixths of a page.
 //
 // Storing the expanded lines instead would save 12 of the 27 ms of CPU of a scrape of
@@ -48,7 +48,7 @@ const noSpan spanRef = 0
 
 const (
 	spanSize = 8    // bytes of a span: its start and its end
-	long     = 0xff // in place of a size: the next four bytes have it
+	long     = 0xff // in place of a size: the next four bytes hold it
 )
 
 // Renderer renders the fragment of one target. Every family of the source is begun once,

@@ -61,8 +61,8 @@ type Guard struct {
 
 // Suspension is the error of a login that is held back.
 type Suspension struct {
-	// Refusals is the number of refusals because of which the secret is held back from
-	// all endpoints; 0 if it is held back from this endpoint only.
+	// Refusals is the number of refusals after which the secret is held back from all
+	// endpoints; 0 if it is held back from this endpoint only.
 	Refusals int
 	// Account is set if the refusals are those of all secrets of the account.
 	Account bool
@@ -76,7 +76,7 @@ var ErrInFlight = errors.New("other logins of the account are in flight")
 
 // Acquire blocks until the secret may be sent to an endpoint. It fails with a
 // *Suspension, with ErrInFlight when ctx's deadline passes, or with ctx's error
-// when it is cancelled. The permit must be recorded or released.
+// when it is canceled. The permit must be recorded or released.
 func (g *Guard) Acquire(ctx context.Context, text secret.Secret, endpoint string) (*Permit, error) {
 	w := g.enqueue(text, endpoint)
 	select {
@@ -246,7 +246,7 @@ func (p *Permit) Trusted() bool {
 	return p.secret.trusted
 }
 
-// finishLocked takes the login out of flight. next is the new state of a grant of
+// finishLocked removes the login from those in flight. next is the new state of a grant of
 // Resume.
 func (p *Permit) finishLocked(next resume) {
 	if p.resumed {

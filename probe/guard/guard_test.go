@@ -474,7 +474,7 @@ func TestBounds(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 		if n := len(g.registry.secrets); n > 2*fewSecrets+1 {
-			t.Errorf("%d secrets of accounts gone by are remembered", n)
+			t.Errorf("%d secrets of earlier accounts are remembered", n)
 		}
 	})
 }

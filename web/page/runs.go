@@ -26,11 +26,11 @@ type run struct {
 
 // result is a result of a run.
 type result struct {
-	collector.Past
+	collector.PastProbe
 	At moment
 }
 
-// Kept tells how many results of the run are shown, if not all are.
+// Kept describes how many results of the run are shown, if not all are.
 func (r *run) Kept() string {
 	if len(r.Results) == r.Probes {
 		return ""

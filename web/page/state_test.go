@@ -35,9 +35,9 @@ func TestStateView(t *testing.T) {
 // older than the history, and violet after a refusal elsewhere.
 func TestPastKinds(t *testing.T) {
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	history := func(states ...sessionapi.State) (all []collector.Past) {
+	history := func(states ...sessionapi.State) (all []collector.PastProbe) {
 		for i, state := range states {
-			all = append(all, collector.Past{Start: start.Add(time.Duration(i) * time.Minute), State: state})
+			all = append(all, collector.PastProbe{Start: start.Add(time.Duration(i) * time.Minute), State: state})
 		}
 		return all
 	}
@@ -46,7 +46,7 @@ func TestPastKinds(t *testing.T) {
 		name      string
 		rejected  bool
 		verdictAt time.Time
-		history   []collector.Past
+		history   []collector.PastProbe
 		want      []string
 	}{
 		{"its own refusal", true, start, history(sessionapi.Valid, rejected, held, held), []string{kindOK, kindRefused, kindRefused, kindRefused}},
