@@ -129,6 +129,14 @@ func (g *Guard) Held(text secret.Secret, endpoint string) *Suspension {
 	return s.heldLocked(g.settings, endpoint, time.Now())
 }
 
+// Refused reports whether the last verdict of an endpoint on the secret was a refusal.
+func (g *Guard) Refused(text secret.Secret, endpoint string) bool {
+	g.registry.mu.Lock()
+	defer g.registry.mu.Unlock()
+	backoff := g.useLocked(text).endpoints[endpoint]
+	return backoff != nil && backoff.refusals > 0
+}
+
 // Ready reports whether Acquire would not wait.
 func (g *Guard) Ready(text secret.Secret, endpoint string) bool {
 	g.registry.mu.Lock()
