@@ -103,7 +103,7 @@ func (c *Collector) swapLocked(next *change) {
 	for _, r := range next.replaced {
 		r.setReplacement(r.prober)
 	}
-	c.applied.Store(next.applied)
+	c.switchTo(next.applied)
 	c.schedule.set(next.applied.watched)
 	for _, r := range next.replaced {
 		c.logoutAsync(r.timeout, r.installNow)
@@ -111,7 +111,6 @@ func (c *Collector) swapLocked(next *change) {
 	for _, w := range next.removed {
 		c.logoutRemoved(w)
 	}
-	c.updateOnDemand(next.applied)
 }
 
 // logoutRemoved logs out of a target that is no longer watched, in the background.

@@ -60,7 +60,7 @@ func (c *Collector) lookup(module, url string) (*applied, watched, error) {
 	if d.ended {
 		return nil, watched{}, ErrStopped
 	}
-	current := c.applied.Load() // updateOnDemand runs after it is stored there
+	current := c.applied.Load()
 	endpoint, err := current.config.Target(module, url)
 	if err != nil {
 		return nil, watched{}, err
@@ -157,12 +157,14 @@ func (c *Collector) dropLocked(key string, t *adhocTarget) {
 	c.logoutRemoved(t.watched)
 }
 
-// updateOnDemand moves the ad-hoc targets to another configuration. It drops those that
-// the configuration forbids or probes differently; the next request makes the latter again.
-func (c *Collector) updateOnDemand(current *applied) {
+// switchTo makes a configuration the one in effect, and moves the ad-hoc targets to it. It
+// drops those that the configuration forbids or probes differently; the next request makes
+// the latter again.
+func (c *Collector) switchTo(current *applied) {
 	d := &c.onDemand
-	d.mu.Lock()
+	d.mu.Lock() // the labels of a target are those of the configuration in effect
 	defer d.mu.Unlock()
+	c.applied.Store(current)
 	for key, t := range d.targets {
 		endpoint, err := current.config.Target(t.module, t.endpoint.URL.String())
 		if err == nil && endpoint.SameProbe(t.endpoint) {

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
+	"session_exporter/collector/exposition"
 	"session_exporter/probe"
 	"session_exporter/sessionapi"
 )
@@ -32,6 +34,19 @@ type RequestOptions struct {
 type Response struct {
 	EndpointResult
 	Metrics prometheus.Collector
+
+	applied *applied
+	watched watched
+}
+
+// Rendered returns the rendered metrics in a format. It reports false for a format that
+// only Metrics supports.
+func (r *Response) Rendered(format expfmt.Format) (exposition.Target, bool) {
+	cache := r.applied.cache(format)
+	if cache == nil {
+		return exposition.Target{}, false
+	}
+	return cache.Target(func(out *exposition.Renderer) { r.applied.render(r.watched, 0, out) }), true
 }
 
 // Probe probes an endpoint of the configuration now. Concurrent requests share one
@@ -85,7 +100,8 @@ func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (
 		case err != nil:
 			return nil, err
 		}
-		return &Response{EndpointResult{w.endpoint, w.lastResult()}, collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })}, nil
+		metrics := collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })
+		return &Response{EndpointResult{w.endpoint, w.lastResult()}, metrics, current, w}, nil
 	}
 }
 

@@ -19,7 +19,8 @@ type Overview struct {
 	Duration       time.Duration // of the last probe
 	HeldCredential string        // the credential that the guard holds back here, empty without one
 	// Rejected reports whether the endpoint itself refused the credential: in the last
-	// probe, or before the guard held it back.
+	// probe, or before the guard held it back. A secret that replaced the refused one was
+	// not rejected.
 	Rejected bool
 }
 
@@ -86,7 +87,7 @@ func (w watched) overviewLocked() Overview {
 	last := &w.state.result
 	return Overview{
 		Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration, HeldCredential: last.HeldCredential,
-		Rejected: last.State == sessionapi.CredentialsRejected || last.State == sessionapi.LoginSuspended && w.state.rejected,
+		Rejected: last.State == sessionapi.CredentialsRejected || last.State == sessionapi.LoginSuspended && w.state.rejected && last.RefusedBefore,
 	}
 }
 

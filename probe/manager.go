@@ -131,7 +131,7 @@ func (m *Manager) Credentials() []CredentialStatus {
 	m.mu.Unlock()
 	watched := func(appliance string) bool { return !unlisted[appliance] }
 	for name, c := range current {
-		status := CredentialStatus{Name: name, Changed: c.lastRead().changedAt}
+		status := CredentialStatus{Name: name, Since: c.guard.Since(), Changed: c.lastRead().changedAt}
 		status.Suspended, status.Refusals = c.guard.Status(watched)
 		all = append(all, status)
 	}
@@ -149,7 +149,9 @@ func (m *Manager) credentials() map[string]*credential {
 type CredentialStatus struct {
 	Name      string
 	Suspended bool // the guard holds back its secret from at least one endpoint
-	Refusals  int  // of its secrets, ever
+	Refusals  int  // of its secrets
+	// Since is when Refusals started at 0: the credential was added then.
+	Since time.Time
 	// Changed is when its secret last changed, as far as its source knows; zero
 	// when it was not used yet.
 	Changed time.Time

@@ -33,6 +33,7 @@ type outcome struct {
 	reason         string // for a person; empty if the guard's suspension is the reason
 	suspension     *guard.Suspension
 	heldCredential string    // the credential that the guard holds back
+	refusedBefore  bool      // by the endpoint itself, see Result.RefusedBefore
 	queued         bool      // other logins were in flight for too long, see Result.Queued
 	resumeAt       time.Time // when it may be sent, zero if that is unknown
 }

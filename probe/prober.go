@@ -105,7 +105,7 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 func (p *Prober) complete(r *Result, o *outcome, times explanationTimes) {
 	r.State = o.reported(p.endpoint)
 	r.Diagnosis, r.Advice = explain(o, p.endpoint, times)
-	r.HeldCredential, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.queued, times.resumeAt, times.heldUntil
+	r.HeldCredential, r.RefusedBefore, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.refusedBefore, o.queued, times.resumeAt, times.heldUntil
 	p.backoff.report(r)
 	r.CredentialExpiries = p.credential.expiries()
 	if !p.expiry.IsZero() {

@@ -51,6 +51,9 @@ type Result struct {
 	// HeldCredential is the credential that the guard holds back, empty without one. With a
 	// pairing it may be either site's.
 	HeldCredential string
+	// RefusedBefore is set when a secret was held back that the endpoint itself has
+	// refused. It is not set if the refused secret has been replaced.
+	RefusedBefore bool
 	// Queued is set when nothing was sent because other logins of the account were in
 	// flight for too long. The next probe should not wait for the interval, unless
 	// the endpoint itself did not respond to its last login.

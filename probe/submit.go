@@ -156,7 +156,7 @@ func (s *sender) notSent(err error) *outcome {
 		return s.suspended(held, s.credential.lastRead().secret)
 	}
 	if errors.Is(err, guard.ErrInFlight) {
-		return queued(s.endpoint, s.backoff.failedWithoutVerdict == 0)
+		return s.withheld(queued(s.endpoint, s.backoff.failedWithoutVerdict == 0), s.credential.lastRead().secret)
 	}
 	return missing(s.endpoint, err) // or ctx is canceled, and there is no outcome
 }
@@ -168,7 +168,14 @@ func (s *sender) suspended(held *guard.Suspension, current secret.Secret) *outco
 	if refusal := s.backoff.logins.takeLateRefusal(s.guardKey, current); refusal != nil {
 		return refusal.with(func(next *outcome) { next.heldCredential, next.resumeAt = o.heldCredential, o.resumeAt })
 	}
-	return o
+	return s.withheld(o, current)
+}
+
+// withheld adds to the outcome of a secret that was not sent whether the endpoint has
+// refused it.
+func (s *sender) withheld(o *outcome, current secret.Secret) *outcome {
+	refused := s.credential.guard.Refused(current, s.guardKey)
+	return o.with(func(next *outcome) { next.refusedBefore = refused })
 }
 
 // acquire waits for the guard's permit until a time.

@@ -190,7 +190,7 @@ func TestRejectedPassword(t *testing.T) {
 			}
 		}
 		check("credentials_rejected", "held")
-		s.results["culprit"] = &probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "account", ResumeAt: until}
+		s.results["culprit"] = &probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "account", RefusedBefore: true, ResumeAt: until}
 		s.endpoints[0] = clone(s.endpoints[0]) // gets a new prober, and keeps its state
 		if err := o.Collector.Apply(&config.Config{Endpoints: s.endpoints}, s.prober); err != nil {
 			t.Fatal(err)

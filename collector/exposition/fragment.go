@@ -114,10 +114,10 @@ func (r *Renderer) Sample(value float64, labelValues []string) {
 // Histogram adds a histogram.
 func (r *Renderer) Histogram(h *dto.Histogram) { r.format.histogram(r, h) }
 
-// finish ends the fragment and returns a copy of it.
+// finish ends the fragment and returns it. The next one overwrites it.
 func (r *Renderer) finish() []byte {
 	r.data = append(r.data, byte(endOfFamily))
-	return slices.Clone(r.data)
+	return r.data
 }
 
 // begin starts a part. Its bytes are appended to data until end is called.

@@ -54,6 +54,7 @@ func TestPastKinds(t *testing.T) {
 		{"elsewhere, after an own one", false, start, history(rejected, held, sessionapi.Valid, held), []string{kindRefused, kindRefused, kindOK, kindHeld}},
 		{"an outage in between", true, start, history(rejected, sessionapi.Timeout, held), []string{kindRefused, kindTrouble, kindRefused}},
 		{"a session expired", false, start, history(rejected, sessionapi.SessionExpired, held), []string{kindRefused, kindRefused, kindHeld}},
+		{"its secret was replaced", false, start, history(rejected, held, held), []string{kindRefused, kindRefused, kindHeld}},
 		{"older than the history", true, start.Add(-time.Hour), history(held, held), []string{kindRefused, kindRefused}},
 		{"not probed yet", false, time.Time{}, nil, []string{}},
 	} {
