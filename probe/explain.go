@@ -142,7 +142,7 @@ func diagnoseRefusal(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.CredentialsRejected && c.OAuth2 == nil && c.Auth == sessionapi.AuthLogin && !o.interpretation.AccountUnusable():
 		return fmt.Sprintf("Wrong password for %q (%s): %s.", c.Username, c.Secret, o.response())
 	default:
-		return fmt.Sprintf("%s refused %s (%s).", responder(o), presentedAs(o, e), o.response())
+		return fmt.Sprintf("%s refused %s (%s).%s", responder(o), presentedAs(o, e), o.response(), whyRefused(o, c))
 	}
 }
 
@@ -151,9 +151,9 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 	c := e.Credential
 	switch {
 	case o.byOAuth():
-		return fmt.Sprintf("the OAuth 2.0 client %q", c.OAuth2.ClientID)
+		return exchangedAs(o, c)
 	case c.OAuth2 != nil:
-		return fmt.Sprintf("the bearer token that OAuth 2.0 issued to client %q", c.OAuth2.ClientID)
+		return "the bearer token that OAuth 2.0 issued " + issuedTo(c)
 	case o.exchange.step == sessionapi.Check && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the session of %q", c.Username)
 	case c.Auth == sessionapi.AuthLogin:

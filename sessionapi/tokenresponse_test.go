@@ -14,13 +14,13 @@ func FuzzTokenResponse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, contentType, body string) {
 		response := Response{Status: status, Header: http.Header{"Content-Type": {contentType}}, Body: []byte(body)}
-		interpretation, expires := InterpretToken(response, time.Unix(0, 0))
+		interpretation, issued := InterpretToken(response, time.Unix(0, 0))
 		valid := interpretation.State == Valid
 		if valid != (response.OK() && interpretation.Code == "" && strings.TrimSpace(interpretation.Token.Reveal()) != "" && HeaderSafe(interpretation.Token)) {
 			t.Errorf("%+v", interpretation)
 		}
-		if expires.Before(time.Unix(0, 0)) && !expires.IsZero() {
-			t.Errorf("expires %s", expires)
+		if issued.Expires.Before(time.Unix(0, 0)) && !issued.Expires.IsZero() {
+			t.Errorf("expires %s", issued.Expires)
 		}
 	})
 }
