@@ -38,6 +38,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.CredentialsRejected:
 		return adviseRejected(source)
+	case o.state == sessionapi.LoginSuspended && o.suspension == nil && e.Credential.OAuth2 != nil:
+		return "Wait for the next probe. If this persists, check the authorization server's load and the network."
 	case o.state == sessionapi.LoginSuspended && o.suspension == nil:
 		return "Wait for the next probe. If this persists, find the endpoint of this credential that does not respond to logins."
 	case o.state == sessionapi.LoginSuspended:

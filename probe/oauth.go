@@ -48,7 +48,9 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result) (secret.Secret, *
 	// after half of the timeout, unless that presents a refresh token twice.
 	release := acquireSlot(ctx, oauth.fetching, f.endpoint.Timeout/2)
 	if release == nil && rotates {
-		return secret.Secret{}, queued(f.endpoint, f.backoff.failedWithoutVerdict == 0)
+		return secret.Secret{}, queued(f.endpoint, f.backoff.failedWithoutVerdict == 0).with(func(next *outcome) {
+			next.reason = "an earlier request with the refresh token has no response yet, and a second one might revoke the token"
+		})
 	}
 	var pending <-chan struct{} // nil unless the response may come after the probe
 	defer func() { releaseAfter(pending, release) }()
