@@ -1,3 +1,3 @@
 // Package servers tests session APIs against third-party servers: govmomi's vCenter
-// simulator, an OpenID provider, and a CouchDB-compatible server.
+// simulator, two OpenID providers, and a CouchDB-compatible server.
 package servers
