@@ -42,6 +42,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Wait for the next probe. If this persists, check the authorization server's load and the network."
 	case o.state == sessionapi.LoginSuspended && o.suspension == nil:
 		return "Wait for the next probe. If this persists, find the endpoint of this credential that does not respond to logins."
+	case o.state == sessionapi.LoginSuspended && e.Credential.OAuth2 != nil && e.Credential.OAuth2.GrantType.TakesToken():
+		return adviseNewToken(e.Credential)
 	case o.state == sessionapi.LoginSuspended:
 		return fmt.Sprintf("If the account is locked, unlock it. %s", put("the right secret", source))
 	case o.state == sessionapi.CredentialMissing && o.exchange != nil:
@@ -209,11 +211,16 @@ func adviseExchange(o *outcome, c *config.Credential) string {
 			advice += " Check the client's ID and secret, too." + adviseAuthStyle(o, c.OAuth2.AuthStyle)
 		}
 		return advice
-	case grant == config.GrantRefreshToken:
-		return "Obtain a new refresh token. " + put("it", c.Secret) + " If the server replaces refresh tokens, let it keep them valid for this client, or use another grant."
 	default:
+		return adviseNewToken(c)
+	}
+}
+
+func adviseNewToken(c *config.Credential) string {
+	if c.OAuth2.GrantType == config.GrantVCFAPIToken {
 		return "Create a new API token. " + put("it", c.Secret)
 	}
+	return "Obtain a new refresh token. " + put("it", c.Secret) + " If the server replaces refresh tokens, let it keep them valid for this client, or use another grant."
 }
 
 // adviseTokenRequest returns the advice on a token request that was malformed.

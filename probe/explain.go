@@ -166,16 +166,19 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 }
 
 func diagnoseSuspension(o *outcome, e *config.Endpoint) string {
-	name := e.Credential.Name
+	name, kind, refuser := e.Credential.Name, "secret", "this appliance"
+	if settings := e.Credential.OAuth2; settings != nil {
+		kind, refuser = settings.GrantType.SecretKind(), "the authorization server"
+	}
 	switch {
 	case o.suspension == nil:
 		return fmt.Sprintf("The secret of credential %q was not sent: %s.", name, o.reason)
 	case o.suspension.Account:
 		return fmt.Sprintf("Login held back so that the account is not locked: different secrets of credential %q were refused %d times recently.", name, o.suspension.Refusals)
 	case o.suspension.Refusals > 0:
-		return fmt.Sprintf("Login held back so that the account is not locked: the secret of credential %q (%s) was refused %s, here or at other endpoints.", name, e.Credential.Secret, times(o.suspension.Refusals))
+		return fmt.Sprintf("Login held back so that the account is not locked: the %s of credential %q (%s) was refused %s, here or at other endpoints.", kind, name, e.Credential.Secret, times(o.suspension.Refusals))
 	default:
-		return fmt.Sprintf("Login held back so that the account is not locked: this appliance refused the secret of credential %q (%s).", name, e.Credential.Secret)
+		return fmt.Sprintf("Login held back so that the account is not locked: %s refused the %s of credential %q (%s).", refuser, kind, name, e.Credential.Secret)
 	}
 }
 

@@ -201,6 +201,14 @@ func TestGrantRefusals(t *testing.T) {
 			if _, refusals := p.credential.guard.Status(nil); refusals != 1 {
 				t.Errorf("%s %v: %d refusals", c.grant, c.response, refusals)
 			}
+			time.Sleep(time.Minute)
+			held := mustProbe(t, p)
+			if want := "the authorization server refused the " + c.grant.SecretKind() + ` of credential "monitor"`; held.State != sessionapi.LoginSuspended || !strings.Contains(held.Diagnosis, want) {
+				t.Errorf("%s: %s\nwant … %s …", held.State, held.Diagnosis, want)
+			}
+			if c.grant.TakesToken() && !strings.Contains(held.Advice, "new "+c.grant.SecretKind()) {
+				t.Errorf("%s: %s", c.grant, held.Advice)
+			}
 		})
 	}
 }

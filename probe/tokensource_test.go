@@ -189,6 +189,26 @@ func TestRefreshTokenIsPresentedOnce(t *testing.T) {
 	}
 }
 
+// A refusal that comes after its probe is explained like any other.
+func TestLateRefusalOfAReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(rotating)
+		p := rotatingProber(t, s)
+		mustProbe(t, p)
+		s.mu.Lock()
+		s.revoked, s.delay = true, 14*time.Second
+		s.mu.Unlock()
+		time.Sleep(time.Minute)
+		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(50 * time.Second)
+		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from the configuration at 00:00 UTC") {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+	})
+}
+
 // A probe that is cancelled by a reload must not lose the replacement.
 func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -152,6 +152,30 @@ func TestWrongSecretAtTheTokenServer(t *testing.T) {
 	}
 }
 
+// A user's password has one budget, whether it is sent to appliances or exchanged for
+// tokens.
+func TestExchangedPasswordSharesTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{delay: 50 * time.Millisecond, password: "right"}
+		text := strings.Replace(accountWays["oauth password"], "credentials: {", "credentials: {direct: {username: monitor, password_file: password}, ", 1)
+		w, text := newAccountOf(t, d, text, fleet{endpoints: 10, interval: time.Minute}, "right")
+		time.Sleep(time.Minute)
+		w.load(text + "  - {name: direct, url: \"http://direct.test\", module: m, credential: direct}\n")
+		time.Sleep(time.Minute)
+		if got := states(w.scrape()); got["valid"] != 11 {
+			t.Fatalf("before the change, the states are %v", got)
+		}
+		d.change("another")
+		time.Sleep(19 * time.Minute)
+		if refused := d.refusals(time.Time{}, ""); refused != 2 {
+			t.Errorf("%d refusals, want 2", refused)
+		}
+		for _, name := range []string{"shared", "direct"} {
+			want(t, w.scrape(), series{"session_exporter_credential_suspended", name, ""}, 1)
+		}
+	})
+}
+
 // A token endpoint that is down, slow or overloaded, or shows a page, refuses nothing: when
 // it is back, all endpoints are valid at once.
 func TestOutageOfTheTokenServer(t *testing.T) {
