@@ -157,8 +157,8 @@ func exchangedAs(o *outcome, c *config.Credential) string {
 		text = fmt.Sprintf("the password of %q from %s", c.Username, c.Secret)
 	case grant == config.GrantJWTBearer:
 		return fmt.Sprintf("the assertion of %s, which the key from %s signed", client, c.Secret)
-	case !o.exchange.replacedAt.IsZero():
-		text = fmt.Sprintf("the refresh token that replaced the one from %s at %s", c.Secret, clockTime(o.exchange.replacedAt))
+	case o.exchange.exchanged != nil && !o.exchange.exchanged.issuedAt.IsZero():
+		text = fmt.Sprintf("the refresh token that replaced the one from %s at %s", c.Secret, clockTime(o.exchange.exchanged.issuedAt))
 	}
 	if o.interpretation.Code == "" && grant.AuthenticatesClient() {
 		text += ", or " + client
@@ -181,14 +181,14 @@ func issuedTo(c *config.Credential) string {
 // whyRefused explains the refusal of a token that was to be exchanged, as a further
 // sentence, empty for any other.
 func whyRefused(o *outcome, c *config.Credential) string {
-	switch expired := o.exchange.expiredAt; {
-	case !o.byOAuth() || !c.OAuth2.GrantType.TakesToken() || refusedClient(o, c):
+	switch token := o.exchange.exchanged; {
+	case token == nil || refusedClient(o, c):
 		return ""
-	case !expired.IsZero() && expired.Before(o.exchange.Start):
-		return fmt.Sprintf(" It expired at %s.", clockTime(expired))
+	case !token.expires.IsZero() && token.expires.Before(o.exchange.Start):
+		return fmt.Sprintf(" It expired at %s.", clockTime(token.expires))
 	case c.OAuth2.GrantType == config.GrantVCFAPIToken:
 		return " The API token has expired or was revoked, or belongs to another identity broker."
-	case !o.exchange.replacedAt.IsZero():
+	case !token.issuedAt.IsZero():
 		return " It has expired or was revoked, or a response with its replacement was lost."
 	default:
 		return " It has expired, was revoked, or was used before. A server may accept a refresh token only once and replace it: " +

@@ -26,8 +26,13 @@ type exchange struct {
 	// interpretToken interprets the response to a token request; nil for a request to
 	// the API.
 	interpretToken func(*exchange)
-	replacedAt     time.Time // when a server issued the refresh token of the request; zero if it is configured
-	expiredAt      time.Time // expiry of the token that a token request exchanges; zero if unknown
+	exchanged      *exchangedToken // nil unless a token request exchanges a token
+}
+
+// exchangedToken describes a refresh token or API token in a token request.
+type exchangedToken struct {
+	issuedAt time.Time // when it replaced the configured one; zero if it is that
+	expires  time.Time // zero if unknown
 }
 
 // request is a request to an API, or to an authorization server, and its authorization.

@@ -96,7 +96,7 @@ func TestGrantRequests(t *testing.T) {
 	}
 }
 
-func signingKey(t *testing.T) (*rsa.PrivateKey, string) {
+func signingKey(t *testing.T) (key *rsa.PrivateKey, text string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

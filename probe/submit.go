@@ -89,10 +89,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	}
 	var rest *exchange // which late completes
 	if late != nil {
-		rest = &exchange{
-			step: x.step, authorization: x.authorization,
-			interpretToken: x.interpretToken, replacedAt: x.replacedAt, expiredAt: x.expiredAt,
-		}
+		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken, exchanged: x.exchanged}
 	}
 	o := s.receive(r, x)
 	done = true

@@ -143,12 +143,11 @@ func (s *tokenSource) activeLimit(e *config.Endpoint) *outcome {
 // prepare returns one token request. clientSecret is zero unless the grant exchanges
 // another secret.
 func (s *tokenSource) prepare(current, clientSecret secret.Secret) *exchange {
-	presented, replacedAt := s.rotation.latest(current)
+	presented, issuedAt := s.rotation.latest(current)
 	x := newExchange(s.client, s.request(presented, clientSecret))
 	x.Secrets = append(x.Secrets, s.params...)
-	x.replacedAt = replacedAt
 	if s.settings.GrantType.TakesToken() {
-		x.expiredAt = sessionapi.JWTExpiry(presented)
+		x.exchanged = &exchangedToken{issuedAt: issuedAt, expires: sessionapi.JWTExpiry(presented)}
 	}
 	x.interpretToken = func(x *exchange) { s.interpret(x, current) }
 	return x

@@ -105,12 +105,12 @@ func (z *zitadel) refreshToken(t *testing.T) string {
 		}
 		return to
 	}
-	login := follow(browser.Get(z.issuer + "/auth?" + url.Values{
+	login := follow(browser.Get(z.issuer + "/auth?" + url.Values{ //nolint:bodyclose // follow closes it
 		"response_type": {"code"}, "client_id": {"web"}, "redirect_uri": {clientRedirect},
 		"scope": {"openid profile offline_access"}, "state": {"s"},
 	}.Encode()))
-	callback := follow(browser.PostForm(login.String(), url.Values{"username": {"test-user2"}, "password": {"verysecure"}, "id": {login.Query().Get("authRequestID")}}))
-	back := follow(browser.Get(callback.String()))
+	callback := follow(browser.PostForm(login.String(), url.Values{"username": {"test-user2"}, "password": {"verysecure"}, "id": {login.Query().Get("authRequestID")}})) //nolint:bodyclose // follow closes it
+	back := follow(browser.Get(callback.String()))                                                                                                                       //nolint:bodyclose // follow closes it
 	response, err := browser.PostForm(z.issuer+"/oauth/token", url.Values{
 		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {clientRedirect},
 		"client_id": {"web"}, "client_secret": {"secret"},
