@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 	"io"
 	"log/slog"
-	"maps"
 	"math/bits"
 	"net/http"
 	"strings"
@@ -16,10 +15,9 @@ import (
 
 // accountWays are the ways to authenticate, each as a credential and a module.
 var accountWays = map[string]string{
-	"login":          "credentials: {shared: {username: monitor, password_file: password}}\nmodules: {m: {api: hcx, credential: shared}}\n",
-	"basic":          "credentials: {shared: {username: monitor, password_file: password}}\nmodules: {m: {api: hcx, credential: shared, auth: basic}}\n",
-	"oauth password": "credentials: {shared: {username: monitor, password_file: password, oauth2: {grant_type: password, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
-	"oauth":          "credentials: {shared: {oauth2: {client_id: monitor, client_secret_file: password, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+	"login": "credentials: {shared: {username: monitor, password_file: password}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+	"basic": "credentials: {shared: {username: monitor, password_file: password}}\nmodules: {m: {api: hcx, credential: shared, auth: basic}}\n",
+	"oauth": "credentials: {shared: {oauth2: {client_id: monitor, client_secret_file: password, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
 }
 
 // fleet describes the endpoints of one account.
@@ -115,17 +113,17 @@ func TestStartWithAWrongPassword(t *testing.T) {
 	})
 }
 
-// otherGrants are further ways to exchange a secret for tokens.
-var otherGrants = map[string]string{
-	"refresh_token": "credentials: {shared: {token_file: password, oauth2: {grant_type: refresh_token, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
-	"vcf_api_token": "credentials: {shared: {token_file: password, oauth2: {grant_type: vcf_api_token, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+// grants are the ways to exchange a secret for tokens, as accountWays.
+var grants = map[string]string{
+	"client_credentials": accountWays["oauth"],
+	"password":           "credentials: {shared: {username: monitor, password_file: password, oauth2: {grant_type: password, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+	"refresh_token":      "credentials: {shared: {token_file: password, oauth2: {grant_type: refresh_token, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+	"vcf_api_token":      "credentials: {shared: {token_file: password, oauth2: {grant_type: vcf_api_token, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
 }
 
 // The token server counts what it refuses to 100 endpoints that share an account.
 func TestWrongSecretAtTheTokenServer(t *testing.T) {
-	ways := maps.Clone(otherGrants)
-	ways["password"], ways["client_credentials"] = accountWays["oauth password"], accountWays["oauth"]
-	for way, text := range ways {
+	for way, text := range grants {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &directory{delay: 50 * time.Millisecond, password: "right"}
@@ -157,7 +155,7 @@ func TestWrongSecretAtTheTokenServer(t *testing.T) {
 func TestExchangedPasswordSharesTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{delay: 50 * time.Millisecond, password: "right"}
-		text := strings.Replace(accountWays["oauth password"], "credentials: {", "credentials: {direct: {username: monitor, password_file: password}, ", 1)
+		text := strings.Replace(grants["password"], "credentials: {", "credentials: {direct: {username: monitor, password_file: password}, ", 1)
 		w, text := newAccountOf(t, d, text, fleet{endpoints: 10, interval: time.Minute}, "right")
 		time.Sleep(time.Minute)
 		w.load(text + "  - {name: direct, url: \"http://direct.test\", module: m, credential: direct}\n")
@@ -179,9 +177,7 @@ func TestExchangedPasswordSharesTheBudget(t *testing.T) {
 // A token endpoint that is down, slow or overloaded, or shows a page, refuses nothing: when
 // it is back, all endpoints are valid at once.
 func TestOutageOfTheTokenServer(t *testing.T) {
-	ways := maps.Clone(otherGrants)
-	ways["password"], ways["client_credentials"] = accountWays["oauth password"], accountWays["oauth"]
-	for way, text := range ways {
+	for way, text := range grants {
 		for name, outage := range map[string]http.HandlerFunc{
 			"down": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			"slow": func(_ http.ResponseWriter, r *http.Request) {
@@ -199,7 +195,7 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					d := &directory{password: "right", tokenOutage: outage}
-					w, _ := newAccountOf(t, d, text, fleet{endpoints: 10, interval: time.Minute}, "right")
+					w, _ := newAccountOf(t, d, text, fleet{endpoints: 4, interval: time.Minute}, "right")
 					time.Sleep(time.Hour)
 					got := w.scrape()
 					want(t, got, series{"session_exporter_credential_refusals_total", "shared", ""}, 0)
@@ -213,7 +209,7 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 					}
 					d.endOutage()
 					time.Sleep(11 * time.Minute)
-					if got := states(w.scrape()); got["valid"] != 10 {
+					if got := states(w.scrape()); got["valid"] != 4 {
 						t.Errorf("after it, the states are %v", got)
 					}
 				})
