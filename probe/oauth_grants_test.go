@@ -163,7 +163,7 @@ func TestKeyThatCannotSign(t *testing.T) {
 // What a refusal says, by what the server refused.
 func TestGrantRefusals(t *testing.T) {
 	_, key := signingKey(t)
-	answer := func(status int, code string) reply {
+	failure := func(status int, code string) reply {
 		return reply{status, nil, `{"error": "` + code + `", "error_description": "no"}`}
 	}
 	plain := func(text string) reply { return reply{400, map[string]string{"Content-Type": "text/plain"}, text} }
@@ -172,20 +172,20 @@ func TestGrantRefusals(t *testing.T) {
 		response          reply
 		diagnosis, advice string
 	}{
-		{config.GrantPassword, answer(400, "invalid_grant"), `sso.test refused the password of "alice" from the configuration (400 invalid_grant, "no").`, "The password in the configuration is out of date"},
-		{config.GrantPassword, answer(401, "invalid_client"), `refused the OAuth 2.0 client "exporter" (401 invalid_client, "no").`, "Check the client's ID and secret"},
+		{config.GrantPassword, failure(400, "invalid_grant"), `sso.test refused the password of "alice" from the configuration (400 invalid_grant, "no").`, "The password in the configuration is out of date"},
+		{config.GrantPassword, failure(401, "invalid_client"), `refused the OAuth 2.0 client "exporter" (401 invalid_client, "no").`, "Check the client's ID and secret"},
 		{config.GrantPassword, plain("invalid_client"), `refused the OAuth 2.0 client "exporter" (400 invalid_client).`, "set `auth_style: params`"},
 		{config.GrantPassword, reply{status: 401}, `refused the password of "alice" from the configuration, or the OAuth 2.0 client "exporter" (401).`, "Check the client's ID and secret, too."},
-		{config.GrantPassword, answer(400, "unauthorized_client"), `refused the OAuth 2.0 client "exporter"`, "permits this grant to this client"},
-		{config.GrantPassword, answer(400, "unsupported_grant_type"), "rejected the token request as malformed", "does not offer this grant"},
-		{config.GrantRefreshToken, answer(400, "invalid_grant"), `refused the refresh token from the configuration (400 invalid_grant, "no"). It has expired, was revoked, or was used before.`, "Obtain a new refresh token."},
-		{config.GrantRefreshToken, answer(400, "invalid_grant"), "keeps the replacement in memory, and loses it at a restart", "use another grant"},
+		{config.GrantPassword, failure(400, "unauthorized_client"), `refused the OAuth 2.0 client "exporter"`, "permits this grant to this client"},
+		{config.GrantPassword, failure(400, "unsupported_grant_type"), "rejected the token request as malformed", "does not offer this grant"},
+		{config.GrantRefreshToken, failure(400, "invalid_grant"), `refused the refresh token from the configuration (400 invalid_grant, "no"). It has expired, was revoked, or was used before.`, "Obtain a new refresh token."},
+		{config.GrantRefreshToken, failure(400, "invalid_grant"), "keeps the replacement in memory, and loses it at a restart", "use another grant"},
 		{config.GrantRefreshToken, plain("invalid_client: who is that"), `refused the OAuth 2.0 client "exporter" (400 invalid_client, "who is that").`, "Check the client's ID and secret"},
-		{config.GrantVCFAPIToken, answer(400, "invalid_grant"), `refused the API token from the configuration (400 invalid_grant, "no"). The API token has expired or was revoked`, "Create a new API token. Put it into the configuration"},
+		{config.GrantVCFAPIToken, failure(400, "invalid_grant"), `refused the API token from the configuration (400 invalid_grant, "no"). The API token has expired or was revoked`, "Create a new API token. Put it into the configuration"},
 		{config.GrantVCFAPIToken, reply{400, nil, `{"message": "invalid_grant: Invalid refresh token", "statusCode": 400}`}, `refused the API token from the configuration (400 invalid_grant, "Invalid refresh token")`, "Create a new API token."},
 		{config.GrantVCFAPIToken, reply{status: 401}, `refused the API token from the configuration (401).`, "Create a new API token."},
 		{config.GrantVCFAPIToken, plain("invalid_client"), `refused the API token from the configuration (400 invalid_client).`, "Create a new API token."},
-		{config.GrantJWTBearer, answer(400, "invalid_grant"), `refused the assertion of the OAuth 2.0 client "exporter", which the key from the configuration signed`, "compare both clocks"},
+		{config.GrantJWTBearer, failure(400, "invalid_grant"), `refused the assertion of the OAuth 2.0 client "exporter", which the key from the configuration signed`, "compare both clocks"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a := &authorization{response: c.response}
