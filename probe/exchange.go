@@ -26,6 +26,13 @@ type exchange struct {
 	// interpretToken interprets the response to a token request; nil for a request to
 	// the API.
 	interpretToken func(*exchange)
+	exchanged      *exchangedToken // nil unless a token request exchanges a token
+}
+
+// exchangedToken describes a refresh token or API token in a token request.
+type exchangedToken struct {
+	issuedAt time.Time // when it replaced the configured one; zero if it is that
+	expires  time.Time // zero if unknown
 }
 
 // request is a request to an API, or to an authorization server, and its authorization.

@@ -142,7 +142,7 @@ func diagnoseRefusal(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.CredentialsRejected && c.OAuth2 == nil && c.Auth == sessionapi.AuthLogin && !o.interpretation.AccountUnusable():
 		return fmt.Sprintf("Wrong password for %q (%s): %s.", c.Username, c.Secret, o.response())
 	default:
-		return fmt.Sprintf("%s refused %s (%s).", responder(o), presentedAs(o, e), o.response())
+		return fmt.Sprintf("%s refused %s (%s).%s", responder(o), presentedAs(o, e), o.response(), whyRefused(o, c))
 	}
 }
 
@@ -151,9 +151,9 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 	c := e.Credential
 	switch {
 	case o.byOAuth():
-		return fmt.Sprintf("the OAuth 2.0 client %q", c.OAuth2.ClientID)
+		return exchangedAs(o, c)
 	case c.OAuth2 != nil:
-		return fmt.Sprintf("the bearer token that OAuth 2.0 issued to client %q", c.OAuth2.ClientID)
+		return "the bearer token that OAuth 2.0 issued " + issuedTo(c)
 	case o.exchange.step == sessionapi.Check && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the session of %q", c.Username)
 	case c.Auth == sessionapi.AuthLogin:
@@ -166,16 +166,19 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 }
 
 func diagnoseSuspension(o *outcome, e *config.Endpoint) string {
-	name := e.Credential.Name
+	name, kind, refuser := e.Credential.Name, "secret", "this appliance"
+	if settings := e.Credential.OAuth2; settings != nil {
+		kind, refuser = settings.GrantType.SecretKind(), "the authorization server"
+	}
 	switch {
 	case o.suspension == nil:
 		return fmt.Sprintf("The secret of credential %q was not sent: %s.", name, o.reason)
 	case o.suspension.Account:
 		return fmt.Sprintf("Login held back so that the account is not locked: different secrets of credential %q were refused %d times recently.", name, o.suspension.Refusals)
 	case o.suspension.Refusals > 0:
-		return fmt.Sprintf("Login held back so that the account is not locked: the secret of credential %q (%s) was refused %s, here or at other endpoints.", name, e.Credential.Secret, times(o.suspension.Refusals))
+		return fmt.Sprintf("Login held back so that the account is not locked: the %s of credential %q (%s) was refused %s, here or at other endpoints.", kind, name, e.Credential.Secret, times(o.suspension.Refusals))
 	default:
-		return fmt.Sprintf("Login held back so that the account is not locked: this appliance refused the secret of credential %q (%s).", name, e.Credential.Secret)
+		return fmt.Sprintf("Login held back so that the account is not locked: %s refused the %s of credential %q (%s).", refuser, kind, name, e.Credential.Secret)
 	}
 }
 

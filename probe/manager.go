@@ -96,9 +96,12 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 		if known {
 			predecessor = old.guard
 		}
-		c, err := newCredential(next, m.dial, m.accounts.NewGuard(identity(next), next.Guard, predecessor))
+		c, err := newCredential(next, m.dial, m.accounts.NewGuard(identity(next), next.Guard, predecessor), g.tokenSources(m.active)...)
 		if err != nil {
 			return nil, err
+		}
+		if known {
+			c.last.client = old.lastRead().client
 		}
 		g.credentials[name] = c
 	}
@@ -106,9 +109,23 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 	return g, nil
 }
 
-// identity identifies an account, together with its secret.
+// tokenSources returns the token sources of this generation and of the one before.
+func (g *Generation) tokenSources(before *Generation) []*tokenSource {
+	var all []*tokenSource
+	for _, credentials := range []map[string]*credential{g.credentials, before.credentials} {
+		for _, c := range credentials {
+			if c.oauth != nil {
+				all = append(all, c.oauth)
+			}
+		}
+	}
+	return all
+}
+
+// identity identifies an account, together with its secret. A password that is exchanged
+// for tokens is that of its user.
 func identity(c *config.Credential) string {
-	if c.OAuth2 != nil {
+	if c.OAuth2 != nil && !c.OAuth2.GrantType.TakesPassword() {
 		return c.OAuth2.ClientID + " at " + c.OAuth2.TokenURL
 	}
 	return c.Username

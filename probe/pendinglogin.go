@@ -42,6 +42,9 @@ func (p *pendingLogins) giveSession() bool {
 	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.givesSession })
 }
 
+// last returns the login that became pending last.
+func (p *pendingLogins) last() *pendingLogin { return p.pending[len(p.pending)-1] }
+
 // untrusted returns the last pending login whose secret is not trusted, nil without one.
 func (p *pendingLogins) untrusted() *pendingLogin {
 	for _, l := range slices.Backward(p.pending) {

@@ -24,6 +24,9 @@ type submission struct {
 	// givesSession is set for a login whose response may establish a session. A request in
 	// flight is then not interrupted if ctx is cancelled.
 	givesSession bool
+	// rotates is set for a request whose response may replace the secret. It is not
+	// interrupted either.
+	rotates bool
 }
 
 // submit sends a request with the account's current secret once the guard permits it,
@@ -70,7 +73,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		return held
 	}
 	sending := ctx
-	if sub.givesSession {
+	if sub.givesSession || sub.rotates {
 		var cancel context.CancelFunc
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
@@ -86,7 +89,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	}
 	var rest *exchange // which late completes
 	if late != nil {
-		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken}
+		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken, exchanged: x.exchanged}
 	}
 	o := s.receive(r, x)
 	done = true

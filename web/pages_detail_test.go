@@ -53,6 +53,19 @@ func TestEndpointPage(t *testing.T) {
 	})
 }
 
+// The exporter fetches the bearer tokens of OAuth 2.0 itself.
+func TestEndpointPageWithOAuth(t *testing.T) {
+	s := new(site)
+	e := s.add("a", &probe.Result{State: sessionapi.Valid, Identity: &sessionapi.Identity{Username: "monitor"}})
+	e.Auth, e.Credential.OAuth2 = sessionapi.AuthBearer, &config.OAuth2{GrantType: config.GrantVCFAPIToken}
+	text := openPage(t, s.handler(t), "/endpoints/a").text()
+	for _, want := range []string{"none: every probe presents a bearer token of the authorization server", "Grant vcf_api_token"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
 // Parts without content have their element in the page, because the script replaces
 // only existing elements.
 func TestElementsOfEmptyParts(t *testing.T) {

@@ -54,6 +54,8 @@ func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	switch {
 	case s.Endpoint.Auth == sessionapi.AuthBasic:
 		session = "none: every probe sends the password"
+	case s.Endpoint.Credential.OAuth2 != nil:
+		session = "none: every probe presents a bearer token of the authorization server"
 	case s.Endpoint.Auth != sessionapi.AuthLogin:
 		session = "external token, not managed here"
 	case s.Result.Established.IsZero():
@@ -151,6 +153,10 @@ func settingFacts(e *config.Endpoint) []fact {
 	if e.Pairing != nil {
 		pairing, local = e.Pairing.ID, e.Pairing.Local.Name
 	}
+	grant := ""
+	if e.Credential.OAuth2 != nil {
+		grant = string(e.Credential.OAuth2.GrantType)
+	}
 	return knownFacts(
 		fact{Name: "URL", Text: e.URL.String()},
 		fact{Name: "Pairing", Text: pairing},
@@ -158,6 +164,7 @@ func settingFacts(e *config.Endpoint) []fact {
 		fact{Name: "Module", Text: e.Module},
 		fact{Name: "API", Text: e.API},
 		fact{Name: "Authentication", Text: string(e.Auth)},
+		fact{Name: "Grant", Text: grant},
 		fact{Name: "Credential", Text: e.Credential.Name},
 		fact{Name: "Secret from", Text: e.Credential.Secret.String()},
 		fact{Name: "Interval", Text: duration(e.Interval, "")},
