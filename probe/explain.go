@@ -66,6 +66,9 @@ func clockTime(at time.Time) string {
 }
 
 func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
+	if o.exchange != nil && o.exchange.NeedsHTTP2() {
+		return diagnoseHTTP2(o)
+	}
 	switch o.state {
 	case sessionapi.Valid:
 		if o.interpretation.Why != "" {
@@ -103,6 +106,15 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 		}
 		return diagnoseFailure(o, within)
 	}
+}
+
+// diagnoseHTTP2 describes a server that refuses HTTP/1.1.
+func diagnoseHTTP2(o *outcome) string {
+	reason := o.failure
+	if o.exchange.Err == nil {
+		reason = "its response was " + o.response()
+	}
+	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
 }
 
 func diagnoseServerError(o *outcome) string {

@@ -50,6 +50,8 @@ type Exchange struct {
 	request      *http.Request
 	maxBodyWait  time.Duration
 	bodyOptional func(status int) bool
+	once, http2  bool          // see Request.Once and Client
+	anyProtocol  bool          // the server chose none of those that were offered
 	body         *bytes.Buffer // of the response; nil without one
 }
 
@@ -68,7 +70,7 @@ func (p Phases) All() iter.Seq2[string, time.Duration] {
 }
 
 // Send sends the request and reads the response. ctx limits both.
-func (x *Exchange) Send(ctx context.Context) { x.send(ctx, new(tracer)) }
+func (x *Exchange) Send(ctx context.Context) { x.send(ctx, &tracer{http2: x.http2}) }
 
 func (x *Exchange) send(ctx context.Context, t *tracer) {
 	if x.request == nil {
@@ -96,6 +98,9 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 	if x.Err != nil && ctx.Err() != nil {
 		x.Err = ctx.Err() // instead of the error of the interrupted operation
 	}
+	if x.Err != nil && t.repeats() {
+		x.Err = errRefusedStream
+	}
 }
 
 // SendDetached is Send for a request whose response is needed even if ctx's deadline
@@ -111,7 +116,7 @@ func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late 
 		extra += max(time.Until(deadline), 0) // BeforeWrite may return at any time until the deadline
 	}
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), extra)
-	whole, t := *x, new(tracer)
+	whole, t := *x, &tracer{http2: x.http2, once: x.once, cancel: cancel}
 	if before := x.BeforeWrite; before != nil {
 		t.beforeWrite = func() bool {
 			err := before()
