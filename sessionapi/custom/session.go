@@ -91,11 +91,28 @@ func isSource(part *sessionPart, cookie string) bool {
 	})
 }
 
+// maxCookies and maxCookie limit the cookies that are kept whatever their names (RFC 6265,
+// 6.1).
+const (
+	maxCookies = 50
+	maxCookie  = 4 << 10 // bytes of a value
+)
+
 // SessionCookies implements sessionapi.CookieAuthorizer.
 func (a *API) SessionCookies(response sessionapi.Response) []sessionapi.Cookie {
+	others := 0
 	return slices.DeleteFunc(sessionapi.SetCookies(response), func(set sessionapi.Cookie) bool {
-		return !slices.ContainsFunc(a.session, func(part sessionPart) bool { return isSource(&part, set.Name) })
+		if a.IsSessionCookie(set.Name) {
+			return false
+		}
+		others++
+		return !a.keepsCookies || others > maxCookies || len(set.Value.Reveal()) > maxCookie
 	})
+}
+
+// IsSessionCookie implements sessionapi.CookieAuthorizer.
+func (a *API) IsSessionCookie(name string) bool {
+	return slices.ContainsFunc(a.session, func(part sessionPart) bool { return isSource(&part, name) })
 }
 
 // ReplaceCookies implements sessionapi.CookieAuthorizer. A cookie may also be presented in a
