@@ -126,8 +126,8 @@ func (x *exchange) loggedOut(in sessionapi.Interpretation) bool {
 // failure describes why there was no complete response.
 func (x *exchange) failure(m mask.Masker) string {
 	text := transport.Cause(x.Err).Error()
-	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == sessionapi.Login || x.step == sessionapi.Token) && !x.FirstByte.IsZero() {
-		// The error quotes malformed HTTP, which may contain the new session, unknown to
+	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == sessionapi.Login || x.step == sessionapi.Token) && !x.Written.IsZero() {
+		// The error quotes malformed HTTP, or HTTP/2's reason, which may contain the new session, unknown to
 		// any mask.
 		text = text[:quoted] + transport.NotShown
 	}

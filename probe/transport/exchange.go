@@ -46,12 +46,13 @@ type Exchange struct {
 	Response sessionapi.Response // its Body is overwritten after Release
 	TooLarge bool                // the response's body has more than MaxBody bytes
 
+	once, http2 bool // see Request.Once and Client
+	anyProtocol bool // the server chose none of those that were offered
+
 	transport    http.RoundTripper
 	request      *http.Request
 	maxBodyWait  time.Duration
 	bodyOptional func(status int) bool
-	once, http2  bool          // see Request.Once and Client
-	anyProtocol  bool          // the server chose none of those that were offered
 	body         *bytes.Buffer // of the response; nil without one
 }
 

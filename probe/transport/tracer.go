@@ -15,9 +15,9 @@ import (
 // in the background and continues after the request has given up.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always
+	cancel      func()      // ends the exchange; nil if it may always be sent
 	http2       bool        // may be chosen by the server
 	once        bool        // the request must not be sent again
-	cancel      func()      // ends the exchange; nil if it may always be sent
 
 	mu sync.Mutex // guards the fields below
 
@@ -28,7 +28,7 @@ type tracer struct {
 	certSeenAt                time.Time
 	reused                    bool
 	abandoned                 bool // nothing more may be sent
-	protocol                  string
+	anyProtocol               bool // the server chose none of those that were offered
 	sent, repeated            bool // over HTTP/2: parts of the request; to be sent again
 }
 
@@ -127,7 +127,7 @@ func (t *tracer) begin() {
 func (t *tracer) secured(protocol string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tlsDone, t.protocol = time.Now(), protocol
+	t.tlsDone, t.anyProtocol = time.Now(), protocol == ""
 }
 
 func (t *tracer) mark(at *time.Time) {
@@ -171,7 +171,7 @@ func (x *Exchange) observe(t *tracer) {
 	end := x.End
 	x.CertSeenAt, x.Reused = t.certSeenAt, t.reused
 	x.Written, x.FirstByte = t.written, t.first
-	x.anyProtocol = !t.tlsDone.IsZero() && t.protocol == ""
+	x.anyProtocol = t.anyProtocol
 	// net/http may use another kept connection while its own is being made.
 	x.InHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()
 	if !t.reused {
