@@ -53,17 +53,9 @@ func advise(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.Unreachable && o.exchange.InHandshake:
 		return "Check that this port speaks TLS, and that no firewall or load balancer in front of the appliance closes the connection."
 	case o.state == sessionapi.Unreachable && !o.exchange.Written.IsZero():
-		return "Check the appliance's health and logs, and any proxy or firewall in front of it: connections are closed without a response." + adviseMaybeHTTP2(o)
+		return "Check the appliance's health and logs, and any proxy or firewall in front of it: connections are closed without a response."
 	}
 	return o.state.Info().Advice
-}
-
-// adviseMaybeHTTP2 names the setting if the response does not show that it is missing.
-func adviseMaybeHTTP2(o *outcome) string {
-	if o.byOAuth() || !o.exchange.MayNeedHTTP2() {
-		return ""
-	}
-	return " A server that speaks only HTTP/2 does that too: then set `enable_http2: true` for the endpoint or its module."
 }
 
 // adviseHTTP2 names the setting. Token requests have none, and HTTP/2 requires TLS.

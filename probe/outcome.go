@@ -101,6 +101,8 @@ func (o *outcome) mayLeaveSession() bool {
 	switch {
 	case o.pending, o.exchange == nil:
 		return false
+	case o.exchange.Err != nil && o.exchange.NeedsHTTP2(): // the server did not read the request
+		return false
 	case o.interpretation.Lost:
 		return true
 	case o.exchange.Written.IsZero():

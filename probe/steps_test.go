@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -309,6 +311,27 @@ func TestStepsLateResponse(t *testing.T) {
 			closeProber(t, p)
 		})
 	}
+}
+
+// A shutdown does not interrupt a login after the password was sent: its session would be
+// lost.
+func TestStepsAtShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := threeStepServer()
+		ctx, cancel := context.WithCancel(t.Context())
+		server.set("POST /login", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			cancel()
+			time.Sleep(time.Second)
+			json200(`{"grant": "`+canaryGrant+`"}`).ServeHTTP(w, r)
+		}))
+		p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
+		if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("the probe ended with %v", err)
+		}
+		if r := closeProber(t, p); r.Logouts != 1 || server.count("POST "+exchangePath) != 1 {
+			t.Errorf("%d logouts after %q", r.Logouts, server.got)
+		}
+	})
 }
 
 // The requests of a check have the tenant and the link of earlier responses. A link to

@@ -48,7 +48,9 @@ type Exchange struct {
 
 	once, http2 bool // see Request.Once and Client
 	anyProtocol bool // the server chose none of those that were offered
+	onlyHTTP2   bool // see mayNeedHTTP2
 
+	client       *Client
 	transport    http.RoundTripper
 	request      *http.Request
 	maxBodyWait  time.Duration
@@ -89,6 +91,9 @@ func (x *Exchange) send(ctx context.Context, t *tracer) {
 		x.CertificateExpiry = certificateExpiry(response.TLS)
 	}
 	x.finish(ctx, t)
+	if x.mayNeedHTTP2() {
+		x.onlyHTTP2 = x.client.selectsHTTP2(ctx, x.Response.URL)
+	}
 }
 
 // finish records the end of the exchange, or that ctx is done and the end is not

@@ -53,7 +53,7 @@ func (c *Client) Prepare(r Request) Exchange {
 		x.Err, x.Unsent, x.End = err, true, time.Now()
 		return x
 	}
-	x.transport = c.Transport
+	x.client, x.transport = c, c.Transport
 	if r.Lease != nil {
 		x.transport = r.Lease
 	}
