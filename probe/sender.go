@@ -191,7 +191,9 @@ func (q *sequence) conclude(o *outcome) *outcome {
 	}
 	if q.step == sessionapi.Login && q.sent && !o.pending {
 		o = o.with(func(next *outcome) {
-			next.interpretation.Token, next.interpretation.Lost, next.interpretation.Cookies = q.steps.Session()
+			token, partial, cookies := q.steps.Session()
+			lost := partial || o.interpretation.Lost
+			next.interpretation.Token, next.interpretation.Lost, next.interpretation.Cookies = token, lost && token.IsZero(), cookies
 		})
 	}
 	permit := q.permit

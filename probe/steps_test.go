@@ -232,6 +232,18 @@ func TestStepsSessionBeforeFailure(t *testing.T) {
 	}
 }
 
+// A session that no header can carry can be neither presented nor ended. Later steps do not
+// try.
+func TestStepsUnusableSession(t *testing.T) {
+	definition := strings.Replace(threeSteps, "{from: header, name: x-token}", "{from: body, name: token, to: header, as: x-token}", 1)
+	server := threeStepServer()
+	server.set("POST /login", json200(`{"grant": "`+canaryGrant+`", "token": "a\nb"}`))
+	r := mustProbe(t, piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server))
+	if r.State != sessionapi.InvalidResponse || r.Unanswered != 1 || r.Logouts != 0 || server.count("POST /exchange") != 0 || !strings.Contains(r.Diagnosis, "no HTTP header can carry") {
+		t.Errorf("%s, %d unanswered, %d logouts after %q: %s", r.State, r.Unanswered, r.Logouts, server.got, r.Diagnosis)
+	}
+}
+
 // A server may respond to a wrong password with success, and refuse it in a later step. That
 // must not lock the account either.
 func TestStepsRefusedLate(t *testing.T) {
@@ -436,6 +448,49 @@ func TestCookiesKept(t *testing.T) {
 			t.Errorf("sent\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 		}
 	})
+}
+
+// A CSRF token that is a cookie and a part of the session is sent in its header and, with
+// all cookies, as a cookie too.
+func TestCookiesKeptWithCSRFToken(t *testing.T) {
+	const definition = `
+    cookies: keep
+    login:
+      steps:
+        - {path: /form, keep: {csrf: 'cookies["csrftoken"]'}}
+        - {path: /form, send: form, headers: {x-csrf: $csrf}, body: {user: $username, pass: $password}, success: [302]}
+    session: [{from: cookie, name: sid}, {from: cookie, name: csrftoken, to: header, as: x-csrf}]
+    check: {path: /me}
+    logout: {method: POST, path: /logout, success: [302]}
+    answer: {username: body.user}`
+	server := &routes{handlers: map[string]http.Handler{
+		"GET /form":    setting(reply{200, nil, "<html>"}, "csrftoken=c-1; Path=/", "sid=anonymous; Path=/"),
+		"POST /form":   setting(reply{302, map[string]string{"Location": "/"}, "<html>"}, "csrftoken=c-2; Path=/", "sid=s-2; Path=/"),
+		"GET /me":      json200(`{"user": "alice"}`),
+		"POST /logout": reply{302, map[string]string{"Location": "/form"}, ""},
+	}}
+	p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
+	if r := mustProbe(t, p); r.State != sessionapi.Valid {
+		t.Errorf("%s: %s", r.State, r.Diagnosis)
+	}
+	if r := closeProber(t, p); r.Logouts != 1 {
+		t.Errorf("%d logouts", r.Logouts)
+	}
+	want := []string{
+		"GET /form",
+		"POST /form Cookie=sid=anonymous; csrftoken=c-1 Content-Type=application/x-www-form-urlencoded user=alice&pass=canary-passw0rd X-Csrf=c-1",
+		"GET /me Cookie=sid=s-2; csrftoken=c-2 X-Csrf=c-2",
+		"POST /logout Cookie=sid=s-2; csrftoken=c-2 X-Csrf=c-2",
+	}
+	if got := strings.Join(server.got, "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("sent\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+
+	// A refused login leaves the anonymous session of the form, which nothing needs to end.
+	server.set("POST /form", reply{401, nil, "<html>"})
+	if r := mustProbe(t, piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)); r.State != sessionapi.CredentialsRejected || r.Logouts != 0 || r.Unanswered != 0 {
+		t.Errorf("%s, %d logouts, %d unanswered: %s", r.State, r.Logouts, r.Unanswered, r.Diagnosis)
+	}
 }
 
 // A server that sets ever more cookies does not fill the memory or the requests.

@@ -1,7 +1,6 @@
 package custom
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,6 +30,7 @@ type sequence struct {
 	parts  []string // of the session, from the last responses that have them
 	begun  bool     // a request with the password was sent
 	exists bool     // a session, because the password was accepted or a part came after it
+	unsafe bool     // a part cannot be presented
 }
 
 // Sequence implements sessionapi.Sequencer.
@@ -128,96 +128,6 @@ func (s *sequence) SessionCookies(response sessionapi.Response) []sessionapi.Coo
 	return s.cookies
 }
 
-// Request implements sessionapi.API: it returns the current request.
-func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessionapi.Request {
-	now := &s.steps[s.at]
-	plain := func(variable string) (string, bool) {
-		switch {
-		case variable == varOrigin:
-			return s.origin, true
-		case s.step == sessionapi.Login && variable == varUsername:
-			return account.Username, true
-		case s.step == sessionapi.Login && variable == varPassword:
-			return account.Password.Reveal(), true
-		}
-		if value, ok := s.kept[variable]; ok {
-			return value, true
-		}
-		option, isSet := account.Options[variable]
-		return option, isSet
-	}
-	fill := func(session secret.Secret) sessionapi.Request {
-		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now, plain)}
-		values, ofSession := plain, s.sessionValues(session)
-		if s.step != sessionapi.Login {
-			values = func(variable string) (string, bool) {
-				if value, known := ofSession(variable); known {
-					return value, true
-				}
-				return plain(variable)
-			}
-		}
-		r.Path, _ = now.path.fill(inPathOf(now, values))
-		if slices.ContainsFunc(now.path, isSecretSegment) {
-			r.Shown, _ = now.path.fill(func(variable string) (string, bool) {
-				switch variable {
-				case varUsername:
-					return inPathOf(now, plain)(variable)
-				case now.path[0].variable:
-					return "/$" + variable, true
-				default:
-					return "$" + variable, true
-				}
-			})
-		}
-		r.Body, r.ContentType = now.encode(values)
-		return r
-	}
-	if s.step == sessionapi.Login {
-		return fill(secret.Secret{})
-	}
-	return sessionapi.Request{Method: now.method, Fill: fill}
-}
-
-// isSecretSegment reports whether a part of a path must not be shown.
-func isSecretSegment(s segment) bool { return s.variable != "" && s.variable != varUsername }
-
-// inPathOf returns the variables as the path of a request has them. One at its beginning is
-// a link, whose host does not count: requests go to the endpoint alone.
-func inPathOf(now *step, values lookup) lookup {
-	return func(variable string) (string, bool) {
-		text, known := values(variable)
-		if variable == now.path[0].variable {
-			return linkOf(text), known
-		}
-		return inURL(text), known
-	}
-}
-
-// linkOf returns the path and the query of an address.
-func linkOf(address string) string {
-	path := pathOf(address)
-	if u, err := url.Parse(address); err == nil && u.RawQuery != "" {
-		path += "?" + u.RawQuery
-	}
-	return path
-}
-
-// header returns the headers of a request.
-func (s *sequence) header(now *step, values lookup) map[string]string {
-	if len(now.headers) == 0 {
-		return s.headers
-	}
-	all := make(map[string]string, len(s.headers)+len(now.headers))
-	for name, value := range s.headers {
-		all[http.CanonicalHeaderKey(name)] = value
-	}
-	for name, t := range now.headers {
-		all[name], _ = t.fill(values)
-	}
-	return all
-}
-
 // Interpret implements sessionapi.API. A body that is not JSON is none of the step's
 // business if the response has all values without it.
 func (s *sequence) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
@@ -243,7 +153,11 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 		own := sessionapi.Jar(nil).With(s.API.SessionCookies(response))
 		for i := range s.session {
 			part := &s.session[i]
-			if value := valueOf(part, response, body, own); value != "" {
+			switch value := valueOf(part, response, body, own); {
+			case value == "":
+			case !httpguts.ValidHeaderFieldValue(value):
+				s.unsafe = true
+			default:
 				s.parts[i] = value
 				found, s.exists = true, s.exists || s.begun && part.to != inPath
 			}
@@ -252,8 +166,11 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 			}
 		}
 	}
-	if !s.succeeded(response) {
+	switch {
+	case !s.succeeded(response):
 		return missing, found
+	case s.unsafe:
+		return "its session token has characters that no HTTP header can carry", found
 	}
 	for _, kept := range s.steps[s.at].keep {
 		value, known := ev.keep(kept.value)
@@ -276,6 +193,9 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 // that lacks a part.
 func (s *sequence) token(valid bool) (token secret.Secret, partial bool) {
 	s.exists = s.exists || valid && s.begun
+	if s.unsafe {
+		return token, true
+	}
 	for i := range s.session {
 		if s.parts[i] == "" && !s.session[i].optional {
 			return token, s.exists && strings.Join(s.parts, "") != ""
