@@ -29,6 +29,7 @@ type tracer struct {
 	reused                    bool
 	abandoned                 bool // nothing more may be sent
 	anyProtocol               bool // the server chose none of those that were offered
+	multiplexed               bool // the connection has HTTP/2
 	sent, repeated            bool // over HTTP/2: parts of the request; to be sent again
 }
 
@@ -75,7 +76,7 @@ func (t *tracer) connected(info httptrace.GotConnInfo, passed bool) {
 	multiplexed := t.http2 && negotiatedHTTP2(info.Conn)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.repeated = multiplexed && t.once && t.sent
+	t.multiplexed, t.repeated = multiplexed, multiplexed && t.once && t.sent
 	switch {
 	case passed && !t.abandoned && !t.repeated:
 	case multiplexed:
@@ -102,7 +103,7 @@ func negotiatedHTTP2(conn net.Conn) bool {
 func (t *tracer) wroteHeaders() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.sent = true
+	t.sent = t.sent || t.multiplexed
 }
 
 // repeats reports whether a request that must not be sent again was to be.
