@@ -145,6 +145,8 @@ type HTTP struct {
 	TLSFiles string
 	Proxy    promconfig.ProxyConfig
 	Headers  *promconfig.Headers
+	// EnableHTTP2 offers HTTP/2 to the server, which may choose HTTP/1.1.
+	EnableHTTP2 bool
 
 	files *boundedfile.Reader
 }

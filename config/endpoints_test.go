@@ -231,3 +231,27 @@ endpoints:
 		t.Errorf("/probe?target= uses %+v, error %v", target, err)
 	}
 }
+
+// An endpoint overrides its module's enable_http2, in both directions. Endpoints that agree
+// with it share the module's connection settings.
+func TestEnableHTTP2(t *testing.T) {
+	settings := parsed(t, `
+credentials: {c: {username: u, password: p}}
+modules:
+  off: {api: hcx, credential: c}
+  on: {api: hcx, credential: c, enable_http2: true}
+endpoints:
+  - {name: a, url: "https://a.example.com:9443", module: off}
+  - {name: b, url: "https://b.example.com:9443", module: off, enable_http2: true}
+  - {name: c, url: "https://c.example.com:9443", module: on}
+  - {name: d, url: "https://d.example.com:9443", module: on, enable_http2: false}
+`)
+	for i, want := range []bool{false, true, true, false} {
+		if e := settings.Endpoints[i]; e.HTTP.EnableHTTP2 != want {
+			t.Errorf("%s: %t", e.Name, e.HTTP.EnableHTTP2)
+		}
+	}
+	if settings.Endpoints[2].HTTP != settings.Modules["on"].HTTP {
+		t.Error("an endpoint without its own settings does not share its module's")
+	}
+}

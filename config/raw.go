@@ -89,6 +89,7 @@ type rawSettings struct {
 
 	TLSConfig              *promconfig.TLSConfig `yaml:"tls_config,omitempty"`
 	HTTPHeaders            *promconfig.Headers   `yaml:"http_headers,omitempty"`
+	EnableHTTP2            *bool                 `yaml:"enable_http2,omitempty"`
 	promconfig.ProxyConfig `yaml:",inline"`
 
 	Expect *Expect `yaml:"expect,omitempty"`

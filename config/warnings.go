@@ -74,6 +74,9 @@ func (r *resolver) warnOfURL(endpoint strictyaml.Key, e *Endpoint) {
 	if e.URL.Scheme == "http" {
 		r.Warn(key, unencrypted)
 	}
+	if http2 := endpoint.Field("enable_http2"); e.URL.Scheme == "http" && r.IsSet(http2) && e.HTTP.EnableHTTP2 {
+		r.Warn(http2, "has no effect on an http URL, because HTTP/2 requires TLS; use https")
+	}
 	switch {
 	case hints.NoPath && e.URL.Path != "":
 		r.Warn(key, "has a path, and the API %s is at the root; remove the path", e.API)

@@ -87,6 +87,10 @@ func TestWarnings(t *testing.T) {
 		{"dr without a path", withURL("dr", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no base path, and the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with the root", withURL("dr", "https://h.example.com/"), "f.yml:4: warning: endpoints[0].url: has no base path, and the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with its path", withURL("dr", "https://h.example.com/api/rest/srm/v2/session/"), "f.yml:4: warning: endpoints[0].url: ends in /session, which the exporter appends itself; remove it"},
+		{
+			"HTTP/2 without TLS", strings.Replace(withURL("hcx", "http://h.example.com:9443"), "module: m", "module: m, enable_http2: true", 1),
+			"f.yml:4: warning: endpoints[0].enable_http2: has no effect on an http URL, because HTTP/2 requires TLS; use https\nf.yml:4: warning: endpoints[0].url: " + plainHTTP,
+		},
 		{"unencrypted", withURL("hcx", "http://h.example.com:9443"), "f.yml:4: warning: endpoints[0].url: " + plainHTTP},
 		{
 			"unencrypted elsewhere", "credentials:\n  a:\n    oauth2: {client_id: i, client_secret: s, token_url: 'HTTP://s.example.com', tls_config: {insecure_skip_verify: true}}\n    origins: ['http://o.example.com']\n" + around,

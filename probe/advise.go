@@ -18,6 +18,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 	source := e.Credential.Secret
 	oauth := o.byOAuth()
 	switch {
+	case o.exchange != nil && o.exchange.NeedsHTTP2():
+		return adviseHTTP2(o)
 	case o.state == sessionapi.TLSFailed:
 		return adviseTLS(o)
 	case o.exchange != nil && o.exchange.RefusedByProxy():
@@ -64,6 +66,18 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Check the appliance's health and logs, and any proxy or firewall in front of it: connections are closed without a response."
 	}
 	return o.state.Info().Advice
+}
+
+// adviseHTTP2 names the setting. Token requests have none, and HTTP/2 requires TLS.
+func adviseHTTP2(o *outcome) string {
+	switch {
+	case o.byOAuth():
+		return "Enable HTTP/1.1 on the authorization server: token requests do not use HTTP/2."
+	case o.exchange.URL.Scheme == "http":
+		return "Use an https URL and set `enable_http2: true` for the endpoint or its module: HTTP/2 requires TLS. Or enable HTTP/1.1 on the server."
+	default:
+		return "Set `enable_http2: true` for the endpoint or its module."
+	}
 }
 
 func adviseRejected(source secret.Source) string {

@@ -66,6 +66,9 @@ func clockTime(at time.Time) string {
 }
 
 func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
+	if o.exchange != nil && o.exchange.NeedsHTTP2() {
+		return diagnoseHTTP2(o)
+	}
 	switch o.state {
 	case sessionapi.Valid:
 		if o.interpretation.Why != "" {
@@ -76,8 +79,11 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 		return fmt.Sprintf("Logged in as %q, but %s.", o.interpretation.Identity.Username, list(o.differences))
 	case sessionapi.Forbidden:
 		purpose := "log in"
-		if o.exchange.step == sessionapi.Check {
+		switch {
+		case o.exchange.step == sessionapi.Check:
 			purpose = "read its own session"
+		case o.exchange.part.followsSecret():
+			purpose = "complete the " + requested(o)
 		}
 		return fmt.Sprintf("The appliance accepts %s but does not permit it to %s (%s).", presentedAs(o, e), purpose, o.response())
 	case sessionapi.SessionExpired, sessionapi.CredentialsRejected:
@@ -105,13 +111,22 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	}
 }
 
+// diagnoseHTTP2 describes a server that refuses HTTP/1.1.
+func diagnoseHTTP2(o *outcome) string {
+	reason := o.failure
+	if o.exchange.Err == nil {
+		reason = "its response was " + o.response()
+	}
+	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
+}
+
 func diagnoseServerError(o *outcome) string {
-	what, side := "The check", "the appliance's side"
+	what, side := "The "+requested(o), "the appliance's side"
 	switch {
 	case o.byOAuth():
-		what, side = "The token request", "the side of the authorization server "+o.exchange.URL.Host
+		side = "the side of the authorization server " + o.exchange.URL.Host
 	case o.exchange.step == sessionapi.Login:
-		what = "Login"
+		what = "Login" + stepOf(o)
 	}
 	if o.interpretation.State == sessionapi.InvalidResponse && !o.byOAuth() {
 		side = "the side of the appliance or of a proxy in front of it"
@@ -154,7 +169,7 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 		return exchangedAs(o, c)
 	case c.OAuth2 != nil:
 		return "the bearer token that OAuth 2.0 issued " + issuedTo(c)
-	case o.exchange.step == sessionapi.Check && o.endpoint.Auth == sessionapi.AuthLogin:
+	case (o.exchange.step == sessionapi.Check || o.exchange.part.followsSecret() && o.state != sessionapi.CredentialsRejected) && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the session of %q", c.Username)
 	case c.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the password of %q from %s", c.Username, c.Secret)
@@ -244,7 +259,16 @@ func requested(o *outcome) string {
 	if o.byOAuth() {
 		return "token request"
 	}
-	return string(o.exchange.step)
+	return string(o.exchange.step) + stepOf(o)
+}
+
+// stepOf names the request of a login or a check of several, empty for one of a single
+// request.
+func stepOf(o *outcome) string {
+	if p := o.exchange.part; p != nil {
+		return fmt.Sprintf(" (step %d of %d)", p.at, p.of)
+	}
+	return ""
 }
 
 // responder names the server that responded.

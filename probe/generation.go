@@ -12,6 +12,7 @@ import (
 	"session_exporter/config"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
+	"session_exporter/sessionapi"
 )
 
 // Generation creates the probers of one configuration. It is safe for concurrent use.
@@ -64,11 +65,13 @@ func (g *Generation) targetOf(endpoint *config.Endpoint, client *transport.Clien
 	if headers := endpoint.SessionAPI.Spec().SessionHeaders; len(headers) > 0 {
 		sessionHeader = headers[0]
 	}
+	sequencer, _ := endpoint.SessionAPI.(sessionapi.Sequencer)
 	credential := g.manager.secrets.Set("credential " + endpoint.Credential.Name)
 	origin := g.manager.secrets.Set("origin " + endpoint.URL.Scheme + "://" + endpoint.URL.Host) // shared by its endpoints
 	return target{
 		endpoint:      endpoint,
 		api:           endpoint.SessionAPI,
+		sequencer:     sequencer,
 		sessionHeader: sessionHeader,
 		client:        client,
 		credential:    g.credentials[endpoint.Credential.Name],

@@ -140,7 +140,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	switch {
 	case !l.givesSession:
 	case !o.interpretation.Token.IsZero():
-		l.logout(ctx, newSession(o))
+		l.logout(ctx, newSession(l.api, o))
 	case o.mayLeaveSession():
 		l.result.Unanswered++
 	}
@@ -172,7 +172,8 @@ func (l *pendingLogin) logout(ctx context.Context, given *Session) {
 	defer cancel()
 	x := l.prepare(request{step: sessionapi.Logout, call: call, base: l.endpoint.URL, authorization: l.authorizeSession(given), lease: l.lease})
 	x.Send(ctx)
-	if x.loggedOut() {
+	l.interpret(x)
+	if x.loggedOut(x.interpretation) {
 		l.result.Logouts++
 	} else {
 		l.result.LogoutFailures++

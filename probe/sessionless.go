@@ -21,6 +21,10 @@ type basicFlow struct {
 }
 
 func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
+	if steps := f.begin(sessionapi.Check); steps != nil {
+		q := &sequence{sender: f.sender, step: sessionapi.Check, steps: steps}
+		return q.run(ctx, r)
+	}
 	return f.submit(ctx, r, submission{prepare: func(current secret.Secret) *exchange {
 		check := f.request(sessionapi.Check, f.call(sessionapi.Check), sessionapi.Basic(f.credential.Username, current))
 		check.once = true

@@ -22,7 +22,20 @@ type scope struct {
 	headers  map[string]string // made when an expression refers to it
 	// code and username are those of the response, for the rules.
 	code, username string
+
+	of *sequence // whose current response it is, nil if the request is the only one
 }
+
+// ok reports whether the status means success.
+func (s *scope) ok() bool {
+	if s.of != nil {
+		return s.of.succeeded(s.response)
+	}
+	return s.response.OK()
+}
+
+// isLast reports whether no other request follows.
+func (s *scope) isLast() bool { return s.of == nil || s.of.isLast() }
 
 // ResolveName implements cel.Activation.
 func (s *scope) ResolveName(name string) (any, bool) {
@@ -30,7 +43,18 @@ func (s *scope) ResolveName(name string) (any, bool) {
 	case "status":
 		return int64(s.response.Status), true
 	case "ok":
-		return s.response.OK(), true
+		return s.ok(), true
+	case "request":
+		if s.of == nil {
+			return int64(1), true
+		}
+		return int64(s.of.at + 1), true
+	case "cookies":
+		set := make(map[string]string)
+		for _, c := range sessionapi.Jar(nil).With(sessionapi.SetCookies(s.response)) {
+			set[c.Name] = c.Value.Reveal()
+		}
+		return set, true
 	case "step":
 		return string(s.step), true
 	case "body":
@@ -111,18 +135,24 @@ func (ev *evaluator) text(e *expression) string {
 
 // codeText returns text, or a number in decimal notation.
 func (ev *evaluator) codeText(e *expression) string {
+	text, _ := ev.keep(e)
+	return text
+}
+
+// keep is codeText. known is not set if the response lacks the value.
+func (ev *evaluator) keep(e *expression) (text string, known bool) {
 	switch value := ev.eval(e).(type) {
 	case nil:
-		return ""
+		return "", false
 	case types.String:
-		return string(value)
+		return string(value), true
 	case types.Int:
-		return strconv.FormatInt(int64(value), 10)
+		return strconv.FormatInt(int64(value), 10), true
 	case types.Double:
-		return strconv.FormatFloat(float64(value), 'f', -1, 64)
+		return strconv.FormatFloat(float64(value), 'f', -1, 64), true
 	default:
 		ev.fail(e, wrongType)
-		return ""
+		return "", false
 	}
 }
 
