@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"session_exporter/probe/control"
 	"session_exporter/probe/transport"
 	"session_exporter/sessionapi"
 )
@@ -72,6 +73,9 @@ type Result struct {
 	Attempted bool
 	// LastRequest is when the last request was written, zero if none was.
 	LastRequest time.Time
+	// NegativeControl is the last conclusive verdict on an impossible token, nil without one.
+	// It is that of the control after an earlier probe.
+	NegativeControl *NegativeControl
 
 	traced bool // every step, see Options.Trace
 }
@@ -108,6 +112,9 @@ func (r *Result) expire(established time.Time) {
 	r.Expirations++
 	r.Lifetime = time.Since(established)
 }
+
+// NegativeControl is the verdict on an impossible token.
+type NegativeControl = control.Verdict
 
 // Phases are the parts of a request's duration.
 type Phases = transport.Phases

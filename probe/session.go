@@ -30,10 +30,10 @@ type Session struct {
 }
 
 // newSession returns the session that a login established.
-func newSession(o *outcome) *Session {
-	given := &Session{token: o.interpretation.Token, established: time.Now()}
-	if len(o.interpretation.Cookies) > 0 {
-		given.cookies = sessionapi.Jar(nil).With(o.interpretation.Cookies)
+func newSession(in sessionapi.Interpretation) *Session {
+	given := &Session{token: in.Token, established: time.Now()}
+	if len(in.Cookies) > 0 {
+		given.cookies = sessionapi.Jar(nil).With(in.Cookies)
 	}
 	return given
 }
@@ -102,6 +102,11 @@ func (f *sessionFlow) run(ctx context.Context, r *Result) *outcome {
 			return o.withRefusedImmediately()
 		}
 	}
+}
+
+// presented returns the token of the session that is held.
+func (f *sessionFlow) presented() presentation {
+	return presentation{f.session.token, f.authorize}
 }
 
 // held returns the session that is held, nil without one.
@@ -208,13 +213,13 @@ func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
 	}
 	r.Logins++
 	if o.state == sessionapi.Valid {
-		f.session = newSession(o)
+		f.session = newSession(o.interpretation)
 		return nil
 	}
 	r.LoginFailures++
 	switch {
 	case !o.interpretation.Token.IsZero():
-		f.session = newSession(o)
+		f.session = newSession(o.interpretation)
 		f.session.unwanted = true
 		if o.state != sessionapi.RateLimited { // else it waits until something may be sent again
 			f.logout(ctx, r)

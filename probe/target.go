@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"context"
+
 	"session_exporter/config"
 	"session_exporter/probe/classify"
 	"session_exporter/probe/transport"
@@ -89,6 +91,36 @@ func (t *target) interpret(x *exchange) {
 	default:
 		x.interpretation = in
 	}
+}
+
+// sessionIn returns the session that the response to a check establishes although nothing
+// logged in, nil without one or if the API has no logout.
+func (t *target) sessionIn(x *transport.Exchange) *Session {
+	if x.Response.Header == nil || t.call(sessionapi.Logout).Method == "" {
+		return nil
+	}
+	in := t.api.Interpret(sessionapi.Login, x.Response)
+	if keeper, ok := t.api.(sessionapi.CookieAuthorizer); ok {
+		in.Cookies = keeper.SessionCookies(x.Response)
+	}
+	if in.Token.IsZero() || !sessionapi.HeaderSafe(in.Token) {
+		return nil
+	}
+	return newSession(in)
+}
+
+// endSession logs out of a session that is not held, and reports whether the appliance
+// accepted that. lease may be nil.
+func (t *target) endSession(ctx context.Context, s *Session, client *transport.Client, lease *transport.Lease) bool {
+	ctx, cancel := context.WithTimeout(ctx, t.endpoint.Timeout)
+	defer cancel()
+	x := newExchange(client, request{
+		step: sessionapi.Logout, call: t.call(sessionapi.Logout), base: t.endpoint.URL,
+		authorization: t.authorizeSession(s), lease: lease,
+	})
+	x.Send(ctx)
+	defer x.release()
+	return x.loggedOut()
 }
 
 // finish classifies an exchange that was interpreted, adds it to the result and releases
