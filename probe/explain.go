@@ -68,10 +68,7 @@ func clockTime(at time.Time) string {
 func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	switch o.state {
 	case sessionapi.Valid:
-		if o.interpretation.Why != "" {
-			return fmt.Sprintf("Logged in as %q, and %s.", o.interpretation.Identity.Username, o.interpretation.Why)
-		}
-		return fmt.Sprintf("Logged in as %q.", o.interpretation.Identity.Username)
+		return diagnoseValid(&o.interpretation)
 	case sessionapi.Unexpected:
 		return fmt.Sprintf("Logged in as %q, but %s.", o.interpretation.Identity.Username, list(o.differences))
 	case sessionapi.Forbidden:
@@ -103,6 +100,17 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 		}
 		return diagnoseFailure(o, within)
 	}
+}
+
+func diagnoseValid(in *sessionapi.Interpretation) string {
+	text := fmt.Sprintf("Logged in as %q", in.Identity.Username)
+	if in.Why != "" {
+		text += ", and " + in.Why
+	}
+	if in.ExpiryOf != "" {
+		text += fmt.Sprintf(". The first to expire is %q, on %s", in.ExpiryOf, in.Expiry.UTC().Format(time.DateOnly))
+	}
+	return text + "."
 }
 
 func diagnoseServerError(o *outcome) string {

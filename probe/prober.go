@@ -123,8 +123,8 @@ func (p *Prober) complete(r *Result, o *outcome, times explanationTimes) {
 	r.HeldCredential, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.queued, times.resumeAt, times.heldUntil
 	p.backoff.report(r)
 	r.CredentialExpiries = p.credential.expiries()
-	if !p.expiry.IsZero() {
-		r.CredentialExpiries["api"] = p.expiry
+	if p.expiry != nil {
+		r.CredentialExpiries["api"], r.ExpiryOf = p.expiry.at, p.expiry.of
 	}
 	if held := p.flow.held(); held != nil && !held.unwanted {
 		r.Established = held.established

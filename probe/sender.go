@@ -17,8 +17,8 @@ type sender struct {
 	connection *transport.Connection
 	backoff    *endpointBackoff
 
-	clean  uint64    // fingerprint of the names that were found to have no secret
-	expiry time.Time // of what is presented, as the API last reported it; zero if it did not
+	clean  uint64  // fingerprint of the names that were found to have no secret
+	expiry *expiry // as the API last reported it; nil if it did not
 	// respondedAt is when the appliance last responded, zero if it did not respond to
 	// the last request.
 	respondedAt time.Time
@@ -62,15 +62,27 @@ func (s *sender) receive(r *Result, x *exchange) *outcome {
 	return o
 }
 
+// expiry is when what is presented expires.
+type expiry struct {
+	at      time.Time
+	of      string // see sessionapi.Interpretation
+	byCheck bool   // a check reported it, and not the login
+}
+
 // recordExpiry records when the session or token expires. A new session replaces the
-// expiry, and a refusal discards it; an outage changes nothing.
+// expiry, unless that is of something else, and a refusal discards it; so does a check without
+// one after a check with one. An outage changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
-	step, end := o.exchange.step, o.interpretation.Expiry
+	step, in := o.exchange.step, &o.interpretation
+	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	switch {
 	case step == sessionapi.Check && o.state.Verdict() == sessionapi.Refused:
-		s.expiry = time.Time{} // whatever expiry the response gives
-	case step == sessionapi.Login || !end.IsZero():
-		s.expiry = end
+		s.expiry = nil // whatever expiry the response gives
+	case !in.Expiry.IsZero():
+		s.expiry = &expiry{in.Expiry, in.ExpiryOf, step == sessionapi.Check}
+	case s.expiry == nil:
+	case step == sessionapi.Login && s.expiry.of == "", step == sessionapi.Check && valid && s.expiry.byCheck:
+		s.expiry = nil
 	}
 }
 

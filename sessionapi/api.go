@@ -127,6 +127,9 @@ type Request struct {
 	ContentType string
 	// Header has the request's headers other than its authorization.
 	Header map[string]string
+	// SecretBody is set if the response has secrets that are not the session's, such as the
+	// passwords of other accounts. Its body is never shown.
+	SecretBody bool
 	// Fill completes a request that has the session in its path or body.
 	Fill func(session secret.Secret) Request
 }
@@ -203,6 +206,9 @@ type Interpretation struct {
 	ServerTime time.Time
 	// Expiry is when the session or the credential expires, zero if it is unknown.
 	Expiry time.Time
+	// ExpiryOf names what expires then, if the API reports the expiry of several accounts or
+	// tokens. Expiry is the earliest.
+	ExpiryOf string
 }
 
 // Identity is the user of a session as the appliance reports it.

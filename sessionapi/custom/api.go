@@ -42,6 +42,8 @@ type request struct {
 	path   template // with a query, perhaps
 	send   send
 	body   *value // nil for none
+
+	secretBody bool // of the response
 }
 
 // send is how a request carries its fields.
@@ -88,7 +90,7 @@ type answer struct {
 	username, organization, enterprise, version *expression
 	roles, organizations                        *expression
 	errorCode, message, operationID             *expression
-	expiry, serverTime                          *expression
+	expiry, expiryOf, serverTime                *expression
 }
 
 // rule maps responses for which when is true to state.

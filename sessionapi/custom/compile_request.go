@@ -34,6 +34,7 @@ func (c *compiler) compileRequests() {
 		c.Require(c.key, "check", "needs a `check`, the request that returns which user is logged in")
 	}
 	c.api.check = c.compileRequest(c.key.Field("check"), d.Check.orMethod(http.MethodGet), later)
+	c.api.check.secretBody = d.Check.SecretBody
 	if d.Logout == nil {
 		return
 	}

@@ -15,7 +15,7 @@ type Definition struct {
 	Headers    map[string]string           `yaml:"headers,omitempty"`
 	Login      *loginDefinition            `yaml:"login,omitempty"`
 	Session    []partDefinition            `yaml:"session,omitempty"`
-	Check      requestDefinition           `yaml:"check,omitempty"`
+	Check      checkDefinition             `yaml:"check,omitempty"`
 	Logout     *requestDefinition          `yaml:"logout,omitempty"`
 	Body       strictyaml.Tree             `yaml:"body,omitempty"`
 	ErrorCodes map[string]sessionapi.State `yaml:"error_codes,omitempty"`
@@ -38,6 +38,15 @@ type requestDefinition struct {
 	Send   send            `yaml:"send,omitempty"`
 	Body   strictyaml.Tree `yaml:"body,omitempty"`
 }
+
+type checkDefinition struct {
+	requestDefinition `yaml:",inline"`
+	SecretBody        bool `yaml:"secret_body,omitempty"`
+}
+
+// IsZero implements yaml.IsZeroer: the encoder does not look into an embedded type that is not
+// exported.
+func (d checkDefinition) IsZero() bool { return reflect.ValueOf(d).IsZero() }
 
 type loginDefinition struct {
 	requestDefinition `yaml:",inline"`
@@ -71,6 +80,7 @@ type answerDefinition struct {
 	Message       ExpressionText `yaml:"message,omitempty"`
 	OperationID   ExpressionText `yaml:"operation_id,omitempty"`
 	Expiry        ExpressionText `yaml:"expiry,omitempty"`
+	ExpiryOf      ExpressionText `yaml:"expiry_of,omitempty"`
 	ServerTime    ExpressionText `yaml:"server_time,omitempty"`
 }
 

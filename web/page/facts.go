@@ -125,7 +125,11 @@ func expiryFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	all := []fact{{Name: "Certificate", At: at(s.CertificateExpiry)}}
 	from := map[string]string{"config": "as configured", "jwt": "from the token", "oauth2": "from the authorization server", "api": "from the API"}
 	for _, source := range slices.Sorted(maps.Keys(s.Result.CredentialExpiries)) {
-		all = append(all, fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])})
+		f := fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])}
+		if source == "api" {
+			f.Text = s.Result.ExpiryOf
+		}
+		all = append(all, f)
 	}
 	return knownFacts(all...)
 }
