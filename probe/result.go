@@ -55,10 +55,6 @@ type Result struct {
 	// HeldCredential is the credential that the guard holds back, empty without one. With a
 	// pairing it may be either site's.
 	HeldCredential string
-	// Queued is set when nothing was sent because other logins of the account were in
-	// flight for too long. The next probe should not wait for the interval, unless
-	// the endpoint itself did not respond to its last login.
-	Queued bool
 	// ResumeAt is when requests resume, such as a login that was held back; zero if the
 	// next probe sends them.
 	ResumeAt time.Time
@@ -68,19 +64,22 @@ type Result struct {
 	// BackoffUntil is when the back-off after failed logins ends, RetryAfterUntil when
 	// the appliance's Retry-After does; zero without one.
 	BackoffUntil, RetryAfterUntil time.Time
+	// Queued is set when nothing was sent because other logins of the account were in
+	// flight for too long. The next probe should not wait for the interval, unless
+	// the endpoint itself did not respond to its last login.
+	Queued bool
 	// Pending reports whether nothing was sent because an earlier login with an
 	// untrusted secret is still pending.
 	Pending bool
 	// Attempted reports whether this probe itself tried to send a request. Steps may
 	// contain a late response to the one before.
 	Attempted bool
+	traced    bool // every step, see Options.Trace
 	// LastRequest is when the last request was written, zero if none was.
 	LastRequest time.Time
 	// NegativeControl is the last conclusive verdict on an impossible token, nil without one.
 	// It is that of the control after an earlier probe.
 	NegativeControl *NegativeControl
-
-	traced bool // every step, see Options.Trace
 }
 
 // Reason is why requests are held back.

@@ -187,6 +187,9 @@ type Interpretation struct {
 	// Page is set if the body is an HTML page, which something in front of the API may
 	// have sent.
 	Page bool
+	// Lost is set if a login established a session that can be neither presented nor ended,
+	// because a part of it is missing or cannot be sent.
+	Lost bool
 
 	Code        string // the API's own error code
 	Message     string // the API's own message for people
@@ -196,9 +199,6 @@ type Interpretation struct {
 	Identity *Identity
 	// Token is the session that a login established, whatever its status.
 	Token secret.Secret
-	// Lost is set if a login established a session that can be neither presented nor ended,
-	// because a part of it is missing or cannot be sent.
-	Lost bool
 	// Cookies are those of the session that the response sets or deletes.
 	Cookies []Cookie
 	// ServerTime is the appliance's clock when it responded, zero if it is unknown or
