@@ -58,7 +58,7 @@ func (g *Generation) controlOf(s *sender) *control.Control {
 	g.manager.mu.Lock()
 	defer g.manager.mu.Unlock()
 	if s.backoff.control == nil {
-		s.backoff.control = new(control.Control)
+		s.backoff.control = control.New(g.manager.controls)
 	}
 	return s.backoff.control
 }

@@ -10,10 +10,21 @@ import (
 	"session_exporter/sessionapi"
 )
 
+// maxInFlight limits the negative controls of all endpoints. Their connections use spare files:
+// the probes must not run out of theirs. Ten thousand endpoints take a few minutes.
+const maxInFlight = 4
+
+// Slots are shared by the controls of all endpoints. They are safe for concurrent use.
+type Slots chan struct{}
+
+// NewSlots returns free slots.
+func NewSlots() Slots { return make(Slots, maxInFlight) }
+
 // Control schedules the negative controls of an endpoint and keeps the last verdict. It
-// outlives a prober, so that a reload repeats none. The zero Control has made none. It is safe
-// for concurrent use.
+// outlives a prober, so that a reload repeats none. It is safe for concurrent use.
 type Control struct {
+	slots Slots
+
 	mu        sync.Mutex // guards the fields below
 	presented time.Time  // when an impossible token was last presented, whatever came of it
 	verdict   Verdict
@@ -27,14 +38,22 @@ type Verdict struct {
 	Refused bool      `json:"refused"` // the token was refused, as it must be
 }
 
-// Begin begins a control if the last one began at least a period ago. It returns its context,
-// nil if none is due. End must be called with the verdict.
+// New returns the control of an endpoint, which has made none.
+func New(slots Slots) *Control { return &Control{slots: slots} }
+
+// Begin begins a control if the last one began at least a period ago and there is a slot. It
+// returns its context, nil if none began. End must be called with the verdict.
 func (c *Control) Begin(ctx context.Context, period, timeout time.Duration) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
 	if c.cancel != nil || !c.presented.IsZero() && now.Sub(c.presented) < period {
 		return nil
+	}
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		return nil // it is due at the next probe, too
 	}
 	ctx, c.cancel = context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	c.presented, c.done = now, make(chan struct{})
@@ -51,6 +70,7 @@ func (c *Control) End(verdict sessionapi.Verdict) {
 	c.cancel()
 	c.cancel = nil
 	close(c.done)
+	<-c.slots
 }
 
 // Verdict returns the last conclusive verdict.

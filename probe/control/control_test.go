@@ -12,7 +12,7 @@ import (
 // An impossible token is presented once a period, whatever came of the last one.
 func TestOncePerPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c Control
+		c := New(NewSlots())
 		begin := func() bool { return c.Begin(t.Context(), time.Hour, time.Minute) != nil }
 		if !begin() || begin() {
 			t.Error("two controls are in flight")
@@ -45,7 +45,7 @@ func TestOncePerPeriod(t *testing.T) {
 // Stop interrupts a control and waits for its end, but not for ever.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c Control
+		c := New(NewSlots())
 		c.Stop(t.Context()) // without any
 		ctx := c.Begin(t.Context(), time.Hour, time.Minute)
 		waiting, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -62,6 +62,28 @@ func TestStop(t *testing.T) {
 		c.Stop(t.Context())
 		if time.Since(begin) != time.Second {
 			t.Errorf("waited for %s", time.Since(begin))
+		}
+	})
+}
+
+// Controls of many endpoints do not use up the open files: those beyond the limit begin at a
+// later probe.
+func TestControlsInFlightAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slots, begun := NewSlots(), 0
+		all := make([]*Control, 2*maxInFlight)
+		for i := range all {
+			all[i] = New(slots)
+			if all[i].Begin(t.Context(), time.Hour, time.Minute) != nil {
+				begun++
+			}
+		}
+		if begun != maxInFlight || all[maxInFlight].Begin(t.Context(), time.Hour, time.Minute) != nil {
+			t.Errorf("%d in flight", begun)
+		}
+		all[0].End(sessionapi.Refused)
+		if all[0].Begin(t.Context(), time.Hour, time.Minute) != nil || all[maxInFlight].Begin(t.Context(), time.Hour, time.Minute) == nil {
+			t.Error("the slot of a control that ended is not free, or the endpoint has two in a period")
 		}
 	})
 }
