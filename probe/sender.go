@@ -100,14 +100,17 @@ func (p *Prober) controlNegatively(ctx context.Context, r *Result) {
 		r.Diagnosis += " That proves nothing: the API accepted an impossible token too."
 		r.Advice = "Find out what accepts any token: the API itself, or a cache, proxy or test server in front of it."
 	}
+	ctx = p.control.Begin(ctx, p.endpoint.NegativeControl, p.endpoint.Timeout)
+	if ctx == nil {
+		return
+	}
 	valid := p.flow.presented()
 	impossible := control.ImpossibleToken(valid.token)
 	if impossible.IsZero() {
+		p.control.End(sessionapi.Inconclusive)
 		return
 	}
-	if ctx := p.control.Begin(ctx, p.endpoint.NegativeControl, p.endpoint.Timeout); ctx != nil {
-		go p.presentImpossible(ctx, valid.authorize(impossible), valid.token)
-	}
+	go p.presentImpossible(ctx, valid.authorize(impossible), valid.token)
 }
 
 // presentImpossible makes the check of an impossible token on a connection of its own. It
