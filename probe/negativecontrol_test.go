@@ -351,3 +351,66 @@ func TestPanicInANegativeControl(t *testing.T) {
 		closeProber(t, p)
 	})
 }
+
+// The bearer token of an authorization server is neither dropped nor fetched again for an
+// impossible one.
+func TestNegativeControlOfOAuth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests, refused, fetched atomic.Int32
+		server := newPipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Host == "sso.test":
+				fetched.Add(1)
+				json200(`{"access_token": "`+longToken+`", "token_type": "Bearer", "expires_in": 86400}`).ServeHTTP(w, r)
+			case r.Header.Get("Authorization") == "Bearer "+longToken:
+				requests.Add(1)
+				hcxAlice.ServeHTTP(w, r)
+			default:
+				refused.Add(1)
+				reply{status: 401}.ServeHTTP(w, r)
+			}
+		}))
+		e := endpointFor("hcx", sessionapi.AuthBearer)
+		e.Credential, e.NegativeControl = oauthCredential("http://sso.test/token"), time.Hour
+		p := newProber(t, e)
+		directly(p).DialContext, tokenDialer(p).DialContext = server.dial, server.dial
+		results := probesFor(t, p, 10*time.Minute)
+		if last := results[9]; last.NegativeControl == nil || !last.NegativeControl.Refused || fetched.Load() != 1 || requests.Load() != 10 || refused.Load() != 1 {
+			t.Errorf("%v: %d tokens, %d checks, %d impossible tokens", last.NegativeControl, fetched.Load(), requests.Load(), refused.Load())
+		}
+		closeProber(t, p)
+	})
+}
+
+// All parts of a session are replaced: an API that checks its cookie alone must not see the
+// real one with a random header.
+func TestNegativeControlOfASessionWithParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := endpointFor("nsx", sessionapi.AuthLogin)
+		e.SessionAPI, e.NegativeControl = definition("nsx"), time.Hour
+		given := reply{200, map[string]string{"Set-Cookie": "JSESSIONID=" + longToken + "; Path=/; HttpOnly", "X-XSRF-TOKEN": longToken + "-x"}, ""}
+		var others []http.Header
+		p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPost:
+				given.ServeHTTP(w, r)
+			case strings.Contains(r.Header.Get("Cookie"), longToken):
+				json200(`{"user_name": "alice", "roles": []}`).ServeHTTP(w, r)
+			default:
+				others = append(others, r.Header)
+				reply{status: 403}.ServeHTTP(w, r)
+			}
+		}))
+		mustProbe(t, p)
+		time.Sleep(time.Minute)
+		r := mustProbe(t, p)
+		if r.NegativeControl == nil || !r.NegativeControl.Refused || len(others) != 1 {
+			t.Fatalf("%v after %d requests", r.NegativeControl, len(others))
+		}
+		cookie, header := others[0].Get("Cookie"), others[0].Get("X-Xsrf-Token")
+		if !strings.HasPrefix(cookie, "JSESSIONID=") || len(cookie) != len("JSESSIONID="+longToken) || len(header) != len(longToken)+2 || strings.Contains(cookie+header, "canary") {
+			t.Errorf("sent %q and %q", cookie, header)
+		}
+		closeProber(t, p)
+	})
+}
