@@ -130,6 +130,8 @@ type Settings struct {
 	Timeout          time.Duration
 	SessionMaxAge    time.Duration // 0: a session is kept until it expires
 	ConnectionMaxAge time.Duration // 0: a new connection for every probe
+	// NegativeControl is the time between two negative controls, 0 for none.
+	NegativeControl time.Duration
 
 	// HTTP is shared by all endpoints of a module that do not override it, so that they
 	// can share a transport.

@@ -36,7 +36,7 @@ func TestEndpoints(t *testing.T) {
 	hcx := config.Settings{
 		Module: "hcx", API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Credential: loaded.Credentials["file"], Auth: sessionapi.AuthLogin,
 		Login:    map[string]string{"auth_type": "vsphere"},
-		Interval: 90 * second, Timeout: 15 * second, SessionMaxAge: 45 * minute, HTTP: fullHTTP(),
+		Interval: 90 * second, Timeout: 15 * second, SessionMaxAge: 45 * minute, NegativeControl: 24 * hour, HTTP: fullHTTP(),
 		Expect: config.Expect{
 			Username: "monitor@vsphere.local", Roles: []string{"System Administrator"}, RolesExact: true,
 			ForbidRoles: []string{"Owner"}, Organizations: []string{"DEFAULT"},
@@ -46,6 +46,7 @@ func TestEndpoints(t *testing.T) {
 	overridden.Credential, overridden.Auth, overridden.Login = loaded.Credentials["token-file"], sessionapi.AuthToken, map[string]string{}
 	overridden.Interval, overridden.Timeout = 10*second, 10*second // the module's 15s, capped
 	overridden.SessionMaxAge, overridden.ConnectionMaxAge = hour, 5*minute
+	overridden.NegativeControl = 0
 	overridden.HTTP = &config.HTTP{Headers: &promconfig.Headers{}, Proxy: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: &url.URL{}}}}
 	overridden.Expect = config.Expect{Username: "other"}
 

@@ -86,6 +86,7 @@ type rawSettings struct {
 	Timeout          *model.Duration `yaml:"timeout,omitempty"`
 	SessionMaxAge    *model.Duration `yaml:"session_max_age,omitempty"`
 	ConnectionMaxAge *model.Duration `yaml:"connection_max_age,omitempty"`
+	NegativeControl  *model.Duration `yaml:"negative_control,omitempty"`
 
 	TLSConfig              *promconfig.TLSConfig `yaml:"tls_config,omitempty"`
 	HTTPHeaders            *promconfig.Headers   `yaml:"http_headers,omitempty"`

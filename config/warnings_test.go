@@ -34,6 +34,13 @@ func withURL(api, url string) string {
 	return "credentials: {a: {username: u, password: p}}\nmodules: {m: {api: " + api + ", credential: a}}\nendpoints:\n  - {name: e, url: '" + url + "', module: m}\n"
 }
 
+// withControl returns a file with a module and an endpoint that have the given settings.
+func withControl(module, endpoint string) string {
+	return "credentials: {a: {token: t}}\nmodules:\n  m: {api: hcx, credential: a, " + module + "}\nendpoints:\n  - {name: e, url: 'https://h.example.com:9443', module: m" + endpoint + "}\n"
+}
+
+const withoutHeaders = "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it, not the API"
+
 const (
 	spaceWarning   = "f.yml:4: warning: credentials.a.username: starts or ends with a space or an invisible character; remove it"
 	controlError   = "f.yml:4: credentials.a.username: contains a control character; in double quotes, a backslash starts an escape such as `\\n`: use single quotes"
@@ -112,6 +119,14 @@ func TestWarnings(t *testing.T) {
 				"  - {name: e, url: 'https://h.example.com:443', module: m}\n  - {name: f, url: 'https://H.example.com:443/', module: m, credential: b}\n  - {name: g, url: 'https://h.example.com:443', module: m, credential: c}",
 			"f.yml:8: warning: endpoints[1].url: the endpoint on line 7 has the same URL and account, so the session is monitored twice; remove one",
 		},
+		{
+			"impossible token without the gateway's key", withControl("negative_control: 24h, http_headers: {X-Key: {secrets: [k]}}", ""),
+			"f.yml:3: warning: modules.m.negative_control: " + withoutHeaders,
+		},
+		{
+			"the same of an endpoint", withControl("negative_control: 24h", ", http_headers: {X-Key: {values: [aB3dE6gH9jK2mN5p]}}"),
+			"f.yml:5: warning: endpoints[0].http_headers: " + withoutHeaders,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := checked(t, c.text); got != c.want {
@@ -141,6 +156,8 @@ func TestNoWarnings(t *testing.T) {
 		withURL("hcx", "https://h.example.com:443"),
 		withURL("hcx", "https://h.example.com:9443/"),
 		"global: {metrics_deny: ['go_.{2}}}', 'a{{2}}']}\n" + account("password: x"),
+		withControl("negative_control: 24h, http_headers: {Accept-Language: {values: [en]}}", ""),
+		withControl("negative_control: 24h", ", negative_control: 0, http_headers: {X-Key: {secrets: [k]}}"),
 		"credentials: {a: {token: t, origins: ['https://h.example.com']}}\nmodules: {m: {api: hcx, credential: a}}",
 	} {
 		if got := checked(t, text); got != "" {

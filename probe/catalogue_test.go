@@ -319,7 +319,7 @@ func TestGitHubTokenExpiry(t *testing.T) {
 
 // The definitions of the catalogue interpret the responses that the references document.
 func TestCatalogue(t *testing.T) {
-	for _, c := range catalogue {
+	for _, c := range slices.Concat(catalogue, issuers) {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
 			e := endpointFor(c.api, c.auth)
 			e.SessionAPI = definition(c.api)
@@ -332,7 +332,7 @@ func TestCatalogue(t *testing.T) {
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
-			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true}[c.api] && c.state == sessionapi.Valid
+			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true, "sddc-manager": c.name == "valid", "identity-broker": c.name == "valid"}[c.api] && c.state == sessionapi.Valid
 			if end := r.CredentialExpiries["api"]; end.Truncate(time.Second).Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) != ends || end.IsZero() == ends {
 				t.Errorf("it expires %s", end)
 			}

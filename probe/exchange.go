@@ -22,6 +22,7 @@ type exchange struct {
 	step           sessionapi.Step
 	authorization  sessionapi.Authorization
 	interpretation sessionapi.Interpretation // of the response, unmasked
+	secretBody     bool                      // see sessionapi.Request
 
 	// interpretToken interprets the response to a token request; nil for a request to
 	// the API.
@@ -108,7 +109,7 @@ func newExchange(client *transport.Client, r request) *exchange {
 	if cookies := r.authorization.Cookies.Header(sent.URL); cookies != "" {
 		sent.Authorization = append(slices.Clip(sent.Authorization), sessionapi.AuthHeader{Name: "Cookie", Value: secret.New(cookies)})
 	}
-	return &exchange{Exchange: client.Prepare(sent), step: r.step, authorization: r.authorization, part: r.part}
+	return &exchange{Exchange: client.Prepare(sent), step: r.step, authorization: r.authorization, part: r.part, secretBody: r.call.SecretBody}
 }
 
 // state returns the state of the exchange.
@@ -160,7 +161,7 @@ func (x *exchange) stage() string {
 // trace returns the parts of an exchange that may be shown.
 func (x *exchange) trace(m mask.Masker) *Trace {
 	gaveSession := (x.step == sessionapi.Login || x.step == sessionapi.Token) && (x.Response.OK() || x.interpretation.Lost || x.interpretation.Succeeded)
-	t := x.Trace(m, gaveSession)
+	t := x.Trace(m, gaveSession || x.secretBody)
 	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
 	case errors.Is(x.Err, context.DeadlineExceeded) && !isDNS:

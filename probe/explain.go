@@ -71,10 +71,7 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	}
 	switch o.state {
 	case sessionapi.Valid:
-		if o.interpretation.Why != "" {
-			return fmt.Sprintf("Logged in as %q, and %s.", o.interpretation.Identity.Username, o.interpretation.Why)
-		}
-		return fmt.Sprintf("Logged in as %q.", o.interpretation.Identity.Username)
+		return diagnoseValid(&o.interpretation)
 	case sessionapi.Unexpected:
 		return fmt.Sprintf("Logged in as %q, but %s.", o.interpretation.Identity.Username, list(o.differences))
 	case sessionapi.Forbidden:
@@ -118,6 +115,17 @@ func diagnoseHTTP2(o *outcome) string {
 		reason = "its response was " + o.response()
 	}
 	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
+}
+
+func diagnoseValid(in *sessionapi.Interpretation) string {
+	text := fmt.Sprintf("Logged in as %q", in.Identity.Username)
+	if in.Why != "" {
+		text += ", and " + in.Why
+	}
+	if in.ExpiryOf != "" {
+		text += fmt.Sprintf(". The first to expire is %q, on %s", in.ExpiryOf, in.Expiry.UTC().Format(time.DateOnly))
+	}
+	return text + "."
 }
 
 func diagnoseServerError(o *outcome) string {
@@ -260,26 +268,6 @@ func requested(o *outcome) string {
 		return "token request"
 	}
 	return string(o.exchange.step) + stepOf(o)
-}
-
-// stepOf names the request of a login or a check of several, empty for one of a single
-// request.
-func stepOf(o *outcome) string {
-	if p := o.exchange.part; p != nil {
-		return fmt.Sprintf(" (step %d of %d)", p.at, p.of)
-	}
-	return ""
-}
-
-// responder names the server that responded.
-func responder(o *outcome) string {
-	switch {
-	case o.byOAuth():
-		return "The authorization server " + o.exchange.URL.Host
-	case o.interpretation.State == sessionapi.InvalidResponse:
-		return "The appliance, or a proxy in front of it,"
-	}
-	return "The appliance"
 }
 
 // maxListed limits the differences that are shown: an appliance may have any

@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"session_exporter/config"
+	"session_exporter/probe/control"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
 	"session_exporter/sessionapi"
@@ -46,7 +47,21 @@ func (g *Generation) NewProber(endpoint *config.Endpoint) (*Prober, error) {
 			Offset: time.Duration(xxhash.Sum64String(endpoint.Name) % uint64(age)),
 		},
 	}
-	return &Prober{sender: s, flow: newFlow(s, g.localOf(s))}, nil
+	return &Prober{sender: s, flow: newFlow(s, g.localOf(s)), control: g.controlOf(s)}, nil
+}
+
+// controlOf returns the negative controls of a sender's endpoint, nil without any. A process
+// that ends after one probe makes none, because the next one would not know of it.
+func (g *Generation) controlOf(s *sender) *control.Control {
+	if s.endpoint.NegativeControl == 0 || g.manager.Once {
+		return nil
+	}
+	g.manager.mu.Lock()
+	defer g.manager.mu.Unlock()
+	if s.backoff.control == nil {
+		s.backoff.control = control.New(g.manager.controls)
+	}
+	return s.backoff.control
 }
 
 // localOf returns the sender of the local session of a pairing, nil without a pairing. Both

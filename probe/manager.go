@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"session_exporter/config"
+	"session_exporter/probe/control"
 	"session_exporter/probe/guard"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
@@ -30,6 +31,7 @@ type Manager struct {
 	dial        DialFunc
 	connections transport.ConnCounter
 	accounts    *guard.Registry
+	controls    control.Slots
 	// secrets outlive reloads: an appliance may quote one that was replaced.
 	secrets mask.Registry
 
@@ -50,7 +52,7 @@ func NewManager() *Manager {
 // NewManagerWithDial returns a manager whose probers make their connections with dial:
 // over pipes, for instance, in virtual time.
 func NewManagerWithDial(dial DialFunc) *Manager {
-	m := &Manager{accounts: guard.NewRegistry(), active: new(Generation)}
+	m := &Manager{accounts: guard.NewRegistry(), controls: control.NewSlots(), active: new(Generation)}
 	m.dial = m.connections.CountDials(dial)
 	return m
 }

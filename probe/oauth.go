@@ -41,6 +41,11 @@ func (f *oauthFlow) run(ctx context.Context, r *Result) *outcome {
 	return o
 }
 
+func (f *oauthFlow) presented() presentation {
+	token, _ := f.credential.oauth.tokenFor(f.credential.lastRead().secret)
+	return presentation{token, sessionapi.Bearer}
+}
+
 // fetchToken returns a token, fetched with a single request.
 func (f *oauthFlow) fetchToken(ctx context.Context, r *Result) (secret.Secret, *outcome) {
 	oauth := f.credential.oauth

@@ -163,3 +163,23 @@ func (o *outcome) response() string {
 	}
 	return text
 }
+
+// stepOf names the request of a login or a check of several, empty for one of a single
+// request.
+func stepOf(o *outcome) string {
+	if p := o.exchange.part; p != nil {
+		return fmt.Sprintf(" (step %d of %d)", p.at, p.of)
+	}
+	return ""
+}
+
+// responder names the server that responded.
+func responder(o *outcome) string {
+	switch {
+	case o.byOAuth():
+		return "The authorization server " + o.exchange.URL.Host
+	case o.interpretation.State == sessionapi.InvalidResponse:
+		return "The appliance, or a proxy in front of it,"
+	}
+	return "The appliance"
+}

@@ -140,7 +140,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	switch {
 	case !l.givesSession:
 	case !o.interpretation.Token.IsZero():
-		l.logout(ctx, newSession(l.api, o))
+		l.logout(ctx, newSession(l.api, o.interpretation))
 	case o.mayLeaveSession():
 		l.result.Unanswered++
 	}
@@ -163,22 +163,11 @@ func (l *pendingLogin) receive(x *exchange) *outcome {
 // logout ends the session that the response established. Without a logout in the API, it
 // is left behind.
 func (l *pendingLogin) logout(ctx context.Context, given *Session) {
-	call := l.call(sessionapi.Logout)
-	if call.Method == "" {
-		l.result.LogoutFailures++
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.endpoint.Timeout)
-	defer cancel()
-	x := l.prepare(request{step: sessionapi.Logout, call: call, base: l.endpoint.URL, authorization: l.authorizeSession(given), lease: l.lease})
-	x.Send(ctx)
-	l.interpret(x)
-	if x.loggedOut(x.interpretation) {
+	if l.call(sessionapi.Logout).Method != "" && l.endSession(ctx, given, l.client, l.lease) {
 		l.result.Logouts++
 	} else {
 		l.result.LogoutFailures++
 	}
-	x.release()
 }
 
 // recordVerdict records the verdict of a login. It releases the permit if nothing was

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"session_exporter/probe/control"
 	"session_exporter/probe/guard"
 	"session_exporter/probe/transport"
 	"session_exporter/secret"
@@ -17,8 +18,8 @@ type sender struct {
 	connection *transport.Connection
 	backoff    *endpointBackoff
 
-	clean  uint64    // fingerprint of the names that were found to contain no secret
-	expiry time.Time // of what is presented, as the API last reported it; zero if it did not
+	clean  uint64  // fingerprint of the names that were found to contain no secret
+	expiry *expiry // as the API last reported it; nil if it did not
 	// respondedAt is when the appliance last responded, zero if it did not respond to
 	// the last request.
 	respondedAt time.Time
@@ -66,15 +67,91 @@ func (s *sender) receive(r *Result, x *exchange) *outcome {
 	return o
 }
 
+// expiry is when what is presented expires.
+type expiry struct {
+	at      time.Time
+	of      string // see sessionapi.Interpretation
+	byCheck bool   // a check reported it, and not the login
+}
+
 // recordExpiry records when the session or token expires. A new session replaces the
-// expiry, and a refusal discards it; an outage changes nothing.
+// expiry, unless that is of something else, and a refusal discards it; so does a check without
+// one after a check with one. An outage changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
-	step, end := o.exchange.step, o.interpretation.Expiry
+	step, in := o.exchange.step, &o.interpretation
+	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	switch {
 	case step == sessionapi.Check && o.state.Verdict() == sessionapi.Refused:
-		s.expiry = time.Time{} // whatever expiry the response gives
-	case step == sessionapi.Login || !end.IsZero():
-		s.expiry = end
+		s.expiry = nil // whatever expiry the response gives
+	case !in.Expiry.IsZero():
+		s.expiry = &expiry{in.Expiry, in.ExpiryOf, step == sessionapi.Check}
+	case s.expiry == nil:
+	case step == sessionapi.Login && s.expiry.of == "", step == sessionapi.Check && valid && s.expiry.byCheck:
+		s.expiry = nil
+	}
+}
+
+// controlNegatively presents an impossible token after a valid probe, in the background, if
+// a control is due. It adds the last verdict to the result.
+func (p *Prober) controlNegatively(ctx context.Context, r *Result) {
+	verdict := p.control.Verdict()
+	if !verdict.Time.IsZero() {
+		r.NegativeControl = &verdict
+	}
+	if r.State != sessionapi.Valid {
+		return
+	}
+	if r.NegativeControl != nil && !verdict.Refused {
+		r.Diagnosis += " That proves nothing: the API accepted an impossible token too."
+		r.Advice = "Find out what accepts any token: the API itself, or a cache, proxy or test server in front of it."
+	}
+	ctx = p.control.Begin(ctx, p.endpoint.NegativeControl, p.endpoint.Timeout)
+	if ctx == nil {
+		return
+	}
+	valid := p.flow.presented()
+	impossible := control.ImpossibleToken(valid.token)
+	if impossible.IsZero() {
+		p.control.End(sessionapi.Inconclusive)
+		return
+	}
+	go p.presentImpossible(ctx, valid.authorize(impossible), valid.token)
+}
+
+// presentImpossible makes the check of an impossible token on a connection of its own. It
+// records nothing but the verdict. A panic makes that inconclusive: nothing waits for this
+// goroutine. It runs concurrently with the prober's next probes.
+func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Authorization, token secret.Secret) {
+	verdict := sessionapi.Inconclusive
+	defer func() {
+		_ = recover()
+		p.control.End(verdict)
+	}()
+	client := p.client.Separate()
+	defer client.Transport.CloseIdleConnections()
+	x := newExchange(client, request{
+		step: sessionapi.Check, call: p.call(sessionapi.Check), base: p.endpoint.URL,
+		authorization: impossible, once: true, maxBodyWait: p.endpoint.Timeout / 4,
+	})
+	x.Send(ctx)
+	given := p.sessionIn(&x.Exchange)
+	p.interpret(x)
+	verdict = controlVerdict(x.state(x.interpretation, p.endpoint.Auth), x.interpretation)
+	x.release()
+	if given != nil && !given.token.Equal(impossible.Token) && !given.token.Equal(token) {
+		p.endSession(context.WithoutCancel(ctx), given, client, nil)
+	}
+}
+
+// controlVerdict returns the verdict on an impossible token. The same check with the real one
+// was valid, so that a response which calls it malformed, or forbids it without naming a
+// user, refuses the token.
+func controlVerdict(state sessionapi.State, in sessionapi.Interpretation) sessionapi.Verdict {
+	switch {
+	case state == sessionapi.Forbidden && !in.Identity.Named(), state == sessionapi.BadRequest:
+		return sessionapi.Refused
+	default:
+		return state.Verdict()
 	}
 }
 

@@ -64,6 +64,11 @@ func (f *sessionFlow) run(ctx context.Context, r *Result) *outcome {
 	}
 }
 
+// presented returns the token of the session that is held.
+func (f *sessionFlow) presented() presentation {
+	return presentation{f.session.token, f.authorize}
+}
+
 // held returns the session that is held, nil without one.
 func (f *sessionFlow) held() *Session { return f.session }
 
@@ -168,13 +173,13 @@ func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
 	}
 	r.Logins++
 	if o.state == sessionapi.Valid {
-		f.session = newSession(f.api, o)
+		f.session = newSession(f.api, o.interpretation)
 		return nil
 	}
 	r.LoginFailures++
 	switch {
 	case !o.interpretation.Token.IsZero():
-		f.session = newSession(f.api, o)
+		f.session = newSession(f.api, o.interpretation)
 		f.session.unwanted = true
 		if o.state != sessionapi.RateLimited { // else it waits until something may be sent again
 			f.logout(ctx, r)

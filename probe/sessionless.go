@@ -32,6 +32,8 @@ func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
 	}})
 }
 
+func (f *basicFlow) presented() presentation { return presentation{} }
+
 // tokenFlow presents a token that was obtained elsewhere. It neither renews nor ends it.
 type tokenFlow struct {
 	*sender
@@ -43,12 +45,21 @@ func (f *tokenFlow) run(ctx context.Context, r *Result) *outcome {
 	if err != nil {
 		return missing(f.endpoint, err)
 	}
-	authorization := f.authorize(token)
+	return f.check(ctx, r, f.authorizeToken(token))
+}
+
+func (f *tokenFlow) presented() presentation {
+	return presentation{f.credential.lastRead().secret, f.authorizeToken}
+}
+
+// authorizeToken returns the authorization of a token.
+func (f *tokenFlow) authorizeToken(token secret.Secret) sessionapi.Authorization {
 	switch {
 	case f.endpoint.Auth == sessionapi.AuthBearer:
-		authorization = sessionapi.Bearer(token)
+		return sessionapi.Bearer(token)
 	case f.endpoint.TokenHeader != "":
-		authorization = sessionapi.InHeader(f.endpoint.TokenHeader, token)
+		return sessionapi.InHeader(f.endpoint.TokenHeader, token)
+	default:
+		return f.authorize(token)
 	}
-	return f.check(ctx, r, authorization)
 }

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"time"
 
 	"session_exporter/config"
@@ -54,10 +55,10 @@ type Session struct {
 }
 
 // newSession returns the session that a login established.
-func newSession(api sessionapi.API, o *outcome) *Session {
-	given := &Session{token: o.interpretation.Token, established: time.Now()}
+func newSession(api sessionapi.API, in sessionapi.Interpretation) *Session {
+	given := &Session{token: in.Token, established: time.Now()}
 	if keeper, ok := api.(sessionapi.CookieAuthorizer); ok {
-		given.setCookies(keeper, o.interpretation.Cookies)
+		given.setCookies(keeper, in.Cookies)
 	}
 	return given
 }
@@ -164,6 +165,37 @@ func (t *target) interpret(x *exchange) {
 	default:
 		x.interpretation = in
 	}
+}
+
+// sessionIn returns the session that the response to a check establishes although nothing
+// logged in, nil without one or if the API has no logout.
+func (t *target) sessionIn(x *transport.Exchange) *Session {
+	if x.Response.Header == nil || t.call(sessionapi.Logout).Method == "" {
+		return nil
+	}
+	in := t.api.Interpret(sessionapi.Login, x.Response)
+	if keeper, ok := t.api.(sessionapi.CookieAuthorizer); ok {
+		in.Cookies = keeper.SessionCookies(x.Response)
+	}
+	if in.Token.IsZero() || !sessionapi.HeaderSafe(in.Token) {
+		return nil
+	}
+	return newSession(t.api, in)
+}
+
+// endSession logs out of a session that is not held, and reports whether the appliance
+// accepted that. lease may be nil.
+func (t *target) endSession(ctx context.Context, s *Session, client *transport.Client, lease *transport.Lease) bool {
+	ctx, cancel := context.WithTimeout(ctx, t.endpoint.Timeout)
+	defer cancel()
+	x := newExchange(client, request{
+		step: sessionapi.Logout, call: t.call(sessionapi.Logout), base: t.endpoint.URL,
+		authorization: t.authorizeSession(s), lease: lease,
+	})
+	x.Send(ctx)
+	defer x.release()
+	t.interpret(x)
+	return x.loggedOut(x.interpretation)
 }
 
 // finish classifies an exchange that was interpreted, adds it to the result and releases

@@ -85,6 +85,8 @@ type Spec struct {
 	// SessionMaxAge is the default of `session_max_age` with this API, 0 for the default of
 	// other APIs. Without a logout, each replaced session stays on the appliance.
 	SessionMaxAge time.Duration
+	// CheckSteps is set if a check takes several requests.
+	CheckSteps bool
 	// Pairings is set if the API's sessions may have sessions at other sites.
 	Pairings bool
 	// URL describes an endpoint's address.
@@ -156,6 +158,9 @@ type Request struct {
 	ContentType string
 	// Header has the request's headers other than its authorization.
 	Header map[string]string
+	// SecretBody is set if the response has secrets that are not the session's, such as the
+	// passwords of other accounts. Its body is never shown.
+	SecretBody bool
 	// Fill completes a request that has the session in its path or body.
 	Fill func(session secret.Secret) Request
 }
@@ -213,6 +218,9 @@ type Interpretation struct {
 	// Page is set if the body is an HTML page, which something in front of the API may
 	// have sent.
 	Page bool
+	// Lost is set if a login established a session that can be neither presented nor ended,
+	// because a part of it is missing or cannot be sent.
+	Lost bool
 
 	Code        string // the API's own error code
 	Message     string // the API's own message for people
@@ -222,9 +230,6 @@ type Interpretation struct {
 	Identity *Identity
 	// Token is the session that a login established, whatever its status.
 	Token secret.Secret
-	// Lost is set if a login established a session that can be neither presented nor ended,
-	// because a part of it is missing or cannot be sent.
-	Lost bool
 	// Cookies are those to keep with the session that the response sets or deletes.
 	Cookies []Cookie
 	// Succeeded is set if a definition counts the status as a success, such as a redirect
@@ -235,6 +240,9 @@ type Interpretation struct {
 	ServerTime time.Time
 	// Expiry is when the session or the credential expires, zero if it is unknown.
 	Expiry time.Time
+	// ExpiryOf names what expires then, if the API reports the expiry of several accounts or
+	// tokens. Expiry is the earliest.
+	ExpiryOf string
 }
 
 // Identity is the user of a session as the appliance reports it.

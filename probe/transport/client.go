@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,6 +127,30 @@ func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial
 		WriteBufferSize:        1 << 10,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
+}
+
+// Separate returns a client with the same settings and connections of its own. It does not
+// send the configured headers that are secret.
+func (c *Client) Separate() *Client {
+	own := *c
+	switch t := c.Transport.(type) {
+	case *http1.Transport:
+		own.Transport = &http1.Transport{
+			DialContext: t.DialContext, TLSClientConfig: t.TLSClientConfig, IdleConnTimeout: t.IdleConnTimeout,
+			MaxIdleConnsPerHost: t.MaxIdleConnsPerHost, MaxResponseHeaderBytes: t.MaxResponseHeaderBytes,
+		}
+	case *http.Transport:
+		own.Transport = t.Clone()
+	}
+	if c.headers == nil {
+		return &own
+	}
+	own.headers = &promconfig.Headers{Headers: make(map[string]promconfig.Header)}
+	for name, h := range c.headers.Headers {
+		plain := slices.DeleteFunc(slices.Clone(h.Values), func(value string) bool { return config.SecretHeader(name, value) })
+		own.headers.Headers[name] = promconfig.Header{Values: plain}
+	}
+	return &own
 }
 
 // addHeaders adds the configured headers, rereading files, and returns the secrets

@@ -47,6 +47,8 @@ type request struct {
 	path   template // with a query, perhaps
 	send   send
 	body   *value // nil for none
+
+	secretBody bool // of the response
 }
 
 // cookiePolicy is which cookies a session has apart from those that are parts of it.
@@ -113,7 +115,7 @@ type answer struct {
 	username, organization, enterprise, version *expression
 	roles, organizations                        *expression
 	errorCode, message, operationID             *expression
-	expiry, serverTime                          *expression
+	expiry, expiryOf, serverTime                *expression
 }
 
 // rule assigns a state to the responses for which when is true.

@@ -28,9 +28,13 @@ func (c *compiler) compileRequests() {
 	}
 	switch check := c.key.Field("check"); {
 	case len(d.Check.Steps) > 0:
-		c.checkAlone(check, d.Check)
+		c.checkAlone(check, d.Check.requestsDefinition)
 		c.api.checkSteps = c.compileSteps(check.Field("steps"), d.Check.Steps, later)
+		for i := range c.api.checkSteps {
+			c.api.checkSteps[i].secretBody = d.Check.SecretBody
+		}
 		c.api.check = c.api.checkSteps[0].request
+		c.api.spec.CheckSteps = true
 	case d.Check.Path != "":
 	case c.IsSet(check):
 		c.Require(check, "path", "needs a `path`")
@@ -39,6 +43,7 @@ func (c *compiler) compileRequests() {
 	}
 	if len(d.Check.Steps) == 0 {
 		c.api.check = c.compileRequest(c.key.Field("check"), d.Check.orMethod(http.MethodGet), later)
+		c.api.check.secretBody = d.Check.SecretBody
 	}
 	if d.Logout == nil {
 		return
@@ -91,7 +96,7 @@ func (c *compiler) compileLogin() {
 		c.Require(c.key, "session", "has a `login`, so it needs a `session`: what the login returns, and how it is presented")
 	}
 	if len(login.Steps) > 0 {
-		c.checkAlone(at, login.checkDefinition)
+		c.checkAlone(at, login.requestsDefinition)
 		c.compileLoginSteps(at, account, options)
 		return
 	}

@@ -42,21 +42,24 @@ type requestDefinition struct {
 	Body   strictyaml.Tree `yaml:"body,omitempty"`
 }
 
-type loginDefinition struct {
-	checkDefinition `yaml:",inline"`
-	Options         map[string][]string `yaml:"options,omitempty"`
-}
-
-// checkDefinition is a single request, or several.
-type checkDefinition struct {
+// requestsDefinition is a single request, or several.
+type requestsDefinition struct {
 	requestDefinition `yaml:",inline"`
 	Steps             []stepDefinition `yaml:"steps,omitempty"`
 }
 
-// IsZero makes `omitempty` omit a definition that is not set.
-func (d checkDefinition) IsZero() bool {
-	return d.Method == "" && d.Path == "" && d.Send == "" && d.Body.IsZero() && len(d.Steps) == 0
+type loginDefinition struct {
+	requestsDefinition `yaml:",inline"`
+	Options            map[string][]string `yaml:"options,omitempty"`
 }
+
+type checkDefinition struct {
+	requestsDefinition `yaml:",inline"`
+	SecretBody         bool `yaml:"secret_body,omitempty"`
+}
+
+// IsZero makes `omitempty` omit a definition that is not set.
+func (d checkDefinition) IsZero() bool { return reflect.ValueOf(d).IsZero() }
 
 type logoutDefinition struct {
 	requestDefinition `yaml:",inline"`
@@ -98,6 +101,7 @@ type answerDefinition struct {
 	Message       ExpressionText `yaml:"message,omitempty"`
 	OperationID   ExpressionText `yaml:"operation_id,omitempty"`
 	Expiry        ExpressionText `yaml:"expiry,omitempty"`
+	ExpiryOf      ExpressionText `yaml:"expiry_of,omitempty"`
 	ServerTime    ExpressionText `yaml:"server_time,omitempty"`
 }
 

@@ -157,8 +157,9 @@ func (ev *evaluator) keep(e *expression) (text string, known bool) {
 }
 
 // texts returns nil if the response lacks the list.
-func (ev *evaluator) texts(e *expression) []string {
-	value := ev.eval(e)
+func (ev *evaluator) texts(e *expression) []string { return ev.textsOf(e, ev.eval(e)) }
+
+func (ev *evaluator) textsOf(e *expression, value ref.Val) []string {
 	if value == nil {
 		return nil
 	}
@@ -181,8 +182,36 @@ func (ev *evaluator) texts(e *expression) []string {
 }
 
 // clock returns the time of a timestamp, Unix seconds, or a date as text.
-func (ev *evaluator) clock(e *expression) time.Time {
+func (ev *evaluator) clock(e *expression) time.Time { return ev.clockOf(e, ev.eval(e)) }
+
+// clocks is clock for one time or a list of times, nil for none.
+func (ev *evaluator) clocks(e *expression) []time.Time {
 	switch value := ev.eval(e).(type) {
+	case nil:
+		return nil
+	case traits.Lister:
+		size, _ := value.Size().(types.Int)
+		all := make([]time.Time, size)
+		for i := range size {
+			all[i] = ev.clockOf(e, value.Get(i))
+		}
+		return all
+	default:
+		return []time.Time{ev.clockOf(e, value)}
+	}
+}
+
+// names returns one text or a list of texts.
+func (ev *evaluator) names(e *expression) []string {
+	value := ev.eval(e)
+	if name, ok := value.(types.String); ok {
+		return []string{string(name)}
+	}
+	return ev.textsOf(e, value)
+}
+
+func (ev *evaluator) clockOf(e *expression, value ref.Val) time.Time {
+	switch value := value.(type) {
 	case nil:
 	case types.Timestamp:
 		return sessionapi.ClockTime(float64(value.UnixMilli()))

@@ -126,7 +126,25 @@ func (a *API) describe(ev *evaluator) {
 		ev.in.ServerTime = sessionapi.DateHeader(ev.response.Header)
 	}
 	if ev.ok() && ev.step != sessionapi.Logout {
-		ev.in.Expiry = ev.clock(a.answer.expiry)
+		a.expire(ev)
+	}
+}
+
+// expire interprets the expiry: of several, the earliest.
+func (a *API) expire(ev *evaluator) {
+	all := ev.clocks(a.answer.expiry)
+	first := -1
+	for i, at := range all {
+		if !at.IsZero() && (first < 0 || at.Before(all[first])) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return
+	}
+	ev.in.Expiry = all[first]
+	if of := ev.names(a.answer.expiryOf); first < len(of) {
+		ev.in.ExpiryOf = of[first]
 	}
 }
 

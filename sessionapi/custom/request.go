@@ -61,7 +61,7 @@ func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text)
 // when the session is known.
 func (a *API) sessionRequest(described *request) sessionapi.Request {
 	none := func(string) (string, bool) { return "", false }
-	r := sessionapi.Request{Method: described.method, Header: a.headers}
+	r := sessionapi.Request{Method: described.method, Header: a.headers, SecretBody: described.secretBody}
 	path, complete := described.path.fill(none)
 	if complete && described.body == nil {
 		r.Path = path

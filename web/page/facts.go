@@ -10,6 +10,7 @@ import (
 
 	"session_exporter/collector"
 	"session_exporter/config"
+	"session_exporter/probe"
 	"session_exporter/sessionapi"
 )
 
@@ -65,8 +66,21 @@ func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
 		fact{Name: "Session", Text: session},
 		fact{Name: "Logged in", At: at(s.Result.Established)},
 		fact{Name: "Lifetime of the last expired session", Text: lifetime},
+		controlFact(s.Result.NegativeControl, at),
 		fact{Name: "Appliance's clock", Text: skewText(s.Result.ClockSkew), Kind: skewKind(s.Result.ClockSkew)},
 	)
+}
+
+// controlFact shows the verdict on an impossible token.
+func controlFact(control *probe.NegativeControl, at func(time.Time) moment) fact {
+	switch {
+	case control == nil:
+		return fact{}
+	case control.Refused:
+		return fact{Name: "Impossible token", Text: "refused", At: at(control.Time)}
+	default:
+		return fact{Name: "Impossible token", Text: "accepted", At: at(control.Time), Kind: kindRefused}
+	}
 }
 
 func skewText(skew *time.Duration) string {
@@ -113,7 +127,11 @@ func expiryFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	all := []fact{{Name: "Certificate", At: at(s.CertificateExpiry)}}
 	from := map[string]string{"config": "as configured", "jwt": "from the token", "oauth2": "from the authorization server", "api": "from the API"}
 	for _, source := range slices.Sorted(maps.Keys(s.Result.CredentialExpiries)) {
-		all = append(all, fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])})
+		f := fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])}
+		if source == "api" {
+			f.Text = s.Result.ExpiryOf
+		}
+		all = append(all, f)
 	}
 	return knownFacts(all...)
 }
@@ -171,6 +189,7 @@ func settingFacts(e *config.Endpoint) []fact {
 		fact{Name: "Timeout", Text: duration(e.Timeout, "")},
 		fact{Name: "New session after", Text: duration(sessionAge, "")},
 		fact{Name: "New connection after", Text: duration(e.ConnectionMaxAge, "every probe")},
+		fact{Name: "Negative control every", Text: duration(e.NegativeControl, "")},
 		fact{Name: "Expected user", Text: e.Expect.Username},
 		fact{Name: "Expected organizations", Text: strings.Join(e.Expect.Organizations, ", ")},
 	)
