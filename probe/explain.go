@@ -118,7 +118,10 @@ func diagnoseHTTP2(o *outcome) string {
 }
 
 func diagnoseValid(in *sessionapi.Interpretation) string {
-	text := fmt.Sprintf("Logged in as %q", in.Identity.Username)
+	text := "Logged in"
+	if in.Identity.Username != sessionapi.Unnamed {
+		text += fmt.Sprintf(" as %q", in.Identity.Username)
+	}
 	if in.Why != "" {
 		text += ", and " + in.Why
 	}

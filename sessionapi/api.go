@@ -245,6 +245,9 @@ type Interpretation struct {
 	ExpiryOf string
 }
 
+// Unnamed is the username of a session if no response of the API contains it.
+const Unnamed = "(not reported)"
+
 // Identity is the user of a session as the appliance reports it.
 type Identity struct {
 	Username      string

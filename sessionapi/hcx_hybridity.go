@@ -31,9 +31,6 @@ const (
 	hybriditySessionMaxAge = 4 * time.Hour
 )
 
-// hybridityUnnamed stands for the username, which no response contains.
-const hybridityUnnamed = "(the API does not say)"
-
 // hybridityRefusals are the causes of a 401, which the API does not tell apart.
 const hybridityRefusals = "HCX sends 401 for a wrong password, for a locked, disabled or expired account, and when single sign-on fails"
 
@@ -90,7 +87,7 @@ func (hcxHybridity) Interpret(step Step, response Response) Interpretation {
 		in.State, in.Why = InvalidResponse, "its body is empty"
 	default:
 		in.State, in.Why = Valid, hybridityNoLogout
-		in.Identity = &Identity{Username: hybridityUnnamed}
+		in.Identity = &Identity{Username: Unnamed}
 	}
 	return in
 }

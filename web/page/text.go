@@ -6,26 +6,34 @@ import (
 )
 
 // segment is a part of a sentence. Foreign text is isolated, so that its direction does
-// not reorder the words around it.
+// not reorder the words around it. Code is a key of the configuration.
 type segment struct {
-	Text    string
-	Foreign bool
+	Text          string
+	Foreign, Code bool
 }
 
-var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+var marked = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`")
 
-// segments splits a sentence at its quoted parts, which come from the configuration or
-// from an appliance.
+// segments splits a sentence at its keys, which are between backticks, and at its quoted
+// parts, which come from the configuration or from an appliance.
 func segments(text string) []segment {
-	if isASCII(text) {
+	ascii := isASCII(text)
+	if ascii && !strings.Contains(text, "`") {
 		return []segment{{Text: text}}
 	}
 	text = shown(text)
 	var all []segment
 	end := 0
-	for _, part := range quoted.FindAllStringIndex(text, -1) {
-		all = append(all, segment{Text: text[end : part[0]+1]}, segment{text[part[0]+1 : part[1]-1], true})
-		end = part[1] - 1
+	for _, part := range marked.FindAllStringIndex(text, -1) {
+		inside := text[part[0]+1 : part[1]-1]
+		switch {
+		case text[part[0]] == '`':
+			all = append(all, segment{Text: text[end:part[0]]}, segment{Text: inside, Code: true})
+			end = part[1]
+		case !ascii:
+			all = append(all, segment{Text: text[end : part[0]+1]}, segment{Text: inside, Foreign: true})
+			end = part[1] - 1
+		}
 	}
 	return append(all, segment{Text: text[end:]})
 }

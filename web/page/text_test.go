@@ -5,14 +5,20 @@ import (
 	"testing"
 )
 
-// Quoted text is isolated, so that a right-to-left name reverses nothing around it.
+// Quoted text is isolated, so that a right-to-left name reverses nothing around it. Keys of
+// the configuration are code, and backticks of an appliance are not.
 func TestSegments(t *testing.T) {
+	plain := func(text string) segment { return segment{Text: text} }
+	foreign := func(text string) segment { return segment{Text: text, Foreign: true} }
+	code := func(text string) segment { return segment{Text: text, Code: true} }
 	for text, want := range map[string][]segment{
-		`Logged in as "monitor".`:      {{`Logged in as "monitor".`, false}},
-		`Logged in as "مدير" (401 X).`: {{`Logged in as "`, false}, {"مدير", true}, {`" (401 X).`, false}},
-		`"ä" and "b\"c".`:              {{`"`, false}, {"ä", true}, {`" and "`, false}, {`b\"c`, true}, {`".`, false}},
-		`größe "`:                      {{`größe "`, false}},
-		"":                             {{"", false}},
+		`Logged in as "monitor".`:      {plain(`Logged in as "monitor".`)},
+		`Logged in as "مدير" (401 X).`: {plain(`Logged in as "`), foreign("مدير"), plain(`" (401 X).`)},
+		`"ä" and "b\"c".`:              {plain(`"`), foreign("ä"), plain(`" and "`), foreign(`b\"c`), plain(`".`)},
+		`größe "`:                      {plain(`größe "`)},
+		"Set `timeout` of \"`a`\".":    {plain("Set "), code("timeout"), plain(" of \"`a`\".")},
+		"`ä` and \"`ä\" `":             {plain(""), code("ä"), plain(" and \""), foreign("`ä"), plain("\" `")},
+		"":                             {plain("")},
 	} {
 		if got := segments(text); !slices.Equal(got, want) {
 			t.Errorf("%s: %+v, want %+v", text, got, want)
