@@ -65,6 +65,7 @@ func eachAccount(t *testing.T, test func(t *testing.T, d *directory, f fleet)) {
 // within the budget, at the change, after each rotation to another wrong password,
 // and at a start with a wrong one.
 func TestChangedPasswordCostsLittle(t *testing.T) {
+	t.Parallel()
 	eachAccount(t, func(t *testing.T, d *directory, f fleet) {
 		t.Helper()
 		w, _ := newAccount(t, d, f, "right")
@@ -95,6 +96,7 @@ func TestChangedPasswordCostsLittle(t *testing.T) {
 }
 
 func TestStartWithAWrongPassword(t *testing.T) {
+	t.Parallel()
 	eachAccount(t, func(t *testing.T, d *directory, f fleet) {
 		t.Helper()
 		newAccount(t, d, f, "wrong")
@@ -108,6 +110,7 @@ func TestStartWithAWrongPassword(t *testing.T) {
 // A secret file that flips between two wrong passwords costs each of them its own
 // budget.
 func TestFlippingSecret(t *testing.T) {
+	t.Parallel()
 	for way := range accountWays {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -152,6 +155,7 @@ func TestReloadToAnotherWrongPassword(t *testing.T) {
 
 // The limit on logins in flight does not starve a fleet when it starts.
 func TestFleetOfOneAccountStarts(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := size(10_000, 1000)
 		d := &directory{password: "right", acceptDelay: 400 * time.Millisecond}
@@ -166,6 +170,7 @@ func TestFleetOfOneAccountStarts(t *testing.T) {
 // Appliances that hang once the request is written do not block the account for the
 // others. How long the others wait depends on which appliances hang.
 func TestHalfHangsFromTheStart(t *testing.T) {
+	t.Parallel()
 	n := size(1000, 300)
 	for _, delay := range []time.Duration{50 * time.Millisecond, 400 * time.Millisecond} {
 		for salt := range byte(size(2, 1)) {

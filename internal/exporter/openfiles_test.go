@@ -67,6 +67,7 @@ func (c *fileConn) Close() error {
 // the open-file limit. The others are probed on time, and connections to endpoints
 // never use more files than their share.
 func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
+	t.Parallel()
 	const n, files, minutes = 300, 400, 2
 	for name, c := range map[string]struct {
 		hanging int
@@ -77,6 +78,7 @@ func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 		"all of them do not connect":  {n, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, slog.New(slog.DiscardHandler))
 				var open filesInUse
