@@ -68,7 +68,8 @@ func (c *fileConn) Close() error {
 // never use more files than their share.
 func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 	t.Parallel()
-	const n, files, minutes = 300, 400, 2
+	const minutes = 2
+	n, files := size(300, 150), size(400, 200)
 	for name, c := range map[string]struct {
 		hanging int
 		silent  bool // even connecting to them hangs
@@ -84,7 +85,7 @@ func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 				var open filesInUse
 				silent := make(map[string]bool)
 				w.Exporter = newExporter(w.file, probe.NewManagerWithDial(open.over(w.dial, silent)), w.logger)
-				limits := limitsFor(files)
+				limits := limitsFor(uint64(files))
 				w.limit(limits)
 				var text strings.Builder
 				text.WriteString("global: {interval: 15s, timeout: 10s}\nmodules: {hcx: {api: hcx}}\ncredentials:\n")
