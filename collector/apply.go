@@ -14,8 +14,8 @@ import (
 // addition to the time of a probe in flight.
 const logoutTimeout = time.Minute
 
-// Apply makes a configuration the one in effect. newProber makes an endpoint's prober; if
-// it fails for any endpoint, nothing changes.
+// Apply puts a configuration into effect. newProber creates an endpoint's prober; if it
+// fails for any endpoint, nothing changes.
 //
 // An endpoint of the same name and API keeps its counters. If its settings are the same,
 // it keeps its prober; with the same account at the same address, its session. All other
@@ -50,7 +50,7 @@ type replacement struct {
 	timeout time.Duration // of the probe that may be in flight
 }
 
-// prepare makes the probers of the next configuration. It may hang: nothing else waits
+// prepare creates the probers of the next configuration. It may hang: nothing else waits
 // for it.
 func (c *Collector) prepare(settings *config.Config, newProber NewProber) (*change, error) {
 	next := &change{
@@ -103,7 +103,7 @@ func (c *Collector) swapLocked(next *change) {
 	for _, r := range next.replaced {
 		r.setReplacement(r.prober)
 	}
-	c.applied.Store(next.applied)
+	c.switchTo(next.applied)
 	c.schedule.set(next.applied.watched)
 	for _, r := range next.replaced {
 		c.logoutAsync(r.timeout, r.installNow)
@@ -111,7 +111,6 @@ func (c *Collector) swapLocked(next *change) {
 	for _, w := range next.removed {
 		c.logoutRemoved(w)
 	}
-	c.updateOnDemand(next.applied)
 }
 
 // logoutRemoved logs out of a target that is no longer watched, in the background.

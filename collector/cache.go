@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -13,7 +14,11 @@ import (
 // Cache returns the endpoints' rendered metrics in a format. It is nil for a format that
 // only Endpoints supports.
 func (c *Collector) Cache(format expfmt.Format) *exposition.Cache {
-	for _, cache := range c.applied.Load().caches {
+	return c.applied.Load().cache(format)
+}
+
+func (a *applied) cache(format expfmt.Format) *exposition.Cache {
+	for _, cache := range a.caches {
 		if cache.Writes(format) {
 			return cache
 		}
@@ -49,11 +54,30 @@ func (a *applied) render(w watched, known uint64, r *exposition.Renderer) uint64
 	if w.state.version == known {
 		return known
 	}
-	e := emitter{out: r, info: w.info}
+	out, _ := renderings.Get().(*rendering)
+	defer renderings.Put(out)
+	out.Renderer, out.emitter.info = r, w.info
 	r.Begin(w.labels, w.state.created())
 	for i := range a.families {
 		r.Family()
-		a.families[i].read(&w.state, &e)
+		a.families[i].read(&w.state, &out.emitter)
 	}
 	return w.state.version
 }
+
+// rendering passes on one endpoint's samples to a renderer, which keeps none of them.
+type rendering struct {
+	*exposition.Renderer
+	emitter emitter
+	message message
+}
+
+// renderings pools renderings, each with the memory of a histogram's message.
+var renderings = sync.Pool{New: func() any {
+	out := new(rendering)
+	out.emitter.out = out
+	return out
+}}
+
+// Histogram implements emitter.out.
+func (r *rendering) Histogram(h *histogram) { r.Renderer.Histogram(h.dtoIn(&r.message)) }

@@ -2,12 +2,15 @@ package collector
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
@@ -173,6 +176,90 @@ func TestCachedFormats(t *testing.T) {
 	} {
 		if kept := c.Cache(tc.format) != nil; kept != tc.kept {
 			t.Errorf("%s: kept %t", tc.format, kept)
+		}
+	}
+}
+
+// A response's rendered metrics are client_golang's, in all formats, for an endpoint, for a
+// target, and for a caller that did not wait. None is of another endpoint.
+func TestRenderedResponse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		settings := withOrigins(newEndpoints(3)...)
+		settings.LabelNames = []string{"site", "zone"}
+		c := watch(t, settings, func(e *config.Endpoint) Prober {
+			return &fake{probe: func(context.Context) (probe.Result, error) {
+				if e.Name == "endpoint-2" {
+					time.Sleep(time.Minute)
+				}
+				return hcxValid(), nil
+			}}
+		})
+		for name, request := range map[string]func() (*Response, error){
+			"endpoint": func() (*Response, error) { return c.Probe(t.Context(), "endpoint-1", RequestOptions{}) },
+			"target":   func() (*Response, error) { return c.ProbeTarget(t.Context(), "m", "https://a.test", RequestOptions{}) },
+			"timeout": func() (*Response, error) {
+				return c.Probe(t.Context(), "endpoint-2", RequestOptions{MaxWait: time.Second})
+			},
+		} {
+			response, err := request()
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, format := range slices.Concat(formats, formats) { // the memory is reused
+				var body bytes.Buffer
+				page, known := response.Rendered(format)
+				if !known {
+					t.Fatalf("%s: %s is not rendered", name, format)
+				}
+				if err := page.Write(&body, format, nil, nil); err != nil {
+					t.Fatal(err)
+				}
+				checkSame(t, gatherFrom(t, c, response.Metrics), format, body.Bytes())
+			}
+		}
+		time.Sleep(time.Hour) // until the last probe has ended
+	})
+	c := watch(t, newSettings(newEndpoint("a")), idle)
+	response, err := c.Probe(t.Context(), "a", RequestOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := response.Rendered(expfmt.FmtOpenMetrics_2_0_0); known {
+		t.Error("OpenMetrics 2.0 is rendered")
+	}
+}
+
+// Reloads change the names of labels while a target is requested: its labels and its
+// metrics are of the same configuration.
+func TestRenderedTargetUnderReload(t *testing.T) {
+	c := watch(t, withOrigins(), idle)
+	stop := make(chan struct{})
+	var reloading sync.WaitGroup
+	reloading.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			settings := withOrigins()
+			settings.LabelNames = []string{"x", "y", "z"}[:i%4]
+			if err := c.Apply(settings, func(e *config.Endpoint) (Prober, error) { return idle(e), nil }); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	defer reloading.Wait()
+	defer close(stop)
+	for range 500 {
+		response, err := c.ProbeTarget(t.Context(), "m", "https://a.test", RequestOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body bytes.Buffer
+		page, _ := response.Rendered(textFormat)
+		if err := page.Write(&body, textFormat, nil, nil); err != nil || !strings.Contains(body.String(), "\nsession_up{") {
+			t.Fatalf("error %v, wrote %s", err, &body)
 		}
 	}
 }

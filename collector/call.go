@@ -34,7 +34,7 @@ func (c *call) wait(ctx context.Context) error {
 	}
 }
 
-// job describes a probe to make: when it was due, and its options.
+// job describes a probe to run: when it was due, and its options.
 type job struct {
 	due       time.Time       // when it was scheduled, zero for a request
 	abandoned <-chan struct{} // closed when the request ends, nil for a scheduled probe
@@ -82,7 +82,7 @@ func (t *target) do(ctx context.Context, c *call, j job) error {
 	return c.err
 }
 
-// probeInSlot makes a probe as soon as nothing else uses the prober and there is a slot.
+// probeInSlot runs a probe as soon as nothing else uses the prober and a slot is free.
 func (t *target) probeInSlot(ctx context.Context, c *call, j job) (*probe.Result, error) {
 	if err := t.acquire(ctx); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (t *target) probeInSlot(ctx context.Context, c *call, j job) (*probe.Result
 	}
 	result, err := t.runProber(ctx, j.options)
 	if err != nil {
-		return nil, err // ctx is cancelled, and there is no result
+		return nil, err // ctx is canceled, and there is no result
 	}
 	t.record(result)
 	return result, nil
@@ -129,7 +129,7 @@ func (t *target) isProbing() bool {
 	return t.call != nil && t.call.started
 }
 
-// runProber makes one probe. A panic is that probe's InvalidResponse: all other probes
+// runProber runs one probe. A panic is that probe's InvalidResponse: all other probes
 // continue, and the session is still logged out at the end.
 func (t *target) runProber(ctx context.Context, options probe.Options) (result *probe.Result, err error) {
 	start := time.Now()

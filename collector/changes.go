@@ -29,7 +29,7 @@ type Change struct {
 	Probes int // number of consecutive probes with the new state, until the next change or now
 }
 
-// changes has the last changes of state of an endpoint, each in about 10 bytes plus its
+// changes holds an endpoint's most recent changes of state, each in about 10 bytes plus its
 // reason. An endpoint that fails now and then keeps 20 changes in 400 bytes.
 type changes struct{ timeline }
 
@@ -97,7 +97,7 @@ const (
 	bucketCount = int(validWindow / bucketWidth)
 )
 
-// validTime has the valid time of the last 24 hours in 288 bytes, one for each five
+// validTime holds the valid time of the last 24 hours in 288 bytes, one for each five
 // minutes. If a window begins within a bucket, the bucket's share applies to the part
 // inside the window, so a ratio may be wrong by up to five minutes of valid time. It is
 // not derived from the changes, because 20 of them may be within an hour.

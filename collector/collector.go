@@ -24,9 +24,9 @@ import (
 // ErrStopped is the error of requests and reloads while the collector is stopping.
 var ErrStopped = errors.New("the exporter is stopping")
 
-// Prober is what the collector needs of a probe.Prober.
+// Prober is the part of probe.Prober that the collector uses.
 type Prober interface {
-	// Probe makes one probe. It fails only when ctx is cancelled.
+	// Probe runs one probe. It fails only when ctx is canceled.
 	Probe(ctx context.Context, options probe.Options) (*probe.Result, error)
 	// EndBackoff lets the next probe log in.
 	EndBackoff()
@@ -67,7 +67,7 @@ type applied struct {
 	caches    []*exposition.Cache
 }
 
-// NewProber makes an endpoint's prober. It must be safe for concurrent use.
+// NewProber creates an endpoint's prober. It must be safe for concurrent use.
 type NewProber func(*config.Endpoint) (Prober, error)
 
 // watched is a target with its settings in one configuration. The target outlives it.

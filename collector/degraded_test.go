@@ -44,7 +44,7 @@ func TestHalfOfTheFleetHangs(t *testing.T) {
 		if j.most < 300 {
 			t.Errorf("%d probes at once: nothing hung", j.most)
 		}
-		// Histories fill meanwhile, which they do anyway.
+		// Histories fill up meanwhile, with or without hanging endpoints.
 		histories := uint64(10 * len(endpoints) * 2 * 80)
 		if during-min(during, histories) > before+before/2 {
 			t.Errorf("%d MiB in use, before %d", during>>20, before>>20)

@@ -23,14 +23,12 @@ type exporterMetrics struct {
 	suspended, refusals, changed *prometheus.Desc // by credential
 
 	credentials func() []probe.CredentialStatus
-	created     time.Time // when the exporter started to count
 }
 
 func newExporterMetrics(credentials func() []probe.CredentialStatus) *exporterMetrics {
 	byCredential := []string{"credential"}
 	return &exporterMetrics{
 		credentials:      credentials,
-		created:          time.Now(),
 		suspended:        prometheus.NewDesc("session_exporter_credential_suspended", "Whether the lockout guard holds back logins of the credential, at one endpoint or everywhere.", byCredential, nil),
 		refusals:         prometheus.NewDesc("session_exporter_credential_refusals_total", "Refused logins and requests that used the credential's secrets.", byCredential, nil),
 		changed:          prometheus.NewDesc("session_exporter_credential_changed_timestamp_seconds", "Unix time at which the credential's secret last changed: the modification time of its file, or when the exporter first read it. No sample before its first use.", byCredential, nil),
@@ -63,7 +61,7 @@ func (m *exporterMetrics) collect(ch chan<- prometheus.Metric, settings *config.
 	ch <- prometheus.MustNewConstMetric(m.held, prometheus.GaugeValue, float64(held))
 	for _, c := range m.credentials() {
 		ch <- prometheus.MustNewConstMetric(m.suspended, prometheus.GaugeValue, truth(c.Suspended), c.Name)
-		ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(m.refusals, prometheus.CounterValue, float64(c.Refusals), m.created, c.Name)
+		ch <- prometheus.MustNewConstMetricWithCreatedTimestamp(m.refusals, prometheus.CounterValue, float64(c.Refusals), c.Since, c.Name)
 		if !c.Changed.IsZero() {
 			ch <- prometheus.MustNewConstMetric(m.changed, prometheus.GaugeValue, unixSeconds(c.Changed), c.Name)
 		}

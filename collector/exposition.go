@@ -97,7 +97,7 @@ type emitter struct {
 	out interface {
 		// Sample takes a sample of the current family. It does not keep labelValues.
 		Sample(value float64, labelValues []string)
-		Histogram(h *dto.Histogram)
+		Histogram(h *histogram)
 	}
 	info        []string // values of session_endpoint_info's labels
 	labelValues []string // of the last sample, to reuse their memory
@@ -155,8 +155,8 @@ func (s *samples) Sample(value float64, labelValues []string) {
 }
 
 // Histogram implements emitter.out.
-func (s *samples) Histogram(h *dto.Histogram) {
-	s.all = append(s.all, &sample{desc: s.family.desc, labels: s.labels, histogram: h})
+func (s *samples) Histogram(h *histogram) {
+	s.all = append(s.all, &sample{desc: s.family.desc, labels: s.labels, histogram: h.dto()})
 }
 
 // sample is a prometheus.Metric that shares its labels with the endpoint's other samples.

@@ -31,7 +31,7 @@ var (
 func expose(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 	tb.Helper()
 	body := write(tb, c, format)
-	checkSame(tb, c, format, body)
+	checkSame(tb, gatherFrom(tb, c, c), format, body)
 	return body
 }
 
@@ -45,9 +45,8 @@ func write(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 }
 
 // checkSame compares a body with client_golang's, family by family.
-func checkSame(tb testing.TB, c *Collector, format expfmt.Format, body []byte) {
+func checkSame(tb testing.TB, families []*dto.MetricFamily, format expfmt.Format, body []byte) {
 	tb.Helper()
-	families := gatherFrom(tb, c, c)
 	for _, family := range families {
 		var want bytes.Buffer
 		if err := expfmt.NewEncoder(&want, format, expfmt.WithCreatedLines()).Encode(family); err != nil {

@@ -66,7 +66,7 @@ func probeFamilies() []family {
 				e.emit(s.codes[code], code)
 			}
 		}},
-		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that sent a request, including logins and renewals.", read: func(s *state, e *emitter) { e.out.Histogram(s.duration.dto()) }},
+		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that sent a request, including logins and renewals.", read: func(s *state, e *emitter) { e.out.Histogram(&s.duration) }},
 		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the phases of the last check. With a reused connection, resolve, connect and tls take no time.", read: readPhases},
 		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last response to the last probe, 0 if there was none.", read: func(s *state, e *emitter) {
 			last, _ := s.result.Last()

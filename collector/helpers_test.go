@@ -38,7 +38,7 @@ func (f *fake) Probe(ctx context.Context, _ probe.Options) (*probe.Result, error
 	return &result, err
 }
 
-// ProbeNow is Probe: a fake does not back off.
+// EndBackoff does nothing: a fake does not back off.
 func (f *fake) EndBackoff() {}
 
 func (f *fake) Close(ctx context.Context) (*probe.Result, error) {

@@ -34,9 +34,10 @@ var nativeBounds = func() (bounds [1 << nativeSchema]float64) {
 
 // histogram is a histogram of durations with classic and native buckets. It takes a tenth
 // of the memory of client_golang's, but needs a lock and accepts only durations. It exposes
-// the same as client_golang's, with two differences. If it has too many native buckets, it makes them wider
-// and never resets, because that would reset the classic ones too. Its native exemplars are
-// those of the classic buckets, the last of each; client_golang selects ten others.
+// the same as client_golang's, with two differences. If it has too many native buckets, it
+// merges them instead of resetting, which would reset the classic ones too. Its native
+// exemplars are those of the classic buckets, the last of each; client_golang selects ten
+// others.
 type histogram struct {
 	operation string // the API's name of an operation id, for exemplars; constant
 	created   int64  // Unix time in nanoseconds
@@ -145,30 +146,55 @@ func (h *histogram) halve() {
 // more space.
 const maxNativeGap = 2
 
-// message has the fixed parts of a histogram's message, in one allocation.
+// message is the memory of a histogram's message. It can be reused: a new one takes 5 kB.
 type message struct {
-	histogram   dto.Histogram
-	created     timestamppb.Timestamp
-	count, zero uint64
-	sum         float64
-	schema      int32
-	buckets     [len(classicBounds)]dto.Bucket
-	bucketRefs  [len(classicBounds)]*dto.Bucket
-	cumulative  [len(classicBounds)]uint64
+	histogram    dto.Histogram
+	created      timestamppb.Timestamp
+	count, zero  uint64
+	sum          float64
+	schema       int32
+	buckets      [len(classicBounds)]dto.Bucket
+	bucketRefs   [len(classicBounds)]*dto.Bucket
+	cumulative   [len(classicBounds)]uint64
+	spans        []spanMessage
+	spanRefs     []*dto.BucketSpan
+	deltas       []int64
+	exemplars    []exemplarMessage
+	exemplarRefs []*dto.Exemplar
+}
+
+type spanMessage struct {
+	span   dto.BucketSpan
+	offset int32
+	length uint32
+}
+
+type exemplarMessage struct {
+	exemplar dto.Exemplar
+	id       string
+	seconds  float64
+	at       timestamppb.Timestamp
+	label    dto.LabelPair
+	labels   [1]*dto.LabelPair
 }
 
 // dto returns the histogram's message. Later observations do not change it.
-func (h *histogram) dto() *dto.Histogram {
-	m := &message{zero: uint64(h.zero), sum: h.sum, schema: h.schema}
-	exemplars := h.exemplarMessages()
-	for i, exemplar := range h.exemplars {
-		m.buckets[exemplar.bucket].Exemplar = exemplars[i]
-	}
+func (h *histogram) dto() *dto.Histogram { return h.dtoIn(new(message)) }
+
+// dtoIn is dto in the memory of m.
+func (h *histogram) dtoIn(m *message) *dto.Histogram {
+	m.count, m.zero, m.sum, m.schema = 0, uint64(h.zero), h.sum, h.schema
 	for i := range m.buckets {
 		m.count += uint64(h.classic[i])
 		m.cumulative[i] = m.count
-		m.buckets[i].CumulativeCount, m.buckets[i].UpperBound = &m.cumulative[i], &classicBounds[i]
-		m.bucketRefs[i] = &m.buckets[i]
+		b := &m.buckets[i]
+		b.CumulativeCount, b.UpperBound, b.Exemplar = &m.cumulative[i], &classicBounds[i], nil
+		m.bucketRefs[i] = b
+	}
+	h.setSpans(m)
+	h.setExemplars(m)
+	for i, exemplar := range h.exemplars {
+		m.buckets[exemplar.bucket].Exemplar = m.exemplarRefs[i]
 	}
 	buckets := m.bucketRefs[:]
 	if last := len(buckets) - 1; buckets[last].Exemplar == nil {
@@ -177,34 +203,40 @@ func (h *histogram) dto() *dto.Histogram {
 	out := &m.histogram
 	out.SampleCount, out.SampleSum, out.Bucket = &m.count, &m.sum, buckets
 	out.Schema, out.ZeroThreshold, out.ZeroCount = &m.schema, &zeroThreshold, &m.zero
-	out.PositiveSpan, out.PositiveDelta = h.spans()
-	out.Exemplars = exemplars
+	out.PositiveSpan, out.PositiveDelta = m.spanRefs, m.deltas
+	out.Exemplars = m.exemplarRefs
 	out.CreatedTimestamp = setTime(&m.created, h.created)
 	return out
 }
 
-// spans returns the native buckets as spans of consecutive ones, and the difference of each
+// setSpans sets the native buckets as spans of consecutive ones, and the difference of each
 // count to the one before.
-func (h *histogram) spans() (spans []*dto.BucketSpan, deltas []int64) {
-	type memory struct {
-		span   dto.BucketSpan
-		offset int32
-		length uint32
+func (h *histogram) setSpans(m *message) {
+	begins := func(i int) bool { return i == 0 || h.native[i].index-h.native[i-1].index > maxNativeGap+1 }
+	count := 0
+	for i := range h.native {
+		if begins(i) {
+			count++
+		}
 	}
-	var current *memory
+	m.spans = slices.Grow(m.spans[:0], count) // they must not move
+	m.spanRefs = slices.Grow(m.spanRefs[:0], count)
+	m.deltas = slices.Grow(m.deltas[:0], 2*len(h.native)) // more only with many gaps
+	var current *spanMessage
 	var next int32 // index after the last bucket
 	var before int64
-	deltas = make([]int64, 0, 2*len(h.native)) // more only with many gaps
 	add := func(count int64) {
-		deltas = append(deltas, count-before)
+		m.deltas = append(m.deltas, count-before)
 		before = count
 		current.length++
 	}
-	for _, bucket := range h.native {
-		if gap := bucket.index - next; current == nil || gap > maxNativeGap {
-			current = &memory{offset: gap}
+	for i, bucket := range h.native {
+		if gap := bucket.index - next; begins(i) {
+			m.spans = m.spans[:len(m.spans)+1]
+			current = &m.spans[len(m.spans)-1]
+			current.offset, current.length = gap, 0
 			current.span.Offset, current.span.Length = &current.offset, &current.length
-			spans = append(spans, &current.span)
+			m.spanRefs = append(m.spanRefs, &current.span)
 		} else {
 			for range gap {
 				add(0)
@@ -213,28 +245,19 @@ func (h *histogram) spans() (spans []*dto.BucketSpan, deltas []int64) {
 		add(int64(bucket.count))
 		next = bucket.index + 1
 	}
-	return spans, deltas
 }
 
-func (h *histogram) exemplarMessages() []*dto.Exemplar {
-	memory := make([]struct {
-		exemplar dto.Exemplar
-		id       string
-		seconds  float64
-		at       timestamppb.Timestamp
-		label    dto.LabelPair
-		labels   [1]*dto.LabelPair
-	}, len(h.exemplars))
-	refs := make([]*dto.Exemplar, len(h.exemplars))
+func (h *histogram) setExemplars(m *message) {
+	m.exemplars = slices.Grow(m.exemplars[:0], len(h.exemplars))[:len(h.exemplars)]
+	m.exemplarRefs = slices.Grow(m.exemplarRefs[:0], len(h.exemplars))
 	for i, e := range h.exemplars {
-		m := &memory[i]
-		m.id, m.seconds = e.id, e.duration.Seconds()
-		m.label.Name, m.label.Value = &h.operation, &m.id
-		m.labels[0] = &m.label
-		m.exemplar.Label, m.exemplar.Value, m.exemplar.Timestamp = m.labels[:], &m.seconds, setTime(&m.at, e.at)
-		refs[i] = &m.exemplar
+		x := &m.exemplars[i]
+		x.id, x.seconds = e.id, e.duration.Seconds()
+		x.label.Name, x.label.Value = &h.operation, &x.id
+		x.labels[0] = &x.label
+		x.exemplar.Label, x.exemplar.Value, x.exemplar.Timestamp = x.labels[:], &x.seconds, setTime(&x.at, e.at)
+		m.exemplarRefs = append(m.exemplarRefs, &x.exemplar)
 	}
-	return refs
 }
 
 // setTime sets t to a Unix time in nanoseconds and returns t.

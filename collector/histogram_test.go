@@ -164,6 +164,23 @@ func TestHistogramMessageStays(t *testing.T) {
 	}
 }
 
+// A message in the memory of another has nothing of it.
+func TestHistogramMessageReused(t *testing.T) {
+	many, _ := usual()
+	many.observe(time.Hour, "beyond the last bound")
+	none, one := newHistogram("op_id"), newHistogram("other_id")
+	one.observe(time.Second, "a")
+	var memory message
+	for _, h := range []*histogram{many, &none, &one, many, &one} {
+		if got, want := h.dtoIn(&memory), h.dto(); !proto.Equal(got, want) {
+			t.Errorf("it is\n%s\nwant\n%s", got, want)
+		}
+	}
+	if got := testing.AllocsPerRun(100, func() { many.dtoIn(&memory) }); got != 0 {
+		t.Errorf("%v allocations", got)
+	}
+}
+
 func TestHistogramCreated(t *testing.T) {
 	before := time.Now()
 	h := newHistogram("")
@@ -209,8 +226,17 @@ func BenchmarkHistogramObserve(b *testing.B) {
 
 func BenchmarkHistogramMessage(b *testing.B) {
 	h, _ := usual()
-	b.ReportAllocs()
-	for b.Loop() {
-		h.dto()
-	}
+	b.Run("new", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			h.dto()
+		}
+	})
+	b.Run("reused", func(b *testing.B) {
+		var memory message
+		b.ReportAllocs()
+		for b.Loop() {
+			h.dtoIn(&memory)
+		}
+	})
 }

@@ -13,8 +13,8 @@ import (
 // HistoryLength is the number of results kept of an endpoint.
 const HistoryLength = 100
 
-// Past is a completed probe.
-type Past struct {
+// PastProbe is a completed probe.
+type PastProbe struct {
 	Start    time.Time
 	Duration time.Duration
 	State    sessionapi.State
@@ -25,7 +25,7 @@ type Past struct {
 	Phases   probe.Phases
 }
 
-// history has the last results of an endpoint, each in about 25 bytes plus the texts from
+// history holds the last results of an endpoint, each in about 25 bytes plus the texts from
 // the appliance.
 type history struct{ timeline }
 
@@ -54,8 +54,8 @@ func (h *history) add(r *probe.Result) {
 }
 
 // all returns the results, the oldest first.
-func (h *history) all() []Past {
-	all := make([]Past, 0, h.length)
+func (h *history) all() []PastProbe {
+	all := make([]PastProbe, 0, h.length)
 	for d := h.decoder(); len(d.data) > 0; {
 		all = append(all, d.past())
 	}
@@ -65,13 +65,13 @@ func (h *history) all() []Past {
 // nothingSent is encoded in place of a status.
 const nothingSent = -1
 
-// states has all states. Their indexes are encoded, in memory only.
+// states lists all states. Only their indexes are encoded, and only in memory.
 var states = sessionapi.States()
 
 func stateIndex(state sessionapi.State) int64 { return int64(slices.Index(states, state)) }
 
-// timeline has encoded entries, the oldest first, each of which begins with its time. They
-// are encoded because there may be millions, they are rarely read, and a garbage collection
+// timeline holds encoded entries, the oldest first, each of which begins with its time. They
+// are encoded because there may be millions, they are rarely read, and the garbage collector
 // does not scan bytes. It grows with the entries: an endpoint that exists for a short time
 // never needs most of it.
 type timeline struct {
@@ -104,8 +104,8 @@ type decoder struct {
 	at   int64 // time of the entry before the next
 }
 
-func (d *decoder) past() Past {
-	p := Past{
+func (d *decoder) past() PastProbe {
+	p := PastProbe{
 		Start:    d.time(),
 		Duration: d.duration(),
 		State:    d.state(),

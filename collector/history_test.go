@@ -18,9 +18,9 @@ func TestHistory(t *testing.T) {
 		"0B9EC1F5-8BC7-4A3C-9D83-7D3C1B1D9A55", "0b9ec1f58bc74a3c9d837d3c1b1d9a55", "0b9ec1f58-bc7-4a3c-9d83-7d3c1b1d9a55",
 		"0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a5g", "-0b9ec1f5-8bc7-4a3c-9d83-7d3c1b1d9a55",
 	}
-	var want []Past
+	var want []PastProbe
 	for i := range HistoryLength + 30 {
-		p := Past{
+		p := PastProbe{
 			Start:    begin.Add(time.Duration(i) * time.Minute),
 			Duration: time.Duration(i) * time.Millisecond,
 			State:    sessionapi.States()[i%len(sessionapi.States())],

@@ -13,8 +13,8 @@ import (
 // maxAllInFlight is how many probes ProbeAll has in flight.
 const maxAllInFlight = 64
 
-// Probed is an endpoint and the result of one probe of it.
-type Probed struct {
+// EndpointResult is an endpoint and the result of one probe of it.
+type EndpointResult struct {
 	Endpoint *config.Endpoint
 	Result   probe.Result
 }
@@ -22,14 +22,14 @@ type Probed struct {
 // ProbeAll probes every endpoint once, outside the schedule, and logs out. The results are
 // in the order of the configuration. The error names sessions that may have been left on an
 // appliance.
-func (c *Collector) ProbeAll(ctx context.Context) ([]Probed, error) {
-	return c.ProbeEach(ctx, func(Probed) {})
+func (c *Collector) ProbeAll(ctx context.Context) ([]EndpointResult, error) {
+	return c.ProbeEach(ctx, func(EndpointResult) {})
 }
 
 // ProbeEach is ProbeAll, and calls done after the logout of each endpoint, concurrently.
-func (c *Collector) ProbeEach(ctx context.Context, done func(Probed)) ([]Probed, error) {
+func (c *Collector) ProbeEach(ctx context.Context, done func(EndpointResult)) ([]EndpointResult, error) {
 	watched := c.applied.Load().watched
-	results := make([]Probed, len(watched))
+	results := make([]EndpointResult, len(watched))
 	errs := make([]error, len(watched))
 	sem := make(chan struct{}, maxAllInFlight)
 	var running sync.WaitGroup
@@ -37,8 +37,8 @@ func (c *Collector) ProbeEach(ctx context.Context, done func(Probed)) ([]Probed,
 		sem <- struct{}{}
 		running.Go(func() {
 			defer func() { <-sem }()
-			_ = w.probe(ctx, job{}) // it fails only when ctx is cancelled, without a result
-			results[i] = Probed{w.endpoint, w.lastResult()}
+			_ = w.probe(ctx, job{}) // it fails only when ctx is canceled; there is no result then
+			results[i] = EndpointResult{w.endpoint, w.lastResult()}
 			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 			defer cancel()
 			errs[i] = w.close(closing)
@@ -50,17 +50,17 @@ func (c *Collector) ProbeEach(ctx context.Context, done func(Probed)) ([]Probed,
 }
 
 // ProbeEvery probes every endpoint at its interval, the first time immediately, until ctx
-// is cancelled. It calls done after each probe, concurrently. Sessions are held between
+// is canceled. It calls done after each probe, concurrently. Sessions are held between
 // probes, and lockout guard and back-off apply, as in Run. At the end it logs out, and its
 // error names sessions that may have been left on an appliance.
-func (c *Collector) ProbeEvery(ctx context.Context, done func(Probed)) error {
+func (c *Collector) ProbeEvery(ctx context.Context, done func(EndpointResult)) error {
 	watched := c.applied.Load().watched
 	sem := make(chan struct{}, maxAllInFlight)
 	var running sync.WaitGroup
 	for _, w := range watched {
 		running.Go(func() {
 			for w.probeIn(ctx, sem) {
-				done(Probed{w.endpoint, w.lastResult()})
+				done(EndpointResult{w.endpoint, w.lastResult()})
 				wait := w.endpoint.Interval - time.Since(w.lastResult().Start)
 				if queued := w.queuedWait(); queued > 0 {
 					wait = min(wait, queued)
@@ -79,8 +79,8 @@ func (c *Collector) ProbeEvery(ctx context.Context, done func(Probed)) error {
 	return summarize(closeAll(closing, watched))
 }
 
-// probeIn makes a probe within the limit of a semaphore. It reports whether there is a
-// result, which there is unless ctx is cancelled.
+// probeIn runs a probe within the limit of a semaphore. It returns false, without a result,
+// if ctx is canceled.
 func (w watched) probeIn(ctx context.Context, sem chan struct{}) bool {
 	select {
 	case sem <- struct{}{}:

@@ -39,7 +39,7 @@ func TestProbeEach(t *testing.T) {
 			defer mu.Unlock()
 			halfway = len(done)
 		})
-		results, err := c.ProbeEach(t.Context(), func(p Probed) {
+		results, err := c.ProbeEach(t.Context(), func(p EndpointResult) {
 			mu.Lock()
 			defer mu.Unlock()
 			if _, again := done[p.Endpoint.Name]; again || !closed[p.Endpoint.Name] {
@@ -59,7 +59,7 @@ func TestProbeEach(t *testing.T) {
 }
 
 // TestProbeEvery: each endpoint is probed immediately and then at its interval, and logged
-// out once at the end. A slow one is probed again immediately, and one that queues is probed again soon.
+// out once at the end. A slow one is probed again immediately, and one that was queued soon.
 func TestProbeEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -85,7 +85,7 @@ func TestProbeEvery(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 185*time.Second)
 		defer cancel()
-		err := c.ProbeEvery(ctx, func(p Probed) {
+		err := c.ProbeEvery(ctx, func(p EndpointResult) {
 			mu.Lock()
 			defer mu.Unlock()
 			at[p.Endpoint.Name] = append(at[p.Endpoint.Name], p.Result.Start.Sub(start)/time.Second)

@@ -15,20 +15,20 @@ var ErrTooManyTargets = errors.New("too many targets are requested; list them as
 const (
 	// maxTargets limits the ad-hoc targets, so that requests cannot fill the memory.
 	maxTargets = 10_000
-	// maxPerOrigin limits those of one origin, so that requests for one appliance's paths
-	// leave the others alone.
+	// maxPerOrigin limits those of one origin, so that requests for many paths of one
+	// appliance do not crowd out the others.
 	maxPerOrigin = 1000
-	// A target is dropped, and logged out of, if it was not requested for the longer of
-	// minIdle and idleIntervals of its intervals.
+	// A target is logged out of and dropped when it has not been requested for minIdle, or
+	// for idleIntervals times its interval if that is longer.
 	minIdle       = 15 * time.Minute
 	idleIntervals = 3
 )
 
-// onDemand has the targets that requests name and the configuration does not list. They
-// are kept between requests with the same state as an endpoint: a session, and the limits
-// of an appliance and the lockout guard.
+// onDemand holds the targets that requests name and the configuration does not list. Between
+// requests they keep the same state as an endpoint: the session, a Retry-After of the
+// appliance, and what the lockout guard holds back.
 type onDemand struct {
-	ctx  context.Context // of all requested probes; cancelled when we stop
+	ctx  context.Context // of all requested probes; canceled when we stop
 	stop context.CancelFunc
 
 	mu      sync.Mutex // guards the fields below
@@ -60,7 +60,7 @@ func (c *Collector) lookup(module, url string) (*applied, watched, error) {
 	if d.ended {
 		return nil, watched{}, ErrStopped
 	}
-	current := c.applied.Load() // updateOnDemand runs after it is stored there
+	current := c.applied.Load()
 	endpoint, err := current.config.Target(module, url)
 	if err != nil {
 		return nil, watched{}, err
@@ -157,12 +157,14 @@ func (c *Collector) dropLocked(key string, t *adhocTarget) {
 	c.logoutRemoved(t.watched)
 }
 
-// updateOnDemand moves the ad-hoc targets to another configuration. It drops those that
-// the configuration forbids or probes differently; the next request makes the latter again.
-func (c *Collector) updateOnDemand(current *applied) {
+// switchTo makes a configuration the one in effect, and moves the ad-hoc targets to it. It
+// drops those that the configuration forbids or probes differently; the next request makes
+// the latter again.
+func (c *Collector) switchTo(current *applied) {
 	d := &c.onDemand
-	d.mu.Lock()
+	d.mu.Lock() // the labels of a target are those of the configuration in effect
 	defer d.mu.Unlock()
+	c.applied.Store(current)
 	for key, t := range d.targets {
 		endpoint, err := current.config.Target(t.module, t.endpoint.URL.String())
 		if err == nil && endpoint.SameProbe(t.endpoint) {

@@ -12,14 +12,15 @@ import (
 // minProbeNow is the minimum time between two calls of ProbeNow for an endpoint.
 const minProbeNow = 10 * time.Second
 
-// TooSoonError is the error of a ProbeNow too soon after another one of the same endpoint.
+// TooSoonError is the error of a call of ProbeNow too soon after the previous one for the
+// same endpoint.
 type TooSoonError struct {
 	Until time.Time // when the next one is accepted
 }
 
 // Error implements error.
 func (e *TooSoonError) Error() string {
-	return fmt.Sprintf("the endpoint is probed on demand at most once in %s", minProbeNow)
+	return fmt.Sprintf("the endpoint is probed on demand at most once every %s", minProbeNow)
 }
 
 // ProbeNow probes an endpoint of the configuration regardless of back-off, but not
@@ -27,7 +28,7 @@ func (e *TooSoonError) Error() string {
 // attempted. The schedule is not affected. The error is ErrNoEndpoint, ErrStopped,
 // a TooSoonError, ErrBusy if the probe was not started before ctx was done, or ctx's
 // if the probe continues.
-func (c *Collector) ProbeNow(ctx context.Context, endpoint string) (*Probed, error) {
+func (c *Collector) ProbeNow(ctx context.Context, endpoint string) (*EndpointResult, error) {
 	for {
 		w, known := c.applied.Load().byName[endpoint]
 		if !known {
@@ -35,7 +36,7 @@ func (c *Collector) ProbeNow(ctx context.Context, endpoint string) (*Probed, err
 		}
 		var result *probe.Result
 		probed := make(chan error, 1)
-		go func() { // not cancelled with ctx, or the session that it establishes would be lost
+		go func() { // not canceled with ctx, or the session that it establishes would be lost
 			var err error
 			result, err = w.probeNow(c.onDemand.ctx, ctx.Done())
 			probed <- err
@@ -59,12 +60,12 @@ func (c *Collector) ProbeNow(ctx context.Context, endpoint string) (*Probed, err
 		case err != nil:
 			return nil, err
 		}
-		return &Probed{w.endpoint, *result}, nil
+		return &EndpointResult{w.endpoint, *result}, nil
 	}
 }
 
-// probeNow makes a probe that ignores back-off and records it. If a call is in flight, it
-// waits for that instead, and makes its own if that one sent nothing.
+// probeNow runs a probe that ignores back-off and records it. If a call is in flight, it
+// waits for that instead, and probes itself only if that one sent nothing.
 func (t *target) probeNow(ctx context.Context, abandoned <-chan struct{}) (*probe.Result, error) {
 	for {
 		now := time.Now()

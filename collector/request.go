@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
+	"session_exporter/collector/exposition"
 	"session_exporter/probe"
 	"session_exporter/sessionapi"
 )
@@ -30,8 +32,21 @@ type RequestOptions struct {
 
 // Response is the result of a requested probe, and its metrics.
 type Response struct {
-	Probed
+	EndpointResult
 	Metrics prometheus.Collector
+
+	applied *applied
+	watched watched
+}
+
+// Rendered returns the rendered metrics in a format. It reports false for a format that
+// only Metrics supports.
+func (r *Response) Rendered(format expfmt.Format) (exposition.Target, bool) {
+	cache := r.applied.cache(format)
+	if cache == nil {
+		return exposition.Target{}, false
+	}
+	return cache.Target(func(out *exposition.Renderer) { r.applied.render(r.watched, 0, out) }), true
 }
 
 // Probe probes an endpoint of the configuration now. Concurrent requests share one
@@ -85,12 +100,13 @@ func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (
 		case err != nil:
 			return nil, err
 		}
-		return &Response{Probed{w.endpoint, w.lastResult()}, collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })}, nil
+		metrics := collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })
+		return &Response{EndpointResult{w.endpoint, w.lastResult()}, metrics, current, w}, nil
 	}
 }
 
 // start starts a probe for a request, and yields its error. Once it has its slot, the
-// probe is not cancelled with the request: others may share it, and the session that it
+// probe is not canceled with the request: others may share it, and the session that it
 // establishes would be lost.
 func (c *Collector) start(request context.Context, w watched, at time.Time, trace bool) <-chan error {
 	probed := make(chan error, 1)
@@ -114,7 +130,7 @@ func (w watched) timedOut(start time.Time, maxWait time.Duration) watched {
 	result := &view.state.result
 	result.State, result.Start, result.Duration = sessionapi.Timeout, start, maxWait
 	result.Diagnosis = fmt.Sprintf("The probe is not complete after %s, the time limit of this request. It continues.", maxWait.Round(time.Millisecond))
-	result.Advice = "Let the scrape time out later than the endpoint, or look at /metrics, which waits for no probe."
+	result.Advice = "Set a scrape timeout longer than the endpoint's timeout, or scrape /metrics, which never waits for a probe."
 	result.Steps, result.Identity, result.RolesExpected, result.ClockSkew = nil, nil, nil, nil
 	result.ResumeAt = time.Time{}
 	w.target = view

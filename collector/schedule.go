@@ -22,7 +22,7 @@ const wakeWindow = 100 * time.Millisecond
 const maxIdle = 256
 
 // startBatch is how many probes are started before other goroutines run. If many are due
-// and each has to connect and log in, at our start or after a network failure, they use all
+// and each has to connect and log in, at startup or after a network failure, they use all
 // processors for a while. If all were started at once, a scrape would be preempted every
 // 10 ms and then wait for all of them, and half of the probes would time out.
 const startBatch = 16
@@ -120,7 +120,7 @@ func (s *schedule) dueTimes(targets map[*target]bool) map[*target]time.Time {
 	return due
 }
 
-// run starts probes until ctx is cancelled, which also cancels the running ones. It does
+// run starts probes until ctx is canceled, which also cancels the running ones. It does
 // not wait for them.
 func (s *schedule) run(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -170,7 +170,7 @@ func (s *schedule) startDue(ctx context.Context) time.Time {
 	return s.wakeAt
 }
 
-// work runs one probe after the other, until ctx is cancelled or maxIdle other goroutines
+// work runs one probe after the other, until ctx is canceled or maxIdle other goroutines
 // wait for the next.
 func (s *schedule) work(ctx context.Context, e entry) {
 	for idle := true; idle; {

@@ -20,7 +20,7 @@ const closesPerHost = 100
 // sessionMayBeLeft is the log message of a logout that failed.
 const sessionMayBeLeft = "a session may have been left on its appliance"
 
-// Run probes until ctx is cancelled. It then logs out of all sessions concurrently, for
+// Run probes until ctx is canceled. It then logs out of all sessions concurrently, for
 // at most a few seconds. Its error names the sessions that may have been left on an
 // appliance.
 func (c *Collector) Run(ctx context.Context) error {
@@ -47,7 +47,7 @@ func closeAll(ctx context.Context, all []watched) []error {
 			sems[w.endpoint.URL.Host] = sem
 		}
 		running.Go(func() {
-			sem <- struct{}{} // not for longer than ctx: every close ends with it
+			sem <- struct{}{} // bounded by ctx: every close returns when it is done
 			defer func() { <-sem }()
 			errs[i] = w.close(ctx)
 		})

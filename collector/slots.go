@@ -28,7 +28,7 @@ func newSlots(n int) *slots {
 }
 
 // acquire waits for a slot until ctx is done or abandoned, which may be nil, is closed.
-// Slots are given in the order of the calls.
+// Slots are granted in the order of the calls.
 func (s *slots) acquire(ctx context.Context, abandoned <-chan struct{}, slow bool) error {
 	if s == nil {
 		return ctx.Err()

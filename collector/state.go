@@ -33,7 +33,7 @@ type state struct {
 
 	verdict   sessionapi.Verdict // the last conclusive one
 	verdictAt time.Time
-	rejected  bool // whether it is the refusal of a credential
+	rejected  bool // whether the last login, or the last verdict, is the refusal of a credential
 
 	codes map[string]float64 // counts of error codes
 
@@ -102,6 +102,8 @@ func (s *state) record(r *probe.Result) {
 	if verdict := r.State.Verdict(); verdict != sessionapi.Inconclusive && len(r.Steps) > 0 {
 		s.verdict, s.verdictAt = verdict, r.Start.Add(r.Duration)
 		s.rejected = r.State == sessionapi.CredentialsRejected
+	} else if r.Logins > 0 && r.State != sessionapi.LoginSuspended { // of a pairing, the other site's is held back
+		s.rejected = false
 	}
 	for _, step := range r.Steps {
 		switch step.Step {

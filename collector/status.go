@@ -19,7 +19,8 @@ type Overview struct {
 	Duration       time.Duration // of the last probe
 	HeldCredential string        // the credential that the guard holds back here, empty without one
 	// Rejected reports whether the endpoint itself refused the credential: in the last
-	// probe, or before the guard held it back.
+	// probe, or before the guard held it back. A secret that replaced the refused one was
+	// not rejected.
 	Rejected bool
 }
 
@@ -38,10 +39,9 @@ type Status struct {
 
 	Lifetime          time.Duration // of the last session terminated by the appliance
 	CertificateExpiry time.Time
-	Next              time.Time // start of the next scheduled probe; zero during a probe
-	Probed            int       // number of consecutive probes with this state, including the last
-	History           []Past    // the oldest first
-	Changes           []Change  // the oldest first
+	Next              time.Time   // start of the next scheduled probe; zero during a probe
+	History           []PastProbe // the oldest first
+	Changes           []Change    // the oldest first
 	// ValidHour and ValidDay are the shares of valid time of the last hour and 24 hours.
 	ValidHour, ValidDay ValidShare
 	// Failure is the result of the last probe that sent something and found no valid
@@ -87,7 +87,7 @@ func (w watched) overviewLocked() Overview {
 	last := &w.state.result
 	return Overview{
 		Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration, HeldCredential: last.HeldCredential,
-		Rejected: last.State == sessionapi.CredentialsRejected || last.State == sessionapi.LoginSuspended && w.state.rejected,
+		Rejected: last.State == sessionapi.CredentialsRejected || last.State == sessionapi.LoginSuspended && w.state.rejected && last.RefusedBefore,
 	}
 }
 
@@ -111,7 +111,6 @@ func (w watched) status() Status {
 		Expirations:         s.expirations,
 		Lifetime:            s.lifetime,
 		CertificateExpiry:   s.certificateExpiry,
-		Probed:              s.consecutive,
 		History:             s.history.all(),
 		Changes:             s.changes.all(s.consecutive),
 		ValidHour:           s.valid.share(now, time.Hour),

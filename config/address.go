@@ -96,7 +96,7 @@ func (o Origin) allows(u *url.URL) bool {
 }
 
 // canonicalHost returns the canonical form of a host: an address as netip formats it, a
-// name in lower case. It rejects hosts that may be dialled differently from how they
+// name in lower case. It rejects hosts that may be dialed differently from how they
 // look: names in other alphabets, whose letters have many encodings, and addresses with
 // a zone, which may be any text.
 func canonicalHost(host string) (string, bool) {

@@ -137,7 +137,7 @@ type Settings struct {
 	Expect Expect
 }
 
-// HTTP has the connection settings, in Prometheus' own blocks.
+// HTTP holds the connection settings, in Prometheus' own blocks.
 type HTTP struct {
 	TLS promconfig.TLSConfig
 	// TLSFiles is a fingerprint of the files that TLS names, so that settings with a

@@ -97,7 +97,7 @@ func (r *resolver) checkName(endpoint strictyaml.Key, name string, lines map[str
 	case name == "":
 		r.Require(endpoint, "name", "needs a `name`")
 	case strictyaml.BadName(name):
-		r.Add(key, "must not contain control characters or outer spaces")
+		r.Add(key, "must not contain control characters, or spaces at its start or end")
 	case again:
 		r.Add(key, "duplicate endpoint name (first used on line %d)", line)
 	default:

@@ -136,7 +136,7 @@ func (r *resolver) config() (*Config, error) {
 func (r *resolver) metricsDeny() []*regexp.Regexp {
 	denied := make([]*regexp.Regexp, 0, len(r.raw.Global.MetricsDeny))
 	for i, pattern := range r.raw.Global.MetricsDeny {
-		// not inside the group, which a stray `)` could close
+		// Compiled alone first: inside the group, a stray `)` would close it.
 		if _, err := regexp.Compile(pattern); err != nil {
 			r.Add(strictyaml.Key("global.metrics_deny").Item(i), "not a regular expression: %s", patternProblem(err))
 			continue

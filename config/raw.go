@@ -155,7 +155,7 @@ var scalars = map[reflect.Type]strictyaml.Scalar{
 func init() { maps.Copy(scalars, custom.Scalars) }
 
 const (
-	durationWords = "a duration such as 30s, 5m or 90d, 100y at most"
+	durationWords = "a duration such as 30s, 5m or 90d, at most 100y"
 	dateWords     = "a date such as 2027-01-31 or 2027-01-31T12:00:00Z"
 	proxyWords    = "a URL such as http://proxy.example.com:3128"
 )

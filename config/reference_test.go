@@ -157,7 +157,7 @@ var kinds = map[string]string{
 	"a block of `key: value` lines": "block",
 	"a whole number":                "whole number",
 	"true or false":                 "true or false",
-	"a duration such as 30s, 5m or 90d, 100y at most":   "duration",
+	"a duration such as 30s, 5m or 90d, at most 100y":   "duration",
 	"a date such as 2027-01-31 or 2027-01-31T12:00:00Z": "date",
 	"one of: TLS10, TLS11, TLS12, TLS13":                "TLS version",
 	"a URL such as http://proxy.example.com:3128":       "URL",

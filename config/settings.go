@@ -75,8 +75,8 @@ func (r *resolver) credential(key strictyaml.Key, name string) *Credential {
 	return &Credential{Name: name}
 }
 
-// authsOf has the ways to authenticate with a credential, by its default: with a
-// password, with a token, with OAuth 2.0.
+// authsOf lists the ways to authenticate with each kind of credential (a password, a token,
+// OAuth 2.0), by its default.
 var authsOf = map[sessionapi.Auth][]sessionapi.Auth{
 	sessionapi.AuthLogin:  {sessionapi.AuthLogin, sessionapi.AuthBasic},
 	sessionapi.AuthToken:  {sessionapi.AuthToken, sessionapi.AuthBearer},
@@ -94,7 +94,7 @@ func (r *resolver) checkAPI(key strictyaml.Key, s Settings, own rawSettings) {
 		r.Add(at, "must be one of: %s", sessionapi.JoinAuths(sessionapi.Auths()))
 	case !known || r.Invalid(at):
 	case slices.Contains(sessionapi.Auths(), s.Auth) && (own.Auth != "" || own.API != "") && !slices.Contains(api.Auth, s.Auth):
-		r.Add(at, "%s has no auth %s; use one of: %s", r.apiName(s.API), s.Auth, sessionapi.JoinAuths(api.Auth))
+		r.Add(at, "%s does not support auth: %s; use one of: %s", r.apiName(s.API), s.Auth, sessionapi.JoinAuths(api.Auth))
 	}
 	if !known || (own.API == "" && own.Login == nil) {
 		return
@@ -129,7 +129,7 @@ func (r *resolver) checkCredential(key strictyaml.Key, s Settings, own rawSettin
 	case !slices.Contains(sessionapi.Auths(), auth) || (s.Auth != "" && !slices.Contains(api.Auth, auth)):
 		// Reported by checkAPI, where it is set.
 	case !slices.Contains(api.Auth, auth):
-		r.Add(at, "%s has %s, so auth is %s, which %s does not have; it has: %s", r.credentialName(c), secretKind(c), auth, r.apiName(s.API), sessionapi.JoinAuths(api.Auth))
+		r.Add(at, "%s has %s, so auth is %s, which %s does not support; it supports: %s", r.credentialName(c), secretKind(c), auth, r.apiName(s.API), sessionapi.JoinAuths(api.Auth))
 	case !slices.Contains(authsOf[c.Auth], auth):
 		r.Add(at, "%s has %s, which supports only auth: %s", r.credentialName(c), secretKind(c), sessionapi.JoinAuths(authsOf[c.Auth]))
 	case strings.Contains(c.Username, ":") && (auth == sessionapi.AuthBasic || api.LoginByBasic):

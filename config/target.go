@@ -49,7 +49,7 @@ func targetPath(address string) (problem string) {
 	case strings.ContainsAny(u.Path, `;\%?#`), strings.ContainsFunc(u.Path, unicode.IsControl):
 		return "must not have `;`, `\\`, `%`, `?`, `#` or control characters in its path"
 	case u.RawPath != "":
-		return "must have percent-encoding in its path only where it is needed, in capitals"
+		return "must use percent-encoding in its path only where necessary, with uppercase digits"
 	}
 	return ""
 }

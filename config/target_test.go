@@ -88,7 +88,7 @@ func TestTargetErrors(t *testing.T) {
 		dots       = "target must not have `.` or `..` as a part of its path"
 		slashes    = "target must not have `//` in its path"
 		characters = "target must not have `;`, `\\`, `%`, `?`, `#` or control characters in its path"
-		encoding   = "target must have percent-encoding in its path only where it is needed, in capitals"
+		encoding   = "target must use percent-encoding in its path only where necessary, with uppercase digits"
 	)
 	const good, noAddress = "https://hcx-a.example.com:9443", "target must be a URL such as https://hcx.example.com:9443"
 	for name, tc := range map[string]struct{ module, url, want string }{

@@ -30,7 +30,7 @@ func (r *resolver) warnings(c *Config) {
 
 const (
 	unencrypted = "secrets are sent without encryption; use https"
-	unverified  = "certificates are not verified, so anyone in between can read the secrets; use `ca_file`"
+	unverified  = "certificates are not verified, so anyone on the network path can read the secrets; use `ca_file`"
 )
 
 func (r *resolver) warnOfCredential(key strictyaml.Key, raw rawCredential, c *Credential) {

@@ -39,7 +39,7 @@ const (
 	controlError   = "f.yml:4: credentials.a.username: contains a control character; in double quotes, a backslash starts an escape such as `\\n`: use single quotes"
 	secretComment  = "a comment follows the secret; if the ` #` is part of it, put the secret in quotes"
 	plainHTTP      = "secrets are sent without encryption; use https"
-	noVerification = "certificates are not verified, so anyone in between can read the secrets; use `ca_file`"
+	noVerification = "certificates are not verified, so anyone on the network path can read the secrets; use `ca_file`"
 )
 
 func TestWarnings(t *testing.T) {

@@ -3,7 +3,7 @@ package deploy
 
 import "embed"
 
-// Files has prometheus/rules/*.yml and grafana/dashboards/*.json.
+// Files contains prometheus/rules/*.yml and grafana/dashboards/*.json.
 //
 //go:embed prometheus/rules/*.yml grafana/dashboards/*.json
 var Files embed.FS

@@ -2,7 +2,7 @@ package docs
 
 import "embed"
 
-// Runbooks has the runbooks of the alerts in Markdown: runbooks/ALERT.md, and README.md,
+// Runbooks contains the runbooks of the alerts in Markdown: runbooks/ALERT.md, and README.md,
 // their index.
 //
 //go:embed runbooks/*.md

@@ -1,4 +1,4 @@
-// Package docs has the documents that the program prints or serves.
+// Package docs embeds the documents that the program prints or serves.
 package docs
 
 import _ "embed"

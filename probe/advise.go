@@ -29,7 +29,7 @@ func advise(o *outcome, e *config.Endpoint) string {
 	case oauth && oauthAdvice[o.state] != "":
 		return oauthAdvice[o.state] + adviseAuthStyle(o, e.Credential.OAuth2.AuthStyle)
 	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
-		return "Check the appliance's health: nodes behind a load balancer that do not share sessions have this effect, and so does a wrong clock."
+		return "Check the appliance's health: load-balanced nodes that do not share sessions can cause this, and so can a wrong clock."
 	case o.state == sessionapi.CredentialsRejected && e.Credential.Auth == sessionapi.AuthToken:
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.CredentialsRejected:

@@ -212,7 +212,7 @@ var catalogue = []catalogued{
 	{"valid", "github", sessionapi.AuthBearer, map[string]reply{
 		"GET /user": {200, map[string]string{"Github-Authentication-Token-Expiration": "2100-01-01 00:00:00 UTC", "X-OAuth-Scopes": "repo, read:org"}, `{"login": "alice", "id": 1}`},
 	}, sessionapi.Valid, `"alice"`, nil},
-	{"valid, the token's end with an offset", "github", sessionapi.AuthBearer, map[string]reply{
+	{"valid, the token's expiry with an offset", "github", sessionapi.AuthBearer, map[string]reply{
 		"GET /user": {200, map[string]string{"Github-Authentication-Token-Expiration": "2100-01-01 02:00:00 +0200"}, `{"login": "alice", "id": 1}`},
 	}, sessionapi.Valid, `"alice"`, nil},
 	{"revoked", "github", sessionapi.AuthBearer, map[string]reply{"GET /user": {401, nil, `{"message": "Bad credentials", "status": "401"}`}}, sessionapi.SessionExpired, "Bad credentials", nil},
@@ -268,7 +268,7 @@ func TestGitHubTokenExpiry(t *testing.T) {
 		r := mustProbe(t, piped(t, e, response))
 		got, known := r.CredentialExpiries["api"]
 		if r.State != sessionapi.Valid || known != (want != 0) || known && got.Unix() != want {
-			t.Errorf("%q: %s, ends %s: %s", end, r.State, got, r.Diagnosis)
+			t.Errorf("%q: %s, expires %s: %s", end, r.State, got, r.Diagnosis)
 		}
 	}
 }
@@ -290,7 +290,7 @@ func TestCatalogue(t *testing.T) {
 			}
 			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true}[c.api] && c.state == sessionapi.Valid
 			if end := r.CredentialExpiries["api"]; end.Truncate(time.Second).Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) != ends || end.IsZero() == ends {
-				t.Errorf("it ends %s", end)
+				t.Errorf("it expires %s", end)
 			}
 			closeProber(t, p)
 			if c.got != nil && !slices.Equal(server.got, c.got) {

@@ -84,14 +84,14 @@ func TestExpiryOfTheVerifiedChain(t *testing.T) {
 		state     sessionapi.State
 		end       time.Time
 	}{
-		"an expired cross-signature":  {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(-30))}, []*x509.Certificate{root}, false, sessionapi.Valid, in(90)},
-		"an intermediate that ends":   {[]*x509.Certificate{leafOf(short), short.certificate, cross(in(-30))}, []*x509.Certificate{root}, false, sessionapi.Valid, in(5)},
-		"two intermediates":           {[]*x509.Certificate{leafOf(long), short.certificate, long.certificate}, []*x509.Certificate{root}, false, sessionapi.Valid, in(90)},
-		"two roots":                   {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{root, other.certificate}, false, sessionapi.Valid, in(90)},
-		"a root that ends":            {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{other.certificate}, false, sessionapi.Valid, in(3)},
-		"not verified":                {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(-30))}, []*x509.Certificate{root}, true, sessionapi.Valid, in(-30)},
-		"an unknown issuer":           {[]*x509.Certificate{leafOf(short), short.certificate}, []*x509.Certificate{other.certificate}, false, sessionapi.TLSFailed, in(5)},
-		"an intermediate that is due": {[]*x509.Certificate{leafOf(issuing(in(-1))), issuing(in(-1)).certificate}, []*x509.Certificate{root}, false, sessionapi.TLSFailed, in(-1)},
+		"an expired cross-signature":   {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(-30))}, []*x509.Certificate{root}, false, sessionapi.Valid, in(90)},
+		"an intermediate that expires": {[]*x509.Certificate{leafOf(short), short.certificate, cross(in(-30))}, []*x509.Certificate{root}, false, sessionapi.Valid, in(5)},
+		"two intermediates":            {[]*x509.Certificate{leafOf(long), short.certificate, long.certificate}, []*x509.Certificate{root}, false, sessionapi.Valid, in(90)},
+		"two roots":                    {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{root, other.certificate}, false, sessionapi.Valid, in(90)},
+		"a root that expires":          {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{other.certificate}, false, sessionapi.Valid, in(3)},
+		"not verified":                 {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(-30))}, []*x509.Certificate{root}, true, sessionapi.Valid, in(-30)},
+		"an unknown issuer":            {[]*x509.Certificate{leafOf(short), short.certificate}, []*x509.Certificate{other.certificate}, false, sessionapi.TLSFailed, in(5)},
+		"an intermediate that is due":  {[]*x509.Certificate{leafOf(issuing(in(-1))), issuing(in(-1)).certificate}, []*x509.Certificate{root}, false, sessionapi.TLSFailed, in(-1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(reply{status: 200, body: hcxOK})
@@ -163,7 +163,7 @@ func TestNewConnectionsShowTheCertificate(t *testing.T) {
 		"the appliance closes": {true, time.Hour, func(*Manager) {}},
 		"no room to keep it": {false, time.Hour, func(f *Manager) {
 			f.SetMaxKept(1)
-			other := f.connections.Counting(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
+			other := f.connections.CountDials(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
 			_, _ = other(t.Context(), "", "") // another endpoint's
 		}},
 		"a connection for each probe": {false, 0, func(*Manager) {}},

@@ -37,7 +37,7 @@ type secretReading struct {
 	err       error
 	at        time.Time
 	changedAt time.Time // when the secret last changed, as far as its source knows
-	jwtExpiry time.Time // its `exp`, zero if it is no JWT that has one
+	jwtExpiry time.Time // its `exp`, zero if it is not a JWT or has none
 }
 
 // rereadAfter bounds how often a secret's file is read: once for all
@@ -66,7 +66,7 @@ func (c *credential) read() (secret.Secret, error) {
 	return last.secret, last.err
 }
 
-// lastRead returns the secret as it was last read. It waits for no file.
+// lastRead returns the secret as it was last read. It never waits for a file.
 func (c *credential) lastRead() secretReading {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -51,7 +51,7 @@ func TestSecretFiles(t *testing.T) {
 			{"spaces", " \t\n", sessionapi.CredentialMissing, "it is empty"},
 			{"byte order mark", "\ufeffright\r\n", sessionapi.Valid, ""},
 			{"control character", "ri\x01ght", sessionapi.CredentialMissing, "characters that no HTTP header can carry"},
-			{"NUL", "right\x00", sessionapi.CredentialMissing, "has a NUL character in it"},
+			{"NUL", "right\x00", sessionapi.CredentialMissing, "contains a NUL character"},
 			{"right again", "right", sessionapi.Valid, ""},
 		} {
 			if c.text != "" {

@@ -287,8 +287,8 @@ func TestCustomResponses(t *testing.T) {
 		{"500", typed, reply{500, nil, `{"code": 7}`}, sessionapi.ServerError, "failed on the appliance's side"},
 		{"untyped", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}], "n": 4}`}, sessionapi.Valid, "alice"},
 		{"an element lacks it", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, sessionapi.InvalidResponse, "the API's `answer.roles` cannot be evaluated on this response"},
-		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, sessionapi.InvalidResponse, "`answer.username` has a wrong type"},
-		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, sessionapi.InvalidResponse, "`answer.roles` has a wrong type"},
+		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, sessionapi.InvalidResponse, "`answer.username` has the wrong type"},
+		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, sessionapi.InvalidResponse, "`answer.roles` has the wrong type"},
 		{"no number", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, sessionapi.InvalidResponse, "`answer.version` cannot be evaluated"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -344,11 +344,11 @@ func TestCustomExpiry(t *testing.T) {
 		p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), appliance)
 		for i, want := range []time.Time{begin.Add(time.Hour), later.Truncate(time.Second), later.Truncate(time.Second)} {
 			if got := mustProbe(t, p).CredentialExpiries["api"]; !got.Equal(want) {
-				t.Errorf("probe %d: it ends %s, want %s", i, got, want)
+				t.Errorf("probe %d: it expires %s, want %s", i, got, want)
 			}
 		}
 		if ends := mustProbe(t, p).CredentialExpiries; !ends["api"].IsZero() {
-			t.Errorf("refused: it ends %s", ends["api"])
+			t.Errorf("refused: it expires %s", ends["api"])
 		}
 	})
 }
@@ -377,7 +377,7 @@ func TestCustomSessionMissing(t *testing.T) {
 		{"a cookie deleted", cookies, reply{200, map[string]string{"X-Xsrf": "x", "Set-Cookie": "SID=x; Max-Age=0"}, ""}, "its cookie SID"},
 		{"no header", cookies, reply{200, map[string]string{"Set-Cookie": "SID=x"}, `{"secret": "x"}`}, "its header x-xsrf"},
 		{"no field", bodies, reply{200, nil, `{"data": "x"}`}, "its field `data.token`"},
-		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has a wrong type"},
+		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has the wrong type"},
 		{"failed", bodies, reply{200, nil, `{"failed": 1, "data": {"token": "` + canaryToken + `"}}`}, "failed on the appliance's side"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ type request struct {
 }
 
 // isAnonymous reports whether a request carries nothing of its session, because no cookie
-// is for its path. Whatever the response, it ends no session.
+// matches its path. Whatever the response is, the session continues.
 func (r *request) isAnonymous() bool {
 	a := r.authorization
 	return len(a.Cookies) > 0 && len(a.Headers) == 0 && r.call.Fill == nil && a.Cookies.Header(r.call.Below(r.base)) == ""
@@ -111,11 +111,11 @@ func (x *exchange) stage() string {
 	}
 }
 
-// trace returns what of an exchange may be shown.
+// trace returns the parts of an exchange that may be shown.
 func (x *exchange) trace(m mask.Masker) *Trace {
 	gaveSession := (x.step == sessionapi.Login || x.step == sessionapi.Token) && (x.Response.OK() || x.interpretation.Lost)
 	t := x.Trace(m, gaveSession)
-	_, isDNS := errors.AsType[*net.DNSError](x.Err) // which may have a timeout of its own
+	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
 	case errors.Is(x.Err, context.DeadlineExceeded) && !isDNS:
 		t.Failure = x.stage()
@@ -131,8 +131,8 @@ func (x *exchange) release() {
 	x.interpretation, x.authorization, x.interpretToken = sessionapi.Interpretation{}, sessionapi.Authorization{}, nil
 }
 
-// secretSets are the secrets that an appliance may quote: those that it was sent or
-// gave, and those of its credential. Both sets remember a secret for a day.
+// secretSets are the secrets that an appliance may quote: those that it received or
+// issued, and those of its credential. Both sets remember a secret for a day.
 type secretSets struct {
 	credential, origin *mask.Secrets
 	masker             mask.Masker // of both

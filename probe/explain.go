@@ -40,7 +40,7 @@ func explain(o *outcome, e *config.Endpoint, times explanationTimes) (diagnosis,
 func explainAt(e *config.Endpoint, o *outcome, times explanationTimes) (diagnosis, advice string) {
 	diagnosis, advice = diagnose(o, e, times.within), advise(o, e)
 	if len(o.late) > 0 {
-		diagnosis += fmt.Sprintf(" This response came after %s, when its probe was already over.", o.exchange.End.Sub(o.exchange.Start).Round(time.Millisecond))
+		diagnosis += fmt.Sprintf(" This response arrived after %s, when its probe had already ended.", o.exchange.End.Sub(o.exchange.Start).Round(time.Millisecond))
 	}
 	switch {
 	case !times.heldUntil.IsZero():
@@ -211,17 +211,17 @@ func diagnoseFailure(o *outcome, within time.Duration) string {
 	}
 	switch {
 	case o.state == sessionapi.Timeout:
-		return fmt.Sprintf("%s did not complete its response to the %s within %s: %s.", host, requested(o), within.Round(time.Millisecond), o.exchange.stage())
+		return fmt.Sprintf("No complete response to the %s from %s within %s: %s.", requested(o), host, within.Round(time.Millisecond), o.exchange.stage())
 	case o.state == sessionapi.TLSFailed && o.exchange.FailedAtProxy():
 		return fmt.Sprintf("TLS connection to the proxy for %s failed: %s.", host, o.failure)
 	case o.state == sessionapi.TLSFailed:
 		return fmt.Sprintf("TLS connection to %s failed: %s.", host, o.failure)
 	case !o.exchange.FirstByte.IsZero():
-		return fmt.Sprintf("The connection to %s broke before the response to the %s was complete: %s.", host, requested(o), o.failure)
+		return fmt.Sprintf("The connection to %s was lost before the response to the %s was complete: %s.", host, requested(o), o.failure)
 	case !o.exchange.Written.IsZero():
-		return fmt.Sprintf("The connection to %s broke before the response to the %s: %s.", host, requested(o), o.failure)
+		return fmt.Sprintf("The connection to %s was lost before the response to the %s: %s.", host, requested(o), o.failure)
 	case o.exchange.InHandshake:
-		return fmt.Sprintf("The connection to %s broke in the TLS handshake: %s.", host, o.failure)
+		return fmt.Sprintf("The connection to %s was lost during the TLS handshake: %s.", host, o.failure)
 	case o.exchange.FailedAtProxy():
 		return fmt.Sprintf("The proxy for %s cannot be reached: %s.", host, o.failure)
 	case errors.Is(o.exchange.Err, syscall.ECONNREFUSED):

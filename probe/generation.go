@@ -14,7 +14,7 @@ import (
 	"session_exporter/probe/transport/mask"
 )
 
-// Generation makes the probers of one configuration. It is safe for concurrent use.
+// Generation creates the probers of one configuration. It is safe for concurrent use.
 type Generation struct {
 	manager        *Manager
 	modules        map[string]config.Settings  // of the configuration
@@ -153,7 +153,7 @@ func backoffKey(endpoint *config.Endpoint) string {
 	return endpoint.API + " " + endpoint.Name + " " + endpoint.URL.String()
 }
 
-// unlisted returns the appliances that were listed before, and are not by this generation.
+// unlisted returns the appliances that were listed before but are not in this generation.
 func (g *Generation) unlisted(before map[string]bool) map[string]bool {
 	now := make(map[string]bool)
 	for _, known := range []map[string]bool{before, g.manager.active.guardKeys} {

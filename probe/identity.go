@@ -13,7 +13,7 @@ import (
 
 // difference is one way in which a session differs from what is expected of it.
 type difference struct {
-	name   string // of the user, role or organization, as the API or the configuration has it
+	name   string // of the user, role or organization, as in the response or the configuration
 	before string // words before the name
 	after  string // words after it
 }
@@ -67,7 +67,7 @@ func describe(all []difference, m mask.Masker, e *config.Endpoint) []string {
 }
 
 // rolesExpected reports for each role that is expected whether the session has it.
-// Those that it forbids are left out: a 0 is a role that is missing.
+// Forbidden roles are left out: false always means a missing role.
 func rolesExpected(expect config.Expect, id *sessionapi.Identity) map[string]bool {
 	if id.Roles == nil || len(expect.Roles) == 0 {
 		return nil
@@ -92,7 +92,7 @@ func cut(text string, limit int) string {
 
 // hide masks the texts in which an appliance may quote secrets. A name that the
 // endpoint's configuration has is shown even if the password is part of it. clean is the
-// fingerprint of the names that were last found to have no secret.
+// fingerprint of the names that were last found to contain no secret.
 func hide(r *sessionapi.Interpretation, m mask.Masker, e *config.Endpoint, clean *uint64) {
 	r.Why = m.MaskName(mask.Beginning(r.Why, sessionapi.MaxMessage)) // our own text, which may contain names of the API
 	r.Code, r.Message = m.Mask(mask.Beginning(r.Code, sessionapi.MaxMessage)), m.Mask(mask.Beginning(r.Message, sessionapi.MaxMessage))

@@ -45,7 +45,7 @@ func TestDeadTokens(t *testing.T) {
 	})
 }
 
-// A refusal says until when it holds back further logins, and these say it too.
+// The result of a refusal states until when further logins are held back, and so do theirs.
 func TestHeldUntil(t *testing.T) {
 	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, Status: 401}), func(on trial) {
 		t, p := on.t, on.p

@@ -19,7 +19,7 @@ import (
 // DialFunc makes a connection, as net.Dialer's DialContext does.
 type DialFunc = transport.DialFunc
 
-// Manager makes the probers of each configuration, and holds what outlives a reload.
+// Manager creates the probers of each configuration, and holds what outlives a reload.
 // Probers share a transport for each distinct block of connection settings, and a guard
 // for each credential. A Manager is safe for concurrent use.
 type Manager struct {
@@ -51,7 +51,7 @@ func NewManager() *Manager {
 // over pipes, for instance, in virtual time.
 func NewManagerWithDial(dial DialFunc) *Manager {
 	m := &Manager{accounts: guard.NewRegistry(), active: new(Generation)}
-	m.dial = m.connections.Counting(dial)
+	m.dial = m.connections.CountDials(dial)
 	return m
 }
 
@@ -59,7 +59,7 @@ func NewManagerWithDial(dial DialFunc) *Manager {
 // probed on fresh ones.
 func (m *Manager) SetMaxKept(connections int) { m.connections.SetMaxKept(connections) }
 
-// Prepare makes the generation of a configuration. Its credentials succeed those of the
+// Prepare creates the generation of a configuration. Its credentials succeed those of the
 // active one, and clients with the same settings are taken over. Nothing changes until
 // Commit.
 func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
@@ -131,7 +131,7 @@ func (m *Manager) Credentials() []CredentialStatus {
 	m.mu.Unlock()
 	watched := func(appliance string) bool { return !unlisted[appliance] }
 	for name, c := range current {
-		status := CredentialStatus{Name: name, Changed: c.lastRead().changedAt}
+		status := CredentialStatus{Name: name, Since: c.guard.Since(), Changed: c.lastRead().changedAt}
 		status.Suspended, status.Refusals = c.guard.Status(watched)
 		all = append(all, status)
 	}
@@ -149,7 +149,9 @@ func (m *Manager) credentials() map[string]*credential {
 type CredentialStatus struct {
 	Name      string
 	Suspended bool // the guard holds back its secret from at least one endpoint
-	Refusals  int  // of its secrets, ever
+	Refusals  int  // of its secrets
+	// Since is when Refusals started at 0: the credential was added then.
+	Since time.Time
 	// Changed is when its secret last changed, as far as its source knows; zero
 	// when it was not used yet.
 	Changed time.Time

@@ -118,13 +118,13 @@ func TestNetworkFailures(t *testing.T) {
 		}, sessionapi.Unreachable, "connection reset by peer"},
 		{"closed before the handshake", func() *url.URL {
 			return listen(t, func(net.Conn) {})
-		}, sessionapi.Unreachable, "broke in the TLS handshake"},
+		}, sessionapi.Unreachable, "was lost during the TLS handshake"},
 		{"reset in the handshake", func() *url.URL {
 			return listen(t, func(conn net.Conn) {
 				_, _ = io.ReadFull(conn, make([]byte, 5))
 				reset(conn)
 			})
-		}, sessionapi.Unreachable, "broke in the TLS handshake: read: connection reset by peer"},
+		}, sessionapi.Unreachable, "was lost during the TLS handshake: read: connection reset by peer"},
 		{"not TLS", func() *url.URL {
 			return listen(t, func(conn net.Conn) {
 				_, _ = io.ReadFull(conn, make([]byte, 5))
@@ -135,7 +135,7 @@ func TestNetworkFailures(t *testing.T) {
 		{"reset after the handshake", func() *url.URL {
 			a := simulator.NewHCX(simulator.Settings{Faults: []simulator.Fault{{Reset: true}}})
 			return serveTLS(t, ca, a, simulator.ServerOptions{})
-		}, sessionapi.Unreachable, "broke before the response to the check:"},
+		}, sessionapi.Unreachable, "was lost before the response to the check:"},
 		{"certificate expired", func() *url.URL {
 			return serveTLS(t, ca, handler, simulator.ServerOptions{NotAfter: time.Now().Add(-time.Hour)})
 		}, sessionapi.TLSFailed, "expired"},

@@ -8,7 +8,8 @@ import (
 )
 
 // oauthFlow presents a bearer token (RFC 6750) that it fetches from an authorization
-// server (OAuth 2.0). All endpoints of the account share the token, so it is not ended.
+// server (OAuth 2.0). All endpoints of the account share the token, so a
+// prober never revokes it.
 type oauthFlow struct {
 	*sender
 	sessionless

@@ -76,12 +76,12 @@ func TestOAuthFailures(t *testing.T) {
 		{"no token", reply{200, nil, `{"token_type": "Bearer"}`}, sessionapi.InvalidResponse, "it has no `access_token`"},
 		{"token not for a header", reply{200, nil, `{"access_token": "a\nb"}`}, sessionapi.InvalidResponse, "characters that no HTTP header can carry"},
 		{"not HTTP", raw("garbage\r\n\r\n"), sessionapi.InvalidResponse, "sso.test does not speak valid HTTP"},
-		{"truncated", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), sessionapi.Unreachable, "broke before the response to the token request was complete"},
+		{"truncated", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), sessionapi.Unreachable, "was lost before the response to the token request was complete"},
 		{"truncated 401", raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{"), sessionapi.CredentialsRejected, `sso.test refused the OAuth 2.0 client "exporter" (401)`},
 		{"truncated 429", raw("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 600\r\nContent-Length: 100\r\n\r\n{"), sessionapi.RateLimited, "(429)"},
 		{"truncated 503", raw("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100\r\n\r\n{"), sessionapi.ServerError, "The token request failed on the side of the authorization server sso.test: 503."},
 		{"302 to nowhere", reply{302, map[string]string{"Location": "http://%zz/"}, ""}, sessionapi.InvalidResponse, "302, a redirect"},
-		{"closed", raw(""), sessionapi.Unreachable, "sso.test broke before the response to the token request:"},
+		{"closed", raw(""), sessionapi.Unreachable, "sso.test was lost before the response to the token request:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

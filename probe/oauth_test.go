@@ -163,7 +163,7 @@ func TestOAuthServerSilent(t *testing.T) {
 		p := (&authorization{}).prober(t)
 		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
 		r := mustProbe(t, p)
-		if r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "sso.test did not complete its response to the token request within 10s: the request was sent, and no response arrived") {
+		if r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "No complete response to the token request from sso.test within 10s: the request was sent, and no response arrived") {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)

@@ -33,6 +33,7 @@ type outcome struct {
 	reason         string // for a person; empty if the guard's suspension is the reason
 	suspension     *guard.Suspension
 	heldCredential string    // the credential that the guard holds back
+	refusedBefore  bool      // by the endpoint itself, see Result.RefusedBefore
 	queued         bool      // other logins were in flight for too long, see Result.Queued
 	resumeAt       time.Time // when it may be sent, zero if that is unknown
 }
@@ -56,10 +57,10 @@ func queued(e *config.Endpoint, soon bool) *outcome {
 	}
 }
 
-// with returns a copy of the outcome that learn has changed.
-func (o *outcome) with(learn func(next *outcome)) *outcome {
+// with returns a copy of the outcome, modified by change.
+func (o *outcome) with(change func(next *outcome)) *outcome {
 	next := *o
-	learn(&next)
+	change(&next)
 	return &next
 }
 
@@ -130,7 +131,7 @@ func (o *outcome) guardVerdict() sessionapi.Verdict {
 }
 
 // failedWithoutVerdict reports whether a login was sent and failed without a verdict on the
-// secret, so that trying again soon would only add to the appliance's trouble. A proxy's
+// secret, so that trying again soon would only add to the appliance's load. A proxy's
 // password counts as a login too.
 func (o *outcome) failedWithoutVerdict() bool {
 	switch {

@@ -52,8 +52,8 @@ func (p *pendingLogins) untrusted() *pendingLogin {
 	return nil
 }
 
-// takeDone returns the logins that are done since the last call, and keeps those that were refused for
-// takeLateRefusal.
+// takeDone returns the logins that have ended since the last call, and keeps those that
+// were refused for takeLateRefusal.
 func (p *pendingLogins) takeDone() (done []*pendingLogin) {
 	p.pending = slices.DeleteFunc(p.pending, func(l *pendingLogin) bool {
 		select {
@@ -71,8 +71,8 @@ func (p *pendingLogins) takeDone() (done []*pendingLogin) {
 	return done
 }
 
-// takeLateRefusal returns the refusal of a secret by a site that came too late for its
-// probe, once, nil without one.
+// takeLateRefusal returns a site's refusal of the current secret that arrived too late for
+// its probe, nil without one, and forgets the site's late refusals.
 func (p *pendingLogins) takeLateRefusal(guardKey string, current secret.Secret) *outcome {
 	var refusal *outcome
 	for _, l := range p.refused {
@@ -99,7 +99,7 @@ type pendingLogin struct {
 	givesSession bool             // whether the response may establish a session
 	done         chan struct{}    // closed when the fields below are complete
 
-	// result has only the steps and the counts of logins and logouts.
+	// result contains only the steps and the counts of logins and logouts.
 	result     Result
 	refusal    *outcome  // nil unless the secret was refused
 	limited    *outcome  // nil without a Retry-After
@@ -116,9 +116,10 @@ func (l *pendingLogin) await(ctx context.Context) bool {
 	}
 }
 
-// run waits for the response, and logs out of a session that it establishes. x is the exchange
-// so far; late yields the complete one. It runs concurrently with the prober's next probes. After a
-// panic, the login counts as one without a response: nothing waits for this goroutine.
+// run waits for the response, and logs out of a session that it establishes. x is the
+// exchange so far; late yields the complete one. run is concurrent with the prober's next
+// probes. After a panic, the login counts as one without a response, because the panic
+// would otherwise end the process.
 func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transport.Late) {
 	defer close(l.done)
 	defer func() {

@@ -48,7 +48,7 @@ func TestLateRefusalCounts(t *testing.T) {
 				}
 				second := results[1]
 				if second.State != sessionapi.CredentialsRejected || len(second.Steps) != 1 || second.Steps[0].Code != "INVALID_CREDENTIALS" || second.Logins != 0 ||
-					!strings.Contains(second.Diagnosis, "came after 1.5s") || !second.ResumeAt.Equal(results[2].ResumeAt) {
+					!strings.Contains(second.Diagnosis, "arrived after 1.5s") || !second.ResumeAt.Equal(results[2].ResumeAt) {
 					t.Errorf("%+v", second)
 				}
 				if _, refusals := p.credential.guard.Status(nil); refusals != 1 || a.Stats().Refusals != 1 {

@@ -1,4 +1,4 @@
-// Package probe makes one probe of one session endpoint: it authenticates as the
+// Package probe performs one probe of one session endpoint: it authenticates as the
 // operators' automation does, checks the session, and reports one State and an
 // explanation.
 //
@@ -8,7 +8,7 @@
 // elsewhere, and never shows a secret in a result. It knows neither schedules nor
 // metrics.
 //
-// From the top down: a Manager makes a Generation of probers for each configuration; a
+// From the top down: a Manager creates a Generation of probers for each configuration; a
 // Prober is a flow with a back-off; a flow, one for each way to authenticate, sends
 // requests and judges their outcomes; an outcome is explained in a Result.
 package probe
@@ -68,7 +68,7 @@ type Options struct {
 	IgnoreBackoff bool
 }
 
-// Probe makes one probe, within the endpoint's timeout. If ctx is cancelled, there is no
+// Probe performs one probe, within the endpoint's timeout. If ctx is canceled, there is no
 // result, and the error is ctx's. A deadline of ctx only shortens the timeout.
 func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 	r := &Result{Start: time.Now(), traced: options.Trace}
@@ -105,7 +105,7 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 func (p *Prober) complete(r *Result, o *outcome, times explanationTimes) {
 	r.State = o.reported(p.endpoint)
 	r.Diagnosis, r.Advice = explain(o, p.endpoint, times)
-	r.HeldCredential, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.queued, times.resumeAt, times.heldUntil
+	r.HeldCredential, r.RefusedBefore, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.refusedBefore, o.queued, times.resumeAt, times.heldUntil
 	p.backoff.report(r)
 	r.CredentialExpiries = p.credential.expiries()
 	if !p.expiry.IsZero() {

@@ -265,10 +265,10 @@ func TestPairingLateRefusal(t *testing.T) {
 				})
 				p := piping(t, a, pairingEndpoint())[0]
 				results := probesFor(t, p, 3*time.Minute)
-				if first, second := results[0], results[1]; first.State != sessionapi.Timeout || second.State != c.state || !strings.Contains(second.Diagnosis, c.words) || !strings.Contains(second.Diagnosis, "came after 15s") {
+				if first, second := results[0], results[1]; first.State != sessionapi.Timeout || second.State != c.state || !strings.Contains(second.Diagnosis, c.words) || !strings.Contains(second.Diagnosis, "arrived after 15s") {
 					t.Errorf("%s, then %s: %s", first.State, second.State, second.Diagnosis)
 				}
-				if last := results[2]; last.State != sessionapi.LoginSuspended || strings.Contains(last.Diagnosis, "came after") {
+				if last := results[2]; last.State != sessionapi.LoginSuspended || strings.Contains(last.Diagnosis, "arrived after") {
 					t.Errorf("at last %s: %s", last.State, last.Diagnosis)
 				}
 				closeProber(t, p)

@@ -43,7 +43,7 @@ type Result struct {
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
 	Expirations           int // held sessions that the appliance had ended
-	// Lifetime is how long the last of those lived.
+	// Lifetime is the lifetime of the last session in Expirations.
 	Lifetime time.Duration
 	// Established is when the session held now was established, zero when none
 	// is held.
@@ -51,6 +51,9 @@ type Result struct {
 	// HeldCredential is the credential that the guard holds back, empty without one. With a
 	// pairing it may be either site's.
 	HeldCredential string
+	// RefusedBefore is set when a secret was held back that the endpoint itself has
+	// refused. It is not set if the refused secret has been replaced.
+	RefusedBefore bool
 	// Queued is set when nothing was sent because other logins of the account were in
 	// flight for too long. The next probe should not wait for the interval, unless
 	// the endpoint itself did not respond to its last login.

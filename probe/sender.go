@@ -9,13 +9,13 @@ import (
 )
 
 // sender makes the exchanges of an endpoint's probes, one after the other, and keeps what
-// they show beyond their probe. A pairing has two: one for each site.
+// later probes need to know about them. A pairing has two: one for each site.
 type sender struct {
 	target
 	connection *transport.Connection
 	backoff    *endpointBackoff
 
-	clean  uint64    // fingerprint of the names that were found to have no secret
+	clean  uint64    // fingerprint of the names that were found to contain no secret
 	expiry time.Time // of what is presented, as the API last reported it; zero if it did not
 	// respondedAt is when the appliance last responded, zero if it did not respond to
 	// the last request.

@@ -58,9 +58,9 @@ type sessionFlow struct {
 	session *Session // nil when none is held
 }
 
-// run checks the session that is held. It establishes one if none is held or it is
-// older than session_max_age, and renews one, once, that the appliance refuses or, after
-// it had accepted it, forbids.
+// run checks the session that is held. It establishes one if none is held, or if the held
+// one is older than session_max_age. If the appliance refuses the session, or forbids one
+// that it accepted before, run renews it once.
 func (f *sessionFlow) run(ctx context.Context, r *Result) *outcome {
 	if f.session != nil && f.sessionTooOld() {
 		// Wait for a slot: without a queue, the endpoints that are due last in each
@@ -234,8 +234,8 @@ func (f *sessionFlow) prepareLogin(current secret.Secret) *exchange {
 	return f.prepare(f.request(sessionapi.Login, call, authorization))
 }
 
-// logoutInTime leaves half of the probe's time for what comes after it: an appliance
-// may hang at logouts and at nothing else.
+// logoutInTime leaves half of the probe's time for what comes after it: an appliance may
+// hang on logouts alone.
 func (f *sessionFlow) logoutInTime(ctx context.Context, r *Result) *outcome {
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
@@ -259,8 +259,8 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 	}
 	next := f.request(sessionapi.Logout, call, f.authorizeSession(held))
 	// The next request on this connection would be a login, which cannot be repeated
-	// if the appliance closes it with the session. Where each probe has one
-	// connection, that risk is taken.
+	// if the appliance closes it with the session. If each probe has its own
+	// connection, that risk is accepted.
 	next.close = !f.connection.OnlyForProbe()
 	o := f.send(ctx, r, next)
 	switch {

@@ -14,7 +14,7 @@ func (sessionless) close(context.Context, *Result) error { return nil }
 func (sessionless) held() *Session                       { return nil }
 func (sessionless) hold(*Session)                        {}
 
-// basicFlow sends the password with the check, which is as good as a login.
+// basicFlow sends the password with the check, which therefore counts as a login.
 type basicFlow struct {
 	*sender
 	sessionless

@@ -127,7 +127,7 @@ const preflightInterval = time.Minute
 
 // preflight sends a request without a secret while logins of the account stall. An
 // appliance that does not respond to it would not respond to a login either, and
-// would block the account for the others. A rate limit is honoured too. It returns nil
+// would block the account for the others. A rate limit is honored too. It returns nil
 // if the login may be sent.
 func (s *sender) preflight(ctx context.Context, r *Result, current secret.Secret) *outcome {
 	switch {
@@ -156,9 +156,9 @@ func (s *sender) notSent(err error) *outcome {
 		return s.suspended(held, s.credential.lastRead().secret)
 	}
 	if errors.Is(err, guard.ErrInFlight) {
-		return queued(s.endpoint, s.backoff.failedWithoutVerdict == 0)
+		return s.withheld(queued(s.endpoint, s.backoff.failedWithoutVerdict == 0), s.credential.lastRead().secret)
 	}
-	return missing(s.endpoint, err) // or ctx is cancelled, and there is no outcome
+	return missing(s.endpoint, err) // or ctx is canceled, and there is no outcome
 }
 
 // suspended returns the outcome for a secret that the guard holds back. A refusal that
@@ -168,7 +168,14 @@ func (s *sender) suspended(held *guard.Suspension, current secret.Secret) *outco
 	if refusal := s.backoff.logins.takeLateRefusal(s.guardKey, current); refusal != nil {
 		return refusal.with(func(next *outcome) { next.heldCredential, next.resumeAt = o.heldCredential, o.resumeAt })
 	}
-	return o
+	return s.withheld(o, current)
+}
+
+// withheld adds to the outcome of a secret that was not sent whether the endpoint has
+// refused it.
+func (s *sender) withheld(o *outcome, current secret.Secret) *outcome {
+	refused := s.credential.guard.Refused(current, s.guardKey)
+	return o.with(func(next *outcome) { next.refusedBefore = refused })
 }
 
 // acquire waits for the guard's permit until a time.
@@ -193,7 +200,7 @@ func (s *sender) acquire(ctx context.Context, current secret.Secret, until time.
 	return permit, nil
 }
 
-// uninterrupted returns a context with the deadline of ctx that is not cancelled with it.
+// uninterrupted returns a context with the deadline of ctx that is not canceled with it.
 func uninterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, _ := ctx.Deadline() // every probe has one
 	return context.WithDeadline(context.WithoutCancel(ctx), deadline)

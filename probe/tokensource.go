@@ -95,14 +95,14 @@ func (s *tokenSource) expiry() time.Time {
 	return s.expires
 }
 
-// limit notes a Retry-After.
+// limit records a Retry-After.
 func (s *tokenSource) limit(o *outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limited, s.retryUntil = o, time.Now().Add(o.retryAfter)
 }
 
-// activeLimit returns the outcome whose Retry-After is in force, as an endpoint's, nil
+// activeLimit returns the outcome whose Retry-After is in force, adapted to an endpoint, nil
 // without one.
 func (s *tokenSource) activeLimit(e *config.Endpoint) *outcome {
 	s.mu.Lock()

@@ -7,7 +7,7 @@ import (
 	"session_exporter/internal/boundedfile"
 )
 
-// MaxFileSize is the size in bytes beyond which a file is not a secret.
+// MaxFileSize is the maximum size in bytes of a secret's file.
 const MaxFileSize = 64 << 10
 
 // byteOrderMark is what Windows editors put at the start of UTF-8 files.

@@ -15,7 +15,7 @@ import (
 const Masked = "<secret>"
 
 // Secret is a password, a token or anything derived from one. However it is printed,
-// logged or marshalled, it shows as <secret>; only Reveal returns the text. The text is
+// logged or marshaled, it shows as <secret>; only Reveal returns the text. The text is
 // behind a pointer because fmt prints unexported string fields of an outer struct
 // without calling their methods.
 type Secret struct{ p *string }

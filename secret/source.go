@@ -29,7 +29,7 @@ var (
 	errLines = errors.New("it has more than one line; leave only the secret, on the first line")
 	// No API would receive these unchanged.
 	errEncoding = errors.New("it is not UTF-8")
-	errNUL      = errors.New("it has a NUL character in it")
+	errNUL      = errors.New("it contains a NUL character")
 )
 
 // lineEnds are the characters that end a line.

@@ -104,7 +104,7 @@ func TestSecretOfSeveralLines(t *testing.T) {
 // check-config must not accept a secret that the exporter refuses to send.
 func TestSecretThatIsNoText(t *testing.T) {
 	for content, want := range map[string]string{
-		"pw\x00-1\n":         "it has a NUL character in it",
+		"pw\x00-1\n":         "it contains a NUL character",
 		"pw-\xff\n":          "it is not UTF-8",
 		"\xff\xfep\x00w\x00": "it is not UTF-8", // UTF-16
 		"\xff\xfe\n\x00":     "it is not UTF-8", // more than one line, besides

@@ -40,7 +40,7 @@ func BuiltIn() map[string]API { return maps.Clone(apis) }
 
 // Spec has the fixed properties of an API.
 type Spec struct {
-	// Auth are the ways to authenticate that the API has.
+	// Auth are the ways to authenticate that the API supports.
 	Auth []Auth
 	// LoginByBasic is set if a login sends the password as HTTP Basic.
 	LoginByBasic bool
@@ -53,8 +53,8 @@ type Spec struct {
 	// NoUsername, NoRoles and NoOrganizations are set if the API never reports them, so
 	// that expecting some is a mistake in the configuration.
 	NoUsername, NoRoles, NoOrganizations bool
-	// SessionMaxAge is the default of `session_max_age` with this API, 0 for that of all
-	// APIs. Without a logout, each replaced session stays on the appliance.
+	// SessionMaxAge is the default of `session_max_age` with this API, 0 for the default of
+	// other APIs. Without a logout, each replaced session stays on the appliance.
 	SessionMaxAge time.Duration
 	// Pairings is set if the API's sessions may have sessions at other sites.
 	Pairings bool
@@ -66,7 +66,7 @@ type Spec struct {
 	OperationID string
 }
 
-// URLHints help to recognize a mistake in an endpoint's address.
+// URLHints help recognize a mistake in an endpoint's address.
 type URLHints struct {
 	NoPath   bool   // set if the API is at the root
 	BasePath string // an example of the path below which the API is

@@ -7,7 +7,7 @@ import (
 )
 
 // DateHeader returns the clock of a response whose body has none: the Date header
-// (RFC 9110, 6.6.1), which has whole seconds.
+// (RFC 9110, 6.6.1), which has a resolution of one second.
 func DateHeader(header http.Header) time.Time {
 	date, err := http.ParseTime(header.Get("Date"))
 	if err != nil {

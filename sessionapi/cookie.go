@@ -124,8 +124,8 @@ func (c *Cookie) isFor(u *url.URL) bool {
 	return below && !c.expired() && (!c.secure || u.Scheme == "https")
 }
 
-// Jar has the cookies of a session. It is replaced, never changed: a request in flight
-// may still have it.
+// Jar holds the cookies of a session. It is replaced, never changed: a request in flight
+// may still refer to it.
 type Jar []Cookie
 
 // With returns the Jar after a response that set cookies. Those with the same name,

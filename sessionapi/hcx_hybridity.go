@@ -100,7 +100,7 @@ func (hcxHybridity) Interpret(step Step, response Response) Interpretation {
 var hybridityNoSession = regexp.MustCompile(`(?i)\bunauth(enticated|orized)\b|\bnot (authenticated|logged in)\b|` +
 	`\b(session|token)\b.*\b(expired|invalid|not valid)\b|\b(expired|invalid)\b.*\b(session|token)\b`)
 
-// hybridityBody has the fields in which a JSON body has an error. Their types are not
+// hybridityBody holds the fields in which a JSON body may report an error. Their types are not
 // documented.
 type hybridityBody struct {
 	Success   jsontext.Value `json:"success"`

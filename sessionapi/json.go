@@ -73,7 +73,7 @@ func whyNotJSON(body []byte, err error) string {
 	case errors.Is(err, strconv.ErrRange):
 		return "its body has a number of more than a thousand digits"
 	case strings.HasPrefix(err.Error(), jsontext.ErrDuplicateName.Error()):
-		return "its body has a field twice"
+		return "its body has a duplicate field"
 	case bytes.HasPrefix(start, []byte("<?xml")):
 		return "its body is XML instead of JSON"
 	case bytes.HasPrefix(start, []byte("<")):

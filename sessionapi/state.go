@@ -83,7 +83,7 @@ type StateInfo struct {
 // states is the one table of states, in the order in which people read them. Tests
 // compare the documentation, the page and the explanations with it.
 var states = []StateInfo{
-	{State: Valid, Verdict: Accepted, Kind: KindOK, Meaning: "The API named an authenticated session, and it matches `expect`."},
+	{State: Valid, Verdict: Accepted, Kind: KindOK, Meaning: "The API reports a logged-in user, and the session matches `expect`."},
 	{
 		State: Unexpected, Verdict: Accepted, Kind: KindDenied, Runbook: "SessionUnexpected",
 		Meaning: "Authenticated, but user, roles or organizations differ from what is expected.",
@@ -123,7 +123,7 @@ var states = []StateInfo{
 		Advice:  "Check `url` and its base path, and anything in front of the appliance: a proxy, a login page, a maintenance page.",
 	},
 	{State: Unreachable, Kind: KindTrouble, Runbook: "SessionUnreachable", Meaning: "No connection to the appliance."},
-	{State: TLSFailed, Kind: KindTrouble, Runbook: "SessionTLSFailed", Meaning: "No trusted connection: handshake or certificate."},
+	{State: TLSFailed, Kind: KindTrouble, Runbook: "SessionTLSFailed", Meaning: "No trusted connection: the TLS handshake failed, or the certificate is not trusted."},
 	{
 		State: Timeout, Kind: KindTrouble, Runbook: "SessionUnreachable",
 		Meaning: "No complete response in time.",

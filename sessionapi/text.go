@@ -57,8 +57,8 @@ func CleanText(text string, limit int) string {
 	return strings.TrimSpace(b.String())
 }
 
-// isClean reports whether a text is printable ASCII without outer spaces, as nearly all
-// are.
+// isClean reports whether a text is printable ASCII without leading or trailing spaces, as
+// nearly all are.
 func isClean(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {

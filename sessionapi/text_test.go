@@ -13,7 +13,7 @@ func TestClean(t *testing.T) {
 		{"empty", "", ""},
 		{"not ASCII", "Jürgen Ødegård 管理者", "Jürgen Ødegård 管理者"},
 		{"emoji", "ok ✅", "ok ✅"},
-		{"outer spaces", "  alice \n", "alice"},
+		{"spaces around it", "  alice \n", "alice"},
 		{"lines", "one\r\ntwo\tthree", "one  two three"},
 		{"NUL and DEL", "a\x00b\x7fc", "a b c"},
 		{"ANSI colours", "\x1b[31mred\x1b[0m", "[31mred [0m"},
@@ -52,7 +52,7 @@ func FuzzClean(f *testing.F) {
 		case utf8.RuneCountInString(got) > MaxName+1:
 			t.Errorf("%q is too long", got)
 		case strings.TrimSpace(got) != got:
-			t.Errorf("%q has outer spaces", got)
+			t.Errorf("%q has leading or trailing spaces", got)
 		case strings.ContainsFunc(got, func(r rune) bool {
 			return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
 		}):

@@ -72,7 +72,7 @@ func wordsState(words string) State {
 // spelling: USER_LOCKED_OUT, UserLockedOut, "User locked out!".
 func plainWords(text string) string {
 	var b strings.Builder
-	space, lower := false, false // a space is due; the last was a small letter
+	space, lower := false, false // a space is due; the last was a lower-case letter
 	for _, r := range text[:min(len(text), maxWords)] {
 		isUpper := r >= 'A' && r <= 'Z'
 		switch {

@@ -3,12 +3,12 @@
 // gateways (dr), over real TLS sockets, healthy or with configurable faults.
 //
 // An [Appliance] is an [http.Handler] with accounts, sessions that expire,
-// lockouts and [Fault] values: misbehaviour as data. A [CA] serves it as a
+// lockouts and [Fault] values: misbehavior as data. A [CA] serves it as a
 // [Server], which can be switched off. A [Fleet] is a set of such servers, each
 // with a short script, for demonstrations.
 //
 // Responses are as documented in the vendors' API pages. [Settings] selects and
-// documents the behaviour that these pages leave open.
+// documents the behavior that these pages leave open.
 //
 // The package compares passwords without protection against timing attacks, so
 // it is not a base for a real service. It never prints a password or token, never

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A dialect is the wire format of an API. The behaviour of appliances is common to all
-// APIs; where a request has its credentials, and the format of a response, is not.
+// A dialect is the wire format of an API: where a request carries its credentials, and the
+// format of a response. The behavior of appliances is common to all APIs.
 type dialect interface {
 	// credentials returns the credentials of a request. It may read the body.
 	credentials(op Operation, r *http.Request) credentials

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Fault is a misbehaviour as data: it replaces or modifies the appliance's response.
+// A Fault is a misbehavior as data: it replaces or modifies the appliance's response.
 //
 // Hang, Reset, Status, Body, Code and RandomCode replace the response: no session is
 // created, used or ended, unless After is set. Without them the appliance performs the
@@ -17,7 +17,7 @@ type Fault struct {
 	Skip  int       // requests to ignore first; counts down
 	Times int       // requests to apply to before it is removed; counts down; 0: unlimited
 
-	After bool          // perform the operation first: a login leaves a session of which the client does not know
+	After bool          // perform the operation first: a login leaves a session that the client does not know of
 	Delay time.Duration // before the response, and without After before the operation
 	Hang  bool          // send no response until the client disconnects or the server stops
 	Reset bool          // reset the connection instead of responding

@@ -28,7 +28,7 @@ type memberSpec struct {
 	period time.Duration // of the script
 }
 
-// A kind is the expected behaviour of a member.
+// A kind is the expected behavior of a member.
 type kind string
 
 const (

@@ -16,7 +16,7 @@ const hcxToken = "x-hm-authorization"
 // /api/admin/v1/sessions.
 type hcx struct{}
 
-// hcxStatus has the first fields of every body.
+// hcxStatus contains the first fields of every body.
 type hcxStatus struct {
 	Success   bool   `json:"success"`
 	Completed bool   `json:"completed"`

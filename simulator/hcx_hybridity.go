@@ -14,7 +14,7 @@ var hybridityResources = map[string]resource{
 }
 
 // hcxHybridity is the dialect of VMware HCX Manager's operations API on port 443. The body
-// of a login is not documented, and those of 400 and 401 do not exist; errors that the
+// of a login is not documented, and responses of 400 and 401 have none; errors that the
 // references do not document come as XML.
 type hcxHybridity struct{ hcx }
 

@@ -241,7 +241,7 @@ func newEndpointJSON(s *collector.Status, with details) *endpointJSON {
 	return j
 }
 
-func newHistoryJSON(p collector.Past) historyJSON {
+func newHistoryJSON(p collector.PastProbe) historyJSON {
 	phases := make(map[string]float64)
 	for name, took := range p.Phases.All() {
 		phases[name] = took.Seconds()

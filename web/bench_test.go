@@ -39,26 +39,50 @@ func BenchmarkMetrics(b *testing.B) {
 		} {
 			for _, encoding := range []string{"identity", "gzip", "zstd"} {
 				b.Run(fmt.Sprintf("endpoints=%d/format=%s/encoding=%s", endpoints, format.name, encoding), func(b *testing.B) {
-					benchmarkHandler(b, handler, format.accept, encoding)
+					benchmarkHandler(b, handler, "/metrics", format.accept, encoding)
 				})
 			}
 		}
 	}
 }
 
-func benchmarkHandler(b *testing.B, handler http.Handler, accept, encoding string) {
+// BenchmarkProbeOnDemand measures probes on demand without the network: the request, the record of
+// the result, its metrics and their compression. The probe itself costs nothing.
+func BenchmarkProbeOnDemand(b *testing.B) {
+	for _, format := range []struct{ name, accept string }{
+		{"text", "text/plain;version=0.0.4"}, {"openmetrics", acceptText}, {"protobuf", acceptProtobuf},
+	} {
+		for _, encoding := range []string{"identity", "gzip", "zstd"} {
+			b.Run(fmt.Sprintf("format=%s/encoding=%s", format.name, encoding), func(b *testing.B) {
+				o := newOptions()
+				probeAll(b, o.Collector, 1000)
+				handler, err := NewHandler(o)
+				if err != nil {
+					b.Fatal(err)
+				}
+				benchmarkHandler(b, handler, "/probe?endpoint=endpoint-7", format.accept, encoding)
+			})
+		}
+	}
+}
+
+func benchmarkHandler(b *testing.B, handler http.Handler, path, accept, encoding string) {
 	b.Helper()
-	request := httptest.NewRequestWithContext(b.Context(), "GET", "/metrics", http.NoBody)
+	request := httptest.NewRequestWithContext(b.Context(), "GET", path, http.NoBody)
 	request.Header.Set("Accept", accept)
 	request.Header.Set("Accept-Encoding", encoding)
 	var response discardWriter
-	handler.ServeHTTP(&response, request) // the first scrape renders all endpoints
+	serve := func() {
+		fresh := *request // it keeps its parsed parameters
+		handler.ServeHTTP(&response, &fresh)
+	}
+	serve() // the first scrape renders all endpoints
 	runtime.GC()
 	b.ReportAllocs()
 	start := cpuTime(b)
 	for b.Loop() {
 		response = discardWriter{}
-		handler.ServeHTTP(&response, request)
+		serve()
 	}
 	b.ReportMetric((cpuTime(b)-start).Seconds()*1e3/float64(b.N), "cpu-ms/op")
 	b.ReportMetric(float64(response.size)/1e6, "MB/scrape")

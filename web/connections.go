@@ -119,7 +119,7 @@ func (c *connections) activate(r *http.Request) (full bool) {
 	return c.waiting > 0
 }
 
-// progress notes that a part of the response is being written.
+// progress records that a part of the response is being written.
 func (c *connections) progress(r *http.Request) {
 	if t, ok := r.Context().Value(connKey{}).(tracked); ok {
 		c.mu.Lock()

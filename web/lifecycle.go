@@ -14,7 +14,8 @@ import (
 
 // Lifecycle is how requests control the exporter.
 type Lifecycle interface {
-	// Ready reports whether the exporter accepts scrapes: not once it is stopping.
+	// Ready reports whether the exporter accepts scrapes. It is false once the exporter is
+	// stopping.
 	Ready() bool
 	// Reload reloads the configuration. On an error the previous configuration
 	// stays active.

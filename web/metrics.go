@@ -3,12 +3,15 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"session_exporter/collector"
@@ -22,15 +25,17 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	logger    *slog.Logger
 	encoders  encoders
-	fallback  http.Handler // for formats that are not kept rendered; costs 50 times as much
-	inFlight  chan struct{}
+	// negotiated is the last one: scrapers send the same header each time.
+	negotiated atomic.Pointer[negotiation]
+	fallback   http.Handler // for formats that are not kept rendered; costs 50 times as much
+	inFlight   chan struct{}
 }
 
 // maxScrapes limits concurrent scrapes, with the default of node_exporter. Each keeps
 // its snapshot of the rendered metrics in memory until it finishes.
 const maxScrapes = 40
 
-func newMetrics(o *Options) (http.Handler, error) {
+func newMetrics(o *Options) (*metrics, error) {
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "promhttp_metric_handler_errors_total",
 		Help: "Total number of internal errors encountered by the promhttp metric handler.",
@@ -70,27 +75,59 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve responds to a scrape. A series that cannot be exposed is logged and counted, and
-// does not hide the others.
+// serve responds to a scrape.
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
-	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
-	cache := m.collector.Cache(format)
-	if cache == nil {
-		m.fallback.ServeHTTP(w, r)
+	format := m.negotiate(r.Header)
+	if cache := m.collector.Cache(format); cache != nil {
+		m.write(w, r, &scraped{format, cache, m.exporter})
 		return
 	}
-	gathered, err := m.exporter.Gather()
+	m.fallback.ServeHTTP(w, r)
+}
+
+// negotiation is the format for an Accept header.
+type negotiation struct {
+	accept string
+	format expfmt.Format
+}
+
+// negotiate returns the format of a response, as promhttp does.
+func (m *metrics) negotiate(requestHeader http.Header) expfmt.Format {
+	accept := requestHeader.Get("Accept")
+	last := m.negotiated.Load()
+	if last == nil || last.accept != accept {
+		last = &negotiation{accept, expfmt.NegotiateAccept(requestHeader, expfmt.DefaultOpenMetricsAcceptedFormats()...)}
+		m.negotiated.Store(last)
+	}
+	return last.format
+}
+
+// scraped are rendered metrics in a format, and others to be merged with them.
+type scraped struct {
+	format   expfmt.Format
+	rendered interface {
+		// Write is exposition.Cache.Write.
+		Write(w io.Writer, format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool) error
+	}
+	others prometheus.Gatherer
+}
+
+// write responds with metrics. A series that cannot be exposed is logged and counted, and
+// does not hide the others.
+func (m *metrics) write(w http.ResponseWriter, r *http.Request, s *scraped) {
+	gathered, err := s.others.Gather()
 	m.reportError("gathering", err)
 	header := w.Header()
-	header.Set("Content-Type", string(format))
+	header.Set("Content-Type", string(s.format))
 	header.Add("Vary", "Accept")
 	header.Add("Vary", "Accept-Encoding")
 	var wanted func(string) bool
-	if names := r.URL.Query()["name[]"]; len(names) > 0 {
+	_ = r.ParseForm() // malformed parameters are ignored, as by promhttp
+	if names := r.Form["name[]"]; len(names) > 0 {
 		wanted = func(name string) bool { return slices.Contains(names, name) }
 	}
 	body := m.encoders.newBody(w, r.Header)
-	err = cache.Write(body, format, gathered, wanted)
+	err = s.rendered.Write(body, s.format, gathered, wanted)
 	if err = errors.Join(err, body.Close()); r.Context().Err() == nil { // otherwise the scraper has disconnected
 		m.reportError("encoding", err)
 	}

@@ -30,8 +30,8 @@ func TestWorkOfTheOverview(t *testing.T) {
 	}
 }
 
-// Among many endpoints, a hundred equal ones or more share a row that leads to them.
-// Endpoints with a credential of their own are equal if their state is.
+// Among many endpoints, a hundred similar ones or more share a row that leads to them.
+// Endpoints with a credential of their own are similar if their state is the same.
 func TestGroups(t *testing.T) {
 	s := &site{}
 	add := func(n int, prefix, module, credential string, state sessionapi.State) {
@@ -139,7 +139,7 @@ func TestNoEndpoints(t *testing.T) {
 		want     []string
 	}{
 		"file":  {config.Config{File: "/etc/x.yml"}, []string{"No endpoints yet", "/etc/x.yml", "check-config", "password_file: /run/secrets/hcx"}},
-		"shard": {config.Config{File: "/etc/x.yml", Shard: config.Shard{Index: 1, Count: 3}}, []string{"No endpoint belongs to shard 1/3", "/etc/x.yml", "The other shards"}},
+		"shard": {config.Config{File: "/etc/x.yml", Shard: config.Shard{Index: 1, Count: 3}}, []string{"No endpoint belongs to shard 1/3", "/etc/x.yml", "belong to other shards"}},
 	} {
 		o := newOptions()
 		if err := o.Collector.Apply(&tc.settings, (&site{}).prober); err != nil {
@@ -190,7 +190,7 @@ func TestRejectedPassword(t *testing.T) {
 			}
 		}
 		check("credentials_rejected", "held")
-		s.results["culprit"] = &probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "account", ResumeAt: until}
+		s.results["culprit"] = &probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "account", RefusedBefore: true, ResumeAt: until}
 		s.endpoints[0] = clone(s.endpoints[0]) // gets a new prober, and keeps its state
 		if err := o.Collector.Apply(&config.Config{Endpoints: s.endpoints}, s.prober); err != nil {
 			t.Fatal(err)

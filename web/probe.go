@@ -13,22 +13,24 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 
 	"session_exporter/collector"
 	"session_exporter/config"
+	"session_exporter/probe"
 	"session_exporter/sessionapi"
 	"session_exporter/web/page"
 )
 
-// scrapeTimeoutHeader has Prometheus' scrape timeout in seconds.
+// scrapeTimeoutHeader carries Prometheus' scrape timeout in seconds.
 const scrapeTimeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 
 // timeoutOffset is subtracted from the scrape timeout, so that the response arrives in
 // time. A timeout below twice the offset is halved instead.
 const timeoutOffset = 500 * time.Millisecond
 
-var errTooManyWaiting = errors.New("too many requests wait for probes; raise the limit of open files (LimitNOFILE=, ulimit -n)")
+var errTooManyWaiting = errors.New("too many requests are waiting for probes; raise the limit of open files (LimitNOFILE=, ulimit -n)")
 
 // probe probes an endpoint of the configuration, or a target that only the request
 // names, and responds with its metrics: the multi-target exporter pattern.
@@ -42,26 +44,40 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 		s.writeProbeError(w, r, http.StatusServiceUnavailable, errTooManyWaiting)
 		return
 	}
-	debugging := r.URL.Query().Get("debug") == "true"
-	probed, err := s.runProbe(r.Context(), r.URL.Query(), collector.RequestOptions{MaxWait: timeout, Trace: debugging})
+	_ = r.ParseForm() // malformed parameters are ignored
+	debugging := r.Form.Get("debug") == "true"
+	probed, err := s.runProbe(r.Context(), r.Form, collector.RequestOptions{MaxWait: timeout, Trace: debugging})
 	if err != nil {
 		s.writeProbeError(w, r, errorStatus(err), err)
 		return
 	}
-	success := 0.0
-	if probed.Result.State == sessionapi.Valid {
-		success = 1
+	format, own := s.metrics.negotiate(r.Header), probeMetrics(&probed.Result)
+	if rendered, known := probed.Rendered(format); known && !debugging {
+		s.metrics.write(w, r, &scraped{format, rendered, s.Collector.Filter(own)})
+		return
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(probed.Metrics,
-		gauge("probe_success", "Whether the probe found a valid session.", success),
-		gauge("probe_duration_seconds", "How long the probe took.", probed.Result.Duration.Seconds()))
-	metrics := s.Collector.Filter(registry)
+	endpoint := prometheus.NewRegistry()
+	endpoint.MustRegister(probed.Metrics)
+	metrics := s.Collector.Filter(prometheus.Gatherers{own, endpoint})
 	if debugging {
 		writeDebug(w, probed, metrics)
 		return
 	}
 	promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true}).ServeHTTP(w, r)
+}
+
+// probeMetrics returns the metrics that only /probe has, as other multi-target exporters do.
+func probeMetrics(r *probe.Result) prometheus.Gatherer {
+	success := 0.0
+	if r.State == sessionapi.Valid {
+		success = 1
+	}
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		return []*dto.MetricFamily{
+			gauge("probe_duration_seconds", "How long the probe took.", r.Duration.Seconds()),
+			gauge("probe_success", "Whether the probe found a valid session.", success),
+		}, nil
+	})
 }
 
 func (s *server) writeProbeError(w http.ResponseWriter, r *http.Request, status int, err error) {
@@ -115,10 +131,8 @@ func errorStatus(err error) int {
 	}
 }
 
-func gauge(name, help string, value float64) prometheus.Gauge {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-	g.Set(value)
-	return g
+func gauge(name, help string, value float64) *dto.MetricFamily {
+	return &dto.MetricFamily{Name: &name, Help: &help, Type: dto.MetricType_GAUGE.Enum(), Metric: []*dto.Metric{{Gauge: &dto.Gauge{Value: &value}}}}
 }
 
 // targetGroup is a target group of Prometheus' HTTP service discovery
@@ -131,7 +145,7 @@ type targetGroup struct {
 const metaPrefix = model.MetaLabelPrefix + "session_exporter_"
 
 // serviceDiscovery lists the endpoints as Prometheus targets with their labels. The
-// target is the endpoint's name, to be relabelled as in the multi-target exporter pattern.
+// target is the endpoint's name, to be relabeled as in the multi-target exporter pattern.
 func (s *server) serviceDiscovery(w http.ResponseWriter, _ *http.Request) {
 	endpoints := s.Collector.Config().Endpoints
 	groups := make([]targetGroup, 0, len(endpoints))

@@ -7,11 +7,16 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"session_exporter/collector"
 	"session_exporter/config"
@@ -49,6 +54,11 @@ func (stub) EndBackoff()                                  {}
 // newProbingHandler returns a handler whose collector has this configuration.
 func newProbingHandler(t *testing.T, settings *config.Config) http.Handler {
 	t.Helper()
+	return newHandler(t, newProbingOptions(t, settings))
+}
+
+func newProbingOptions(t *testing.T, settings *config.Config) Options {
+	t.Helper()
 	o := newOptions()
 	o.Collector = collector.New(func() []probe.CredentialStatus { return nil }, slog.New(slog.DiscardHandler))
 	err := o.Collector.Apply(settings, func(e *config.Endpoint) (collector.Prober, error) {
@@ -60,7 +70,7 @@ func newProbingHandler(t *testing.T, settings *config.Config) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newHandler(t, o)
+	return o
 }
 
 func threeEndpoints() *config.Config {
@@ -107,6 +117,55 @@ func TestProbe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The response is the same as client_golang's for every format and filter.
+func TestProbeSameAsClientGolang(t *testing.T) {
+	settings := threeEndpoints()
+	settings.MetricsDeny = []*regexp.Regexp{regexp.MustCompile("^(?:probe_duration_seconds|session_login.*)$")}
+	for _, settings := range []*config.Config{threeEndpoints(), settings} {
+		for _, query := range []string{"", "&name[]=session_state&name[]=probe_success", "&name[]=nothing"} {
+			for _, accept := range []string{
+				"", "text/plain;version=0.0.4;escaping=dots", "application/openmetrics-text;version=0.0.1", acceptText, acceptProtobuf,
+				"application/openmetrics-text;version=2.0.0",
+			} {
+				synctest.Test(t, func(t *testing.T) { // both probe at the same time
+					got := send(newProbingHandler(t, settings), http.MethodGet, "/probe?endpoint=bad"+query, "Accept", accept)
+					c := newProbingOptions(t, settings).Collector
+					probed, err := c.Probe(t.Context(), "bad", collector.RequestOptions{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					registry := prometheus.NewRegistry()
+					duration := prometheus.NewGauge(prometheus.GaugeOpts{Name: "probe_duration_seconds", Help: "How long the probe took."})
+					duration.Set(0.25)
+					registry.MustRegister(probed.Metrics, duration, prometheus.NewGauge(prometheus.GaugeOpts{Name: "probe_success", Help: "Whether the probe found a valid session."}))
+					theirs := promhttp.HandlerFor(c.Filter(registry), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
+					want := send(theirs, http.MethodGet, "/probe?endpoint=bad"+query, "Accept", accept)
+					if got.Header().Get("Content-Type") != want.Header().Get("Content-Type") || !slices.Equal(got.Header().Values("Vary"), want.Header().Values("Vary")) {
+						t.Errorf("%q: %s, want %s", accept, got.Header(), want.Header())
+					}
+					if got.Body.String() != want.Body.String() {
+						t.Errorf("%q%s: %s\nwant\n%s", accept, query, got.Body, want.Body)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Probes on demand are compressed as scrapes are.
+func TestProbeEncodings(t *testing.T) {
+	handler := newProbingHandler(t, threeEndpoints())
+	for _, encoding := range []string{"", "gzip", "zstd"} {
+		response := send(handler, http.MethodGet, "/probe?endpoint=good", "Accept-Encoding", encoding)
+		if got := response.Header().Get("Content-Encoding"); got != encoding {
+			t.Errorf("encoding %q, want %q", got, encoding)
+		}
+		if body := decompress(t, encoding, response.Body.String()); !strings.Contains(body, "\nprobe_success 1\n") {
+			t.Errorf("%s: %s", encoding, body)
+		}
 	}
 }
 

@@ -98,7 +98,7 @@ func TestProbeNowTooSoon(t *testing.T) {
 			if response.Code != want {
 				t.Fatalf("status %d, want %d: %s", response.Code, want, response.Body)
 			}
-			if want == 409 && (response.Header().Get("Retry-After") != "10" || !strings.Contains(response.Body.String(), "Nothing was sent: the endpoint is probed on demand at most once in 10s. Try again in 10 s, at ")) {
+			if want == 409 && (response.Header().Get("Retry-After") != "10" || !strings.Contains(response.Body.String(), "Nothing was sent: the endpoint is probed on demand at most once every 10s. Try again in 10 s, at ")) {
 				t.Errorf("%v %s", response.Header(), response.Body)
 			}
 		}

@@ -93,7 +93,7 @@ func (s *statusRecorder) WriteHeader(status int) { s.status = status }
 // Write implements http.ResponseWriter.
 func (s *statusRecorder) Write(p []byte) (int, error) { return len(p), nil }
 
-// refuseHost responds to requests for a host name that is not accepted. The page tells
+// refuseHost responds to requests for a host name that is not accepted. The page reveals
 // nothing about the exporter, because a page of another site may read it.
 func (s *server) refuseHost(w http.ResponseWriter, r *http.Request) {
 	const text = "This host name is not served here; add it to --web.hosts."

@@ -52,8 +52,9 @@ type Options struct {
 // server holds the Options and the values derived from them.
 type server struct {
 	Options
-	pages  *page.Site
-	prefix string // of all paths, without the slash at its end
+	pages   *page.Site
+	metrics *metrics
+	prefix  string // of all paths, without the slash at its end
 }
 
 // NewHandler returns the handler of all paths. It fails if a path, host name or URL
@@ -80,7 +81,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering the metrics handler: %w", err)
 	}
-	s := &server{Options: o, pages: pages, prefix: prefix}
+	s := &server{Options: o, pages: pages, metrics: metrics, prefix: prefix}
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(s.refuseOrigin))
 	if o.ExternalURL != nil {
@@ -89,15 +90,15 @@ func NewHandler(o Options) (http.Handler, error) {
 		}
 	}
 	// A page of another site must not make a visitor's browser reload or resume.
-	return withSecurityHeaders(hosts.protect(protection.Handler(s.mux(metrics)), prefix+page.StaticPath, s.refuseHost)), nil
+	return withSecurityHeaders(hosts.protect(protection.Handler(s.mux()), prefix+page.StaticPath, s.refuseHost)), nil
 }
 
-func (s *server) mux(metrics http.Handler) http.Handler {
+func (s *server) mux() http.Handler {
 	mux, prefix := http.NewServeMux(), s.prefix
 	s.pages.Register(mux, prefix)
 	mux.HandleFunc("GET "+prefix+jsonPath, s.listEndpoints)
 	mux.HandleFunc("GET "+prefix+configPath, s.config)
-	mux.Handle("GET "+prefix+s.TelemetryPath, metrics)
+	mux.Handle("GET "+prefix+s.TelemetryPath, s.metrics)
 	mux.HandleFunc("GET "+prefix+probePath, s.probe)
 	mux.HandleFunc("GET "+prefix+discoveryPath, s.serviceDiscovery)
 	runbook := runbooks.Handler(s.pages.Document)

@@ -9,6 +9,7 @@ package exposition
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -37,7 +38,7 @@ type Source struct {
 	Render func(target int, known uint64, r *Renderer) (version uint64)
 }
 
-// Cache has the rendered metrics of all targets in one format. A target is rendered once
+// Cache holds the rendered metrics of all targets in one format. A target is rendered once
 // after a change, at the next scrape, for all scrapers.
 type Cache struct {
 	source  *Source
@@ -49,6 +50,8 @@ type Cache struct {
 	sizes     []int      // of the families, over all targets
 	renderer  Renderer
 	free      []*scrape // that have ended, to reuse their memory
+
+	pages sync.Pool // *targetPage
 }
 
 // NewCaches returns a cache for each format that is written directly.
@@ -90,9 +93,9 @@ func (c *Cache) scrape(w io.Writer) *scrape {
 	for i := range c.fragments {
 		known := &c.fragments[i]
 		if version := c.source.Render(i, known.version, &c.renderer); version != known.version {
-			c.addSizesLocked(*known, -1)
-			*known = fragment{version, c.renderer.finish()}
-			c.addSizesLocked(*known, +1)
+			c.addSizes(c.sizes, *known, -1)
+			*known = fragment{version, slices.Clone(c.renderer.finish())}
+			c.addSizes(c.sizes, *known, +1)
 		}
 		s.cursors = append(s.cursors, known.begin())
 	}
@@ -101,14 +104,14 @@ func (c *Cache) scrape(w io.Writer) *scrape {
 	return s
 }
 
-// addSizesLocked adds the sizes of a fragment's families to the totals, times sign.
-func (c *Cache) addSizesLocked(f fragment, sign int) {
+// addSizes adds the sizes of a fragment's families to the totals, times sign.
+func (c *Cache) addSizes(sizes []int, f fragment, sign int) {
 	if f.data == nil {
 		return
 	}
 	at := f.begin()
 	for i := range c.layouts {
-		c.sizes[i] += sign * at.size(&c.layouts[i].names)
+		sizes[i] += sign * at.size(&c.layouts[i].names)
 	}
 }
 

@@ -27,7 +27,7 @@ type format interface {
 	histogram(r *Renderer, h *dto.Histogram)
 }
 
-// layout has the constant parts of a family's lines and the order of their labels.
+// layout holds the constant parts of a family's lines and the order of their labels.
 type layout struct {
 	Family
 	header []byte

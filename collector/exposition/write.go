@@ -14,6 +14,22 @@ import (
 func (c *Cache) Write(w io.Writer, format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool) error {
 	s := c.scrape(w)
 	defer c.release(s)
+	return s.writePage(format, others, wanted)
+}
+
+// scrape is the position of one scraper in all fragments, which have the families in the
+// same order.
+type scrape struct {
+	cache   *Cache
+	sizes   []int // of the families
+	cursors []cursor
+	next    int // index of the next family
+	out     buffer
+	touched byte
+}
+
+// writePage writes all families, see Cache.Write.
+func (s *scrape) writePage(format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool) error {
 	encoder := expfmt.NewEncoder(&s.out, format, expfmt.WithCreatedLines())
 	var errs []error
 	for _, other := range others {
@@ -31,17 +47,6 @@ func (c *Cache) Write(w io.Writer, format expfmt.Format, others []*dto.MetricFam
 		return err // the encoders' errors are this write error
 	}
 	return errors.Join(errs...)
-}
-
-// scrape is the position of one scraper in all fragments, which have the families in the
-// same order.
-type scrape struct {
-	cache   *Cache
-	sizes   []int // of the families
-	cursors []cursor
-	next    int // index of the next family
-	out     buffer
-	touched byte
 }
 
 // writeUntil writes the families before a name, or all that remain if it is empty.

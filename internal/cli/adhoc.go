@@ -18,7 +18,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// adhoc is a configuration made of flags.
+// adhoc is a configuration built from flags.
 type adhoc struct {
 	flags    *adhocFlags
 	document document
@@ -62,7 +62,7 @@ func (f *adhocFlags) configure(ctx context.Context, urls []string, s streams) (*
 // adhocCredential is the name of the only credential.
 const adhocCredential = "account"
 
-// compose makes the document.
+// compose builds the document.
 func (a *adhoc) compose(urls []string) error {
 	f := a.flags
 	for _, file := range []*string{&f.passwordFile, &f.tokenFile, &f.caFile, &f.certFile, &f.keyFile} {
@@ -89,7 +89,7 @@ func (a *adhoc) compose(urls []string) error {
 		module.Auth = catalogued.Auth // an API may accept tokens only as bearer tokens
 	}
 	module.Interval = catalogued.Interval
-	// Some APIs lock accounts early.
+	// Some APIs lock an account after very few refusals.
 	_, account := only(usual.Credentials)
 	credential.LockoutGuard = account.LockoutGuard
 	a.document = document{
@@ -140,7 +140,7 @@ func (a *adhoc) load() error {
 	return nil
 }
 
-// hint tells how to continue after a success: with the same settings in a file. It shows
+// hint prints how to continue after a success: with the same settings in a file. It shows
 // no secrets.
 func (a *adhoc) hint(out io.Writer) error {
 	if a.document.APIs != nil {
@@ -161,7 +161,7 @@ func (a *adhoc) hint(out io.Writer) error {
 	_, credential := only(file.Credentials)
 	if a.prompted {
 		credential.Password, credential.PasswordFile = "", "password"
-		note = ", and the password into the file `password` beside it"
+		note = ", and the password into the file `password` next to it"
 	}
 	file.Modules = map[string]documentModule{name: module}
 	file.Credentials = map[string]documentCredential{adhocCredential: credential}
@@ -173,7 +173,7 @@ func (a *adhoc) hint(out io.Writer) error {
 }
 
 // adapt replaces the keys in the results' advice by flags. A nil adhoc changes nothing.
-func (a *adhoc) adapt(results []collector.Probed) {
+func (a *adhoc) adapt(results []collector.EndpointResult) {
 	if a == nil {
 		return
 	}

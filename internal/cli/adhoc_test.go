@@ -112,7 +112,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{url + " --api=hcx --username=u --token-file=secret", "--username: requires a password; a token is sent without a username"},
 		{url + " --api=hcx --username=u --auth=token " + file, `--auth: credential "account" has a password, which supports only auth: login, basic`},
 		{url + " --api=hcx --username=u --auth=x " + file, "--auth: must be one of: login, basic, token, bearer"},
-		{url + " --api=github --username=u " + file, `--password-file: credential "account" has a password, so auth is login, which api github does not have`},
+		{url + " --api=github --username=u " + file, `--password-file: credential "account" has a password, so auth is login, which api github does not support`},
 		{url + " --api=hcx --username=u --ca-file=secret " + file, "--ca-file: ca or ca_file contains no certificate in PEM format"},
 		{url + " --api=hcx --username=u --ca-file=none " + file, "--ca-file: cannot read this file: no such file or directory\n"},
 		{url + " --api=hcx --username=u --cert-file=secret " + file, "--cert-file: exactly one of key or key_file"},
@@ -139,7 +139,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"a -o xml", `--output is "xml"; it must be one of: text, json, metrics; try --help`},
 	} {
 		code, stdout, stderr := runWith(t, t.Context(), append([]string{"probe"}, strings.Fields(c.args)...)...)
-		if code != exitMisused || stdout != "" || !strings.Contains("\n"+stderr, "\nsession_exporter: "+c.want) || strings.Contains(stderr, "geheim") {
+		if code != exitUsage || stdout != "" || !strings.Contains("\n"+stderr, "\nsession_exporter: "+c.want) || strings.Contains(stderr, "geheim") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr:\n%swant %s", c.args, code, stdout, stderr, c.want)
 		}
 	}
@@ -157,7 +157,7 @@ func TestProbeURLWarnings(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	const want = "session_exporter: warning: --username: starts or ends with a space or an invisible character; remove it\n" +
-		"session_exporter: warning: --insecure-skip-verify: certificates are not verified, so anyone in between can read the secrets; use `--ca-file`\n" +
+		"session_exporter: warning: --insecure-skip-verify: certificates are not verified, so anyone on the network path can read the secrets; use `--ca-file`\n" +
 		"session_exporter: warning: URL: secrets are sent without encryption; use https\n" +
 		"session_exporter: warning: URL: has a path, and the API hcx is at the root; remove the path\n"
 	if before := <-seen; before != want || stderr.String() != want {
@@ -195,7 +195,8 @@ func TestProbeSeveralURLs(t *testing.T) {
 	}
 }
 
-// An API whose appliances lock accounts early has the guard of its definition.
+// An API whose appliances lock an account after very few refusals gets the guard of its
+// definition.
 func TestProbeURLHasTheGuardOfItsAPI(t *testing.T) {
 	a := &adhoc{flags: &adhocFlags{api: "nsx", username: "monitor", passwordFile: "secret"}}
 	must(t, a.compose([]string{"https://nsx.example.com"}))

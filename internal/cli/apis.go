@@ -33,10 +33,10 @@ func addAPIs(app *kingpin.Application, s streams) command {
 			if err := listAPIs(s.out, described); err != nil || configErr == nil {
 				return err
 			}
-			return &exitError{exitMisused, configErr}
+			return &exitError{exitUsage, configErr}
 		}
 		if err := printAPI(s.out, *name, described); err != nil {
-			return &exitError{exitMisused, errors.Join(configErr, err)}
+			return &exitError{exitUsage, errors.Join(configErr, err)}
 		}
 		if configErr != nil {
 			return &exitError{exitOK, configErr}

@@ -36,11 +36,11 @@ modules: {m: {api: own}}
 		{"with a configuration", []string{"--config.file=" + file}, exitOK, []string{"own", "configuration", "token"}},
 		{"an API of the configuration", []string{"--config.file=" + file, "own"}, exitOK, []string{"apis:\n  own:\n    session:\n", "      username: body.user\n"}},
 		{"an API of the catalogue", []string{"--config.file=" + dir + "/none.yml", "hcx"}, exitOK, []string{"apis:\n  hcx:\n", "authType: $auth_type"}},
-		{"an unknown API", []string{"--config.file=" + file, "soap"}, exitMisused, []string{`unknown API "soap"; available: `, "hcx, ", "own"}},
-		{"an error in the configuration", []string{"--config.file=" + broken}, exitMisused, []string{"hcx", "built in", "couchdb", "broken.yml:2:84: apis.own.answer.username: undeclared reference, did you mean `body`?"}},
+		{"an unknown API", []string{"--config.file=" + file, "soap"}, exitUsage, []string{`unknown API "soap"; available: `, "hcx, ", "own"}},
+		{"an error in the configuration", []string{"--config.file=" + broken}, exitUsage, []string{"hcx", "built in", "couchdb", "broken.yml:2:84: apis.own.answer.username: undeclared reference, did you mean `body`?"}},
 		{"an API of the catalogue, and an error in the configuration", []string{"--config.file=" + broken, "couchdb"}, exitOK, []string{"apis:\n  couchdb:\n", "broken.yml:2:84: apis.own.answer.username: "}},
 		{"a built-in API, and an error in the configuration", []string{"--config.file=" + broken, "dr"}, exitOK, []string{"dr", "broken.yml:2:84: apis.own.answer.username: "}},
-		{"an unknown API, and an error in the configuration", []string{"--config.file=" + broken, "own"}, exitMisused, []string{"broken.yml:2:84: apis.own.answer.username: "}},
+		{"an unknown API, and an error in the configuration", []string{"--config.file=" + broken, "own"}, exitUsage, []string{"broken.yml:2:84: apis.own.answer.username: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer

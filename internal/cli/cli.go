@@ -1,4 +1,4 @@
-// Package cli has the commands of the program, with their flags, output and exit codes.
+// Package cli implements the program's commands, with their flags, output and exit codes.
 // It probes only through package collector.
 package cli
 
@@ -19,9 +19,9 @@ import (
 
 // The exit codes.
 const (
-	exitOK      = 0
-	exitFailed  = 1
-	exitMisused = 2
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // exitError is an error with an exit code. Nothing is printed if err is nil.
@@ -39,7 +39,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// Run runs the command that the arguments name until it is done or ctx is cancelled, and
+// Run runs the command that the arguments name until it is done or ctx is canceled, and
 // returns the exit code: 0 for success, 1 for failure, 2 for misuse.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return run(ctx, args, newStreams(stdout, stderr))
@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return *terminated
 	case err != nil:
 		fmt.Fprintf(s.err, "session_exporter: %v; try --help\n", err)
-		return exitMisused
+		return exitUsage
 	}
 	return exitCode(commands[name](ctx), s.err)
 }
@@ -118,7 +118,7 @@ func exitCode(err error, stderr io.Writer) int {
 	return code
 }
 
-// command runs until it is done or ctx is cancelled.
+// command runs until it is done or ctx is canceled.
 type command func(ctx context.Context) error
 
 // logFlags are the flags about logging.

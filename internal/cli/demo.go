@@ -27,7 +27,7 @@ func addDemo(app *kingpin.Application, s streams) command {
 			printFleet(s.out, fleet)
 			fmt.Fprintf(s.out, "\nThe configuration: %s\n", configFile)
 			if err := flags.printLinks(s.out); err != nil {
-				return &exitError{exitMisused, err}
+				return &exitError{exitUsage, err}
 			}
 			return flags.serve(ctx, configFile, s)
 		})

@@ -117,7 +117,7 @@ func likelyAPIs(address string) []string {
 	})
 }
 
-// knownAPIs has the names of the APIs that need no definition by the user.
+// knownAPIs returns the names of the APIs that the user need not define.
 func knownAPIs() map[string]bool {
 	known := make(map[string]bool)
 	for _, name := range apiNames(nil) {

@@ -34,20 +34,20 @@ func healthcheck(ctx context.Context, address string) error {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return &exitError{exitMisused, fmt.Errorf("--url: %w", err)}
+		return &exitError{exitUsage, fmt.Errorf("--url: %w", err)}
 	}
-	var certificateWanted atomic.Bool // the handshake may continue in the background
+	var certificateRequested atomic.Bool // the handshake may continue in the background
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
 		// Nothing secret is sent, and any response will do. The certificate need not
 		// name 127.0.0.1.
 		InsecureSkipVerify: true, //nolint:gosec // see above
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			certificateWanted.Store(true)
+			certificateRequested.Store(true)
 			return new(tls.Certificate), nil
 		},
 	}}}
 	response, err := client.Do(request)
-	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" && certificateWanted.Load() {
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" && certificateRequested.Load() {
 		return nil // alive, but requires a client certificate
 	}
 	if err != nil {

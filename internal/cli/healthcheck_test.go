@@ -48,7 +48,7 @@ func TestHealthcheck(t *testing.T) {
 			}
 		})
 	}
-	for url, want := range map[string]int{"http://127.0.0.1:1": exitFailed, "://": exitMisused} {
+	for url, want := range map[string]int{"http://127.0.0.1:1": exitFailed, "://": exitUsage} {
 		if code := Run(t.Context(), []string{"healthcheck", "--url", url}, io.Discard, io.Discard); code != want {
 			t.Errorf("%s: exit code %d, want %d", url, code, want)
 		}

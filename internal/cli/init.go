@@ -24,7 +24,7 @@ func addInit(app *kingpin.Application, s streams) command {
 	return func(context.Context) error {
 		text, err := starter(*api)
 		if err != nil {
-			return &exitError{exitMisused, err}
+			return &exitError{exitUsage, err}
 		}
 		_, err = s.out.Write(text)
 		return err

@@ -57,7 +57,7 @@ func TestInit(t *testing.T) {
 			checkExample(t, d, account, text)
 		})
 	}
-	if code, stdout, stderr := runWith(t, t.Context(), "init", "--api=vcentre"); code != exitMisused || stdout != "" || stderr != "session_exporter: --api: unknown API, did you mean `vcenter`?\n" {
+	if code, stdout, stderr := runWith(t, t.Context(), "init", "--api=vcentre"); code != exitUsage || stdout != "" || stderr != "session_exporter: --api: unknown API, did you mean `vcenter`?\n" {
 		t.Errorf("%d: %s%s", code, stdout, stderr)
 	}
 }

@@ -25,7 +25,7 @@ import (
 )
 
 func addProbe(app *kingpin.Application, s streams) command {
-	cmd := app.Command("probe", "Probe endpoints of the configuration, or URLs without a configuration, and explain each result. Exits with 0 if all are valid, 1 if any is not (with --watch: at its last probe), 2 for wrong flags or configuration.")
+	cmd := app.Command("probe", "Probe endpoints of the configuration, or URLs without a configuration, and explain each result. Exits with 0 if all are valid, 1 if any is not (with --watch: at its last probe), 2 for invalid flags or configuration.")
 	p := new(probeFlags)
 	p.file = cmd.Flag("config.file", configFileHelp).Default(defaultConfigFile).IsSetByUser(&p.fileGiven).String()
 	p.all = cmd.Flag("all", "Probe every endpoint of the configuration.").Bool()
@@ -63,7 +63,7 @@ func (p *probeFlags) run(ctx context.Context, s streams) error {
 	case ctx.Err() != nil:
 		return errors.New("interrupted before the probe")
 	case err != nil:
-		return &exitError{exitMisused, err}
+		return &exitError{exitUsage, err}
 	}
 	as := format{output: *p.output, color: *p.color, all: *p.all, from: from}
 	if *p.watch {
@@ -220,7 +220,7 @@ type format struct {
 func newExporter(settings *config.Config, manager *probe.Manager) (*exporter.Exporter, error) {
 	e := exporter.New(settings.File, config.Shard{}, manager, slog.New(slog.DiscardHandler))
 	if err := e.Apply(settings); err != nil {
-		return nil, &exitError{exitMisused, err}
+		return nil, &exitError{exitUsage, err}
 	}
 	return e, nil
 }
@@ -246,7 +246,7 @@ func probeOnce(ctx context.Context, settings *config.Config, as format, s stream
 	default:
 		err = report.Text(s.out, results, as.all, as.color)
 	}
-	failed := slices.ContainsFunc(results, func(f collector.Probed) bool { return f.Result.State != sessionapi.Valid })
+	failed := slices.ContainsFunc(results, func(f collector.EndpointResult) bool { return f.Result.State != sessionapi.Valid })
 	if err == nil && !failed && as.from != nil && as.output == "text" {
 		err = as.from.hint(s.out)
 	}
@@ -268,7 +268,7 @@ func reportLeftSessions(left error, s streams) {
 }
 
 // probeAll probes all endpoints of a collector, and shows the progress on a terminal.
-func probeAll(ctx context.Context, watch *collector.Collector, count int, errOut io.Writer) ([]collector.Probed, error) {
+func probeAll(ctx context.Context, watch *collector.Collector, count int, errOut io.Writer) ([]collector.EndpointResult, error) {
 	progress := report.NewProgress(errOut, count)
 	if progress == nil {
 		return watch.ProbeAll(ctx)

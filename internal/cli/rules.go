@@ -44,7 +44,7 @@ func addRules(app *kingpin.Application, s streams) command {
 	return func(context.Context) error {
 		rules, err := rules(*external)
 		if err != nil {
-			return &exitError{exitMisused, err}
+			return &exitError{exitUsage, err}
 		}
 		_, err = io.WriteString(s.out, rules)
 		return err
@@ -66,7 +66,7 @@ func addDashboards(app *kingpin.Application, s streams) command {
 		}
 		switch {
 		case err != nil:
-			return &exitError{exitMisused, err}
+			return &exitError{exitUsage, err}
 		case *dir != "":
 			return writeDashboards(*dir, base)
 		case *name != "":

@@ -56,11 +56,11 @@ type serverFlags struct {
 	lifecycle     *bool
 }
 
-// serve runs the exporter until ctx is cancelled.
+// serve runs the exporter until ctx is canceled.
 func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
 	shard, err := config.ParseShard(*f.shard)
 	if err != nil {
-		return &exitError{exitMisused, fmt.Errorf("--shard is %q; it %w", *f.shard, err)}
+		return &exitError{exitUsage, fmt.Errorf("--shard is %q; it %w", *f.shard, err)}
 	}
 	logger, err := logging.New(s.err, *f.log.level, *f.log.format)
 	if err != nil {
@@ -85,7 +85,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	}
 	handler, err := f.handler(e)
 	if err != nil {
-		return &exitError{exitMisused, err}
+		return &exitError{exitUsage, err}
 	}
 	serve := func(server *http.Server) error { return toolkit.ListenAndServe(server, f.toolkit, logger) }
 	return e.Run(ctx, handler, serve, hangup)
@@ -101,7 +101,7 @@ func checkWebConfig(file string) error {
 		return nil
 	}
 	if _, err := boundedfile.Read(file, maxWebConfig); err != nil {
-		return &exitError{exitMisused, fmt.Errorf("--web.config.file: %w", err)}
+		return &exitError{exitUsage, fmt.Errorf("--web.config.file: %w", err)}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"session_exporter/probe"
 )
 
-// watchEndpoints probes until ctx is cancelled or nothing reads the output, and then logs
+// watchEndpoints probes until ctx is canceled or nothing reads the output, and then logs
 // out.
 func watchEndpoints(ctx context.Context, settings *config.Config, as format, s streams) error {
 	e, err := newExporter(settings, probe.NewManager())
@@ -27,8 +27,8 @@ func watchEndpoints(ctx context.Context, settings *config.Config, as format, s s
 		}
 	}()
 	watch := report.NewWatch(s.out, as.output == "json", as.color)
-	reportLeftSessions(e.Collector().ProbeEvery(ctx, func(f collector.Probed) {
-		results := []collector.Probed{f}
+	reportLeftSessions(e.Collector().ProbeEvery(ctx, func(f collector.EndpointResult) {
+		results := []collector.EndpointResult{f}
 		as.from.adapt(results)
 		watch.Add(results[0])
 		if watch.Err() != nil {

@@ -1,6 +1,6 @@
 // Package exporter is the running exporter: it loads the configuration, reloads it when
 // it changes on disk, probes and serves, and logs out of all sessions when it stops. It
-// knows no flags; internal/cli has those.
+// does not parse flags; internal/cli does.
 package exporter
 
 import (
@@ -51,8 +51,8 @@ func newExporter(file string, manager *probe.Manager, logger *slog.Logger) *Expo
 	return &Exporter{file: file, files: []string{file}, loader: new(config.Loader), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
 }
 
-// Ready reports whether the exporter is not shutting down. It does not serve before a
-// configuration is loaded.
+// Ready reports whether the exporter accepts scrapes. It is false during a shutdown; before
+// a configuration is loaded, nothing is served.
 func (e *Exporter) Ready() bool { return !e.stopping.Load() }
 
 // Collector returns the collector that probes the endpoints.

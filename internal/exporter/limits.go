@@ -34,7 +34,7 @@ const (
 	// spareFiles are for listeners, standard streams, configuration and secret files.
 	spareFiles = 16
 	// filesPerProbe is what a probe needs while it connects: two addresses may be
-	// dialled, or two DNS queries sent, concurrently.
+	// dialed, or two DNS queries sent, concurrently.
 	filesPerProbe = 2
 	minClients    = 8
 	maxClients    = 512

@@ -34,7 +34,7 @@ const (
 	maxServing = 250 * time.Millisecond
 )
 
-// Run probes and serves a handler until ctx is cancelled or serve fails. serve blocks
+// Run probes and serves a handler until ctx is canceled or serve fails. serve blocks
 // until the server is shut down. SIGHUP reloads the configuration.
 func (e *Exporter) Run(ctx context.Context, handler http.Handler, serve func(*http.Server) error, hangup <-chan os.Signal) error {
 	ctx, stop := context.WithCancel(ctx)

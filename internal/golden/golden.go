@@ -28,8 +28,8 @@ func Check(tb testing.TB, file string, text []byte) {
 	compare(tb, file, text, want)
 }
 
-// Between is Check for a part of a file: what is between a text, which the file has once,
-// and the next occurrence of another.
+// Between is Check for the part of a file between two markers: before, which must occur
+// exactly once, and the next occurrence of after.
 func Between(tb testing.TB, file, before, after string, text []byte) {
 	tb.Helper()
 	whole, err := os.ReadFile(file)
@@ -39,7 +39,7 @@ func Between(tb testing.TB, file, before, after string, text []byte) {
 	head, rest, found := bytes.Cut(whole, []byte(before))
 	part, tail, ends := bytes.Cut(rest, []byte(after))
 	if !found || !ends || bytes.Contains(rest, []byte(before)) {
-		tb.Fatalf("%s: there is not exactly one part between %q and %q", file, before, after)
+		tb.Fatalf("%s: want exactly one part between %q and %q", file, before, after)
 	}
 	if *update && !bytes.Equal(text, part) {
 		whole = slices.Concat(head, []byte(before), text, []byte(after), tail)

@@ -37,7 +37,7 @@ type stepJSON struct {
 }
 
 // JSON writes results as an array with one object for each endpoint.
-func JSON(out io.Writer, found []collector.Probed) error {
+func JSON(out io.Writer, found []collector.EndpointResult) error {
 	endpoints := make([]endpointJSON, len(found))
 	for i, f := range found {
 		endpoints[i] = newEndpointJSON(f)
@@ -47,7 +47,7 @@ func JSON(out io.Writer, found []collector.Probed) error {
 	return encoder.Encode(endpoints)
 }
 
-func newEndpointJSON(f collector.Probed) endpointJSON {
+func newEndpointJSON(f collector.EndpointResult) endpointJSON {
 	e := endpointJSON{
 		Endpoint:  f.Endpoint.Name,
 		API:       f.Endpoint.API,

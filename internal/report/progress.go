@@ -44,7 +44,7 @@ func NewProgress(out io.Writer, endpoints int) *Progress {
 }
 
 // Add counts a probed endpoint. It may be called concurrently.
-func (p *Progress) Add(f collector.Probed) {
+func (p *Progress) Add(f collector.EndpointResult) {
 	if f.Result.State != sessionapi.Valid {
 		p.notValid.Add(1)
 	}

@@ -56,8 +56,8 @@ func TestProgressShows(t *testing.T) {
 				p := &Progress{out: &out, width: 80, all: 2}
 				ctx, cancel := context.WithTimeout(t.Context(), tc.takes)
 				defer cancel()
-				p.Add(collector.Probed{Result: probe.Result{State: sessionapi.Valid}})
-				time.AfterFunc(1300*time.Millisecond, func() { p.Add(collector.Probed{Result: probe.Result{State: sessionapi.Timeout}}) })
+				p.Add(collector.EndpointResult{Result: probe.Result{State: sessionapi.Valid}})
+				time.AfterFunc(1300*time.Millisecond, func() { p.Add(collector.EndpointResult{Result: probe.Result{State: sessionapi.Timeout}}) })
 				p.Show(ctx)
 				want := ""
 				for _, line := range tc.want {

@@ -19,16 +19,16 @@ const (
 
 const (
 	gap = "  " // between two columns
-	// leastWidth is the width below which no column is cut. On terminals too narrow for
+	// minWidth is the width below which no column is cut. On terminals too narrow for
 	// that, lines wrap.
-	leastWidth = 10
+	minWidth = 10
 )
 
 type tableRow [columnCount]string
 
 // writeTable writes a row for each endpoint. text/tabwriter would count colors as text,
-// and cannot cut.
-func writeTable(b *strings.Builder, found []collector.Probed, s style) {
+// and cannot truncate columns.
+func writeTable(b *strings.Builder, found []collector.EndpointResult, s style) {
 	rows := []tableRow{{"ENDPOINT", "STATE", "LATENCY", "DIAGNOSIS"}}
 	for _, f := range found {
 		rows = append(rows, tableRow{Printable(f.Endpoint.Name), string(f.Result.State), latency(&f.Result), Printable(f.Result.Diagnosis)})
@@ -56,8 +56,8 @@ func (s style) fit(rows []tableRow) (widths [columnCount]int) {
 	if s.width > 0 {
 		rest := s.width - widths[stateColumn] - widths[latencyColumn] - (columnCount-1)*len(gap)
 		// The name is cut only after the diagnosis, which is repeated below the table.
-		widths[nameColumn] = min(widths[nameColumn], max(rest-leastWidth, leastWidth))
-		widths[whatColumn] = max(rest-widths[nameColumn], leastWidth)
+		widths[nameColumn] = min(widths[nameColumn], max(rest-minWidth, minWidth))
+		widths[whatColumn] = max(rest-widths[nameColumn], minWidth)
 	}
 	return widths
 }

@@ -11,7 +11,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// style is how text is shown: without colors and uncut in a file or a pipe.
+// style is how text is shown: in a file or a pipe, without colors and not truncated.
 type style struct {
 	colors bool
 	width  int // of the terminal; 0: nothing is cut
@@ -19,8 +19,8 @@ type style struct {
 
 const bold = "1" // ECMA-48, SGR
 
-// kindColors are the colors of the kinds of states: those of the pages, out of the 256
-// that terminals have, as they are readable on black and on white.
+// kindColors are the colors of the kinds of states. Of a terminal's 256 colors, they are the
+// closest to those of the pages that are readable on black and on white.
 var kindColors = map[sessionapi.Kind]string{
 	sessionapi.KindOK:      "38;5;29",
 	sessionapi.KindDenied:  "38;5;32",
@@ -91,7 +91,7 @@ func columns(text string) int {
 	return sum
 }
 
-// wide has the characters that occupy two columns: the East Asian scripts with their
+// wide contains the characters that occupy two columns: the East Asian scripts with their
 // punctuation and full-width forms, and pictographs.
 var wide = &unicode.RangeTable{
 	R16: []unicode.Range16{{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0xa4cf, 1}, {0xac00, 0xd7a3, 1}, {0xf900, 0xfaff, 1}, {0xff01, 0xff60, 1}, {0xffe0, 0xffe6, 1}},

@@ -18,10 +18,10 @@ import (
 // table comes first.
 const detailLimit = 5
 
-// Text explains endpoints to readers unfamiliar with their APIs. If they are more than
-// five, or all of a configuration, it lists them in a table first and explains only
-// those that are not valid. color is auto, always or never.
-func Text(out io.Writer, found []collector.Probed, all bool, color string) error {
+// Text explains endpoints to readers unfamiliar with their APIs. If there are more than
+// five, or all is set, it lists them in a table first and explains only those that are not
+// valid. color is auto, always or never.
+func Text(out io.Writer, found []collector.EndpointResult, all bool, color string) error {
 	s := styleFor(out, color)
 	if all || len(found) > detailLimit {
 		return writeOverview(out, found, s)
@@ -30,7 +30,7 @@ func Text(out io.Writer, found []collector.Probed, all bool, color string) error
 }
 
 // writeDetails explains each endpoint.
-func writeDetails(out io.Writer, found []collector.Probed, s style) error {
+func writeDetails(out io.Writer, found []collector.EndpointResult, s style) error {
 	var b strings.Builder
 	for i, f := range found {
 		if i > 0 {
@@ -43,7 +43,7 @@ func writeDetails(out io.Writer, found []collector.Probed, s style) error {
 }
 
 // writeOverview lists all endpoints and explains those that are not valid.
-func writeOverview(out io.Writer, found []collector.Probed, s style) error {
+func writeOverview(out io.Writer, found []collector.EndpointResult, s style) error {
 	found = failingFirst(found)
 	var b strings.Builder
 	if len(found) > 0 {
@@ -61,13 +61,13 @@ func writeOverview(out io.Writer, found []collector.Probed, s style) error {
 	return err
 }
 
-func explain(b *strings.Builder, f collector.Probed, s style) {
+func explain(b *strings.Builder, f collector.EndpointResult, s style) {
 	fmt.Fprintf(b, "%s: %s\n", s.paint(bold, Printable(f.Endpoint.Name)), s.state(f.Result.State))
 	explainBelow(b, f, s)
 }
 
 // explainBelow is explain without the line of the state.
-func explainBelow(b *strings.Builder, f collector.Probed, s style) {
+func explainBelow(b *strings.Builder, f collector.EndpointResult, s style) {
 	fmt.Fprintf(b, "  %s\n", Printable(f.Result.Diagnosis))
 	if f.Result.Advice != "" {
 		fmt.Fprintf(b, "  %s %s\n", s.paint(bold, "What to do:"), Printable(f.Result.Advice))
@@ -80,19 +80,19 @@ func explainBelow(b *strings.Builder, f collector.Probed, s style) {
 
 // failingFirst returns the results sorted by state, valid ones last. Endpoints in the
 // same state often have the same cause.
-func failingFirst(found []collector.Probed) []collector.Probed {
+func failingFirst(found []collector.EndpointResult) []collector.EndpointResult {
 	order := make(map[sessionapi.State]int)
 	for i, state := range sessionapi.States() {
 		order[state] = i
 	}
 	order[sessionapi.Valid] = len(order)
-	return slices.SortedStableFunc(slices.Values(found), func(a, b collector.Probed) int {
+	return slices.SortedStableFunc(slices.Values(found), func(a, b collector.EndpointResult) int {
 		return cmp.Compare(order[a.Result.State], order[b.Result.State])
 	})
 }
 
 // summary counts the endpoints in each state, in the order of the table.
-func summary(sorted []collector.Probed, s style) string {
+func summary(sorted []collector.EndpointResult, s style) string {
 	if len(sorted) == 0 {
 		return "No endpoints."
 	}

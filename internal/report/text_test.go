@@ -15,8 +15,8 @@ import (
 )
 
 // newProbed returns a result, with one request if it took any time.
-func newProbed(name string, state sessionapi.State, took time.Duration, diagnosis string) collector.Probed {
-	p := collector.Probed{Endpoint: &config.Endpoint{Name: name}, Result: probe.Result{State: state, Diagnosis: diagnosis, Duration: took}}
+func newProbed(name string, state sessionapi.State, took time.Duration, diagnosis string) collector.EndpointResult {
+	p := collector.EndpointResult{Endpoint: &config.Endpoint{Name: name}, Result: probe.Result{State: state, Diagnosis: diagnosis, Duration: took}}
 	if state != sessionapi.Valid {
 		p.Result.Advice = "Do something about it."
 	}
@@ -27,15 +27,15 @@ func newProbed(name string, state sessionapi.State, took time.Duration, diagnosi
 }
 
 // mixed returns results of all kinds: valid, failed, and not even tried.
-func mixed() []collector.Probed {
-	found := []collector.Probed{
+func mixed() []collector.EndpointResult {
+	found := []collector.EndpointResult{
 		newProbed("hcx-a", sessionapi.Valid, 23345*time.Microsecond, `Logged in as "monitor".`),
 		newProbed("hcx-b", sessionapi.LoginSuspended, 0, "Nothing was sent, for the account would be locked otherwise."),
-		newProbed("dr-a", sessionapi.Timeout, 10003*time.Millisecond, "127.0.0.1:43513 did not complete its response to the check within 10s: the request was sent, and no response arrived."),
+		newProbed("dr-a", sessionapi.Timeout, 10003*time.Millisecond, "No complete response to the check from 127.0.0.1:43513 within 10s: the request was sent, and no response arrived."),
 		newProbed("hcx-c", sessionapi.Unexpected, 450*time.Microsecond, `The session of "monitor" has not the role "Administrator".`),
 		newProbed("dr-b", sessionapi.Valid, 1234*time.Millisecond, `Logged in as "monitor".`),
 		newProbed("dr-c", sessionapi.CredentialsRejected, 9*time.Millisecond, `Wrong password for "monitor".`),
-		newProbed("dr-d", sessionapi.Timeout, 10001*time.Millisecond, "127.0.0.1:43514 did not complete its response to the check within 10s: the connection was not made."),
+		newProbed("dr-d", sessionapi.Timeout, 10001*time.Millisecond, "No complete response to the check from 127.0.0.1:43514 within 10s: the connection was not made."),
 	}
 	found[2].Result.Steps[0].Status = 0
 	found[5].Result.Steps[0].Status, found[5].Result.Steps[0].Code = 401, "INVALID_CREDENTIALS"
@@ -43,8 +43,8 @@ func mixed() []collector.Probed {
 }
 
 // unruly returns results of endpoints with valid names beyond letters and digits.
-func unruly() []collector.Probed {
-	return []collector.Probed{
+func unruly() []collector.EndpointResult {
+	return []collector.EndpointResult{
 		newProbed("a name with spaces, and long", sessionapi.Valid, time.Millisecond, "All is well."),
 		newProbed("東京-データセンター", sessionapi.Forbidden, time.Millisecond, "東京は許可されていません。"),
 		newProbed("Zu\u0308rich", sessionapi.Valid, time.Millisecond, "All is well."),
@@ -58,7 +58,7 @@ func unruly() []collector.Probed {
 func TestText(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
-		found    []collector.Probed
+		found    []collector.EndpointResult
 		overview bool
 		style    style
 	}{

@@ -12,7 +12,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// Watch prints the results of endpoints that are probed again and again: a line for each
+// Watch prints the results of endpoints that are probed repeatedly: a line for each
 // probe, and an explanation of each change of state. It is safe for concurrent use.
 type Watch struct {
 	out    io.Writer
@@ -31,7 +31,7 @@ func NewWatch(out io.Writer, asJSON bool, color string) *Watch {
 }
 
 // Add prints the result of a probe.
-func (w *Watch) Add(f collector.Probed) {
+func (w *Watch) Add(f collector.EndpointResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before, known := w.last[f.Endpoint.Name]
@@ -47,8 +47,8 @@ func (w *Watch) Add(f collector.Probed) {
 	}
 }
 
-// line formats a result. before is the state of the one before, if that is known.
-func (w *Watch) line(f collector.Probed, before sessionapi.State, known bool) string {
+// line formats a result. before is the state of the previous one, if known is set.
+func (w *Watch) line(f collector.EndpointResult, before sessionapi.State, known bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s: %s", f.Result.Start.UTC().Format(time.RFC3339), w.style.paint(bold, Printable(f.Endpoint.Name)), w.style.state(f.Result.State))
 	changed := known && before != f.Result.State

@@ -162,7 +162,7 @@ func (w walker) entries(key Key, entries []pair, target reflect.Value) {
 	}
 	for _, p := range entries {
 		if BadName(p.key.Value) {
-			w.found.AddAt(p.key.Line, key, "has a key that is empty, or contains control characters or outer spaces")
+			w.found.AddAt(p.key.Line, key, "has a key that is empty, contains control characters, or starts or ends with a space")
 			continue
 		}
 		at := key.Field(p.key.Value)

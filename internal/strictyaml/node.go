@@ -6,7 +6,7 @@ import (
 
 type pair struct{ key, value *yaml.Node }
 
-// merged has a mapping's entries without duplicates. Those from merge keys (`<<: *base`)
+// merged collects a mapping's entries without duplicates. Those from merge keys (`<<: *base`)
 // follow its own, which take precedence.
 type merged struct {
 	found *Collector

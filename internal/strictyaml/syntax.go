@@ -10,8 +10,8 @@ import (
 
 var (
 	errorLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
-	// quotedText matches what the library quotes from the file: names of anchors, which
-	// a password that starts with `*` looks like.
+	// quotedText matches what the library quotes from the file: anchor names. A password
+	// that starts with `*` is parsed as one.
 	quotedText = regexp.MustCompile(`'.*'`)
 	// unclear matches messages without a line, or with the line where the enclosing
 	// block starts.

@@ -1,10 +1,11 @@
-// Package classify returns the state of an exchange from its status, its error and its
-// interpretation. Package probe adds the states of what was not sent, and Unexpected.
+// Package classify derives the state of an exchange from its status, its error and its
+// interpretation. Package probe adds Unexpected, and the states of requests that were not
+// sent.
 //
-// The status comes before the body if it says that the API could not do its work (429, 5xx,
-// 3xx), and if the body cannot be read; otherwise the API's own words come before the
-// status; and no status is a success by itself. It sends nothing, and knows no session and
-// no account.
+// The status takes precedence over the body if it means that the API could not do its work
+// (429, 5xx, 3xx), or if the body cannot be read. Otherwise the API's own words take
+// precedence over the status. No status is a success by itself. The package sends nothing,
+// and knows nothing of sessions or accounts.
 package classify
 
 import (
@@ -131,7 +132,7 @@ func statusState(status int) sessionapi.State {
 
 // failureState returns the state of an exchange without a complete response.
 func failureState(x *transport.Exchange) sessionapi.State {
-	_, isDNS := errors.AsType[*net.DNSError](x.Err) // which may have a timeout of its own
+	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
 	case x.Unsent:
 		return sessionapi.CredentialMissing

@@ -6,8 +6,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// The words of codes and messages tell a refused login from a malformed one and
-// from a missing right, however they are spelled.
+// The words of codes and messages distinguish a refused login from a malformed one and
+// from a missing permission, however they are spelled.
 func TestWordsOfLogins(t *testing.T) {
 	for _, c := range []struct {
 		status        int

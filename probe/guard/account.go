@@ -39,7 +39,7 @@ func NewRegistry() *Registry {
 // happen to have the same secret. predecessor is the credential's guard before a
 // reload, nil if it had none.
 func (r *Registry) NewGuard(identity string, settings config.LockoutGuard, predecessor *Guard) *Guard {
-	g := &Guard{registry: r, identity: identity, joined: settings.Account, settings: settings, account: &account{registry: r}, refusals: new(int)}
+	g := &Guard{registry: r, identity: identity, joined: settings.Account, settings: settings, account: &account{registry: r}, refusals: &tally{since: time.Now()}}
 	if predecessor == nil {
 		return g
 	}

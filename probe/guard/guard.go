@@ -56,13 +56,19 @@ type Guard struct {
 	account  *account
 	secret   secret.Secret // in use
 	record   *secretRecord // its record; nil before its first use
-	refusals *int          // total of all its secrets; shared with its predecessors
+	refusals *tally        // of all its secrets; shared with its predecessors
+}
+
+// tally is a total that counts from a time on.
+type tally struct {
+	count int
+	since time.Time
 }
 
 // Suspension is the error of a login that is held back.
 type Suspension struct {
-	// Refusals is the number of refusals because of which the secret is held back from
-	// all endpoints; 0 if it is held back from this endpoint only.
+	// Refusals is the number of refusals after which the secret is held back from all
+	// endpoints; 0 if it is held back from this endpoint only.
 	Refusals int
 	// Account is set if the refusals are those of all secrets of the account.
 	Account bool
@@ -76,7 +82,7 @@ var ErrInFlight = errors.New("other logins of the account are in flight")
 
 // Acquire blocks until the secret may be sent to an endpoint. It fails with a
 // *Suspension, with ErrInFlight when ctx's deadline passes, or with ctx's error
-// when it is cancelled. The permit must be recorded or released.
+// when it is canceled. The permit must be recorded or released.
 func (g *Guard) Acquire(ctx context.Context, text secret.Secret, endpoint string) (*Permit, error) {
 	w := g.enqueue(text, endpoint)
 	select {
@@ -129,6 +135,14 @@ func (g *Guard) Held(text secret.Secret, endpoint string) *Suspension {
 	return s.heldLocked(g.settings, endpoint, time.Now())
 }
 
+// Refused reports whether the last verdict of an endpoint on the secret was a refusal.
+func (g *Guard) Refused(text secret.Secret, endpoint string) bool {
+	g.registry.mu.Lock()
+	defer g.registry.mu.Unlock()
+	backoff := g.useLocked(text).endpoints[endpoint]
+	return backoff != nil && backoff.refusals > 0
+}
+
 // Ready reports whether Acquire would not wait.
 func (g *Guard) Ready(text secret.Secret, endpoint string) bool {
 	g.registry.mu.Lock()
@@ -178,8 +192,12 @@ func (g *Guard) Resume() (next time.Time, granted bool) {
 func (g *Guard) Status(watched func(endpoint string) bool) (suspended bool, refusals int) {
 	g.registry.mu.Lock()
 	defer g.registry.mu.Unlock()
-	return g.record != nil && g.record.heldAnywhereLocked(g.settings, time.Now(), watched), *g.refusals
+	return g.record != nil && g.record.heldAnywhereLocked(g.settings, time.Now(), watched), g.refusals.count
 }
+
+// Since returns when the guard, or the first of its predecessors, started to count
+// refusals.
+func (g *Guard) Since() time.Time { return g.refusals.since }
 
 // useLocked makes a secret the one in use and returns its record. A secret that was not
 // in use before has a record of its own: that is how a changed secret ends a suspension.
@@ -211,7 +229,7 @@ func (p *Permit) Record(v sessionapi.Verdict) {
 		defer r.mu.Unlock()
 		p.finishLocked(notResumed)
 		if v == sessionapi.Refused {
-			*p.guard.refusals++
+			p.guard.refusals.count++
 		}
 		p.secret.judgeLocked(p, v, time.Now())
 		p.serveLocked()
@@ -246,7 +264,7 @@ func (p *Permit) Trusted() bool {
 	return p.secret.trusted
 }
 
-// finishLocked takes the login out of flight. next is the new state of a grant of
+// finishLocked removes the login from those in flight. next is the new state of a grant of
 // Resume.
 func (p *Permit) finishLocked(next resume) {
 	if p.resumed {

@@ -448,8 +448,12 @@ func TestStatus(t *testing.T) {
 		try(t, g, "a", 9, sessionapi.Refused)
 		check(false, 2) // which is no longer watched
 		next := g.registry.NewGuard("monitor", settings, g)
-		if _, n := next.Status(nil); n != 2 {
-			t.Errorf("%d refusals after a reload", n)
+		if _, n := next.Status(nil); n != 2 || !next.Since().Equal(g.Since()) {
+			t.Errorf("%d refusals after a reload, since %s, want %s", n, next.Since(), g.Since())
+		}
+		added := g.registry.NewGuard("monitor", settings, nil)
+		if _, n := added.Status(nil); n != 0 || !added.Since().Equal(time.Now()) {
+			t.Errorf("%d refusals of a credential that was added, since %s", n, added.Since())
 		}
 	})
 }
@@ -474,7 +478,7 @@ func TestBounds(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 		if n := len(g.registry.secrets); n > 2*fewSecrets+1 {
-			t.Errorf("%d secrets of accounts gone by are remembered", n)
+			t.Errorf("%d secrets of earlier accounts are remembered", n)
 		}
 	})
 }

@@ -20,7 +20,7 @@ type secretRecord struct {
 	suspensions int       // since acceptedAt
 	until       time.Time // end of the last suspension
 
-	// inFlight has the logins without a verdict that no acceptance has cleared, see
+	// inFlight lists the logins without a verdict that no acceptance has cleared, see
 	// clearLocked.
 	inFlight []*Permit
 	granted  int       // total number of permits

@@ -27,9 +27,9 @@ func certificateExpiry(state *tls.ConnectionState) time.Time {
 	return latest
 }
 
-// expiryOfRefused returns the earliest expiry of the certificates whose verification
+// expiryOfUnverified returns the earliest expiry of the certificates whose verification
 // failed, zero for any other error.
-func expiryOfRefused(err error) time.Time {
+func expiryOfUnverified(err error) time.Time {
 	if failed, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return earliestExpiry(failed.UnverifiedCertificates)
 	}

@@ -1,6 +1,6 @@
 // Package transport handles one exchange with an appliance: the client, the connection
 // that an endpoint's probes share, timings, limits, and which parts may be shown. It
-// knows no APIs or states, does not judge responses, never follows a redirect, and
+// knows nothing of APIs or states, does not judge responses, never follows a redirect, and
 // never logs.
 package transport
 
@@ -20,8 +20,8 @@ import (
 	"session_exporter/secret"
 )
 
-// maxDial limits the time to connect, and again that of the TLS handshake, if the
-// duration of the probe is unknown.
+// maxDial limits the time to connect and, separately, the TLS handshake, if the duration
+// of the probe is unknown.
 const maxDial = 30 * time.Second
 
 // UserAgent identifies the client to the appliance's administrators.
@@ -93,7 +93,7 @@ func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial
 		DialContext:            dial.within(connectTimeout).Track,
 		Proxy:                  proxy.Proxy(),
 		ProxyConnectHeader:     proxy.GetProxyConnectHeader(),
-		OnProxyConnectResponse: connected,
+		OnProxyConnectResponse: checkConnect,
 		TLSClientConfig:        tlsConfig,
 		// net/http connects in the background, beyond the end of the request: without a
 		// limit, a hanging attempt would stay forever.

@@ -26,8 +26,8 @@ func (o *ConnCounter) full() bool {
 	return maxKept > 0 && o.open.Load() >= maxKept
 }
 
-// Counting counts the connections that dial makes.
-func (o *ConnCounter) Counting(dial DialFunc) DialFunc {
+// CountDials returns dial with its connections counted.
+func (o *ConnCounter) CountDials(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {

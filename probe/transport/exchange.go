@@ -80,7 +80,7 @@ func (x *Exchange) send(ctx context.Context, t *tracer) {
 		if malformed, ok := errors.AsType[*http1.ResponseError](err); ok {
 			x.Response.Status = malformed.StatusCode
 		}
-		x.CertificateExpiry = expiryOfRefused(err)
+		x.CertificateExpiry = expiryOfUnverified(err)
 	} else {
 		x.read(response)
 		x.CertificateExpiry = certificateExpiry(response.TLS)
@@ -101,7 +101,7 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 // SendDetached is Send for a request whose response is needed even if ctx's deadline
 // passes after it was sent. In that case x has what is known so far, and late yields
 // the complete exchange, at most extra after the deadline. Otherwise late is nil.
-// A cancelled ctx interrupts the exchange. A panic while sending is passed on to
+// A canceled ctx interrupts the exchange. A panic while sending is passed on to
 // the caller, as a *Panic.
 func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late <-chan Late) {
 	if x.request == nil {

@@ -3,7 +3,7 @@ package transport
 import "fmt"
 
 // Panic is the value of a panic that is passed on to another goroutine, with the stack of
-// its own.
+// the goroutine that panicked.
 type Panic struct {
 	Value any
 	Stack []byte

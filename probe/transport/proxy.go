@@ -25,9 +25,9 @@ func (r *proxyRefusal) Error() string {
 	return fmt.Sprintf("the proxy %s responded with %s", r.proxy, r.status)
 }
 
-// connected returns an error for a proxy's response to CONNECT that is not 200.
+// checkConnect returns an error for a proxy's response to CONNECT that is not 200.
 // http.Transport's own error has only the status text, as if the appliance had sent it.
-func connected(_ context.Context, proxy *url.URL, _ *http.Request, response *http.Response) error {
+func checkConnect(_ context.Context, proxy *url.URL, _ *http.Request, response *http.Response) error {
 	if response.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// MaxRetryAfter bounds how long a Retry-After is honoured.
+// MaxRetryAfter bounds how long a Retry-After is honored.
 const MaxRetryAfter = time.Hour
 
 // RetryAfter returns how long a response asks clients to wait (RFC 9110, 10.2.3:
-// seconds, or a date by the clock that set the response's Date). It reads what
-// servers send in the place of these, too, and rounds up.
+// seconds, or a date by the clock that set the response's Date). It also
+// accepts the other forms that servers send, and rounds up.
 func RetryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, ok := secondsOf(value); ok {
@@ -49,8 +49,8 @@ func secondsOf(value string) (float64, bool) {
 	return duration.Seconds(), err == nil
 }
 
-// dateOf reads a date as HTTP has it, with any zone, and as mail (RFC 5322) and
-// RFC 3339 have it.
+// dateOf reads a date in the format of HTTP, with any zone, of mail (RFC 5322), or of
+// RFC 3339.
 func dateOf(value string) (time.Time, bool) {
 	date, err := http.ParseTime(value)
 	if err != nil {

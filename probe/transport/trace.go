@@ -37,8 +37,8 @@ var (
 )
 
 // Trace returns the parts of an exchange that may be shown. A secret body is not shown.
-// A failed exchange has no body, which might be cut off within a secret; the caller
-// adds the failure.
+// The body of a failed exchange is not shown, because it might be cut off inside a secret;
+// the caller adds the failure.
 func (x *Exchange) Trace(m mask.Masker, secretBody bool) *Trace {
 	t := &Trace{
 		Request:  headerLines(x.Header, plainRequestHeaders, m),

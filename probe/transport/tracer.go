@@ -9,7 +9,7 @@ import (
 )
 
 // tracer records when the parts of one exchange start and end. It may be called after
-// the exchange: two addresses are dialled concurrently, and net/http's transport dials
+// the exchange: two addresses are dialed concurrently, and net/http's transport dials
 // in the background and continues after the request has given up.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always

@@ -1,4 +1,4 @@
-// Package catalogue has definitions of session APIs, to copy into a configuration.
+// Package catalogue embeds definitions of session APIs, to copy into a configuration.
 package catalogue
 
 import (
@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// files has a file NAME.yml for each API. It is a configuration that can be loaded.
+// files contains NAME.yml for each API: a configuration that can be loaded.
 //
 //go:embed *.yml
 var files embed.FS

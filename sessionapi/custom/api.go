@@ -82,7 +82,7 @@ const (
 	inPath   place = "path"
 )
 
-// answer has the expressions of the block `answer`, each nil if the definition lacks it.
+// answer holds the expressions of the block `answer`, each nil if the definition lacks it.
 type answer struct {
 	authenticated                               *expression
 	username, organization, enterprise, version *expression
@@ -91,7 +91,7 @@ type answer struct {
 	expiry, serverTime                          *expression
 }
 
-// rule maps responses for which when is true to state.
+// rule assigns a state to the responses for which when is true.
 type rule struct {
 	when  *expression
 	state sessionapi.State

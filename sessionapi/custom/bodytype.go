@@ -7,7 +7,7 @@ import (
 // bodyType is the type of a JSON value.
 type bodyType struct {
 	kind   string               // a key of jsonKinds; empty for an object or a list
-	list   *bodyType            // of what, if it is a list
+	list   *bodyType            // type of the items, if it is a list
 	fields map[string]*bodyType // of an object; all are optional, and there may be more
 	order  []string             // of the fields
 	name   string               // of an object, which distinguishes it
@@ -63,7 +63,7 @@ func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	return nil, is
 }
 
-// words returns the name that JSON has for the type.
+// words returns JSON's name for the type.
 func (t *bodyType) words() string {
 	switch {
 	case t.kind != "":

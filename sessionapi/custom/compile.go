@@ -65,8 +65,8 @@ type compiler struct {
 
 const bodyWords = "text, number, bool, any, a list such as [text], or a block of fields and their types"
 
-// compileBody compiles `body`, or a part of it. An object is named for its place, with a
-// space: an expression would take an identifier for the type's name.
+// compileBody compiles `body`, or a part of it. An object is named for its place. The name
+// has a space in it, so that no identifier in an expression refers to the type.
 func (c *compiler) compileBody(key strictyaml.Key, name string, t strictyaml.Tree) *bodyType {
 	compiled := &bodyType{name: name}
 	switch {

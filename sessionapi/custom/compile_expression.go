@@ -15,7 +15,7 @@ import (
 // maxExpression bounds the text of an expression.
 const maxExpression = 4000
 
-// environment is what all expressions have in common. It is made once: that costs more
+// environment is what all expressions have in common. It is created once: that costs more
 // than compiling all expressions of a file.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(
@@ -24,7 +24,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.CrossTypeNumericComparisons(true), // numbers in JSON are floats
 		cel.DefaultUTCTimeZone(true),
 		cel.ExtendedValidations(),
-		// A loop in a loop takes forever on a long list.
+		// Nested loops would take too long on a long list.
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(1), cel.ValidateRegexProgramSizeLimit(1000)),
 		cel.ParserRecursionLimit(100),
 		cel.ParserExpressionSizeLimit(maxExpression),

@@ -147,6 +147,6 @@ func (c *compiler) compileName(at strictyaml.Key, d partDefinition, part *sessio
 			part.as = http.CanonicalHeaderKey(part.as)
 		}
 	case part.to == inCookie && !httpguts.ValidHeaderFieldName(part.as):
-		c.Add(name, "not a cookie's name; use letters, digits and dashes")
+		c.Add(name, "invalid cookie name; use letters, digits and dashes")
 	}
 }

@@ -47,8 +47,8 @@ answer: {username: body.user.name}
 	}
 }
 
-// The values of a body are sent as they are written: YAML would make a day a moment, and
-// round a long number.
+// The values of a body are sent as they are written: YAML would turn a date into a
+// timestamp, and round a long number.
 func TestBodyValues(t *testing.T) {
 	body := `{2024-01-01: 2024-01-01, at: 2024-01-01T10:00:00Z, id: 123456789012345678901234567890, price: 1.10, many: -1e9, is: True, none: ~, text: "007"}`
 	api := compiled(t, "auth: [basic]\ncheck: {path: /, body: "+body+"}\nanswer: {username: body.user}")

@@ -14,7 +14,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// scope has the variables of expressions on one response. It implements cel.Activation.
+// scope provides the variables of expressions on one response. It implements cel.Activation.
 type scope struct {
 	step     sessionapi.Step
 	response sessionapi.Response
@@ -95,7 +95,7 @@ func (ev *evaluator) fail(e *expression, why string) {
 	}
 }
 
-const wrongType = "has a wrong type in this response"
+const wrongType = "has the wrong type in this response"
 
 func (ev *evaluator) text(e *expression) string {
 	switch value := ev.eval(e).(type) {

@@ -16,7 +16,7 @@ var (
 	unknownName  = regexp.MustCompile(`^undeclared reference to '(\w{1,40})'`)
 	unknownField = regexp.MustCompile(`^undefined field '(\w{1,40})'`)
 	quotedPart   = regexp.MustCompile(`'[^']*'`)
-	// plainTypes are the types of values, of which an argument list may have several.
+	// plainTypes matches a quoted type, or a quoted list of argument types.
 	plainTypes = regexp.MustCompile(`^'\(?((string|int|uint|double|bool|bytes|list|map|dyn|null|type|object|optional_type|google\.protobuf\.(Timestamp|Duration))[(), ]*)+'$`)
 )
 
@@ -92,8 +92,8 @@ func variableNames(env *cel.Env) map[string]bool {
 	return all
 }
 
-// fits reports whether a type is one of those wanted. A type that only a response decides
-// fits, and is checked then. So does a value that may be absent.
+// fits reports whether a type is one of those wanted. A type that is known only once there
+// is a response fits too, and is checked then. Optional values fit if their type does.
 func fits(is *cel.Type, want []*cel.Type) bool {
 	if is.Kind() == types.OpaqueKind && is.TypeName() == "optional_type" {
 		is = is.Parameters()[0]

@@ -76,7 +76,8 @@ func withoutNulls(value any) any {
 	return value
 }
 
-// describe interprets what responses of any status and step may have.
+// describe interprets the properties that any response may have, whatever its status and
+// step.
 func (a *API) describe(ev *evaluator) {
 	ev.in.Code = ev.codeText(a.answer.errorCode)
 	ev.code = ev.in.Code[:min(len(ev.in.Code), maxName)]

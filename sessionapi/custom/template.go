@@ -75,7 +75,7 @@ func parseTemplate(text string, known []string) (template, error) {
 // value is a JSON value with variables in its texts.
 type value struct {
 	text   template
-	raw    string // as JSON has it: a number, true, false or null
+	raw    string // as in JSON: a number, true, false or null
 	fields []string
 	items  []value // of a list, or of the fields
 	kind   yaml.Kind

@@ -1,4 +1,4 @@
-// Package apipages has the response bodies of the vendors' API pages, as published, for
+// Package apipages embeds the response bodies of the vendors' API pages, as published, for
 // tests: "Get Session" of HCX Manager's appliance management and "Get Current Session" of
 // the disaster-recovery gateways (developer.broadcom.com).
 package apipages

@@ -80,10 +80,10 @@ func (*Listener) Addr() net.Addr { return addr("") }
 // conn is the server's end of a connection.
 type conn struct {
 	net.Conn
-	dialled addr
+	dialed addr
 }
 
-func (c conn) LocalAddr() net.Addr { return c.dialled }
+func (c conn) LocalAddr() net.Addr { return c.dialed }
 
 type addr string
 

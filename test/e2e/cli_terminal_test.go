@@ -163,11 +163,11 @@ func TestProbePrompt(t *testing.T) {
 					return fmt.Errorf("no prompt in %q", p.shown())
 				}
 				// Echo is turned off after the prompt.
-				settings, err := exec.Command("stty", "-a", "-F", terminal).CombinedOutput()
-				if err != nil || !strings.Contains(string(settings), " -echo ") {
-					return fmt.Errorf("%v: echo is on: %s", err, settings)
+				settings, err := exec.Command("stty", "-a", "-F", terminal).Output()
+				if err == nil && !strings.Contains(string(settings), " -echo ") {
+					err = fmt.Errorf("echo is on: %s", settings)
 				}
-				return nil
+				return err
 			})
 			if _, err := io.WriteString(keyboard, c.typed); err != nil {
 				t.Fatal(err)

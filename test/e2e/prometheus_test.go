@@ -4,11 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"session_exporter/simulator"
 )
 
 // contract lists every metric that users may rely on.
@@ -106,6 +112,53 @@ scrape_configs:
 	}
 	for _, label := range []string{"transactionId", "op_id"} {
 		eventually(t, func() error { return p.hasExemplar(label) })
+	}
+}
+
+// TestFirstFailureAfterReload: an endpoint that a reload adds fails before it is scraped.
+// Prometheus shows the failure, because it knows when the counter started at 0.
+func TestFirstFailureAfterReload(t *testing.T) {
+	t.Parallel()
+	kept, added := newHCX(t, withAccount(password)), newDR(t, with(withAccount(password), simulator.Fault{On: simulator.Login, Status: 503}))
+	secret := secretFile(t, password)
+	file := configFile(t, listing(secret, kept.endpoint("kept", "hcx")))
+	x := listening(t, "--config.file="+file, "--web.listen-address=127.0.0.1:0")
+	target, err := url.Parse(x.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var scraping sync.RWMutex // held to stop scrapes
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scraping.RLock()
+		defer scraping.RUnlock()
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	dir := t.TempDir()
+	var jobs strings.Builder
+	for _, protocol := range []string{"PrometheusProto", "OpenMetricsText1.0.0"} {
+		fmt.Fprintf(&jobs, `
+  - job_name: %[1]s
+    scrape_protocols: [%[1]s]
+    static_configs: [{targets: [%[2]q]}]
+`, protocol, front.URL[len("http://"):])
+	}
+	server := launch(t, tool(t, "prometheus"), "--config.file="+write(t, filepath.Join(dir, "prometheus.yml"), "global: {scrape_interval: 1s}\nscrape_configs:"+jobs.String()),
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0", "--enable-feature=created-timestamp-zero-ingestion", "--log.format=logfmt")
+	p := prometheus("http://" + server.address(t))
+	p.eventually(t, `count(session_up{endpoint="kept"}) == 2`)
+
+	scraping.Lock()
+	write(t, file, listing(secret, kept.endpoint("kept", "hcx"), strings.TrimSuffix(added.endpoint("added", "dr"), "}")+", interval: 1h}"))
+	x.await(t, want{"session_exporter_endpoints": 2})
+	if status, text := x.post(t, "/-/probe?endpoint=added"); status != http.StatusOK || !strings.HasPrefix(text, "server_error\n") {
+		t.Fatalf("status %d: %s", status, text)
+	}
+	x.await(t, want{`session_probe_failures_total{endpoint="added"}`: 1})
+	scraping.Unlock()
+	for _, metric := range []string{"session_probe_failures_total", "session_login_failures_total", "session_probe_duration_seconds_count"} {
+		p.eventually(t, fmt.Sprintf(`count(increase(%s{endpoint="added"}[5m]) >= 1) == 2`, metric))
 	}
 }
 

@@ -35,7 +35,7 @@ const bareWindow = 100 * time.Millisecond
 // bareUp counts the endpoints that responded to their last request.
 const bareUp = "session_exporter_bare_up"
 
-// runBare decodes a bare from standard input and runs it until ctx is cancelled.
+// runBare decodes a bare from standard input and runs it until ctx is canceled.
 func runBare(ctx context.Context) error {
 	var b bare
 	if err := json.NewDecoder(os.Stdin).Decode(&b); err != nil {

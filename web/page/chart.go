@@ -23,7 +23,7 @@ const (
 type layer struct{ Kind, Path string }
 
 // strip shows the states of the last results, the newest on the right. The height of a
-// bar shows its kind as the colour does: low for valid, high for failures.
+// bar shows its kind as the color does: low for valid, high for failures.
 type strip struct {
 	Width, Height int
 	Layers        []layer
@@ -59,7 +59,7 @@ func newStrip(status *collector.Status, length int) strip {
 }
 
 // validCount formats how many results are valid.
-func validCount(history []collector.Past) string {
+func validCount(history []collector.PastProbe) string {
 	valid := 0
 	for _, past := range history {
 		if past.State == sessionapi.Valid {
@@ -84,7 +84,7 @@ const minSamples = 5
 
 // newSpark returns the sparkline of the last results on a scale that several share. It is
 // empty with fewer than minSamples latencies.
-func newSpark(history []collector.Past, shared *scale) spark {
+func newSpark(history []collector.PastProbe, shared *scale) spark {
 	history = history[max(0, len(history)-stripLength):]
 	s := spark{Width: sparkWidth, Height: sparkHeight}
 	samples := 0
@@ -148,7 +148,7 @@ func sharedScale(statuses []collector.Status) *scale {
 
 // latencyRange returns the range of the durations of probes that sent a request; longest
 // is zero if none did.
-func latencyRange(history []collector.Past) (shortest, longest time.Duration) {
+func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration) {
 	shortest = math.MaxInt64
 	for _, past := range history {
 		if past.Sent {

@@ -10,18 +10,18 @@ import (
 	"session_exporter/sessionapi"
 )
 
-func past(state sessionapi.State, took time.Duration) collector.Past {
-	return collector.Past{State: state, Duration: took, Sent: true}
+func past(state sessionapi.State, took time.Duration) collector.PastProbe {
+	return collector.PastProbe{State: state, Duration: took, Sent: true}
 }
 
 // heldBack returns a probe that sent nothing, though it may have waited.
-func heldBack(state sessionapi.State, took time.Duration) collector.Past {
-	return collector.Past{State: state, Duration: took}
+func heldBack(state sessionapi.State, took time.Duration) collector.PastProbe {
+	return collector.PastProbe{State: state, Duration: took}
 }
 
 // A strip has the newest result on the right, and the height of a bar shows its kind.
 func TestStrip(t *testing.T) {
-	history := []collector.Past{past(sessionapi.Timeout, 0), past(sessionapi.Valid, 1), heldBack(sessionapi.LoginSuspended, 0), past(sessionapi.Valid, 1)}
+	history := []collector.PastProbe{past(sessionapi.Timeout, 0), past(sessionapi.Valid, 1), heldBack(sessionapi.LoginSuspended, 0), past(sessionapi.Valid, 1)}
 	got := newStrip(&collector.Status{History: history}, 3)
 	if got.Text != "2 of 3 valid" || got.Width != 11 || got.Height != 16 || len(got.Layers) != 2 {
 		t.Errorf("%+v", got)
@@ -49,7 +49,7 @@ func TestStrip(t *testing.T) {
 // A probe that sent nothing has no latency, even if it waited, and leaves a gap.
 func TestSpark(t *testing.T) {
 	const ms = time.Millisecond
-	history := []collector.Past{past(sessionapi.Valid, 2*ms), heldBack(sessionapi.LoginSuspended, 5*time.Second), past(sessionapi.Valid, 4*ms), past(sessionapi.Valid, 4*ms), past(sessionapi.Valid, 4*ms)}
+	history := []collector.PastProbe{past(sessionapi.Valid, 2*ms), heldBack(sessionapi.LoginSuspended, 5*time.Second), past(sessionapi.Valid, 4*ms), past(sessionapi.Valid, 4*ms), past(sessionapi.Valid, 4*ms)}
 	if got := newSpark(history, newScale(2*ms, 4*ms)); got.Path != "" {
 		t.Errorf("drawn from four latencies: %+v", got)
 	}
@@ -66,9 +66,9 @@ func TestSpark(t *testing.T) {
 // The same latency is at the same height in all rows.
 func TestSharedScale(t *testing.T) {
 	row := func(took time.Duration) collector.Status {
-		return collector.Status{History: slices.Repeat([]collector.Past{past(sessionapi.Valid, took)}, minSamples)}
+		return collector.Status{History: slices.Repeat([]collector.PastProbe{past(sessionapi.Valid, took)}, minSamples)}
 	}
-	statuses := []collector.Status{row(2 * time.Millisecond), row(10 * time.Second), {History: []collector.Past{heldBack(sessionapi.LoginSuspended, time.Hour)}}}
+	statuses := []collector.Status{row(2 * time.Millisecond), row(10 * time.Second), {History: []collector.PastProbe{heldBack(sessionapi.LoginSuspended, time.Hour)}}}
 	shared := sharedScale(statuses)
 	if *shared != (scale{-3, 1}) {
 		t.Errorf("scale %+v", *shared)

@@ -25,13 +25,13 @@ type fact struct {
 	Name string
 	Text string
 	At   moment
-	Kind string // of state, for the colour; empty for none
+	Kind string // of state, for the color; empty for none
 }
 
 // role is a role that the session has or should have.
 type role struct {
 	Name string
-	Kind string // a kind of state, for icon and colour
+	Kind string // a kind of state, for icon and color
 	Text string
 }
 

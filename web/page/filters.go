@@ -23,7 +23,7 @@ type selectionView struct {
 	Filters  []filterView
 	Clear    string
 	Filtered bool
-	Group    string // link that groups equal endpoints again, empty if they are grouped
+	Group    string // link that groups similar endpoints again, empty if they are grouped
 	Choices  []choice
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// groupFrom is the number of selected endpoints from which equal ones are grouped.
+	// groupFrom is the number of selected endpoints from which similar ones are grouped.
 	groupFrom = 500
 	// minGroup is the smallest group: as many endpoints as fill a page.
 	minGroup = pageLength
@@ -16,7 +16,7 @@ const (
 	maxExamples = 3
 )
 
-// groupKey is what equal endpoints have in common. Credential and module are empty for
+// groupKey is what similar endpoints have in common. Credential and module are empty for
 // endpoints that have a credential of their own.
 type groupKey struct {
 	state              sessionapi.State
@@ -46,7 +46,7 @@ type groupView struct {
 type example struct{ Name, Link string }
 
 // group returns the lines of the sorted endpoints. If at least groupFrom endpoints are
-// sorted by state, equal ones share one line, at the position of the first.
+// sorted by state, similar ones share one line, at the position of the first.
 func (s *Selection) group(selected []*collector.Overview) []line {
 	lines := make([]line, 0, len(selected))
 	column, _ := findColumn(s.sort)

@@ -83,7 +83,7 @@ func newChart(status *collector.Status, now time.Time) *chart {
 
 // newTicks returns the times of the results at the ends, the middle and the quarters of a
 // chart, where it has results.
-func newTicks(history []collector.Past, slots int, now time.Time) []tick {
+func newTicks(history []collector.PastProbe, slots int, now time.Time) []tick {
 	var ticks []tick
 	for quarter, anchor := range []string{"start", "middle", "middle", "middle", "end"} {
 		slot := quarter * (slots - 1) / 4
@@ -100,7 +100,7 @@ func newTicks(history []collector.Past, slots int, now time.Time) []tick {
 
 func percent(n, of int) string { return fmt.Sprintf("%.2f%%", 100*float64(n)/float64(of)) }
 
-func countSent(history []collector.Past) (n int) {
+func countSent(history []collector.PastProbe) (n int) {
 	for _, past := range history {
 		if past.Sent {
 			n++

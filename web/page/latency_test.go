@@ -10,7 +10,7 @@ import (
 )
 
 // charted returns the chart of results that began a minute apart, the last one now.
-func charted(now time.Time, history ...collector.Past) *chart {
+func charted(now time.Time, history ...collector.PastProbe) *chart {
 	for i := range history {
 		history[i].Start = now.Add(time.Duration(i+1-len(history)) * time.Minute)
 	}
@@ -64,7 +64,7 @@ func TestChartTicks(t *testing.T) {
 		30:  "middle 48.00% 25 min ago, middle 72.00% 13 min ago (minor), end 100% now",
 		5:   "end 100% now",
 	} {
-		history := make([]collector.Past, n)
+		history := make([]collector.PastProbe, n)
 		for i := range history {
 			history[i] = past(sessionapi.Valid, time.Millisecond)
 		}

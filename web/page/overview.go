@@ -56,7 +56,7 @@ endpoints:
   - {name: hcx-site-a, url: "https://hcx-a.example.com:9443", module: hcx}
 `
 
-// row is an endpoint of the overview, or a group of equal ones.
+// row is an endpoint of the overview, or a group of similar ones.
 type row struct {
 	Group *groupView // nil for an endpoint
 

@@ -26,11 +26,11 @@ type run struct {
 
 // result is a result of a run.
 type result struct {
-	collector.Past
+	collector.PastProbe
 	At moment
 }
 
-// Kept tells how many results of the run are shown, if not all are.
+// Kept describes how many results of the run are shown, if not all are.
 func (r *run) Kept() string {
 	if len(r.Results) == r.Probes {
 		return ""
@@ -68,7 +68,8 @@ func newRuns(status *collector.Status, now time.Time) []run {
 }
 
 // changeViews returns the view of the new state of each change. A login that is held back
-// looks like the refusal before it, even if there are timeouts in between.
+// looks like the refusal before it, even if there are timeouts in between. Whether the last
+// one does is known: its secret may have replaced the refused one.
 func changeViews(status *collector.Status) []stateView {
 	var views []stateView
 	rejected := false
@@ -78,8 +79,10 @@ func changeViews(status *collector.Status) []stateView {
 				rejected = state == sessionapi.CredentialsRejected
 			}
 		}
-		last := i == len(status.Changes)-1
-		views = append(views, newStateView(c.To, c.To == sessionapi.LoginSuspended && (rejected || last && status.Rejected)))
+		if i == len(status.Changes)-1 {
+			rejected = status.Rejected
+		}
+		views = append(views, newStateView(c.To, c.To == sessionapi.LoginSuspended && rejected))
 	}
 	return views
 }

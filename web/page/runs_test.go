@@ -56,7 +56,7 @@ func TestRuns(t *testing.T) {
 func TestRunLongerThanTheHistory(t *testing.T) {
 	now := time.Now()
 	status := &collector.Status{Changes: []collector.Change{{Time: now.Add(-time.Hour), From: sessionapi.Unknown, To: sessionapi.Timeout, Probes: 3}}}
-	status.History = []collector.Past{past(sessionapi.Timeout, time.Second), past(sessionapi.Timeout, time.Second)}
+	status.History = []collector.PastProbe{past(sessionapi.Timeout, time.Second), past(sessionapi.Timeout, time.Second)}
 	if got := newRuns(status, now)[0]; got.Kept() != "The last 2 of 3 results." || got.Lasted != "1 h" {
 		t.Errorf("%q: %+v", got.Kept(), got)
 	}

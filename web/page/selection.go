@@ -29,7 +29,7 @@ type Selection struct {
 	// credential and module are exact names; empty: all.
 	credential, module string
 	sort               string // a column's key, with the prefix "-" in descending order
-	ungrouped          bool   // equal endpoints have a row each
+	ungrouped          bool   // similar endpoints have a row each
 	page               int    // from 1
 }
 

@@ -46,6 +46,9 @@ func pastKinds(status *collector.Status) []string {
 		if past.State.Verdict() != sessionapi.Inconclusive {
 			rejected = past.State == sessionapi.CredentialsRejected
 		}
+		if i == len(kinds)-1 {
+			rejected = status.Rejected // its secret may have replaced the refused one
+		}
 		kinds[i] = newStateView(past.State, rejected && past.State == sessionapi.LoginSuspended).Kind
 	}
 	return kinds

@@ -35,9 +35,9 @@ func TestStateView(t *testing.T) {
 // older than the history, and violet after a refusal elsewhere.
 func TestPastKinds(t *testing.T) {
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	history := func(states ...sessionapi.State) (all []collector.Past) {
+	history := func(states ...sessionapi.State) (all []collector.PastProbe) {
 		for i, state := range states {
-			all = append(all, collector.Past{Start: start.Add(time.Duration(i) * time.Minute), State: state})
+			all = append(all, collector.PastProbe{Start: start.Add(time.Duration(i) * time.Minute), State: state})
 		}
 		return all
 	}
@@ -46,7 +46,7 @@ func TestPastKinds(t *testing.T) {
 		name      string
 		rejected  bool
 		verdictAt time.Time
-		history   []collector.Past
+		history   []collector.PastProbe
 		want      []string
 	}{
 		{"its own refusal", true, start, history(sessionapi.Valid, rejected, held, held), []string{kindOK, kindRefused, kindRefused, kindRefused}},
@@ -54,6 +54,7 @@ func TestPastKinds(t *testing.T) {
 		{"elsewhere, after an own one", false, start, history(rejected, held, sessionapi.Valid, held), []string{kindRefused, kindRefused, kindOK, kindHeld}},
 		{"an outage in between", true, start, history(rejected, sessionapi.Timeout, held), []string{kindRefused, kindTrouble, kindRefused}},
 		{"a session expired", false, start, history(rejected, sessionapi.SessionExpired, held), []string{kindRefused, kindRefused, kindHeld}},
+		{"its secret was replaced", false, start, history(rejected, held, held), []string{kindRefused, kindRefused, kindHeld}},
 		{"older than the history", true, start.Add(-time.Hour), history(held, held), []string{kindRefused, kindRefused}},
 		{"not probed yet", false, time.Time{}, nil, []string{}},
 	} {

@@ -1,7 +1,7 @@
 // Package runbooks serves the runbooks of the alerts from the binary, because many
 // management networks have no internet access.
 //
-// It knows no endpoints, and depends on no configuration.
+// It knows nothing of endpoints, and does not depend on the configuration.
 package runbooks
 
 import (

@@ -93,7 +93,7 @@ func (t *Transport) roundTrip(req *http.Request, lease *Lease) (*http.Response, 
 		if !reused || !c.mayRepeat(req) {
 			return nil, err
 		}
-		if req, err = again(req); err != nil {
+		if req, err = rewound(req); err != nil {
 			return nil, err
 		}
 	}
@@ -130,8 +130,8 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// again returns a copy of a request with its body from the start.
-func again(req *http.Request) (*http.Request, error) {
+// rewound returns a copy of a request with its body from the start.
+func rewound(req *http.Request) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil
 	}

@@ -47,8 +47,8 @@ func (m Masker) Version() uint64 {
 
 // Mask returns the first 64 KiB of text without any secret, whether it is plain, in the
 // escapes of JSON, URLs, HTML and program source, in Base64 or hex, in any mixture of
-// these, or in upper or lower case. At least the first eight characters of a secret are
-// also masked where the text ends or an ellipsis follows.
+// these, or in upper or lower case. A secret that is cut off, by the end of the text or by
+// an ellipsis, is masked too if at least its first eight characters remain.
 //
 // The whole text is withheld if the mask could be guessed: if the secret is shorter
 // than eight characters, an ordinary word, part of the username, or part of a longer
@@ -75,11 +75,11 @@ func (m Masker) MaskID(id string) string {
 }
 
 func isUUID(text string) bool {
-	return len(text) == 36 && strings.Count(text, "-") == 4 && ofUUID(text)
+	return len(text) == 36 && strings.Count(text, "-") == 4 && isUUIDText(text)
 }
 
-// ofUUID reports whether a text has only the characters of UUIDs.
-func ofUUID(text string) bool {
+// isUUIDText reports whether a text has only the characters of UUIDs.
+func isUUIDText(text string) bool {
 	return strings.Trim(text, "0123456789abcdefABCDEF-") == ""
 }
 

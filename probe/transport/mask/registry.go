@@ -1,4 +1,4 @@
-// Package mask has a Registry of secrets that were sent or received, and a Masker that
+// Package mask provides a Registry of secrets that were sent or received, and a Masker that
 // removes them from shown texts. It never logs, never sends anything, and never returns
 // a secret.
 package mask
@@ -12,7 +12,7 @@ import (
 // for as many targets of /probe. The least recently used set is evicted.
 const maxSets = 32 << 10
 
-// Registry has the secrets of the process, one set for each scope: a credential, or the
+// Registry holds the secrets of the process, one set for each scope: a credential, or the
 // origin that secrets were sent to or received from. An appliance can quote only what
 // it was sent, so a text from it is masked with the sets of its origin and its
 // credential. The registry outlives reloads. The zero Registry is empty. It is safe for

@@ -39,8 +39,8 @@ type heldSecret struct {
 	needle
 	more []needle // parts that are secret by themselves
 	used int64    // in seconds since 1970
-	// ofUUID is set if the secret or one of its parts may be in a UUID.
-	ofUUID bool
+	// mayBeInUUID is set if the secret or one of its parts may be in a UUID.
+	mayBeInUUID bool
 }
 
 // Add adds secrets, or records that they are still in use. For known secrets it is
@@ -83,7 +83,7 @@ func (s *Secrets) add(text string, now int64, parts func(string) []string) {
 		added.more = nil // frees the array
 	}
 	for _, part := range all {
-		added.ofUUID = added.ofUUID || ofUUID(part.text)
+		added.mayBeInUUID = added.mayBeInUUID || isUUIDText(part.text)
 	}
 	s.values = append(s.values, added)
 	if s.index != nil {
@@ -161,7 +161,7 @@ func (s *Secrets) within(uuid string) bool {
 	defer s.mu.Unlock()
 	for i := range s.values {
 		v := &s.values[i]
-		if v.ofUUID && (foldedContains(uuid, v.text) ||
+		if v.mayBeInUUID && (foldedContains(uuid, v.text) ||
 			slices.ContainsFunc(v.more, func(part needle) bool { return foldedContains(uuid, part.text) })) {
 			return true
 		}
