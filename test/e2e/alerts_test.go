@@ -91,7 +91,7 @@ func TestAlerts(t *testing.T) {
 	for endpoint, expected := range map[string]string{
 		"dr-wrong-password": "SessionCredentialsRejected", "dr-nobody": "SessionExpired", "hcx-forbidden": "SessionForbidden",
 		"dr-slots-exhausted": "SessionAPIErrors", "hcx-certificate-expired": "SessionTLSFailed",
-		"hcx-behind-login-page": "SessionInvalidResponse", "dr-behind-sso": "SessionInvalidResponse", "dr-powered-off": "SessionFlapping",
+		"hcx-behind-login-page": "SessionInvalidResponse", "dr-behind-sso": "SessionInvalidResponse", "hcx-internal-error": "SessionFlapping",
 		"hybridity-sso-unset": "SessionAPIErrors",
 	} {
 		receiver.await(t, maxWait, "firing", expected, endpoint)
