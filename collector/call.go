@@ -171,13 +171,16 @@ func (t *target) reportPanic(cause any) {
 // panicked returns the result of a probe that panicked. Whether it sent a request, and
 // what became of its session, is unknown: the next probe finds out.
 func (t *target) panicked(start time.Time) *probe.Result {
+	last := t.lastResult()
 	return &probe.Result{
 		State:       sessionapi.InvalidResponse,
 		Start:       start,
 		Duration:    time.Since(start),
-		Established: t.lastResult().Established,
+		Established: last.Established,
 		Attempted:   true,
 		Diagnosis:   "The exporter failed while it probed this endpoint (a panic). Other endpoints are not affected.",
 		Advice:      "Report this as a bug of the exporter, with the stack trace in its log.",
+
+		NegativeControl: last.NegativeControl,
 	}
 }

@@ -36,6 +36,8 @@ var promised = map[string]struct {
 	"session_role_present":                             {gauge, []string{"role"}},
 	"session_info":                                     {gauge, []string{"enterprise", "organization", "username", "version"}},
 	"session_clock_skew_seconds":                       {gauge, nil},
+	"session_negative_control_refused":                 {gauge, nil},
+	"session_negative_control_timestamp_seconds":       {gauge, nil},
 	"session_tls_certificate_expiry_timestamp_seconds": {gauge, nil},
 	"session_credential_expiry_timestamp_seconds":      {gauge, []string{"source"}},
 	"session_logins_total":                             {counter, nil},

@@ -98,6 +98,16 @@ func sessionFamilies() []family {
 				e.emit(1, id.Username, id.Organization, id.Enterprise, id.Version)
 			}
 		}},
+		{name: "session_negative_control_refused", kind: gauge, help: "Whether the API refused the last impossible token: 1 refused, 0 accepted. No sample before the first verdict, or without `negative_control`.", read: func(s *state, e *emitter) {
+			if control := s.result.NegativeControl; control != nil {
+				e.emit(truth(control.Refused))
+			}
+		}},
+		{name: "session_negative_control_timestamp_seconds", kind: gauge, help: "Unix time of the last verdict on an impossible token, see session_negative_control_refused.", read: func(s *state, e *emitter) {
+			if control := s.result.NegativeControl; control != nil {
+				e.emitTime(control.Time)
+			}
+		}},
 		{name: "session_clock_skew_seconds", kind: gauge, help: "Clock of the appliance minus clock of the exporter, corrected for the round trip. No sample if the last response had no time.", read: func(s *state, e *emitter) {
 			if s.result.ClockSkew != nil {
 				e.emit(s.result.ClockSkew.Seconds())

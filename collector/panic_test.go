@@ -27,7 +27,7 @@ func TestPanicWhileProbing(t *testing.T) {
 		bad, good := newEndpoint("bad"), newEndpoint("good")
 		j := newJournal(takes(time.Second))
 		probes, closed := 0, 0
-		established := start.Add(-time.Hour)
+		established, accepted := start.Add(-time.Hour), &probe.NegativeControl{Time: start}
 		err := c.Apply(newSettings(bad, good), func(e *config.Endpoint) (Prober, error) {
 			if e == good {
 				return j.prober(e), nil
@@ -39,7 +39,7 @@ func TestPanicWhileProbing(t *testing.T) {
 						panic("response: {\"token\":\"s3cret\"}")
 					}
 					valid := found(sessionapi.Valid)
-					valid.Established = established
+					valid.Established, valid.NegativeControl = established, accepted
 					return valid, nil
 				},
 				close: func(context.Context) error { closed++; return nil },
@@ -56,14 +56,14 @@ func TestPanicWhileProbing(t *testing.T) {
 			t.Errorf("%d probes of the other endpoint, %d of this one, closed %d times; want 10, 10, 1", len(j.starts["good"]), probes, closed)
 		}
 		status := <-statuses
-		if r := status.Result; r.State != sessionapi.InvalidResponse || r.Diagnosis == "" || r.Advice == "" || !r.Established.Equal(established) || status.Failures != 9 {
+		if r := status.Result; r.State != sessionapi.InvalidResponse || r.Diagnosis == "" || r.Advice == "" || !r.Established.Equal(established) || r.NegativeControl != accepted || status.Failures != 9 {
 			t.Errorf("the result is %+v with %v failures", r, status.Failures)
 		}
 		if panics, inFlight := valueOf(t, c.metrics.panics), valueOf(t, c.metrics.inFlight); panics != 9 || inFlight != 0 {
 			t.Errorf("%v panics, %v probes in flight; want 9, 0", panics, inFlight)
 		}
 		text := logged.String()
-		if !strings.Contains(text, "panicked") || !strings.Contains(text, "TestPanicWhileProbing") || strings.Contains(text, "s3cret") {
+		if !strings.Contains(text, "panicked") || !strings.Contains(text, "TestPanicWhileProbing") || strings.Contains(text, "s3cret") || strings.Count(text, "impossible token accepted") != 1 {
 			t.Errorf("logged %s", text)
 		}
 	})

@@ -112,6 +112,7 @@ func hcxValid() probe.Result {
 		Established:        minute(0),
 		Attempted:          true,
 		LastRequest:        minute(0).Add(100 * time.Millisecond),
+		NegativeControl:    &probe.NegativeControl{Time: minute(-30), Refused: true},
 	}
 }
 

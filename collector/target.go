@@ -208,10 +208,13 @@ func (t *target) logoutTimeoutError() error {
 
 func (t *target) record(r *probe.Result) {
 	t.mu.Lock()
-	before := t.state.result.State
+	before, control := t.state.result.State, t.state.result.NegativeControl
 	t.state.record(r)
 	t.mu.Unlock()
 	t.log(before, r)
+	if now := r.NegativeControl; now != nil && !now.Refused && (control == nil || control.Refused) {
+		t.named().Warn("impossible token accepted")
+	}
 }
 
 // wantsSecret reports whether the last probe failed because it had no valid secret.

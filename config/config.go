@@ -130,6 +130,8 @@ type Settings struct {
 	Timeout          time.Duration
 	SessionMaxAge    time.Duration // 0: a session is kept until it expires
 	ConnectionMaxAge time.Duration // 0: a new connection for every probe
+	// NegativeControl is the time between two negative controls, 0 for none.
+	NegativeControl time.Duration
 
 	// HTTP is shared by all endpoints of a module that do not override it, so that they
 	// can share a transport.
@@ -145,6 +147,8 @@ type HTTP struct {
 	TLSFiles string
 	Proxy    promconfig.ProxyConfig
 	Headers  *promconfig.Headers
+	// EnableHTTP2 offers HTTP/2 to the server, which may choose HTTP/1.1.
+	EnableHTTP2 bool
 
 	files *boundedfile.Reader
 }
@@ -162,7 +166,7 @@ type Expect struct {
 type Credential struct {
 	Name     string
 	Username string
-	// Secret is the source of the password, the token or the OAuth 2.0 client secret.
+	// Secret is the source of the password, the token or, with OAuth 2.0, what is exchanged.
 	Secret secret.Source
 	// OAuth2 is set if the secret is exchanged for bearer tokens.
 	OAuth2 *OAuth2
@@ -178,18 +182,44 @@ type Credential struct {
 	Guard   LockoutGuard
 }
 
-// OAuth2 describes how a client secret is exchanged for bearer tokens (RFC 6749).
-// The client secret itself is in Credential.Secret.
+// OAuth2 describes how a secret is exchanged for bearer tokens (RFC 6749). The secret
+// itself is Credential.Secret: see GrantType.
 type OAuth2 struct {
+	GrantType GrantType
 	ClientID  string
-	TokenURL  string
+	// ClientSecret authenticates the client of a grant that exchanges another secret; the
+	// zero Source for a public client.
+	ClientSecret secret.Source
+	TokenURL     string
+	// AuthStyle is empty if the grant does not authenticate a client.
 	AuthStyle AuthStyle
 	Scopes    []string
 	// EndpointParams are additional parameters of the token request. Each value may be
-	// a secret, such as the password of a password grant.
+	// a secret.
 	EndpointParams map[string]secret.Secret
+	// Assertion is set with GrantJWTBearer.
+	Assertion *Assertion
 	// HTTP has the connection settings for the authorization server.
 	HTTP HTTP
+}
+
+// GrantType is how bearer tokens are obtained. It determines what Credential.Secret is.
+type GrantType string
+
+// The grants.
+const (
+	GrantClientCredentials GrantType = "client_credentials"                          // the client's secret (RFC 6749, 4.4)
+	GrantPassword          GrantType = "password"                                    // the password of Credential.Username (4.3)
+	GrantRefreshToken      GrantType = "refresh_token"                               // a refresh token (6)
+	GrantVCFAPIToken       GrantType = "vcf_api_token"                               // an API token of VMware Cloud Foundation
+	GrantJWTBearer         GrantType = "urn:ietf:params:oauth:grant-type:jwt-bearer" // the key that signs an assertion (RFC 7523, 2.1)
+)
+
+// Assertion describes the JWT that the jwt-bearer grant signs, as Prometheus does.
+type Assertion struct {
+	Algorithm, KeyID string // of the header
+	Issuer, Audience string
+	Claims           map[string]any // in addition to the standard ones, or instead of them
 }
 
 // AuthStyle is how a client authenticates to the token endpoint (RFC 6749, 2.3.1).

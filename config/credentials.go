@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/prometheus/common/model"
 
@@ -21,9 +22,9 @@ func (r *resolver) resolveCredentials() {
 			Origins:  r.origins(key.Field("origins"), raw.Origins),
 			Guard:    r.guard(key.Field("lockout_guard"), raw.LockoutGuard),
 		}
-		var clientSecret secret.Source
-		c.OAuth2, clientSecret = r.oauth2(key.Field("oauth2"), raw.OAuth2)
-		c.Secret, c.Auth = r.secret(key, raw, clientSecret)
+		var own secret.Source
+		c.OAuth2, own = r.oauth2(key.Field("oauth2"), raw.OAuth2)
+		c.Secret, c.Auth = r.secret(key, raw, c.OAuth2, own)
 		if raw.Expires != nil {
 			c.Expires = raw.Expires.Time
 		}
@@ -33,44 +34,99 @@ func (r *resolver) resolveCredentials() {
 	}
 }
 
-// secret returns a credential's only secret and its default authentication, empty if it
-// has no secret.
-func (r *resolver) secret(key strictyaml.Key, raw rawCredential, clientSecret secret.Source) (secret.Source, sessionapi.Auth) {
-	type choice struct {
-		key    string
-		source secret.Source
-		auth   sessionapi.Auth
-		file   string // as in the configuration
-	}
-	var given []choice
-	for _, c := range []choice{
-		{"password", secret.Source{Inline: raw.Password}, sessionapi.AuthLogin, ""},
-		{"password_file", r.fileSource(raw.PasswordFile), sessionapi.AuthLogin, raw.PasswordFile},
-		{"password_env", secret.Source{Env: raw.PasswordEnv}, sessionapi.AuthLogin, ""},
-		{"token", secret.Source{Inline: raw.Token}, sessionapi.AuthToken, ""},
-		{"token_file", r.fileSource(raw.TokenFile), sessionapi.AuthToken, raw.TokenFile},
-		{"token_env", secret.Source{Env: raw.TokenEnv}, sessionapi.AuthToken, ""},
-	} {
-		if c.source != (secret.Source{}) || r.Invalid(key.Field(c.key)) {
-			given = append(given, c)
-		}
-	}
-	if at := key.Field("oauth2"); raw.OAuth2 != nil || r.Invalid(at) {
-		given = append(given, choice{"oauth2", clientSecret, sessionapi.AuthBearer, ""})
-	}
+// sourceChoice is one of the keys that a secret may come from.
+type sourceChoice struct {
+	key    string
+	source secret.Source
+	file   string // as in the configuration
+}
+
+// only returns the source that is set, the zero Source without one, and checks that it is
+// the only one and can be read.
+func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Source {
+	given := slices.DeleteFunc(choices, func(c sourceChoice) bool {
+		return c.source == (secret.Source{}) && !r.Invalid(block.Field(c.key))
+	})
 	if len(given) == 0 {
-		r.Require(key, "", "has no secret; give it one of password, password_file, password_env, token, token_file, token_env or oauth2")
-		return secret.Source{}, ""
+		return secret.Source{}
 	}
 	for _, c := range given[1:] {
-		r.Add(key.Field(c.key), "conflicts with `%s`; keep one of them", given[0].key)
+		r.Add(block.Field(c.key), "conflicts with `%s`; keep one of them", given[0].key)
 	}
 	for _, c := range given {
-		if c.auth != sessionapi.AuthBearer {
-			r.checkGiven(key.Field(c.key), c.source, c.file)
+		r.checkGiven(block.Field(c.key), c.source, c.file)
+	}
+	return given[0].source
+}
+
+// secret returns a credential's only secret and its default authentication, empty if it
+// has no secret. own is the secret of its oauth2 block, if any.
+func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, own secret.Source) (secret.Source, sessionapi.Auth) {
+	passwords := []sourceChoice{
+		{"password", secret.Source{Inline: raw.Password}, ""},
+		{"password_file", r.fileSource(raw.PasswordFile), raw.PasswordFile},
+		{"password_env", secret.Source{Env: raw.PasswordEnv}, ""},
+	}
+	tokens := []sourceChoice{
+		{"token", secret.Source{Inline: raw.Token}, ""},
+		{"token_file", r.fileSource(raw.TokenFile), raw.TokenFile},
+		{"token_env", secret.Source{Env: raw.TokenEnv}, ""},
+	}
+	first := r.firstSet(key, passwords, tokens)
+	switch {
+	case block != nil:
+		return r.exchanged(key, block, own, passwords, tokens), sessionapi.AuthBearer
+	case first == "" && r.Invalid(key.Field("oauth2")):
+		return secret.Source{}, sessionapi.AuthBearer
+	case first == "":
+		r.Require(key, "", "has no secret; give it one of password, password_file, password_env, token, token_file, token_env or oauth2")
+		return secret.Source{}, ""
+	case slices.ContainsFunc(passwords, func(c sourceChoice) bool { return c.key == first }):
+		return r.only(key, slices.Concat(passwords, tokens)), sessionapi.AuthLogin
+	default:
+		return r.only(key, tokens), sessionapi.AuthToken
+	}
+}
+
+// firstSet returns the first key that is set, empty without one.
+func (r *resolver) firstSet(block strictyaml.Key, choices ...[]sourceChoice) string {
+	for _, c := range slices.Concat(choices...) {
+		if c.source != (secret.Source{}) || r.Invalid(block.Field(c.key)) {
+			return c.key
 		}
 	}
-	return given[0].source, given[0].auth
+	return ""
+}
+
+// exchanged returns the secret that a grant exchanges: that of the entry, or the block's
+// own.
+func (r *resolver) exchanged(key strictyaml.Key, block *OAuth2, own secret.Source, passwords, tokens []sourceChoice) secret.Source {
+	takes, refused, cures := []sourceChoice(nil), slices.Concat(passwords, tokens), ""
+	switch {
+	case r.Invalid(key.Field("oauth2").Field("grant_type")):
+		return secret.Source{}
+	case block.GrantType.TakesPassword():
+		takes, refused = passwords, tokens
+	case block.GrantType.TakesToken():
+		takes, refused = tokens, passwords
+	case r.firstSet(key, passwords) != "":
+		cures = ", or set its `grant_type: password`"
+	default:
+		cures = ", or set its `grant_type` to refresh_token or vcf_api_token"
+	}
+	kind := block.GrantType.SecretKind()
+	if set := r.firstSet(key, refused); set != "" && takes == nil {
+		r.Add(key.Field("oauth2"), "conflicts with `%s`; keep one of them%s", set, cures)
+	} else if set != "" {
+		r.Add(key.Field(set), "is not sent with `grant_type: %s`, which takes a %s; remove it", block.GrantType, kind)
+	}
+	if takes == nil {
+		return own
+	}
+	if r.firstSet(key, takes) == "" {
+		r.Require(key, takes[0].key, "needs the %s in `%s`, `%s` or `%s` for `grant_type: %s`", kind, takes[1].key, takes[0].key, takes[2].key, block.GrantType)
+	}
+	return r.only(key, takes)
 }
 
 // checkGiven checks that there is a secret. An empty one in the configuration itself is
@@ -87,10 +143,16 @@ func (r *resolver) checkGiven(key strictyaml.Key, source secret.Source, file str
 
 func (r *resolver) checkUsername(key strictyaml.Key, c *Credential) {
 	r.checkControl(key.Field("username"), c.Username)
+	sent := c.Auth == sessionapi.AuthLogin || c.OAuth2 != nil && c.OAuth2.GrantType.TakesPassword()
 	switch {
-	case c.Auth == sessionapi.AuthLogin && c.Username == "":
+	case c.Auth == "" || r.Invalid(key.Field("oauth2").Field("grant_type")):
+	case sent && c.Username == "" && c.OAuth2 != nil:
+		r.Require(key, "username", "needs a `username` for `grant_type: %s`", c.OAuth2.GrantType)
+	case sent && c.Username == "":
 		r.Require(key, "username", "has a password but no `username`")
-	case c.Auth != sessionapi.AuthLogin && c.Auth != "" && c.Username != "":
+	case !sent && c.Username != "" && c.OAuth2 != nil:
+		r.Add(key.Field("username"), "is only sent with `grant_type: password`; remove it, or set that in `oauth2`")
+	case !sent && c.Username != "":
 		r.Add(key.Field("username"), "requires a password; a token is sent without a username")
 	}
 }

@@ -36,7 +36,7 @@ func TestEndpoints(t *testing.T) {
 	hcx := config.Settings{
 		Module: "hcx", API: "hcx", SessionAPI: sessionapi.BuiltIn()["hcx"], Credential: loaded.Credentials["file"], Auth: sessionapi.AuthLogin,
 		Login:    map[string]string{"auth_type": "vsphere"},
-		Interval: 90 * second, Timeout: 15 * second, SessionMaxAge: 45 * minute, HTTP: fullHTTP(),
+		Interval: 90 * second, Timeout: 15 * second, SessionMaxAge: 45 * minute, NegativeControl: 24 * hour, HTTP: fullHTTP(),
 		Expect: config.Expect{
 			Username: "monitor@vsphere.local", Roles: []string{"System Administrator"}, RolesExact: true,
 			ForbidRoles: []string{"Owner"}, Organizations: []string{"DEFAULT"},
@@ -46,6 +46,7 @@ func TestEndpoints(t *testing.T) {
 	overridden.Credential, overridden.Auth, overridden.Login = loaded.Credentials["token-file"], sessionapi.AuthToken, map[string]string{}
 	overridden.Interval, overridden.Timeout = 10*second, 10*second // the module's 15s, capped
 	overridden.SessionMaxAge, overridden.ConnectionMaxAge = hour, 5*minute
+	overridden.NegativeControl = 0
 	overridden.HTTP = &config.HTTP{Headers: &promconfig.Headers{}, Proxy: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: &url.URL{}}}}
 	overridden.Expect = config.Expect{Username: "other"}
 
@@ -229,5 +230,29 @@ endpoints:
 	}
 	if target, err := loaded.Target("hybridity", "https://b.example.com"); err != nil || target.SessionMaxAge != 4*hour {
 		t.Errorf("/probe?target= uses %+v, error %v", target, err)
+	}
+}
+
+// An endpoint overrides its module's enable_http2, in both directions. Endpoints that agree
+// with it share the module's connection settings.
+func TestEnableHTTP2(t *testing.T) {
+	settings := parsed(t, `
+credentials: {c: {username: u, password: p}}
+modules:
+  off: {api: hcx, credential: c}
+  on: {api: hcx, credential: c, enable_http2: true}
+endpoints:
+  - {name: a, url: "https://a.example.com:9443", module: off}
+  - {name: b, url: "https://b.example.com:9443", module: off, enable_http2: true}
+  - {name: c, url: "https://c.example.com:9443", module: on}
+  - {name: d, url: "https://d.example.com:9443", module: on, enable_http2: false}
+`)
+	for i, want := range []bool{false, true, true, false} {
+		if e := settings.Endpoints[i]; e.HTTP.EnableHTTP2 != want {
+			t.Errorf("%s: %t", e.Name, e.HTTP.EnableHTTP2)
+		}
+	}
+	if settings.Endpoints[2].HTTP != settings.Modules["on"].HTTP {
+		t.Error("an endpoint without its own settings does not share its module's")
 	}
 }

@@ -40,6 +40,9 @@ func (c *Config) SecretFiles() []string {
 	var files []string
 	for _, credential := range c.Credentials {
 		files = append(files, credential.Secret.File)
+		if credential.OAuth2 != nil {
+			files = append(files, credential.OAuth2.ClientSecret.File)
+		}
 	}
 	return distinct(files)
 }

@@ -15,7 +15,7 @@ import (
 // http returns the connection settings that are set, over base. If none is set, base is
 // shared.
 func (r *resolver) http(key strictyaml.Key, base *HTTP, own rawSettings) *HTTP {
-	if own.TLSConfig == nil && own.HTTPHeaders == nil && !r.setsProxy(key) {
+	if own.TLSConfig == nil && own.HTTPHeaders == nil && own.EnableHTTP2 == nil && !r.setsProxy(key) {
 		return base
 	}
 	block := *base
@@ -27,6 +27,9 @@ func (r *resolver) http(key strictyaml.Key, base *HTTP, own rawSettings) *HTTP {
 	if own.HTTPHeaders != nil {
 		block.Headers = own.HTTPHeaders
 		r.headers(key.Field("http_headers"), block.Headers)
+	}
+	if own.EnableHTTP2 != nil {
+		block.EnableHTTP2 = *own.EnableHTTP2
 	}
 	if r.setsProxy(key) {
 		block.Proxy = own.ProxyConfig

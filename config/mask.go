@@ -7,6 +7,7 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 
+	"session_exporter/internal/strictyaml"
 	"session_exporter/secret"
 )
 
@@ -16,6 +17,10 @@ const minHeaderValue = 8
 // masked returns the file with everything masked that may be a secret although its type
 // is not Secret.
 func (f rawFile) masked() rawFile {
+	f.Credentials = maps.Clone(f.Credentials)
+	for name, credential := range f.Credentials {
+		f.Credentials[name] = credential.masked()
+	}
 	f.APIs = maps.Clone(f.APIs)
 	for name, api := range f.APIs {
 		f.APIs[name] = api.Masked()
@@ -29,6 +34,19 @@ func (f rawFile) masked() rawFile {
 		f.Endpoints[i].Settings = f.Endpoints[i].Settings.masked()
 	}
 	return f
+}
+
+func (c rawCredential) masked() rawCredential {
+	if c.OAuth2 == nil || c.OAuth2.Assertion.Claims == nil {
+		return c
+	}
+	block := *c.OAuth2
+	block.Assertion.Claims = maps.Clone(block.Assertion.Claims)
+	for name := range block.Assertion.Claims {
+		block.Assertion.Claims[name] = strictyaml.TextTree(secret.Masked)
+	}
+	c.OAuth2 = &block
+	return c
 }
 
 func (s rawSettings) masked() rawSettings {

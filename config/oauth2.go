@@ -1,57 +1,238 @@
 package config
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
 	"session_exporter/internal/strictyaml"
 	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
-// oauth2 checks an oauth2 block. It returns the client secret separately.
-func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, clientSecret secret.Source) {
+// grantTypes are all grants, in the order of the documentation.
+var grantTypes = []GrantType{GrantClientCredentials, GrantPassword, GrantRefreshToken, GrantVCFAPIToken, GrantJWTBearer}
+
+// TakesPassword reports whether the grant exchanges the entry's username and password.
+func (g GrantType) TakesPassword() bool { return g == GrantPassword }
+
+// TakesToken reports whether the grant exchanges the entry's token.
+func (g GrantType) TakesToken() bool { return g == GrantRefreshToken || g == GrantVCFAPIToken }
+
+// AuthenticatesClient reports whether the client authenticates with a secret.
+func (g GrantType) AuthenticatesClient() bool { return g != GrantVCFAPIToken && g != GrantJWTBearer }
+
+// SecretKind names what the grant exchanges.
+func (g GrantType) SecretKind() string {
+	switch g {
+	case GrantPassword:
+		return "password"
+	case GrantRefreshToken:
+		return "refresh token"
+	case GrantVCFAPIToken:
+		return "API token"
+	case GrantJWTBearer:
+		return "private key"
+	default:
+		return "client secret"
+	}
+}
+
+// parameters returns the parameters that a token request has from other settings.
+func (o *OAuth2) parameters() []string {
+	var names []string
+	switch o.GrantType {
+	case GrantClientCredentials:
+	case GrantPassword:
+		names = []string{"grant_type", "username", "password"}
+	case GrantRefreshToken:
+		names = []string{"grant_type", "refresh_token"}
+	case GrantVCFAPIToken:
+		names = []string{"grant_type", "api_token"}
+	case GrantJWTBearer:
+		names = []string{"grant_type", "assertion"}
+	}
+	if o.AuthStyle == AuthStyleParams {
+		names = append(names, "client_id", "client_secret")
+	}
+	return names
+}
+
+// oauth2 checks an oauth2 block. It returns the secret that the block itself has for its
+// grant.
+func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, own secret.Source) {
 	if raw == nil {
 		return nil, secret.Source{}
 	}
-	if raw.ClientID == "" {
-		r.Require(key, "client_id", "needs a `client_id`")
-	}
-	r.checkTokenURL(key, raw.TokenURL)
-	r.checkGrant(key, raw.GrantType)
-	if _, again := raw.EndpointParams["scope"]; again && len(raw.Scopes) > 0 {
-		r.Add(key.Field("endpoint_params").Field("scope"), "conflicts with `scopes`; keep one of them")
-	}
 	block = &OAuth2{
+		GrantType:      raw.GrantType,
 		ClientID:       raw.ClientID,
 		TokenURL:       raw.TokenURL,
-		AuthStyle:      r.authStyle(key, raw),
+		AuthStyle:      raw.AuthStyle,
 		Scopes:         raw.Scopes,
 		EndpointParams: raw.EndpointParams,
 		HTTP:           HTTP{TLS: raw.TLSConfig, Proxy: raw.ProxyConfig, files: r.files},
 	}
+	if block.GrantType == "" {
+		block.GrantType = GrantClientCredentials
+	}
+	r.checkTokenURL(key, raw.TokenURL)
 	r.tls(key.Field("tls_config"), &block.HTTP.TLS)
 	block.HTTP.TLSFiles = fingerprint(r.files, tlsFiles(&block.HTTP.TLS))
 	r.checkProxy(key, block.HTTP.Proxy)
-	return block, r.clientSecret(key, raw)
+	r.refuseRef(key.Field("client_secret_ref"), "client_secret_file")
+	r.refuseRef(key.Field("client_certificate_key_ref"), "client_certificate_key_file")
+	if at := key.Field("grant_type"); !slices.Contains(grantTypes, block.GrantType) {
+		r.Add(at, "must be one of: %s", joined(grantTypes))
+		return block, secret.Source{}
+	}
+	r.checkForeignKeys(key, block.GrantType)
+	clientSecret := r.clientSecret(key, raw, block)
+	switch block.GrantType {
+	case GrantClientCredentials:
+		own = clientSecret
+	case GrantJWTBearer:
+		block.Assertion, own = r.assertion(key, raw)
+	default:
+		block.ClientSecret = clientSecret
+	}
+	r.checkParams(key, raw, block)
+	return block, own
 }
 
-func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2) secret.Source {
-	source := r.fileSource(raw.ClientSecretFile)
-	if source.File != "" {
-		r.checkSecret(key.Field("client_secret_file"), raw.ClientSecretFile, source)
+// checkForeignKeys rejects the keys of other grants, which would have no effect.
+func (r *resolver) checkForeignKeys(key strictyaml.Key, grant GrantType) {
+	refuse := func(reason string, names ...string) {
+		for _, name := range names {
+			if at := key.Field(name); r.IsSet(at) && !r.Invalid(at) {
+				r.Add(at, "%s", reason)
+			}
+		}
 	}
-	if !raw.ClientSecret.IsZero() {
-		source.Inline = raw.ClientSecret
+	client := []string{"client_secret", "client_secret_file", "client_secret_env", "auth_style"}
+	switch grant {
+	case GrantVCFAPIToken:
+		refuse("is not sent with this `grant_type`, which has no client; remove it", append(client, "client_id")...)
+	case GrantJWTBearer:
+		refuse("is not sent with this `grant_type`, which authenticates by `client_certificate_key`; remove it", client...)
+		return
 	}
-	switch {
-	case source == secret.Source{}:
-		if !r.Invalid(key.Field("client_secret_file")) && !r.Invalid(key.Field("client_secret_ref")) {
+	refuse("belongs to another grant; remove it, or set `grant_type: "+string(GrantJWTBearer)+"`",
+		"client_certificate_key", "client_certificate_key_file", "client_certificate_key_id",
+		"signature_algorithm", "iss", "audience", "claims")
+}
+
+// clientSecret checks the client of a grant, and returns its secret. A public client has
+// none, and is identified in the form unless the file asks for the header.
+func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth2) secret.Source {
+	if block.GrantType != GrantVCFAPIToken && raw.ClientID == "" {
+		r.Require(key, "client_id", "needs a `client_id` with this `grant_type`")
+	}
+	if !block.GrantType.AuthenticatesClient() {
+		return secret.Source{}
+	}
+	if at := key.Field("auth_style"); raw.AuthStyle != "" && raw.AuthStyle != AuthStyleHeader && raw.AuthStyle != AuthStyleParams {
+		r.Add(at, "must be one of: header, params")
+	}
+	source := r.only(key, []sourceChoice{
+		{"client_secret", secret.Source{Inline: raw.ClientSecret}, ""},
+		{"client_secret_file", r.fileSource(raw.ClientSecretFile), raw.ClientSecretFile},
+		{"client_secret_env", secret.Source{Env: raw.ClientSecretEnv}, ""},
+	})
+	if source != (secret.Source{}) {
+		if block.AuthStyle == "" {
+			block.AuthStyle = AuthStyleHeader
+		}
+		return source
+	}
+	if block.GrantType == GrantClientCredentials {
+		if !r.anyInvalid(key, "client_secret", "client_secret_file", "client_secret_env", "client_secret_ref") {
 			r.Require(key, "client_secret", "needs a `client_secret_file` or a `client_secret`")
 		}
-	case source.File != "" && source.Inline != secret.Secret{}:
-		r.Add(key.Field("client_secret_file"), "conflicts with `client_secret`; keep one of them")
+	}
+	if block.AuthStyle == "" {
+		block.AuthStyle = AuthStyleParams
 	}
 	return source
+}
+
+// assertion checks the settings of the jwt-bearer grant, and returns them with the source
+// of the key.
+func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, secret.Source) {
+	from := raw.Assertion
+	a := &Assertion{Algorithm: string(from.SignatureAlgorithm), KeyID: from.ClientCertificateKeyID, Issuer: from.Issuer, Audience: from.Audience}
+	if a.Algorithm == "" {
+		a.Algorithm = string(signatureAlgorithms[0])
+	}
+	if a.Issuer == "" {
+		a.Issuer = raw.ClientID
+	}
+	if a.Audience == "" {
+		a.Audience = raw.TokenURL
+	}
+	if at := key.Field("signature_algorithm"); !slices.Contains(signatureAlgorithms, signatureAlgorithm(a.Algorithm)) {
+		r.Add(at, "must be one of: %s", joined(signatureAlgorithms))
+	}
+	for _, name := range slices.Sorted(maps.Keys(from.Claims)) {
+		at := key.Field("claims").Field(name)
+		value, err := from.Claims[name].Value()
+		if err == nil {
+			_, err = json.Marshal(value)
+		}
+		if err != nil {
+			r.Add(at, "cannot be written as JSON; use text, numbers, true, false, lists and blocks")
+			continue
+		}
+		if a.Claims == nil {
+			a.Claims = make(map[string]any, len(from.Claims))
+		}
+		a.Claims[name] = value
+	}
+	keyFile := r.fileSource(from.ClientCertificateKeyFile)
+	keyFile.Lines = keyFile.File != ""
+	source := r.only(key, []sourceChoice{
+		{"client_certificate_key", secret.Source{Inline: from.ClientCertificateKey}, ""},
+		{"client_certificate_key_file", keyFile, from.ClientCertificateKeyFile},
+	})
+	if source == (secret.Source{}) && !r.anyInvalid(key, "client_certificate_key", "client_certificate_key_file", "client_certificate_key_ref") {
+		r.Require(key, "client_certificate_key", "needs a `client_certificate_key_file` or a `client_certificate_key` with this `grant_type`")
+	}
+	r.checkKey(key, source)
+	return a, source
+}
+
+// checkKey checks that the key can sign, if it can be read.
+func (r *resolver) checkKey(key strictyaml.Key, source secret.Source) {
+	private, err := source.Read()
+	if err != nil {
+		return // reported
+	}
+	problem := sessionapi.KeyProblem(private)
+	switch at := key.Field("client_certificate_key"); {
+	case problem == "" || r.Invalid(at):
+	case source.File != "":
+		at = key.Field("client_certificate_key_file")
+		r.Report(MissingSecret, at, strictyaml.Position{Line: r.Line(at)}, problem)
+	default:
+		r.Add(at, "%s", problem)
+	}
+}
+
+// checkParams checks that no parameter is set twice.
+func (r *resolver) checkParams(key strictyaml.Key, raw *rawOAuth2, block *OAuth2) {
+	params := key.Field("endpoint_params")
+	if _, again := raw.EndpointParams["scope"]; again && len(raw.Scopes) > 0 {
+		r.Add(params.Field("scope"), "conflicts with `scopes`; keep one of them")
+	}
+	own := block.parameters()
+	for _, name := range slices.Sorted(maps.Keys(raw.EndpointParams)) {
+		switch at := params.Field(name); {
+		case slices.Contains(own, name):
+			r.Add(at, "is a parameter that the block itself sends; remove it")
+		case name == "grant_type":
+			r.Warn(at, "replaces the grant, but the lockout guard protects only the client's secret; set the key `grant_type` instead")
+		}
+	}
 }
 
 func (r *resolver) checkTokenURL(block strictyaml.Key, text string) {
@@ -68,39 +249,4 @@ func (r *resolver) checkTokenURL(block strictyaml.Key, text string) {
 		// It would be shown with the address.
 		r.Add(key, "must not have a query or fragment; remove what follows `?` or `#`, and put parameters into `endpoint_params`")
 	}
-}
-
-// authStyle returns how the client authenticates. Parameters with the client's
-// credentials must not be set twice.
-func (r *resolver) authStyle(key strictyaml.Key, raw *rawOAuth2) AuthStyle {
-	switch raw.AuthStyle {
-	case "":
-		return AuthStyleHeader
-	case AuthStyleHeader:
-	case AuthStyleParams:
-		for _, name := range slices.Sorted(maps.Keys(raw.EndpointParams)) {
-			if name == "client_id" || name == "client_secret" {
-				r.Add(key.Field("endpoint_params").Field(name), "`auth_style: params` sends the block's own `%s`; remove it here", name)
-			}
-		}
-	default:
-		r.Add(key.Field("auth_style"), "must be one of: header, params")
-	}
-	return raw.AuthStyle
-}
-
-// checkGrant rejects the other grants of Prometheus' block.
-func (r *resolver) checkGrant(key strictyaml.Key, grant grantType) {
-	if grant != "" && grant != clientCredentials {
-		r.Add(key.Field("grant_type"), "must be client_credentials, the only supported grant")
-	}
-	for _, name := range []string{
-		"audience", "claims", "iss", "signature_algorithm", "client_certificate_key_id",
-		"client_certificate_key", "client_certificate_key_file", "client_certificate_key_ref",
-	} {
-		if at := key.Field(name); r.IsSet(at) && !r.Invalid(at) {
-			r.Add(at, "belongs to the jwt-bearer grant, which is not supported; remove it")
-		}
-	}
-	r.refuseRef(key.Field("client_secret_ref"), "client_secret_file")
 }

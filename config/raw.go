@@ -86,57 +86,62 @@ type rawSettings struct {
 	Timeout          *model.Duration `yaml:"timeout,omitempty"`
 	SessionMaxAge    *model.Duration `yaml:"session_max_age,omitempty"`
 	ConnectionMaxAge *model.Duration `yaml:"connection_max_age,omitempty"`
+	NegativeControl  *model.Duration `yaml:"negative_control,omitempty"`
 
 	TLSConfig              *promconfig.TLSConfig `yaml:"tls_config,omitempty"`
 	HTTPHeaders            *promconfig.Headers   `yaml:"http_headers,omitempty"`
+	EnableHTTP2            *bool                 `yaml:"enable_http2,omitempty"`
 	promconfig.ProxyConfig `yaml:",inline"`
 
 	Expect *Expect `yaml:"expect,omitempty"`
 }
 
-// rawOAuth2 mirrors Prometheus' oauth2 block, with auth_style in addition, and with
+// rawOAuth2 mirrors Prometheus' oauth2 block, with auth_style and further grants, and with
 // secrets instead of plain text.
 type rawOAuth2 struct {
+	GrantType GrantType `yaml:"grant_type,omitempty"`
+
 	ClientID         string        `yaml:"client_id,omitempty"`
 	ClientSecret     secret.Secret `yaml:"client_secret,omitempty"`
 	ClientSecretFile string        `yaml:"client_secret_file,omitempty"`
+	ClientSecretEnv  string        `yaml:"client_secret_env,omitempty"`
+	ClientSecretRef  string        `yaml:"client_secret_ref,omitempty"` // rejected
 	AuthStyle        AuthStyle     `yaml:"auth_style,omitempty"`
-	GrantType        grantType     `yaml:"grant_type,omitempty"`
 
 	TokenURL       string                   `yaml:"token_url,omitempty"`
 	Scopes         []string                 `yaml:"scopes,omitempty"`
 	EndpointParams map[string]secret.Secret `yaml:"endpoint_params,omitempty"`
 
+	Assertion rawAssertion `yaml:",inline"`
+
 	TLSConfig              promconfig.TLSConfig `yaml:"tls_config,omitempty"`
 	promconfig.ProxyConfig `yaml:",inline"`
-
-	Unsupported unsupportedOAuth2 `yaml:",inline"`
 }
 
-// unsupportedOAuth2 has the keys of Prometheus' block that are rejected.
-type unsupportedOAuth2 struct {
-	ClientSecretRef string `yaml:"client_secret_ref,omitempty"`
+// rawAssertion has the keys of the jwt-bearer grant.
+type rawAssertion struct {
+	ClientCertificateKey     secret.Secret `yaml:"client_certificate_key,omitempty"`
+	ClientCertificateKeyFile string        `yaml:"client_certificate_key_file,omitempty"`
+	ClientCertificateKeyRef  string        `yaml:"client_certificate_key_ref,omitempty"` // rejected
+	ClientCertificateKeyID   string        `yaml:"client_certificate_key_id,omitempty"`
 
-	// The jwt-bearer grant.
-	Audience                 string         `yaml:"audience,omitempty"`
-	Claims                   map[string]any `yaml:"claims,omitempty"`
-	Issuer                   string         `yaml:"iss,omitempty"`
-	SignatureAlgorithm       string         `yaml:"signature_algorithm,omitempty"`
-	ClientCertificateKey     secret.Secret  `yaml:"client_certificate_key,omitempty"`
-	ClientCertificateKeyFile string         `yaml:"client_certificate_key_file,omitempty"`
-	ClientCertificateKeyID   string         `yaml:"client_certificate_key_id,omitempty"`
-	ClientCertificateKeyRef  string         `yaml:"client_certificate_key_ref,omitempty"`
+	SignatureAlgorithm signatureAlgorithm         `yaml:"signature_algorithm,omitempty"`
+	Issuer             string                     `yaml:"iss,omitempty"`
+	Audience           string                     `yaml:"audience,omitempty"`
+	Claims             map[string]strictyaml.Tree `yaml:"claims,omitempty"`
 }
 
 // maxDuration prevents overflows of sums and doublings.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
 type (
-	apiName   string // built in, or an entry of the file
-	grantType string // of OAuth 2.0
+	apiName            string // built in, or an entry of the file
+	signatureAlgorithm string // of a JWT
 )
 
-const clientCredentials grantType = "client_credentials"
+// signatureAlgorithms are those of RSA (RFC 7518, 3.1), as in Prometheus; the first is the
+// default.
+var signatureAlgorithms = []signatureAlgorithm{"RS256", "RS384", "RS512"}
 
 // scalars are the types that decode from a single value in a way of their own, with
 // those of a definition.
@@ -149,7 +154,8 @@ var scalars = map[reflect.Type]strictyaml.Scalar{
 	reflect.TypeFor[apiName]():               {Schema: strictyaml.Suggested(APINames()...)},
 	reflect.TypeFor[sessionapi.Auth]():       {Schema: strictyaml.OneOf(sessionapi.Auths()...)},
 	reflect.TypeFor[AuthStyle]():             {Schema: strictyaml.OneOf(AuthStyleHeader, AuthStyleParams)},
-	reflect.TypeFor[grantType]():             {Schema: strictyaml.OneOf(clientCredentials)},
+	reflect.TypeFor[GrantType]():             {Schema: strictyaml.OneOf(grantTypes...)},
+	reflect.TypeFor[signatureAlgorithm]():    {Schema: strictyaml.OneOf(signatureAlgorithms...)},
 }
 
 func init() { maps.Copy(scalars, custom.Scalars) }

@@ -30,6 +30,7 @@ var blocks = map[string]struct{ template, file string }{
 	"`credentials.NAME.oauth2`":          {template: "credentials: {c: {oauth2: {%s}}}", file: "credentials: {c: {oauth2: {client_id: i, client_secret: s, token_url: 'https://a.example.com', %s}}}\nmodules: {m: {api: hcx}}"},
 	"`apis.NAME`":                        {template: "apis: {a: {%s}}"},
 	"`apis.NAME.login`":                  {template: "apis: {a: {login: {%s}}}"},
+	"`apis.NAME.login.steps[]`":          {template: "apis: {a: {login: {steps: [{%s}]}}}"},
 	"`apis.NAME.session[]`":              {template: "apis: {a: {session: [{%s}]}}"},
 	"`apis.NAME.check`":                  {template: "apis: {a: {check: {%s}}}"},
 	"`apis.NAME.answer`":                 {template: "apis: {a: {answer: {%s}}}"},

@@ -58,6 +58,20 @@ func oneOfValues(values []string) string {
 	return "must be one of: " + strings.Join(values, ", ")
 }
 
+// joined lists values for people.
+func joined[S ~string](values []S) string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// anyInvalid reports whether one of a block's keys has an error.
+func (r *resolver) anyInvalid(block strictyaml.Key, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return r.Invalid(block.Field(name)) })
+}
+
 // resolveAPIs compiles the APIs that the file defines, in addition to the built-in ones. An API of
 // the file replaces the built-in one of the same name, so that an API that a later version
 // adds breaks no file that defines it already.

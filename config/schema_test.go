@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,9 +20,14 @@ var sharedBlocks = strings.NewReplacer(
 	"endpoints[].", "modules.NAME.",
 	"credentials.NAME.oauth2.tls_config", "modules.NAME.tls_config",
 	"apis.NAME.logout", "apis.NAME.check",
+	"apis.NAME.check.steps[]", "apis.NAME.login.steps[]",
 	".or[]", "",
 	"http_headers.NAME", "http_headers.HEADER",
 )
+
+// withoutRequired are blocks whose required keys have another block's defaults, or are
+// replaced by `steps`.
+var withoutRequired = []strictyaml.Key{"apis.NAME.logout", "apis.NAME.login", "apis.NAME.check"}
 
 // TestSchema holds the published schema to the raw types, and to the documentation of
 // their keys in docs/configuration.md. With -update, it writes the schema.
@@ -37,9 +43,12 @@ func TestSchema(t *testing.T) {
 	}
 	schema := config.Schema(func(block strictyaml.Key, name string) (strictyaml.Documentation, bool) {
 		row, ok := rowOf(block, name)
-		required := row.otherwise == "required" && block != "apis.NAME.logout" // whose defaults are those of the login
-		if !ok && block == "endpoints[]" {
+		required := row.otherwise == "required" && !slices.Contains(withoutRequired, block)
+		switch {
+		case !ok && block == "endpoints[]":
 			row, ok = rowOf("modules.NAME", name)
+		case !ok && block == "apis.NAME.logout":
+			row, ok = rowOf("apis.NAME.login.steps[]", name)
 		}
 		return strictyaml.Documentation{Text: plainText(row), Required: required}, ok
 	})

@@ -41,6 +41,7 @@ func (r *resolver) override(key strictyaml.Key, base Settings, own rawSettings) 
 	s.Timeout = durationOr(base.Timeout, own.Timeout)
 	s.SessionMaxAge = durationOr(base.SessionMaxAge, own.SessionMaxAge)
 	s.ConnectionMaxAge = durationOr(base.ConnectionMaxAge, own.ConnectionMaxAge)
+	s.NegativeControl = durationOr(base.NegativeControl, own.NegativeControl)
 	s.HTTP = r.http(key, base.HTTP, own)
 	s.TokenHeader = r.tokenHeader(key.Field("token_header"), base.TokenHeader, own)
 	if own.Credential != "" {
@@ -58,6 +59,7 @@ func (r *resolver) override(key strictyaml.Key, base Settings, own rawSettings) 
 	r.checkAPI(key, s, own)
 	r.checkCredential(key, s, own)
 	r.checkTokenHeader(key, s, own)
+	r.checkNegativeControl(key, s, own)
 	r.checkExpect(key.Field("expect"), s, own)
 	r.checkSessionHeaders(key.Field("http_headers"), s, own)
 	return s
@@ -180,6 +182,24 @@ func (r *resolver) checkTokenHeader(key strictyaml.Key, s Settings, own rawSetti
 	}
 }
 
+// checkNegativeControl checks that a session or a token is presented. An impossible password
+// would count against the account.
+func (r *resolver) checkNegativeControl(key strictyaml.Key, s Settings, own rawSettings) {
+	at := key.Field("negative_control")
+	switch {
+	case s.NegativeControl == 0 || r.Invalid(at):
+	case own.NegativeControl != nil && s.NegativeControl < minNegativeControl:
+		r.Add(at, "must be 0 (off), or at least %s", model.Duration(minNegativeControl))
+	case r.specs[s.API].CheckSteps && (own.NegativeControl != nil || own.API != ""):
+		r.Add(at, "%s checks a session with several requests, which an impossible token cannot follow; remove it", r.apiName(s.API))
+	case s.Auth != sessionapi.AuthBasic || r.Invalid(key.Field("auth")):
+	case own.NegativeControl != nil:
+		r.Add(at, "requires a session or token, but auth is basic: an impossible password counts against the account; remove it")
+	case own.Auth != "":
+		r.Add(key.Field("auth"), "must not be basic, because %s has a `negative_control`; set `negative_control: 0` here", r.describe("module", "modules", s.Module))
+	}
+}
+
 func (r *resolver) checkExpect(key strictyaml.Key, s Settings, own rawSettings) {
 	if own.Expect == nil && own.API == "" {
 		return
@@ -242,6 +262,9 @@ const (
 	defaultConnectionMaxAge = 10 * time.Minute
 
 	unsetSessionMaxAge time.Duration = -1 // the API's default applies
+
+	// minNegativeControl keeps impossible tokens from looking like an attack.
+	minNegativeControl = time.Minute
 
 	// minInterval is also the window in which due probes are started together.
 	minInterval = 100 * time.Millisecond

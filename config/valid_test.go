@@ -1,10 +1,18 @@
 package config_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,7 +102,7 @@ func TestCredentials(t *testing.T) {
 		{
 			Name: "sso", Secret: file("client"), Auth: sessionapi.AuthBearer, Guard: standardGuard,
 			OAuth2: &config.OAuth2{
-				ClientID: "exporter", TokenURL: "https://sso.example.com/token", AuthStyle: config.AuthStyleParams,
+				GrantType: config.GrantClientCredentials, ClientID: "exporter", TokenURL: "https://sso.example.com/token", AuthStyle: config.AuthStyleParams,
 				Scopes: []string{"read"}, EndpointParams: map[string]secret.Secret{"resource": secret.New("hcx"), "tenant": secret.New("1")},
 				HTTP: config.HTTP{
 					TLS:      promconfig.TLSConfig{CAFile: tlsFile("ca.pem")},
@@ -105,7 +113,7 @@ func TestCredentials(t *testing.T) {
 		},
 		{
 			Name: "sso-inline", Secret: inline("client-2"), Auth: sessionapi.AuthBearer, Guard: standardGuard,
-			OAuth2: &config.OAuth2{ClientID: "exporter", TokenURL: "http://sso.example.com/token", AuthStyle: config.AuthStyleHeader},
+			OAuth2: &config.OAuth2{GrantType: config.GrantClientCredentials, ClientID: "exporter", TokenURL: "http://sso.example.com/token", AuthStyle: config.AuthStyleHeader},
 		},
 	}
 	if len(loaded.Credentials) != len(want) {
@@ -133,4 +141,85 @@ func proxyURL(text string) promconfig.URL {
 		panic(err)
 	}
 	return promconfig.URL{URL: u}
+}
+
+// pemKey returns an RSA private key in PEM format.
+func pemKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+}
+
+// The grants differ in what they exchange, and in how their client authenticates.
+func TestGrants(t *testing.T) {
+	key := pemKey(t)
+	t.Setenv("CONFIG_TEST_CLIENT", "c")
+	const (
+		block  = "oauth2: {token_url: 'https://sso.example.com', client_id: id, "
+		client = "client_secret_env: CONFIG_TEST_CLIENT, "
+		jwt    = "oauth2: {token_url: 'https://sso.example.com', client_id: id, grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', client_certificate_key: key, "
+	)
+	fromEnv := secret.Source{Env: "CONFIG_TEST_CLIENT"}
+	for text, want := range map[string]struct {
+		exchanged secret.Source
+		oauth2    config.OAuth2
+	}{
+		block + client + "}": {fromEnv, config.OAuth2{GrantType: config.GrantClientCredentials, AuthStyle: config.AuthStyleHeader}},
+		"username: m, password: p, " + block + client + "grant_type: password}":               {inline("p"), config.OAuth2{GrantType: config.GrantPassword, ClientSecret: fromEnv, AuthStyle: config.AuthStyleHeader}},
+		"username: m, password: p, " + block + "grant_type: password}":                        {inline("p"), config.OAuth2{GrantType: config.GrantPassword, AuthStyle: config.AuthStyleParams}},
+		"username: m, password: p, " + block + "grant_type: password, auth_style: header}":    {inline("p"), config.OAuth2{GrantType: config.GrantPassword, AuthStyle: config.AuthStyleHeader}},
+		"token: t, " + block + client + "grant_type: refresh_token, auth_style: params}":      {inline("t"), config.OAuth2{GrantType: config.GrantRefreshToken, ClientSecret: fromEnv, AuthStyle: config.AuthStyleParams}},
+		"token: t, oauth2: {token_url: 'https://sso.example.com', grant_type: vcf_api_token}": {inline("t"), config.OAuth2{GrantType: config.GrantVCFAPIToken}},
+		jwt + "}": {inline(key), config.OAuth2{GrantType: config.GrantJWTBearer, Assertion: &config.Assertion{Algorithm: "RS256", Issuer: "id", Audience: "https://sso.example.com"}}},
+		jwt + "client_certificate_key_id: k, signature_algorithm: RS384, iss: i, audience: a, claims: {day: 2027-01-31, n: 7, deep: {list: [true, x]}}}": {
+			inline(key), config.OAuth2{GrantType: config.GrantJWTBearer, Assertion: &config.Assertion{
+				Algorithm: "RS384", KeyID: "k", Issuer: "i", Audience: "a",
+				Claims: map[string]any{"day": "2027-01-31", "n": 7, "deep": map[string]any{"list": []any{true, "x"}}},
+			}},
+		},
+	} {
+		quoted, _ := json.Marshal(key)
+		file := strings.Replace("modules: {m: {api: hcx, credential: c}}\nendpoints: [{name: e, url: 'https://a.example.com:9443', module: m}]\ncredentials: {c: {"+text+"}}", "client_certificate_key: key", "client_certificate_key: "+string(quoted), 1)
+		settings, err := config.Parse([]byte(file), "c.yml")
+		if err != nil || len(settings.Problems) > 0 {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		c := settings.Credentials["c"]
+		want.oauth2.TokenURL = "https://sso.example.com"
+		if want.oauth2.GrantType != config.GrantVCFAPIToken {
+			want.oauth2.ClientID = "id"
+		}
+		want.oauth2.HTTP = c.OAuth2.HTTP
+		if !c.Secret.Same(want.exchanged) || c.Auth != sessionapi.AuthBearer || !reflect.DeepEqual(*c.OAuth2, want.oauth2) {
+			t.Errorf("%s:\n%s %+v\nwant\n%s %+v", text, c.Secret, c.OAuth2, want.exchanged, want.oauth2)
+		}
+		for _, hidden := range []string{"2027", "list", "BEGIN"} {
+			if strings.Contains(settings.YAML, hidden) {
+				t.Errorf("%s is shown:\n%s", hidden, settings.YAML)
+			}
+		}
+	}
+}
+
+// A key in PEM format has several lines, and is the only secret that may.
+func TestPrivateKeyFile(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "key.pem")
+	if err := os.WriteFile(name, []byte(pemKey(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const file = "modules: {m: {api: hcx}}\ncredentials: {c: {oauth2: {client_id: i, token_url: 'https://sso.example.com', %s: key.pem, %s}}}"
+	jwt := fmt.Sprintf(file, "client_certificate_key_file", "grant_type: '"+string(config.GrantJWTBearer)+"'")
+	settings, err := config.Parse([]byte(jwt), filepath.Join(dir, "c.yml"))
+	if err != nil || !slices.Contains(settings.SecretFiles(), name) {
+		t.Error(err)
+	}
+	settings, err = config.Parse(fmt.Appendf(nil, file, "client_secret_file", "grant_type: client_credentials"), filepath.Join(dir, "c.yml"))
+	if err != nil || !strings.Contains(settings.Problems.Error(), "client_secret_file: cannot read this file: it has more than one line") {
+		t.Errorf("a client secret of several lines: %v %v", settings.Problems, err)
+	}
 }

@@ -17,9 +17,11 @@ func (r *resolver) warnings(c *Config) {
 	}
 	for name, raw := range r.raw.Modules {
 		r.warnOfTLS(strictyaml.Key("modules").Field(name), raw)
+		r.warnOfHeaders(strictyaml.Key("modules").Field(name), raw, c.Modules[name])
 	}
 	for i, raw := range r.raw.Endpoints {
 		r.warnOfTLS(strictyaml.Key("endpoints").Item(i), raw.Settings)
+		r.warnOfHeaders(strictyaml.Key("endpoints").Item(i), raw.Settings, c.Endpoints[i].Settings)
 		r.warnOfURL(strictyaml.Key("endpoints").Item(i), c.Endpoints[i])
 	}
 	if !r.Failed() { // otherwise a misspelled reference leaves its target unused
@@ -65,6 +67,25 @@ func (r *resolver) warnOfTLS(key strictyaml.Key, own rawSettings) {
 	}
 }
 
+// warnOfHeaders warns about headers that an impossible token lacks: a gateway that requires
+// them refuses the request before the API does.
+func (r *resolver) warnOfHeaders(key strictyaml.Key, own rawSettings, s Settings) {
+	at := key.Field("negative_control")
+	if own.NegativeControl == nil {
+		at = key.Field("http_headers")
+	}
+	if s.NegativeControl == 0 || own.NegativeControl == nil && own.HTTPHeaders == nil || s.HTTP.Headers == nil {
+		return
+	}
+	for name, h := range s.HTTP.Headers.Headers {
+		isSecret := func(value string) bool { return SecretHeader(name, value) }
+		if len(h.Secrets)+len(h.Files) > 0 || slices.ContainsFunc(h.Values, isSecret) {
+			r.Warn(at, "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it, not the API")
+			return
+		}
+	}
+}
+
 func (r *resolver) warnOfURL(endpoint strictyaml.Key, e *Endpoint) {
 	key := endpoint.Field("url")
 	if e.URL == nil || r.Invalid(key) {
@@ -73,6 +94,9 @@ func (r *resolver) warnOfURL(endpoint strictyaml.Key, e *Endpoint) {
 	hints := r.specs[e.API].URL
 	if e.URL.Scheme == "http" {
 		r.Warn(key, unencrypted)
+	}
+	if http2 := endpoint.Field("enable_http2"); e.URL.Scheme == "http" && r.IsSet(http2) && e.HTTP.EnableHTTP2 {
+		r.Warn(http2, "has no effect on an http URL, because HTTP/2 requires TLS; use https")
 	}
 	switch {
 	case hints.NoPath && e.URL.Path != "":

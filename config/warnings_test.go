@@ -34,6 +34,13 @@ func withURL(api, url string) string {
 	return "credentials: {a: {username: u, password: p}}\nmodules: {m: {api: " + api + ", credential: a}}\nendpoints:\n  - {name: e, url: '" + url + "', module: m}\n"
 }
 
+// withControl returns a file with a module and an endpoint that have the given settings.
+func withControl(module, endpoint string) string {
+	return "credentials: {a: {token: t}}\nmodules:\n  m: {api: hcx, credential: a, " + module + "}\nendpoints:\n  - {name: e, url: 'https://h.example.com:9443', module: m" + endpoint + "}\n"
+}
+
+const withoutHeaders = "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it, not the API"
+
 const (
 	spaceWarning   = "f.yml:4: warning: credentials.a.username: starts or ends with a space or an invisible character; remove it"
 	controlError   = "f.yml:4: credentials.a.username: contains a control character; in double quotes, a backslash starts an escape such as `\\n`: use single quotes"
@@ -51,6 +58,7 @@ func TestWarnings(t *testing.T) {
 	)
 	for _, c := range []struct{ name, text, want string }{
 		{"variable", account(`password: "${SVC_PASSWORD}"`), atPassword + dollar},
+		{"grant as a parameter", "credentials:\n  a:\n    oauth2:\n      {client_id: i, client_secret: s, token_url: 'https://h.example.com', endpoint_params: {grant_type: password}}\n" + around, "f.yml:4: warning: credentials.a.oauth2.endpoint_params.grant_type: replaces the grant, but the lockout guard protects only the client's secret; set the key `grant_type` instead"},
 		{"variable with a default", account(`password: ${SVC_PASSWORD:-x}`), atPassword + dollar},
 		{"variable inside", account(`password: x${env.PW}y`), atPassword + dollar},
 		{"variable of Kubernetes", account(`password: $(SVC_PASSWORD)`), atPassword + "is $(…), and " + notExpanded},
@@ -86,6 +94,10 @@ func TestWarnings(t *testing.T) {
 		{"dr without a path", withURL("dr", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no base path, and the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with the root", withURL("dr", "https://h.example.com/"), "f.yml:4: warning: endpoints[0].url: has no base path, and the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with its path", withURL("dr", "https://h.example.com/api/rest/srm/v2/session/"), "f.yml:4: warning: endpoints[0].url: ends in /session, which the exporter appends itself; remove it"},
+		{
+			"HTTP/2 without TLS", strings.Replace(withURL("hcx", "http://h.example.com:9443"), "module: m", "module: m, enable_http2: true", 1),
+			"f.yml:4: warning: endpoints[0].enable_http2: has no effect on an http URL, because HTTP/2 requires TLS; use https\nf.yml:4: warning: endpoints[0].url: " + plainHTTP,
+		},
 		{"unencrypted", withURL("hcx", "http://h.example.com:9443"), "f.yml:4: warning: endpoints[0].url: " + plainHTTP},
 		{
 			"unencrypted elsewhere", "credentials:\n  a:\n    oauth2: {client_id: i, client_secret: s, token_url: 'HTTP://s.example.com', tls_config: {insecure_skip_verify: true}}\n    origins: ['http://o.example.com']\n" + around,
@@ -106,6 +118,14 @@ func TestWarnings(t *testing.T) {
 			"twins", "credentials:\n  a: {username: u, password: p}\n  b: {username: u, password: p}\n  c: {username: v, password: p}\nmodules: {m: {api: hcx, credential: a}}\nendpoints:\n" +
 				"  - {name: e, url: 'https://h.example.com:443', module: m}\n  - {name: f, url: 'https://H.example.com:443/', module: m, credential: b}\n  - {name: g, url: 'https://h.example.com:443', module: m, credential: c}",
 			"f.yml:8: warning: endpoints[1].url: the endpoint on line 7 has the same URL and account, so the session is monitored twice; remove one",
+		},
+		{
+			"impossible token without the gateway's key", withControl("negative_control: 24h, http_headers: {X-Key: {secrets: [k]}}", ""),
+			"f.yml:3: warning: modules.m.negative_control: " + withoutHeaders,
+		},
+		{
+			"the same of an endpoint", withControl("negative_control: 24h", ", http_headers: {X-Key: {values: [aB3dE6gH9jK2mN5p]}}"),
+			"f.yml:5: warning: endpoints[0].http_headers: " + withoutHeaders,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -136,6 +156,8 @@ func TestNoWarnings(t *testing.T) {
 		withURL("hcx", "https://h.example.com:443"),
 		withURL("hcx", "https://h.example.com:9443/"),
 		"global: {metrics_deny: ['go_.{2}}}', 'a{{2}}']}\n" + account("password: x"),
+		withControl("negative_control: 24h, http_headers: {Accept-Language: {values: [en]}}", ""),
+		withControl("negative_control: 24h", ", negative_control: 0, http_headers: {X-Key: {secrets: [k]}}"),
 		"credentials: {a: {token: t, origins: ['https://h.example.com']}}\nmodules: {m: {api: hcx, credential: a}}",
 	} {
 		if got := checked(t, text); got != "" {

@@ -18,6 +18,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 	source := e.Credential.Secret
 	oauth := o.byOAuth()
 	switch {
+	case o.exchange != nil && o.exchange.NeedsHTTP2():
+		return adviseHTTP2(o)
 	case o.state == sessionapi.TLSFailed:
 		return adviseTLS(o)
 	case o.exchange != nil && o.exchange.RefusedByProxy():
@@ -26,20 +28,30 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Check the proxy's rules and log, and `proxy_url` and `no_proxy`: the proxy does not connect to this appliance."
 	case o.state == sessionapi.Unreachable && o.exchange.Written.IsZero() && !o.exchange.InHandshake:
 		return adviseUnreachable(o, e)
+	case oauth && o.state == sessionapi.CredentialsRejected:
+		return adviseExchange(o, e.Credential)
+	case oauth && o.state == sessionapi.BadRequest:
+		return adviseTokenRequest(o, e.Credential.OAuth2)
 	case oauth && oauthAdvice[o.state] != "":
-		return oauthAdvice[o.state] + adviseAuthStyle(o, e.Credential.OAuth2.AuthStyle)
+		return oauthAdvice[o.state]
 	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
 		return "Check the appliance's health: load-balanced nodes that do not share sessions can cause this, and so can a wrong clock."
 	case o.state == sessionapi.CredentialsRejected && e.Credential.Auth == sessionapi.AuthToken:
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.CredentialsRejected:
 		return adviseRejected(source)
+	case o.state == sessionapi.LoginSuspended && o.suspension == nil && e.Credential.OAuth2 != nil:
+		return "Wait for the next probe. If this persists, check the authorization server's load and the network."
 	case o.state == sessionapi.LoginSuspended && o.suspension == nil:
 		return "Wait for the next probe. If this persists, find the endpoint of this credential that does not respond to logins."
+	case o.state == sessionapi.LoginSuspended && e.Credential.OAuth2 != nil && e.Credential.OAuth2.GrantType.TakesToken():
+		return adviseNewToken(e.Credential)
 	case o.state == sessionapi.LoginSuspended:
 		return fmt.Sprintf("If the account is locked, unlock it. %s", put("the right secret", source))
 	case o.state == sessionapi.CredentialMissing && o.exchange != nil:
 		return "Provide the file. It is read again at the next probe, without a restart."
+	case o.state == sessionapi.CredentialMissing && e.Credential.OAuth2 != nil && e.Credential.OAuth2.ClientSecret != (secret.Source{}):
+		return "Correct the source that the diagnosis names. Files are read again at the next probe, without a restart."
 	case o.state == sessionapi.CredentialMissing:
 		return put("the right secret", source)
 	case o.state == sessionapi.SessionExpired && e.Credential.OAuth2 != nil:
@@ -54,6 +66,18 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Check the appliance's health and logs, and any proxy or firewall in front of it: connections are closed without a response."
 	}
 	return o.state.Info().Advice
+}
+
+// adviseHTTP2 names the setting. Token requests have none, and HTTP/2 requires TLS.
+func adviseHTTP2(o *outcome) string {
+	switch {
+	case o.byOAuth():
+		return "Enable HTTP/1.1 on the authorization server: token requests do not use HTTP/2."
+	case o.exchange.URL.Scheme == "http":
+		return "Use an https URL and set `enable_http2: true` for the endpoint or its module: HTTP/2 requires TLS. Or enable HTTP/1.1 on the server."
+	default:
+		return "Set `enable_http2: true` for the endpoint or its module."
+	}
 }
 
 func adviseRejected(source secret.Source) string {
@@ -118,14 +142,111 @@ func put(what string, source secret.Source) string {
 
 // oauthAdvice is the advice on token requests.
 var oauthAdvice = map[sessionapi.State]string{
-	sessionapi.CredentialsRejected: "Check the client's ID and secret, and that the client still exists on the authorization server.",
-	sessionapi.Forbidden:           "Check that the authorization server permits the client credentials grant to this client.",
-	sessionapi.RateLimited:         "Find the other clients that send requests to the authorization server.",
-	sessionapi.BadRequest:          "Check the client's ID and secret, and `scopes` and `endpoint_params` of `oauth2`.",
-	sessionapi.ServerError:         "Check the authorization server's health and logs.",
-	sessionapi.InvalidResponse:     "Check `token_url`, and anything in front of the authorization server: a proxy, a login page, a maintenance page.",
-	sessionapi.Unreachable:         "Check the authorization server's health and logs, and any proxy or firewall in front of it.",
-	sessionapi.Timeout:             "Check the authorization server's load and the network.",
+	sessionapi.Forbidden:       "Check that the authorization server permits this grant to this client.",
+	sessionapi.RateLimited:     "Find the other clients that send requests to the authorization server.",
+	sessionapi.ServerError:     "Check the authorization server's health and logs.",
+	sessionapi.InvalidResponse: "Check `token_url`, and anything in front of the authorization server: a proxy, a login page, a maintenance page.",
+	sessionapi.Unreachable:     "Check the authorization server's health and logs, and any proxy or firewall in front of it.",
+	sessionapi.Timeout:         "Check the authorization server's load and the network.",
+}
+
+// refusedClient reports whether a token request was refused because of its client.
+func refusedClient(o *outcome, c *config.Credential) bool {
+	switch o.interpretation.Code {
+	case "invalid_client", "unauthorized_client":
+		return c.OAuth2.ClientID != ""
+	}
+	return c.OAuth2.GrantType == config.GrantClientCredentials
+}
+
+// exchangedAs names what a token request presented.
+func exchangedAs(o *outcome, c *config.Credential) string {
+	grant, client := c.OAuth2.GrantType, fmt.Sprintf("the OAuth 2.0 client %q", c.OAuth2.ClientID)
+	if refusedClient(o, c) {
+		return client
+	}
+	text := fmt.Sprintf("the %s from %s", grant.SecretKind(), c.Secret)
+	switch {
+	case grant == config.GrantPassword:
+		text = fmt.Sprintf("the password of %q from %s", c.Username, c.Secret)
+	case grant == config.GrantJWTBearer:
+		return fmt.Sprintf("the assertion of %s, which the key from %s signed", client, c.Secret)
+	case o.exchange.exchanged != nil && !o.exchange.exchanged.issuedAt.IsZero():
+		text = fmt.Sprintf("the refresh token that replaced the one from %s at %s", c.Secret, clockTime(o.exchange.exchanged.issuedAt))
+	}
+	if o.interpretation.Code == "" && grant.AuthenticatesClient() {
+		text += ", or " + client
+	}
+	return text
+}
+
+// issuedTo names for whom a bearer token was issued.
+func issuedTo(c *config.Credential) string {
+	switch c.OAuth2.GrantType {
+	case config.GrantPassword:
+		return fmt.Sprintf("to %q", c.Username)
+	case config.GrantVCFAPIToken:
+		return fmt.Sprintf("for the API token from %s", c.Secret)
+	default:
+		return fmt.Sprintf("to client %q", c.OAuth2.ClientID)
+	}
+}
+
+// whyRefused explains the refusal of a token that was to be exchanged, as a further
+// sentence, empty for any other.
+func whyRefused(o *outcome, c *config.Credential) string {
+	switch token := o.exchange.exchanged; {
+	case token == nil || refusedClient(o, c):
+		return ""
+	case !token.expires.IsZero() && token.expires.Before(o.exchange.Start):
+		return fmt.Sprintf(" It expired at %s.", clockTime(token.expires))
+	case c.OAuth2.GrantType == config.GrantVCFAPIToken:
+		return " The API token has expired or was revoked, or belongs to another identity broker."
+	case !token.issuedAt.IsZero():
+		return " It has expired or was revoked, or a response with its replacement was lost."
+	default:
+		return " It has expired, was revoked, or was used before. A server may accept a refresh token only once and replace it: " +
+			"the exporter keeps the replacement in memory, and loses it at a restart."
+	}
+}
+
+// adviseExchange returns the advice on a refused token request.
+func adviseExchange(o *outcome, c *config.Credential) string {
+	switch grant := c.OAuth2.GrantType; {
+	case refusedClient(o, c) && o.interpretation.Code == "unauthorized_client":
+		return oauthAdvice[sessionapi.Forbidden]
+	case refusedClient(o, c) && grant.AuthenticatesClient():
+		return "Check the client's ID and secret, and that the client still exists on the authorization server." + adviseAuthStyle(o, c.OAuth2.AuthStyle)
+	case grant == config.GrantJWTBearer:
+		return "Check that the authorization server has the key's certificate, compare `iss`, `audience` and `claims` with what it expects, and compare both clocks."
+	case grant == config.GrantPassword:
+		advice := adviseRejected(c.Secret)
+		if o.interpretation.Code == "" {
+			advice += " Check the client's ID and secret, too." + adviseAuthStyle(o, c.OAuth2.AuthStyle)
+		}
+		return advice
+	default:
+		return adviseNewToken(c)
+	}
+}
+
+func adviseNewToken(c *config.Credential) string {
+	if c.OAuth2.GrantType == config.GrantVCFAPIToken {
+		return "Create a new API token. " + put("it", c.Secret)
+	}
+	return "Obtain a new refresh token. " + put("it", c.Secret) + " If the server replaces refresh tokens, let it keep them valid for this client, or use another grant."
+}
+
+// adviseTokenRequest returns the advice on a token request that was malformed.
+func adviseTokenRequest(o *outcome, settings *config.OAuth2) string {
+	switch {
+	case o.interpretation.Code == "unsupported_grant_type":
+		return "Check `token_url` and `grant_type` of `oauth2`: the server does not offer this grant there."
+	case settings.GrantType.AuthenticatesClient():
+		return "Check the client's ID and secret, and `scopes` and `endpoint_params` of `oauth2`." + adviseAuthStyle(o, settings.AuthStyle)
+	default:
+		return fmt.Sprintf("Check the %s, and `token_url`, `scopes` and `endpoint_params` of `oauth2`.", settings.GrantType.SecretKind())
+	}
 }
 
 // adviseAuthStyle suggests the other way to authenticate the client if the response

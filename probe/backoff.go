@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"session_exporter/probe/control"
 	"session_exporter/sessionapi"
 )
 
@@ -16,7 +17,8 @@ type endpointBackoff struct {
 	retryUntil           time.Time // end of the Retry-After
 	failedWithoutVerdict int       // consecutive logins
 
-	logins pendingLogins
+	logins  pendingLogins
+	control *control.Control // outlives a prober too; nil without negative controls
 }
 
 // loginBackoff is the number of intervals between logins that fail for a reason other

@@ -47,6 +47,7 @@ func json200(body string) reply { return reply{status: 200, body: body} }
 var (
 	withToken = func(header string) map[string]string { return map[string]string{header: canaryToken} }
 	nsxGiven  = reply{200, map[string]string{"Set-Cookie": "JSESSIONID=" + canaryToken + "; Path=/; Secure; HttpOnly", "X-XSRF-TOKEN": canaryToken + "x"}, ""}
+	awxForm   = reply{200, map[string]string{"Set-Cookie": "csrftoken=canary-csrf-1; Path=/; SameSite=Lax; Secure"}, "<!DOCTYPE html><html></html>"}
 	nsxWrong  = reply{403, nil, `{"module_name": "common-services", "error_message": "The credentials were incorrect or the account specified has been locked.", "error_code": 403}`}
 )
 
@@ -55,6 +56,8 @@ const (
 	bmcSessions = "/redfish/v1/SessionService/Sessions"
 	reviews     = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews"
 	lookup      = "/v1/auth/token/lookup-self"
+	ariaLogin   = "/csp/gateway/am/api/login?access_token"
+	ariaUser    = "/csp/gateway/am/api/loggedin/user"
 )
 
 // catalogue has responses of the published references.
@@ -227,6 +230,47 @@ var catalogue = []catalogued{
 		"GET /api/user": {401, nil, `{"message": "Expired API key", "messageId": "api-key.expired", "statusCode": 401, "traceID": ""}`},
 	}, sessionapi.SessionExpired, "api-key.expired", nil},
 
+	{"valid", "awx", sessionapi.AuthLogin, map[string]reply{
+		"GET /api/login/":  awxForm,
+		"POST /api/login/": {302, map[string]string{"Location": "/api/", "Set-Cookie": "awx_sessionid=" + canaryToken + "; HttpOnly; Path=/; SameSite=Lax; Secure"}, ""},
+		"GET /api/v2/me/":  json200(`{"count": 1, "results": [{"id": 3, "username": "alice", "is_superuser": false, "is_system_auditor": true}]}`),
+		"GET /api/logout/": {302, map[string]string{"Location": "/api/login/"}, ""},
+	}, sessionapi.Valid, `"alice"`, []string{"GET /api/login/", "POST /api/login/ username=alice&password=canary-passw0rd&next=%2Fapi%2F", "GET /api/v2/me/", "GET /api/logout/"}},
+	{"wrong password", "awx", sessionapi.AuthLogin, map[string]reply{
+		"GET /api/login/": awxForm, "POST /api/login/": {401, nil, "<!DOCTYPE html><html>Your username and password didn't match.</html>"},
+	}, sessionapi.CredentialsRejected, "401", []string{"GET /api/login/", "POST /api/login/ username=alice&password=canary-passw0rd&next=%2Fapi%2F"}},
+	{"the form again", "awx", sessionapi.AuthLogin, map[string]reply{
+		"GET /api/login/": awxForm, "POST /api/login/": awxForm,
+	}, sessionapi.CredentialsRejected, "it shows the form again", nil},
+	{"CSRF verification failed", "awx", sessionapi.AuthLogin, map[string]reply{
+		"GET /api/login/": awxForm, "POST /api/login/": {403, nil, "<!DOCTYPE html><html>CSRF verification failed. Request aborted.</html>"},
+	}, sessionapi.InvalidResponse, "login (step 2 of 2)", nil},
+	{"single sign-on in front of it", "awx", sessionapi.AuthLogin, map[string]reply{
+		"GET /api/login/": {302, map[string]string{"Location": "https://sso.example.com/"}, ""},
+	}, sessionapi.InvalidResponse, "login (step 1 of 2)", []string{"GET /api/login/"}},
+	{"expired", "awx", sessionapi.AuthBearer, map[string]reply{
+		"GET /api/v2/me/": {401, nil, `{"detail": "Authentication credentials were not provided. To establish a login session, visit /api/login/."}`},
+	}, sessionapi.SessionExpired, "not provided", nil},
+
+	{"valid", "aria-automation", sessionapi.AuthLogin, map[string]reply{
+		"POST " + ariaLogin:    json200(`{"refresh_token": "canary-refresh"}`),
+		"POST /iaas/api/login": json200(`{"tokenType": "Bearer", "token": "` + canaryToken + `"}`),
+		"GET " + ariaUser:      json200(`{"username": "alice", "domain": "corp.example.com", "userId": "1"}`),
+	}, sessionapi.Valid, `"alice"`, []string{
+		`POST ` + ariaLogin + ` {"username":"alice","password":"canary-passw0rd"}`,
+		`POST /iaas/api/login {"refreshToken":"canary-refresh"}`, "GET " + ariaUser,
+	}},
+	{"wrong password", "aria-automation", sessionapi.AuthLogin, map[string]reply{
+		"POST " + ariaLogin: {400, nil, `{"message": "Invalid credentials", "statusCode": 400}`},
+	}, sessionapi.CredentialsRejected, "Invalid credentials", []string{`POST ` + ariaLogin + ` {"username":"alice","password":"canary-passw0rd"}`}},
+	{"an outage of the exchange", "aria-automation", sessionapi.AuthLogin, map[string]reply{
+		"POST " + ariaLogin: json200(`{"refresh_token": "canary-refresh"}`), "POST /iaas/api/login": {status: 503},
+	}, sessionapi.ServerError, "step 2 of 2", nil},
+	{"a refresh token that is not accepted", "aria-automation", sessionapi.AuthLogin, map[string]reply{
+		"POST " + ariaLogin: json200(`{"refresh_token": "canary-refresh"}`), "POST /iaas/api/login": {400, nil, `{"message": "'refreshToken' is invalid", "statusCode": 400}`},
+	}, sessionapi.BadRequest, "'refreshToken' is invalid", nil},
+	{"expired", "aria-automation", sessionapi.AuthBearer, map[string]reply{"GET " + ariaUser: {status: 401}}, sessionapi.SessionExpired, "401", nil},
+
 	{"valid", "vcenter-rest", sessionapi.AuthLogin, map[string]reply{
 		"POST /rest/com/vmware/cis/session":   json200(`{"value": "` + canaryToken + `"}`),
 		"GET /rest/com/vmware/cis/session":    json200(`{"value": {"user": "alice", "created_time": "2026-01-01T00:00:00Z"}}`),
@@ -275,7 +319,7 @@ func TestGitHubTokenExpiry(t *testing.T) {
 
 // The definitions of the catalogue interpret the responses that the references document.
 func TestCatalogue(t *testing.T) {
-	for _, c := range catalogue {
+	for _, c := range slices.Concat(catalogue, issuers) {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
 			e := endpointFor(c.api, c.auth)
 			e.SessionAPI = definition(c.api)
@@ -288,7 +332,7 @@ func TestCatalogue(t *testing.T) {
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
-			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true}[c.api] && c.state == sessionapi.Valid
+			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true, "sddc-manager": c.name == "valid", "identity-broker": c.name == "valid"}[c.api] && c.state == sessionapi.Valid
 			if end := r.CredentialExpiries["api"]; end.Truncate(time.Second).Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) != ends || end.IsZero() == ends {
 				t.Errorf("it expires %s", end)
 			}

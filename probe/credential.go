@@ -34,6 +34,7 @@ type credential struct {
 // secretReading is a secret, and when it was read.
 type secretReading struct {
 	secret    secret.Secret
+	client    secret.Secret // the secret of an OAuth 2.0 client, if that is another one
 	err       error
 	at        time.Time
 	changedAt time.Time // when the secret last changed, as far as its source knows
@@ -44,11 +45,13 @@ type secretReading struct {
 // endpoints that are due together.
 const rereadAfter = time.Second
 
-func newCredential(settings *config.Credential, dial transport.DialFunc, lockout *guard.Guard) (*credential, error) {
+// newCredential returns a credential. earlier are the token sources that it may share a refresh
+// token with.
+func newCredential(settings *config.Credential, dial transport.DialFunc, lockout *guard.Guard, earlier ...*tokenSource) (*credential, error) {
 	c := &credential{Credential: settings, guard: lockout, renewing: make(chan struct{}, settings.Guard.MaxRefusals)}
 	if settings.OAuth2 != nil {
 		var err error
-		if c.oauth, err = newTokenSource(settings.OAuth2, dial); err != nil {
+		if c.oauth, err = newTokenSource(settings, dial, earlier); err != nil {
 			return nil, fmt.Errorf("credential %q: oauth2: %w", settings.Name, err)
 		}
 	}
@@ -93,24 +96,49 @@ func (c *credential) refresh() bool {
 
 // readLocked reads the secret.
 func (c *credential) readLocked(last secretReading) secretReading {
-	now := secretReading{at: time.Now(), changedAt: last.changedAt, jwtExpiry: last.jwtExpiry}
+	now := secretReading{at: time.Now(), client: last.client, changedAt: last.changedAt, jwtExpiry: last.jwtExpiry}
 	now.secret, now.err = c.Secret.Read()
+	changed := now.err == nil && !now.secret.Equal(last.secret)
 	switch {
 	case now.err != nil:
 	case c.Auth == sessionapi.AuthToken && !sessionapi.HeaderSafe(now.secret):
 		now.err = fmt.Errorf("the secret from %s has characters that no HTTP header can carry", c.Secret)
+	case changed && c.OAuth2 != nil && c.OAuth2.GrantType == config.GrantJWTBearer:
+		if _, err := c.oauth.assertion(now.secret); err != nil {
+			now.secret, now.err = secret.Secret{}, fmt.Errorf("the secret from %s %w", c.Secret, err)
+		}
 	}
-	if now.err == nil && !now.secret.Equal(last.secret) {
+	if now.err == nil && changed {
 		c.changedSinceRefresh = !last.at.IsZero() // else it is the first
 		now.jwtExpiry = sessionapi.JWTExpiry(now.secret)
 		if now.changedAt = c.Secret.ModTime(); now.changedAt.IsZero() {
 			now.changedAt = now.at // the environment does not know
 		}
 	}
+	if now.err == nil && c.OAuth2 != nil && c.OAuth2.ClientSecret != (secret.Source{}) {
+		c.readClientLocked(&now, last)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = now
 	return now
+}
+
+// readClientLocked reads the secret of an OAuth 2.0 client that exchanges another secret.
+func (c *credential) readClientLocked(now *secretReading, last secretReading) {
+	client, err := c.OAuth2.ClientSecret.Read()
+	if err != nil {
+		now.secret, now.err = secret.Secret{}, err
+		return
+	}
+	now.client = client
+	if last.client.IsZero() || client.Equal(last.client) {
+		return
+	}
+	c.changedSinceRefresh = !last.at.IsZero()
+	// The other secret may have been refused because of the client's. This is not a new
+	// budget: the grants are limited.
+	c.guard.Resume()
 }
 
 // expiries returns when the credential expires, by source.
@@ -123,7 +151,7 @@ func (c *credential) expiries() map[string]time.Time {
 	case c.MaxAge > 0 && c.Secret.File != "" && !last.changedAt.IsZero():
 		expiries["config"] = last.changedAt.Add(c.MaxAge)
 	}
-	if c.Auth == sessionapi.AuthToken && !last.jwtExpiry.IsZero() {
+	if (c.Auth == sessionapi.AuthToken || c.exchangesConfigured(last.secret)) && !last.jwtExpiry.IsZero() {
 		expiries["jwt"] = last.jwtExpiry
 	}
 	if c.oauth != nil {
@@ -132,4 +160,14 @@ func (c *credential) expiries() map[string]time.Time {
 		}
 	}
 	return expiries
+}
+
+// exchangesConfigured reports whether the account's token, as configured, is exchanged for
+// bearer tokens, so that its expiry is a deadline. A server that replaces it renews it, too.
+func (c *credential) exchangesConfigured(current secret.Secret) bool {
+	if c.OAuth2 == nil || !c.OAuth2.GrantType.TakesToken() {
+		return false
+	}
+	_, replacedAt := c.oauth.rotation.latest(current)
+	return replacedAt.IsZero()
 }

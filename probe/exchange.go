@@ -22,10 +22,51 @@ type exchange struct {
 	step           sessionapi.Step
 	authorization  sessionapi.Authorization
 	interpretation sessionapi.Interpretation // of the response, unmasked
+	secretBody     bool                      // see sessionapi.Request
 
 	// interpretToken interprets the response to a token request; nil for a request to
 	// the API.
 	interpretToken func(*exchange)
+	exchanged      *exchangedToken // nil unless a token request exchanges a token
+	// part is set for one of the requests of a login or a check.
+	part *part
+}
+
+// exchangedToken describes a refresh token or API token in a token request.
+type exchangedToken struct {
+	issuedAt time.Time // when it replaced the configured one; zero if it is that
+	expires  time.Time // zero if unknown
+}
+
+// part is the place of a request in a login or a check of several requests. The methods of
+// a nil part are those of a login or a check of one request.
+type part struct {
+	sequence sessionapi.Sequence // nil once the exchange is released
+	step     sessionapi.Step
+	at, of   int
+	secret   bool // the request carries the account's secret
+	after    bool // one before it did
+}
+
+// clone returns a copy that outlives the release of its exchange.
+func (p *part) clone() *part {
+	if p == nil {
+		return nil
+	}
+	own := *p
+	return &own
+}
+
+func (p *part) isLast() bool { return p == nil || p.at == p.of }
+
+// followsSecret reports whether the login has been accepted so far.
+func (p *part) followsSecret() bool {
+	return p != nil && p.step == sessionapi.Login && p.after && !p.secret
+}
+
+// precedesSecret reports whether a request of a login presents nothing.
+func (p *part) precedesSecret() bool {
+	return p != nil && p.step == sessionapi.Login && !p.after && !p.secret
 }
 
 // request is a request to an API, or to an authorization server, and its authorization.
@@ -38,6 +79,7 @@ type request struct {
 	close         bool          // closes the connection after this exchange
 	once          bool          // must not be sent again
 	maxBodyWait   time.Duration // for a body that is not needed to judge the response
+	part          *part         // nil for a login or a check of one request
 }
 
 // isAnonymous reports whether a request carries nothing of its session, because no cookie
@@ -67,7 +109,7 @@ func newExchange(client *transport.Client, r request) *exchange {
 	if cookies := r.authorization.Cookies.Header(sent.URL); cookies != "" {
 		sent.Authorization = append(slices.Clip(sent.Authorization), sessionapi.AuthHeader{Name: "Cookie", Value: secret.New(cookies)})
 	}
-	return &exchange{Exchange: client.Prepare(sent), step: r.step, authorization: r.authorization}
+	return &exchange{Exchange: client.Prepare(sent), step: r.step, authorization: r.authorization, part: r.part, secretBody: r.call.SecretBody}
 }
 
 // state returns the state of the exchange.
@@ -78,17 +120,22 @@ func (x *exchange) state(in sessionapi.Interpretation, auth sessionapi.Auth) ses
 // carriesSecret reports whether the request makes the server check the account's secret:
 // as a login, as a token request, or as a check with HTTP Basic.
 func (x *exchange) carriesSecret(auth sessionapi.Auth) bool {
+	if x.part != nil {
+		return x.part.secret
+	}
 	return x.step == sessionapi.Login || x.step == sessionapi.Token || x.step == sessionapi.Check && auth == sessionapi.AuthBasic
 }
 
 // loggedOut reports whether a logout was accepted.
-func (x *exchange) loggedOut() bool { return x.Err == nil && x.Response.OK() }
+func (x *exchange) loggedOut(in sessionapi.Interpretation) bool {
+	return x.Err == nil && (x.Response.OK() || in.Succeeded)
+}
 
 // failure describes why there was no complete response.
 func (x *exchange) failure(m mask.Masker) string {
 	text := transport.Cause(x.Err).Error()
-	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == sessionapi.Login || x.step == sessionapi.Token) && !x.FirstByte.IsZero() {
-		// The error quotes malformed HTTP, which may contain the new session, unknown to
+	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == sessionapi.Login || x.step == sessionapi.Token) && !x.Written.IsZero() {
+		// The error quotes malformed HTTP, or HTTP/2's reason, which may contain the new session, unknown to
 		// any mask.
 		text = text[:quoted] + transport.NotShown
 	}
@@ -113,8 +160,8 @@ func (x *exchange) stage() string {
 
 // trace returns the parts of an exchange that may be shown.
 func (x *exchange) trace(m mask.Masker) *Trace {
-	gaveSession := (x.step == sessionapi.Login || x.step == sessionapi.Token) && (x.Response.OK() || x.interpretation.Lost)
-	t := x.Trace(m, gaveSession)
+	gaveSession := (x.step == sessionapi.Login || x.step == sessionapi.Token) && (x.Response.OK() || x.interpretation.Lost || x.interpretation.Succeeded)
+	t := x.Trace(m, gaveSession || x.secretBody)
 	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
 	case errors.Is(x.Err, context.DeadlineExceeded) && !isDNS:
@@ -129,6 +176,9 @@ func (x *exchange) trace(m mask.Masker) *Trace {
 func (x *exchange) release() {
 	x.Release()
 	x.interpretation, x.authorization, x.interpretToken = sessionapi.Interpretation{}, sessionapi.Authorization{}, nil
+	if x.part != nil {
+		x.part.sequence = nil // which has secrets
+	}
 }
 
 // secretSets are the secrets that an appliance may quote: those that it received or

@@ -66,18 +66,21 @@ func clockTime(at time.Time) string {
 }
 
 func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
+	if o.exchange != nil && o.exchange.NeedsHTTP2() {
+		return diagnoseHTTP2(o)
+	}
 	switch o.state {
 	case sessionapi.Valid:
-		if o.interpretation.Why != "" {
-			return fmt.Sprintf("Logged in as %q, and %s.", o.interpretation.Identity.Username, o.interpretation.Why)
-		}
-		return fmt.Sprintf("Logged in as %q.", o.interpretation.Identity.Username)
+		return diagnoseValid(&o.interpretation)
 	case sessionapi.Unexpected:
 		return fmt.Sprintf("Logged in as %q, but %s.", o.interpretation.Identity.Username, list(o.differences))
 	case sessionapi.Forbidden:
 		purpose := "log in"
-		if o.exchange.step == sessionapi.Check {
+		switch {
+		case o.exchange.step == sessionapi.Check:
 			purpose = "read its own session"
+		case o.exchange.part.followsSecret():
+			purpose = "complete the " + requested(o)
 		}
 		return fmt.Sprintf("The appliance accepts %s but does not permit it to %s (%s).", presentedAs(o, e), purpose, o.response())
 	case sessionapi.SessionExpired, sessionapi.CredentialsRejected:
@@ -105,13 +108,33 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	}
 }
 
+// diagnoseHTTP2 describes a server that refuses HTTP/1.1.
+func diagnoseHTTP2(o *outcome) string {
+	reason := o.failure
+	if o.exchange.Err == nil {
+		reason = "its response was " + o.response()
+	}
+	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
+}
+
+func diagnoseValid(in *sessionapi.Interpretation) string {
+	text := fmt.Sprintf("Logged in as %q", in.Identity.Username)
+	if in.Why != "" {
+		text += ", and " + in.Why
+	}
+	if in.ExpiryOf != "" {
+		text += fmt.Sprintf(". The first to expire is %q, on %s", in.ExpiryOf, in.Expiry.UTC().Format(time.DateOnly))
+	}
+	return text + "."
+}
+
 func diagnoseServerError(o *outcome) string {
-	what, side := "The check", "the appliance's side"
+	what, side := "The "+requested(o), "the appliance's side"
 	switch {
 	case o.byOAuth():
-		what, side = "The token request", "the side of the authorization server "+o.exchange.URL.Host
+		side = "the side of the authorization server " + o.exchange.URL.Host
 	case o.exchange.step == sessionapi.Login:
-		what = "Login"
+		what = "Login" + stepOf(o)
 	}
 	if o.interpretation.State == sessionapi.InvalidResponse && !o.byOAuth() {
 		side = "the side of the appliance or of a proxy in front of it"
@@ -142,7 +165,7 @@ func diagnoseRefusal(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.CredentialsRejected && c.OAuth2 == nil && c.Auth == sessionapi.AuthLogin && !o.interpretation.AccountUnusable():
 		return fmt.Sprintf("Wrong password for %q (%s): %s.", c.Username, c.Secret, o.response())
 	default:
-		return fmt.Sprintf("%s refused %s (%s).", responder(o), presentedAs(o, e), o.response())
+		return fmt.Sprintf("%s refused %s (%s).%s", responder(o), presentedAs(o, e), o.response(), whyRefused(o, c))
 	}
 }
 
@@ -151,10 +174,10 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 	c := e.Credential
 	switch {
 	case o.byOAuth():
-		return fmt.Sprintf("the OAuth 2.0 client %q", c.OAuth2.ClientID)
+		return exchangedAs(o, c)
 	case c.OAuth2 != nil:
-		return fmt.Sprintf("the bearer token that OAuth 2.0 issued to client %q", c.OAuth2.ClientID)
-	case o.exchange.step == sessionapi.Check && o.endpoint.Auth == sessionapi.AuthLogin:
+		return "the bearer token that OAuth 2.0 issued " + issuedTo(c)
+	case (o.exchange.step == sessionapi.Check || o.exchange.part.followsSecret() && o.state != sessionapi.CredentialsRejected) && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the session of %q", c.Username)
 	case c.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("the password of %q from %s", c.Username, c.Secret)
@@ -166,16 +189,19 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 }
 
 func diagnoseSuspension(o *outcome, e *config.Endpoint) string {
-	name := e.Credential.Name
+	name, kind, refuser := e.Credential.Name, "secret", "this appliance"
+	if settings := e.Credential.OAuth2; settings != nil {
+		kind, refuser = settings.GrantType.SecretKind(), "the authorization server"
+	}
 	switch {
 	case o.suspension == nil:
 		return fmt.Sprintf("The secret of credential %q was not sent: %s.", name, o.reason)
 	case o.suspension.Account:
 		return fmt.Sprintf("Login held back so that the account is not locked: different secrets of credential %q were refused %d times recently.", name, o.suspension.Refusals)
 	case o.suspension.Refusals > 0:
-		return fmt.Sprintf("Login held back so that the account is not locked: the secret of credential %q (%s) was refused %s, here or at other endpoints.", name, e.Credential.Secret, times(o.suspension.Refusals))
+		return fmt.Sprintf("Login held back so that the account is not locked: the %s of credential %q (%s) was refused %s, here or at other endpoints.", kind, name, e.Credential.Secret, times(o.suspension.Refusals))
 	default:
-		return fmt.Sprintf("Login held back so that the account is not locked: this appliance refused the secret of credential %q (%s).", name, e.Credential.Secret)
+		return fmt.Sprintf("Login held back so that the account is not locked: %s refused the %s of credential %q (%s).", refuser, kind, name, e.Credential.Secret)
 	}
 }
 
@@ -241,18 +267,7 @@ func requested(o *outcome) string {
 	if o.byOAuth() {
 		return "token request"
 	}
-	return string(o.exchange.step)
-}
-
-// responder names the server that responded.
-func responder(o *outcome) string {
-	switch {
-	case o.byOAuth():
-		return "The authorization server " + o.exchange.URL.Host
-	case o.interpretation.State == sessionapi.InvalidResponse:
-		return "The appliance, or a proxy in front of it,"
-	}
-	return "The appliance"
+	return string(o.exchange.step) + stepOf(o)
 }
 
 // maxListed limits the differences that are shown: an appliance may have any

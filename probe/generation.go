@@ -10,8 +10,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"session_exporter/config"
+	"session_exporter/probe/control"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
+	"session_exporter/sessionapi"
 )
 
 // Generation creates the probers of one configuration. It is safe for concurrent use.
@@ -45,7 +47,21 @@ func (g *Generation) NewProber(endpoint *config.Endpoint) (*Prober, error) {
 			Offset: time.Duration(xxhash.Sum64String(endpoint.Name) % uint64(age)),
 		},
 	}
-	return &Prober{sender: s, flow: newFlow(s, g.localOf(s))}, nil
+	return &Prober{sender: s, flow: newFlow(s, g.localOf(s)), control: g.controlOf(s)}, nil
+}
+
+// controlOf returns the negative controls of a sender's endpoint, nil without any. A process
+// that ends after one probe makes none, because the next one would not know of it.
+func (g *Generation) controlOf(s *sender) *control.Control {
+	if s.endpoint.NegativeControl == 0 || g.manager.Once {
+		return nil
+	}
+	g.manager.mu.Lock()
+	defer g.manager.mu.Unlock()
+	if s.backoff.control == nil {
+		s.backoff.control = control.New(g.manager.controls)
+	}
+	return s.backoff.control
 }
 
 // localOf returns the sender of the local session of a pairing, nil without a pairing. Both
@@ -64,11 +80,13 @@ func (g *Generation) targetOf(endpoint *config.Endpoint, client *transport.Clien
 	if headers := endpoint.SessionAPI.Spec().SessionHeaders; len(headers) > 0 {
 		sessionHeader = headers[0]
 	}
+	sequencer, _ := endpoint.SessionAPI.(sessionapi.Sequencer)
 	credential := g.manager.secrets.Set("credential " + endpoint.Credential.Name)
 	origin := g.manager.secrets.Set("origin " + endpoint.URL.Scheme + "://" + endpoint.URL.Host) // shared by its endpoints
 	return target{
 		endpoint:      endpoint,
 		api:           endpoint.SessionAPI,
+		sequencer:     sequencer,
 		sessionHeader: sessionHeader,
 		client:        client,
 		credential:    g.credentials[endpoint.Credential.Name],

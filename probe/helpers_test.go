@@ -221,7 +221,7 @@ func oauthCredential(tokenURL string) *config.Credential {
 	c := credentialFor(sessionapi.AuthBearer)
 	c.Auth = sessionapi.AuthBearer
 	c.Secret.Inline = secret.New(canaryClient)
-	c.OAuth2 = &config.OAuth2{ClientID: "exporter", TokenURL: tokenURL, AuthStyle: config.AuthStyleHeader}
+	c.OAuth2 = &config.OAuth2{GrantType: config.GrantClientCredentials, ClientID: "exporter", TokenURL: tokenURL, AuthStyle: config.AuthStyleHeader}
 	return c
 }
 

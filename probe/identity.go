@@ -96,6 +96,9 @@ func cut(text string, limit int) string {
 func hide(r *sessionapi.Interpretation, m mask.Masker, e *config.Endpoint, clean *uint64) {
 	r.Why = m.MaskName(mask.Beginning(r.Why, sessionapi.MaxMessage)) // our own text, which may contain names of the API
 	r.Code, r.Message = m.Mask(mask.Beginning(r.Code, sessionapi.MaxMessage)), m.Mask(mask.Beginning(r.Message, sessionapi.MaxMessage))
+	if r.ExpiryOf != "" {
+		r.ExpiryOf = m.MaskName(mask.Beginning(r.ExpiryOf, sessionapi.MaxMessage))
+	}
 	r.OperationID = m.MaskID(mask.Beginning(r.OperationID, sessionapi.MaxMessage))
 	id := r.Identity
 	if id == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"session_exporter/config"
+	"session_exporter/probe/control"
 	"session_exporter/probe/guard"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
@@ -30,6 +31,7 @@ type Manager struct {
 	dial        DialFunc
 	connections transport.ConnCounter
 	accounts    *guard.Registry
+	controls    control.Slots
 	// secrets outlive reloads: an appliance may quote one that was replaced.
 	secrets mask.Registry
 
@@ -50,7 +52,7 @@ func NewManager() *Manager {
 // NewManagerWithDial returns a manager whose probers make their connections with dial:
 // over pipes, for instance, in virtual time.
 func NewManagerWithDial(dial DialFunc) *Manager {
-	m := &Manager{accounts: guard.NewRegistry(), active: new(Generation)}
+	m := &Manager{accounts: guard.NewRegistry(), controls: control.NewSlots(), active: new(Generation)}
 	m.dial = m.connections.CountDials(dial)
 	return m
 }
@@ -96,9 +98,12 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 		if known {
 			predecessor = old.guard
 		}
-		c, err := newCredential(next, m.dial, m.accounts.NewGuard(identity(next), next.Guard, predecessor))
+		c, err := newCredential(next, m.dial, m.accounts.NewGuard(identity(next), next.Guard, predecessor), g.tokenSources(m.active)...)
 		if err != nil {
 			return nil, err
+		}
+		if known {
+			c.last.client = old.lastRead().client
 		}
 		g.credentials[name] = c
 	}
@@ -106,9 +111,23 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 	return g, nil
 }
 
-// identity identifies an account, together with its secret.
+// tokenSources returns the token sources of this generation and of the one before.
+func (g *Generation) tokenSources(before *Generation) []*tokenSource {
+	var all []*tokenSource
+	for _, credentials := range []map[string]*credential{g.credentials, before.credentials} {
+		for _, c := range credentials {
+			if c.oauth != nil {
+				all = append(all, c.oauth)
+			}
+		}
+	}
+	return all
+}
+
+// identity identifies an account, together with its secret. A password that is exchanged
+// for tokens is that of its user.
 func identity(c *config.Credential) string {
-	if c.OAuth2 != nil {
+	if c.OAuth2 != nil && !c.OAuth2.GrantType.TakesPassword() {
 		return c.OAuth2.ClientID + " at " + c.OAuth2.TokenURL
 	}
 	return c.Username

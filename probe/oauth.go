@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 
+	"session_exporter/config"
 	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
@@ -40,34 +41,65 @@ func (f *oauthFlow) run(ctx context.Context, r *Result) *outcome {
 	return o
 }
 
+func (f *oauthFlow) presented() presentation {
+	token, _ := f.credential.oauth.tokenFor(f.credential.lastRead().secret)
+	return presentation{token, sessionapi.Bearer}
+}
+
 // fetchToken returns a token, fetched with a single request.
 func (f *oauthFlow) fetchToken(ctx context.Context, r *Result) (secret.Secret, *outcome) {
+	oauth := f.credential.oauth
+	rotates := oauth.settings.GrantType == config.GrantRefreshToken
 	// A server that hangs must not block the other endpoints: fetch regardless
-	// after half of the timeout.
-	if release := acquireSlot(ctx, f.credential.oauth.fetching, f.endpoint.Timeout/2); release != nil {
-		defer release()
+	// after half of the timeout, unless that presents a refresh token twice.
+	release := acquireSlot(ctx, oauth.fetching, f.endpoint.Timeout/2)
+	if release == nil && rotates {
+		return secret.Secret{}, queued(f.endpoint, f.backoff.failedWithoutVerdict == 0).with(func(next *outcome) {
+			next.reason = "an earlier request with the refresh token has no response yet, and a second one might revoke the token"
+		})
 	}
+	var pending <-chan struct{} // nil unless the response may come after the probe
+	defer func() { releaseAfter(pending, release) }()
 	current, unusable := f.currentSecret()
 	if unusable != nil {
 		return secret.Secret{}, unusable
 	}
-	if token, ok := f.credential.oauth.tokenFor(current); ok {
+	if token, ok := oauth.tokenFor(current); ok {
 		return token, nil // another endpoint fetched it meanwhile
 	}
-	if limited := f.credential.oauth.activeLimit(f.endpoint); limited != nil {
+	if limited := oauth.activeLimit(f.endpoint); limited != nil {
 		return secret.Secret{}, limited
 	}
-	o := f.submit(ctx, r, submission{prepare: f.credential.oauth.prepare})
+	o := f.submit(ctx, r, submission{rotates: rotates, prepare: func(current secret.Secret) *exchange {
+		return oauth.prepare(current, f.credential.lastRead().client)
+	}})
 	if !o.loginSent() {
 		return secret.Secret{}, o
+	}
+	if o.pending && rotates {
+		pending = f.backoff.logins.last().done
 	}
 	r.Logins++
 	if o.state != sessionapi.Valid {
 		r.LoginFailures++
 		if o.retryAfter > 0 {
-			f.credential.oauth.limit(o)
+			oauth.limit(o)
 		}
 		return secret.Secret{}, o
 	}
 	return o.interpretation.Token, nil
+}
+
+// releaseAfter releases a slot once a login is done that is pending, if any.
+func releaseAfter(pending <-chan struct{}, release func()) {
+	switch {
+	case release == nil:
+	case pending == nil:
+		release()
+	default:
+		go func() {
+			<-pending
+			release()
+		}()
+	}
 }

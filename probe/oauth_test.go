@@ -201,7 +201,7 @@ func TestOAuthIsShared(t *testing.T) {
 	if _, ok := p.credential.oauth.tokenFor(secret.New("another")); ok {
 		t.Error("a token of another secret")
 	}
-	another := p.credential.oauth.prepare(secret.New("another"))
+	another := p.credential.oauth.prepare(secret.New("another"), secret.Secret{})
 	another.Send(t.Context())
 	p.interpret(another)
 	if another.interpretation.State != sessionapi.Valid {

@@ -100,18 +100,27 @@ func (o *outcome) byOAuth() bool {
 // established. An HTML page is not this API's response.
 func (o *outcome) mayLeaveSession() bool {
 	switch {
-	case o.pending, o.exchange.Written.IsZero():
+	case o.pending, o.exchange == nil:
 		return false
-	case o.exchange.Response.Status == 0 || o.interpretation.Lost:
+	case o.exchange.Err != nil && o.exchange.NeedsHTTP2(): // the server did not read the request
+		return false
+	case o.interpretation.Lost:
+		return true
+	case o.exchange.Written.IsZero():
+		return false
+	case o.exchange.Response.Status == 0:
 		return true
 	default:
-		return o.exchange.Response.OK() && (o.exchange.IsIncomplete() || o.state == sessionapi.InvalidResponse && !o.interpretation.Page)
+		return (o.exchange.Response.OK() || o.interpretation.Succeeded) && (o.exchange.IsIncomplete() || o.state == sessionapi.InvalidResponse && !o.interpretation.Page)
 	}
 }
 
 // guardVerdict returns the verdict of a login for the lockout guard. It counts every
 // response after which the password may have been checked and no session exists.
 func (o *outcome) guardVerdict() sessionapi.Verdict {
+	if o.exchange == nil {
+		return sessionapi.Inconclusive
+	}
 	status := o.exchange.Response.Status
 	switch o.state {
 	case sessionapi.Valid, sessionapi.Unexpected:
@@ -139,6 +148,8 @@ func (o *outcome) failedWithoutVerdict() bool {
 		return false
 	case o.refusedImmediately, o.exchange.RefusedByProxy():
 		return true
+	case o.exchange.part.followsSecret():
+		return o.guardVerdict() == sessionapi.Inconclusive // each try establishes another session
 	}
 	sent := !o.exchange.Written.IsZero() && !o.preflight
 	return sent && o.exchange.carriesSecret(o.endpoint.Auth) && o.guardVerdict() == sessionapi.Inconclusive
@@ -151,4 +162,24 @@ func (o *outcome) response() string {
 		text += fmt.Sprintf(", %q", o.interpretation.Message)
 	}
 	return text
+}
+
+// stepOf names the request of a login or a check of several, empty for one of a single
+// request.
+func stepOf(o *outcome) string {
+	if p := o.exchange.part; p != nil {
+		return fmt.Sprintf(" (step %d of %d)", p.at, p.of)
+	}
+	return ""
+}
+
+// responder names the server that responded.
+func responder(o *outcome) string {
+	switch {
+	case o.byOAuth():
+		return "The authorization server " + o.exchange.URL.Host
+	case o.interpretation.State == sessionapi.InvalidResponse:
+		return "The appliance, or a proxy in front of it,"
+	}
+	return "The appliance"
 }

@@ -42,6 +42,9 @@ func (p *pendingLogins) giveSession() bool {
 	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.givesSession })
 }
 
+// last returns the login that became pending last.
+func (p *pendingLogins) last() *pendingLogin { return p.pending[len(p.pending)-1] }
+
 // untrusted returns the last pending login whose secret is not trusted, nil without one.
 func (p *pendingLogins) untrusted() *pendingLogin {
 	for _, l := range slices.Backward(p.pending) {
@@ -137,7 +140,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	switch {
 	case !l.givesSession:
 	case !o.interpretation.Token.IsZero():
-		l.logout(ctx, newSession(o))
+		l.logout(ctx, newSession(l.api, o.interpretation))
 	case o.mayLeaveSession():
 		l.result.Unanswered++
 	}
@@ -160,21 +163,11 @@ func (l *pendingLogin) receive(x *exchange) *outcome {
 // logout ends the session that the response established. Without a logout in the API, it
 // is left behind.
 func (l *pendingLogin) logout(ctx context.Context, given *Session) {
-	call := l.call(sessionapi.Logout)
-	if call.Method == "" {
-		l.result.LogoutFailures++
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.endpoint.Timeout)
-	defer cancel()
-	x := l.prepare(request{step: sessionapi.Logout, call: call, base: l.endpoint.URL, authorization: l.authorizeSession(given), lease: l.lease})
-	x.Send(ctx)
-	if x.loggedOut() {
+	if l.call(sessionapi.Logout).Method != "" && l.endSession(ctx, given, l.client, l.lease) {
 		l.result.Logouts++
 	} else {
 		l.result.LogoutFailures++
 	}
-	x.release()
 }
 
 // recordVerdict records the verdict of a login. It releases the permit if nothing was

@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"time"
 
+	"session_exporter/probe/control"
+	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
 
@@ -26,7 +28,8 @@ import (
 // concurrent use: an endpoint's probes do not overlap.
 type Prober struct {
 	*sender
-	flow flow
+	flow    flow
+	control *control.Control // nil without negative controls
 }
 
 // flow is a way to authenticate.
@@ -36,10 +39,19 @@ type flow interface {
 	// close logs out of the session that is held, if any, and adds the counts to a result.
 	close(ctx context.Context, r *Result) error
 
+	// presented returns what the last check presented, zero if that was a password.
+	presented() presentation
+
 	// held returns the session that is held between probes, nil without one.
 	held() *Session
 	// hold replaces it. The session may be nil.
 	hold(s *Session)
+}
+
+// presentation is a token, and the authorization of a request with another one in its place.
+type presentation struct {
+	token     secret.Secret
+	authorize func(another secret.Secret) sessionapi.Authorization
 }
 
 // newFlow returns the flow of a sender's endpoint. local is the sender of the local
@@ -98,6 +110,9 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 	}
 	r.Duration = time.Since(r.Start)
 	p.complete(r, o, times)
+	if p.control != nil {
+		p.controlNegatively(ctx, r)
+	}
 	return r, nil
 }
 
@@ -108,8 +123,8 @@ func (p *Prober) complete(r *Result, o *outcome, times explanationTimes) {
 	r.HeldCredential, r.RefusedBefore, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.refusedBefore, o.queued, times.resumeAt, times.heldUntil
 	p.backoff.report(r)
 	r.CredentialExpiries = p.credential.expiries()
-	if !p.expiry.IsZero() {
-		r.CredentialExpiries["api"] = p.expiry
+	if p.expiry != nil {
+		r.CredentialExpiries["api"], r.ExpiryOf = p.expiry.at, p.expiry.of
 	}
 	if held := p.flow.held(); held != nil && !held.unwanted {
 		r.Established = held.established
@@ -166,6 +181,9 @@ func (p *Prober) Close(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
 	r := new(Result)
+	if p.control != nil {
+		p.control.Stop(ctx)
+	}
 	err := p.flow.close(ctx, r)
 	if !p.backoff.logins.awaitSessions(ctx) {
 		err = errors.Join(err, fmt.Errorf("a login to %s has no response yet", p.endpoint.URL.Host))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"session_exporter/probe/control"
 	"session_exporter/probe/transport"
 	"session_exporter/sessionapi"
 )
@@ -37,6 +38,9 @@ type Result struct {
 	// CredentialExpiries are the times at which the credential expires, by source:
 	// "config", "jwt", "oauth2" or "api".
 	CredentialExpiries map[string]time.Time
+	// ExpiryOf names what expires first by the API, if it reports the expiry of several
+	// accounts or tokens.
+	ExpiryOf string
 
 	Logins, LoginFailures int // sent, and those of them that established no session
 	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left one that cannot be logged out
@@ -54,10 +58,6 @@ type Result struct {
 	// RefusedBefore is set when a secret was held back that the endpoint itself has
 	// refused. It is not set if the refused secret has been replaced.
 	RefusedBefore bool
-	// Queued is set when nothing was sent because other logins of the account were in
-	// flight for too long. The next probe should not wait for the interval, unless
-	// the endpoint itself did not respond to its last login.
-	Queued bool
 	// ResumeAt is when requests resume, such as a login that was held back; zero if the
 	// next probe sends them.
 	ResumeAt time.Time
@@ -67,16 +67,22 @@ type Result struct {
 	// BackoffUntil is when the back-off after failed logins ends, RetryAfterUntil when
 	// the appliance's Retry-After does; zero without one.
 	BackoffUntil, RetryAfterUntil time.Time
+	// Queued is set when nothing was sent because other logins of the account were in
+	// flight for too long. The next probe should not wait for the interval, unless
+	// the endpoint itself did not respond to its last login.
+	Queued bool
 	// Pending reports whether nothing was sent because an earlier login with an
 	// untrusted secret is still pending.
 	Pending bool
 	// Attempted reports whether this probe itself tried to send a request. Steps may
 	// contain a late response to the one before.
 	Attempted bool
+	traced    bool // every step, see Options.Trace
 	// LastRequest is when the last request was written, zero if none was.
 	LastRequest time.Time
-
-	traced bool // every step, see Options.Trace
+	// NegativeControl is the last conclusive verdict on an impossible token, nil without one.
+	// It is that of the control after an earlier probe.
+	NegativeControl *NegativeControl
 }
 
 // Reason is why requests are held back.
@@ -111,6 +117,9 @@ func (r *Result) expire(established time.Time) {
 	r.Expirations++
 	r.Lifetime = time.Since(established)
 }
+
+// NegativeControl is the verdict on an impossible token.
+type NegativeControl = control.Verdict
 
 // Phases are the parts of a request's duration.
 type Phases = transport.Phases

@@ -4,7 +4,10 @@ import (
 	"context"
 	"time"
 
+	"session_exporter/probe/control"
+	"session_exporter/probe/guard"
 	"session_exporter/probe/transport"
+	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
 
@@ -15,8 +18,8 @@ type sender struct {
 	connection *transport.Connection
 	backoff    *endpointBackoff
 
-	clean  uint64    // fingerprint of the names that were found to contain no secret
-	expiry time.Time // of what is presented, as the API last reported it; zero if it did not
+	clean  uint64  // fingerprint of the names that were found to contain no secret
+	expiry *expiry // as the API last reported it; nil if it did not
 	// respondedAt is when the appliance last responded, zero if it did not respond to
 	// the last request.
 	respondedAt time.Time
@@ -24,6 +27,10 @@ type sender struct {
 
 // check reads the session.
 func (s *sender) check(ctx context.Context, r *Result, a sessionapi.Authorization) *outcome {
+	if steps := s.begin(sessionapi.Check); steps != nil {
+		q := &sequence{sender: s, step: sessionapi.Check, steps: steps, authorization: a}
+		return q.run(ctx, r)
+	}
 	return s.send(ctx, r, s.request(sessionapi.Check, s.call(sessionapi.Check), a))
 }
 
@@ -60,15 +67,91 @@ func (s *sender) receive(r *Result, x *exchange) *outcome {
 	return o
 }
 
+// expiry is when what is presented expires.
+type expiry struct {
+	at      time.Time
+	of      string // see sessionapi.Interpretation
+	byCheck bool   // a check reported it, and not the login
+}
+
 // recordExpiry records when the session or token expires. A new session replaces the
-// expiry, and a refusal discards it; an outage changes nothing.
+// expiry, unless that is of something else, and a refusal discards it; so does a check without
+// one after a check with one. An outage changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
-	step, end := o.exchange.step, o.interpretation.Expiry
+	step, in := o.exchange.step, &o.interpretation
+	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	switch {
 	case step == sessionapi.Check && o.state.Verdict() == sessionapi.Refused:
-		s.expiry = time.Time{} // whatever expiry the response gives
-	case step == sessionapi.Login || !end.IsZero():
-		s.expiry = end
+		s.expiry = nil // whatever expiry the response gives
+	case !in.Expiry.IsZero():
+		s.expiry = &expiry{in.Expiry, in.ExpiryOf, step == sessionapi.Check}
+	case s.expiry == nil:
+	case step == sessionapi.Login && s.expiry.of == "", step == sessionapi.Check && valid && s.expiry.byCheck:
+		s.expiry = nil
+	}
+}
+
+// controlNegatively presents an impossible token after a valid probe, in the background, if
+// a control is due. It adds the last verdict to the result.
+func (p *Prober) controlNegatively(ctx context.Context, r *Result) {
+	verdict := p.control.Verdict()
+	if !verdict.Time.IsZero() {
+		r.NegativeControl = &verdict
+	}
+	if r.State != sessionapi.Valid {
+		return
+	}
+	if r.NegativeControl != nil && !verdict.Refused {
+		r.Diagnosis += " That proves nothing: the API accepted an impossible token too."
+		r.Advice = "Find out what accepts any token: the API itself, or a cache, proxy or test server in front of it."
+	}
+	ctx = p.control.Begin(ctx, p.endpoint.NegativeControl, p.endpoint.Timeout)
+	if ctx == nil {
+		return
+	}
+	valid := p.flow.presented()
+	impossible := control.ImpossibleToken(valid.token)
+	if impossible.IsZero() {
+		p.control.End(sessionapi.Inconclusive)
+		return
+	}
+	go p.presentImpossible(ctx, valid.authorize(impossible), valid.token)
+}
+
+// presentImpossible makes the check of an impossible token on a connection of its own. It
+// records nothing but the verdict. A panic makes that inconclusive: nothing waits for this
+// goroutine. It runs concurrently with the prober's next probes.
+func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Authorization, token secret.Secret) {
+	verdict := sessionapi.Inconclusive
+	defer func() {
+		_ = recover()
+		p.control.End(verdict)
+	}()
+	client := p.client.Separate()
+	defer client.Transport.CloseIdleConnections()
+	x := newExchange(client, request{
+		step: sessionapi.Check, call: p.call(sessionapi.Check), base: p.endpoint.URL,
+		authorization: impossible, once: true, maxBodyWait: p.endpoint.Timeout / 4,
+	})
+	x.Send(ctx)
+	given := p.sessionIn(&x.Exchange)
+	p.interpret(x)
+	verdict = controlVerdict(x.state(x.interpretation, p.endpoint.Auth), x.interpretation)
+	x.release()
+	if given != nil && !given.token.Equal(impossible.Token) && !given.token.Equal(token) {
+		p.endSession(context.WithoutCancel(ctx), given, client, nil)
+	}
+}
+
+// controlVerdict returns the verdict on an impossible token. The same check with the real one
+// was valid, so that a response which calls it malformed, or forbids it without naming a
+// user, refuses the token.
+func controlVerdict(state sessionapi.State, in sessionapi.Interpretation) sessionapi.Verdict {
+	switch {
+	case state == sessionapi.Forbidden && !in.Identity.Named(), state == sessionapi.BadRequest:
+		return sessionapi.Refused
+	default:
+		return state.Verdict()
 	}
 }
 
@@ -83,4 +166,122 @@ func acquireSlot(ctx context.Context, slots chan struct{}, maxWait time.Duration
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// begin begins a login or a check of several requests. It returns nil for one of a single
+// request.
+func (s *sender) begin(step sessionapi.Step) sessionapi.Sequence {
+	if s.sequencer == nil {
+		return nil
+	}
+	return s.sequencer.Sequence(step, s.endpoint.URL)
+}
+
+// sequence sends the requests of a login or a check, one after the other. Those with the
+// account's secret share one permit of the guard, which lasts until the last response: a
+// server may respond to a wrong password with success, and refuse it later.
+type sequence struct {
+	*sender
+	step          sessionapi.Step
+	steps         sessionapi.Sequence
+	authorization sessionapi.Authorization // of the session that a check presents
+
+	sent    bool          // the secret
+	permit  *guard.Permit // nil before that, and once the verdict is recorded
+	current secret.Secret // for which the permit is
+}
+
+// run sends the requests until one fails, and returns the outcome of the last. If it is a
+// login, the outcome has the session that exists by then.
+func (q *sequence) run(ctx context.Context, r *Result) *outcome {
+	defer func() {
+		if q.permit != nil { // a panic: the account must not wait for this login
+			q.permit.Record(sessionapi.Inconclusive)
+		}
+	}()
+	if q.step == sessionapi.Login || q.endpoint.Auth == sessionapi.AuthBasic {
+		if _, unusable := q.currentSecret(); unusable != nil {
+			return unusable // without the requests before the first with the secret
+		}
+	}
+	for {
+		o := q.next(ctx, r)
+		if o.state != sessionapi.Valid || !q.steps.Advance() {
+			return q.conclude(o)
+		}
+	}
+}
+
+// next sends the current request.
+func (q *sequence) next(ctx context.Context, r *Result) *outcome {
+	place := part{step: q.step, after: q.sent, secret: q.step == sessionapi.Login && q.steps.CarriesSecret() || q.step == sessionapi.Check && q.endpoint.Auth == sessionapi.AuthBasic}
+	place.at, place.of = q.steps.Number()
+	if place.secret {
+		return q.submit(ctx, r, submission{
+			prepare:      func(current secret.Secret) *exchange { return q.exchange(place, current) },
+			givesSession: q.step == sessionapi.Login, sequence: q,
+		})
+	}
+	if q.sent { // like a login in flight, it is not interrupted when the exporter stops
+		var cancel context.CancelFunc
+		ctx, cancel = uninterrupted(ctx)
+		defer cancel()
+	}
+	x := q.exchange(place, secret.Secret{})
+	x.Send(ctx)
+	return q.receive(r, x)
+}
+
+// exchange returns the exchange of the current request. current is the secret, if the request
+// carries it.
+func (q *sequence) exchange(place part, current secret.Secret) *exchange {
+	account := sessionapi.Account{Username: q.credential.Username, Password: current, Options: q.endpoint.Login}
+	call, authorization := q.steps.Request(q.step, account), q.authorization
+	switch {
+	case place.secret && (call.Basic || q.step == sessionapi.Check):
+		authorization = sessionapi.Basic(q.credential.Username, current)
+	case place.secret:
+		authorization = sessionapi.InBody(current)
+	}
+	place.sequence = q.steps
+	next := q.request(q.step, call, q.steps.Extend(authorization))
+	next.part = &place
+	next.once = next.once || place.secret
+	next.close = next.close && place.at == place.of
+	return q.prepare(next)
+}
+
+// take takes over the permit of a request that was sent. A response that is still to come
+// keeps it.
+func (q *sequence) take(permit *guard.Permit, current secret.Secret, o *outcome, isPending bool) {
+	q.sent = q.sent || !o.exchange.Written.IsZero()
+	q.permit, q.current = permit, current
+	if isPending {
+		q.permit = nil
+	}
+}
+
+// conclude records the verdict, and adds to the outcome of a login what it established.
+func (q *sequence) conclude(o *outcome) *outcome {
+	if o.exchange != nil && o.exchange.part.followsSecret() && o.state == sessionapi.SessionExpired {
+		o = o.withRefusedImmediately()
+	}
+	if q.step == sessionapi.Login && q.sent && !o.pending {
+		o = o.with(func(next *outcome) {
+			token, partial, cookies := q.steps.Session()
+			lost := partial || o.interpretation.Lost
+			next.interpretation.Token, next.interpretation.Lost, next.interpretation.Cookies = token, lost && token.IsZero(), cookies
+		})
+	}
+	permit := q.permit
+	switch q.permit = nil; {
+	case permit == nil:
+	case !q.sent:
+		permit.Release()
+	case o.exchange != nil && o.exchange.part != nil && !o.exchange.Written.IsZero() && o.heldCredential == "":
+		return q.recordVerdict(permit, q.current, o)
+	default: // the last request was not sent
+		permit.Record(sessionapi.Inconclusive)
+	}
+	return o
 }

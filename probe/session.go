@@ -6,50 +6,10 @@ import (
 	"net/http"
 	"time"
 
-	"session_exporter/config"
 	"session_exporter/probe/transport"
 	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
-
-// Session is a session that a login established.
-type Session struct {
-	token       secret.Secret
-	cookies     sessionapi.Jar // nil when it has none
-	established time.Time
-	endpoint    *config.Endpoint // whose prober released it
-	accepted    bool             // by a check
-	refused     bool             // by a check, and not logged out of since
-	forbidden   bool             // by a check, after it was accepted
-	// unwanted is set for a session of a login that failed. It is held only until
-	// it can be logged out.
-	unwanted bool
-	// remote is when it was logged in at the other site of a pairing, zero when it
-	// was not.
-	remote time.Time
-}
-
-// newSession returns the session that a login established.
-func newSession(o *outcome) *Session {
-	given := &Session{token: o.interpretation.Token, established: time.Now()}
-	if len(o.interpretation.Cookies) > 0 {
-		given.cookies = sessionapi.Jar(nil).With(o.interpretation.Cookies)
-	}
-	return given
-}
-
-// update takes over what a check shows about the session. A response that refuses it may
-// set the cookies of another session, which is not ours.
-func (s *Session) update(api sessionapi.API, o *outcome) {
-	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
-	keeper, ok := api.(sessionapi.CookieAuthorizer)
-	if !ok || len(o.interpretation.Cookies) == 0 || o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused {
-		return
-	}
-	next := s.cookies.With(o.interpretation.Cookies)
-	s.token = keeper.ReplaceCookies(s.token, s.cookies, next)
-	s.cookies = next
-}
 
 // sessionFlow logs in with a password, holds the session between probes, and logs out of
 // it at the end.
@@ -104,6 +64,11 @@ func (f *sessionFlow) run(ctx context.Context, r *Result) *outcome {
 	}
 }
 
+// presented returns the token of the session that is held.
+func (f *sessionFlow) presented() presentation {
+	return presentation{f.session.token, f.authorize}
+}
+
 // held returns the session that is held, nil without one.
 func (f *sessionFlow) held() *Session { return f.session }
 
@@ -120,7 +85,7 @@ func (f *sessionFlow) close(ctx context.Context, r *Result) error {
 		r.LogoutFailures++ // it is not repeated
 	}
 	switch {
-	case o.exchange.loggedOut(), r.Expirations > 0:
+	case o.exchange.loggedOut(o.interpretation), r.Expirations > 0:
 		return nil
 	case o.exchange.Err != nil:
 		return fmt.Errorf("logging out of %s: %s", f.endpoint.URL.Host, o.failure)
@@ -202,19 +167,19 @@ func (f *sessionFlow) sessionTooOld() bool {
 // A login in flight is not interrupted when the exporter stops, only when its time is
 // up: otherwise the session that it may establish would be lost.
 func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
-	o := f.submit(ctx, r, submission{prepare: f.prepareLogin, givesSession: true})
-	if !o.loginSent() {
+	o, sent := f.submitLogin(ctx, r)
+	if !sent {
 		return o
 	}
 	r.Logins++
 	if o.state == sessionapi.Valid {
-		f.session = newSession(o)
+		f.session = newSession(f.api, o.interpretation)
 		return nil
 	}
 	r.LoginFailures++
 	switch {
 	case !o.interpretation.Token.IsZero():
-		f.session = newSession(o)
+		f.session = newSession(f.api, o.interpretation)
 		f.session.unwanted = true
 		if o.state != sessionapi.RateLimited { // else it waits until something may be sent again
 			f.logout(ctx, r)
@@ -223,6 +188,18 @@ func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
 		r.Unanswered++
 	}
 	return o
+}
+
+// submitLogin sends the requests of a login, and reports whether the password was sent.
+func (f *sessionFlow) submitLogin(ctx context.Context, r *Result) (o *outcome, sent bool) {
+	if steps := f.begin(sessionapi.Login); steps != nil {
+		q := &sequence{sender: f.sender, step: sessionapi.Login, steps: steps}
+		o = q.run(ctx, r)
+		return o, q.sent
+	}
+	o = f.submit(ctx, r, submission{prepare: f.prepareLogin, givesSession: true})
+	sent = o.loginSent()
+	return o, sent
 }
 
 func (f *sessionFlow) prepareLogin(current secret.Secret) *exchange {
@@ -266,7 +243,7 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 	switch {
 	case o.exchange.Written.IsZero(), o.state == sessionapi.RateLimited:
 		f.session = held
-	case o.exchange.loggedOut() && !next.isAnonymous():
+	case o.exchange.loggedOut(o.interpretation) && !f.isAnonymous(next, held):
 		r.Logouts++
 	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // there is nothing to end
 		return noLogout()
@@ -276,6 +253,17 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 		r.LogoutFailures++
 	}
 	return o
+}
+
+// isAnonymous reports whether a logout carries nothing of its session. Cookies that are only
+// kept with it do not count.
+func (f *sessionFlow) isAnonymous(logout request, held *Session) bool {
+	if held.kept != nil {
+		own := *held
+		own.kept = nil
+		logout.authorization = f.authorizeSession(&own)
+	}
+	return logout.isAnonymous()
 }
 
 // noLogout returns the outcome if no logout needs to be sent.

@@ -21,12 +21,18 @@ type basicFlow struct {
 }
 
 func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
+	if steps := f.begin(sessionapi.Check); steps != nil {
+		q := &sequence{sender: f.sender, step: sessionapi.Check, steps: steps}
+		return q.run(ctx, r)
+	}
 	return f.submit(ctx, r, submission{prepare: func(current secret.Secret) *exchange {
 		check := f.request(sessionapi.Check, f.call(sessionapi.Check), sessionapi.Basic(f.credential.Username, current))
 		check.once = true
 		return f.prepare(check)
 	}})
 }
+
+func (f *basicFlow) presented() presentation { return presentation{} }
 
 // tokenFlow presents a token that was obtained elsewhere. It neither renews nor ends it.
 type tokenFlow struct {
@@ -39,12 +45,21 @@ func (f *tokenFlow) run(ctx context.Context, r *Result) *outcome {
 	if err != nil {
 		return missing(f.endpoint, err)
 	}
-	authorization := f.authorize(token)
+	return f.check(ctx, r, f.authorizeToken(token))
+}
+
+func (f *tokenFlow) presented() presentation {
+	return presentation{f.credential.lastRead().secret, f.authorizeToken}
+}
+
+// authorizeToken returns the authorization of a token.
+func (f *tokenFlow) authorizeToken(token secret.Secret) sessionapi.Authorization {
 	switch {
 	case f.endpoint.Auth == sessionapi.AuthBearer:
-		authorization = sessionapi.Bearer(token)
+		return sessionapi.Bearer(token)
 	case f.endpoint.TokenHeader != "":
-		authorization = sessionapi.InHeader(f.endpoint.TokenHeader, token)
+		return sessionapi.InHeader(f.endpoint.TokenHeader, token)
+	default:
+		return f.authorize(token)
 	}
-	return f.check(ctx, r, authorization)
 }

@@ -24,6 +24,12 @@ type submission struct {
 	// givesSession is set for a login whose response may establish a session. A request in
 	// flight is then not interrupted if ctx is cancelled.
 	givesSession bool
+	// rotates is set for a request whose response may replace the secret. It is not
+	// interrupted either.
+	rotates bool
+	// sequence is set for one of several requests. Its permit lasts until the last of them,
+	// whose outcome is the verdict.
+	sequence *sequence
 }
 
 // submit sends a request with the account's current secret once the guard permits it,
@@ -53,6 +59,9 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secret, sub submission) (*outcome, error) {
 	x := sub.prepare(current)
 	var permit *guard.Permit // nil before the request is written
+	if sub.sequence != nil {
+		permit, sub.sequence.permit = sub.sequence.permit, nil // until take
+	}
 	var held error
 	done := false // with the permit
 	defer func() {
@@ -70,7 +79,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		return held
 	}
 	sending := ctx
-	if sub.givesSession {
+	if sub.givesSession || sub.rotates {
 		var cancel context.CancelFunc
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
@@ -86,16 +95,16 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	}
 	var rest *exchange // which late completes
 	if late != nil {
-		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken}
+		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken, exchanged: x.exchanged, part: x.part.clone()}
 	}
 	o := s.receive(r, x)
 	done = true
+	if sub.sequence != nil {
+		sub.sequence.take(permit, current, o, late != nil)
+	}
 	if late == nil {
-		recordVerdict(permit, o)
-		if o.state == sessionapi.CredentialsRejected {
-			if held := s.credential.guard.Held(current, s.guardKey); held != nil {
-				o = o.with(func(next *outcome) { next.heldUntil = held.Until })
-			}
+		if sub.sequence == nil {
+			o = s.recordVerdict(permit, current, o)
 		}
 		return o, nil
 	}
@@ -107,6 +116,18 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	s.backoff.logins.pending = append(s.backoff.logins.pending, l)
 	go l.run(context.WithoutCancel(ctx), rest, late)
 	return o, nil
+}
+
+// recordVerdict records the verdict of a login, and returns its outcome with the suspension
+// that a refusal caused.
+func (s *sender) recordVerdict(permit *guard.Permit, current secret.Secret, o *outcome) *outcome {
+	recordVerdict(permit, o)
+	if o.state == sessionapi.CredentialsRejected {
+		if held := s.credential.guard.Held(current, s.guardKey); held != nil {
+			return o.with(func(next *outcome) { next.heldUntil = held.Until })
+		}
+	}
+	return o
 }
 
 // currentSecret returns the current secret, or an outcome if it cannot be read or is
@@ -139,7 +160,7 @@ func (s *sender) preflight(ctx context.Context, r *Result, current secret.Secret
 		return nil
 	}
 	sent := &Result{traced: r.traced}
-	o := s.check(ctx, sent, sessionapi.Authorization{})
+	o := s.send(ctx, sent, s.request(sessionapi.Check, s.call(sessionapi.Check), sessionapi.Authorization{}))
 	if o.exchange.Response.Status != 0 && o.state != sessionapi.RateLimited {
 		return nil
 	}

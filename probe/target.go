@@ -1,6 +1,9 @@
 package probe
 
 import (
+	"context"
+	"time"
+
 	"session_exporter/config"
 	"session_exporter/probe/classify"
 	"session_exporter/probe/transport"
@@ -13,7 +16,8 @@ import (
 type target struct {
 	endpoint      *config.Endpoint
 	api           sessionapi.API
-	sessionHeader string // of the API
+	sequencer     sessionapi.Sequencer // the API, if its logins or checks may take several requests
+	sessionHeader string               // of the API
 	client        *transport.Client
 	credential    *credential
 	guardKey      string // the guard's name of this appliance
@@ -32,12 +36,80 @@ func (t *target) prepare(r request) *exchange {
 	return newExchange(t.client, r)
 }
 
+// Session is a session that a login established.
+type Session struct {
+	token       secret.Secret
+	cookies     sessionapi.Jar // that are parts of it; nil when it has none
+	kept        sessionapi.Jar // others that its requests carry, such as a load balancer's
+	established time.Time
+	endpoint    *config.Endpoint // whose prober released it
+	accepted    bool             // by a check
+	refused     bool             // by a check, and not logged out of since
+	forbidden   bool             // by a check, after it was accepted
+	// unwanted is set for a session of a login that failed. It is held only until
+	// it can be logged out.
+	unwanted bool
+	// remote is when it was logged in at the other site of a pairing, zero when it
+	// was not.
+	remote time.Time
+}
+
+// newSession returns the session that a login established.
+func newSession(api sessionapi.API, in sessionapi.Interpretation) *Session {
+	given := &Session{token: in.Token, established: time.Now()}
+	if keeper, ok := api.(sessionapi.CookieAuthorizer); ok {
+		given.setCookies(keeper, in.Cookies)
+	}
+	return given
+}
+
+// setCookies takes over the cookies that a response sets or deletes.
+func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionapi.Cookie) {
+	var own, others []sessionapi.Cookie
+	for _, c := range set {
+		if keeper.IsSessionCookie(c.Name) {
+			own = append(own, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	if len(own) > 0 {
+		s.cookies = s.cookies.With(own)
+	}
+	if len(others) > 0 {
+		s.kept = s.kept.With(others)
+		s.kept = s.kept[:min(len(s.kept), maxKeptCookies)]
+	}
+}
+
+// maxKeptCookies limits the cookies that are not parts of the session (RFC 6265, 6.1).
+const maxKeptCookies = 50
+
+// update takes over what a check shows about the session. A response that refuses it may
+// set the cookies of another session, which is not ours.
+func (s *Session) update(api sessionapi.API, o *outcome) {
+	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
+	keeper, ok := api.(sessionapi.CookieAuthorizer)
+	if !ok || len(o.interpretation.Cookies) == 0 || o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused {
+		return
+	}
+	before := s.cookies
+	s.setCookies(keeper, o.interpretation.Cookies)
+	s.token = keeper.ReplaceCookies(s.token, before, s.cookies)
+}
+
 // authorizeSession returns the authorization of a session that a login established.
 func (t *target) authorizeSession(s *Session) sessionapi.Authorization {
+	var authorization sessionapi.Authorization
 	if a, ok := t.api.(sessionapi.CookieAuthorizer); ok && s.cookies != nil {
-		return a.AuthorizeWith(s.token, s.cookies)
+		authorization = a.AuthorizeWith(s.token, s.cookies)
+	} else {
+		authorization = t.authorize(s.token)
 	}
-	return t.authorize(s.token)
+	if s.kept != nil {
+		authorization.Cookies = authorization.Cookies.With(s.kept)
+	}
+	return authorization
 }
 
 // authorize returns the authorization of a session, or of a token in its place.
@@ -62,8 +134,12 @@ func (t *target) interpret(x *exchange) {
 		x.interpretation = sessionapi.Interpretation{Why: "its headers cannot be read", Lost: !classify.MayHaveChecked(x.Response.Status)}
 		return
 	}
-	incomplete := x.IsIncomplete()
-	if keeper, ok := t.api.(sessionapi.CookieAuthorizer); ok {
+	incomplete, api := x.IsIncomplete(), t.api
+	if x.part != nil {
+		api = x.part.sequence
+		defer func() { x.Secrets = append(x.Secrets, x.part.sequence.Secrets()...) }()
+	}
+	if keeper, ok := api.(sessionapi.CookieAuthorizer); ok {
 		defer func(set []sessionapi.Cookie) {
 			x.interpretation.Cookies = set
 			for i := range set {
@@ -77,7 +153,7 @@ func (t *target) interpret(x *exchange) {
 	if incomplete && x.step != sessionapi.Login {
 		return
 	}
-	in := t.api.Interpret(x.step, x.Response)
+	in := api.Interpret(x.step, x.Response)
 	if in.State == sessionapi.InvalidResponse && in.Message == "" && !x.Response.OK() && sessionapi.IsText(x.Response.Body) {
 		in.Message = string(x.Response.Body)
 	}
@@ -89,6 +165,37 @@ func (t *target) interpret(x *exchange) {
 	default:
 		x.interpretation = in
 	}
+}
+
+// sessionIn returns the session that the response to a check establishes although nothing
+// logged in, nil without one or if the API has no logout.
+func (t *target) sessionIn(x *transport.Exchange) *Session {
+	if x.Response.Header == nil || t.call(sessionapi.Logout).Method == "" {
+		return nil
+	}
+	in := t.api.Interpret(sessionapi.Login, x.Response)
+	if keeper, ok := t.api.(sessionapi.CookieAuthorizer); ok {
+		in.Cookies = keeper.SessionCookies(x.Response)
+	}
+	if in.Token.IsZero() || !sessionapi.HeaderSafe(in.Token) {
+		return nil
+	}
+	return newSession(t.api, in)
+}
+
+// endSession logs out of a session that is not held, and reports whether the appliance
+// accepted that. lease may be nil.
+func (t *target) endSession(ctx context.Context, s *Session, client *transport.Client, lease *transport.Lease) bool {
+	ctx, cancel := context.WithTimeout(ctx, t.endpoint.Timeout)
+	defer cancel()
+	x := newExchange(client, request{
+		step: sessionapi.Logout, call: t.call(sessionapi.Logout), base: t.endpoint.URL,
+		authorization: t.authorizeSession(s), lease: lease,
+	})
+	x.Send(ctx)
+	defer x.release()
+	t.interpret(x)
+	return x.loggedOut(x.interpretation)
 }
 
 // finish classifies an exchange that was interpreted, adds it to the result and releases
@@ -106,9 +213,12 @@ func (t *target) newOutcome(x *exchange, clean *uint64) *outcome {
 		state: x.state(x.interpretation, t.endpoint.Auth), endpoint: t.endpoint,
 		exchange: x, interpretation: x.interpretation,
 	}
+	if x.part.precedesSecret() && (o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused) {
+		o.state, o.interpretation.Why = sessionapi.InvalidResponse, "no secret had been sent yet"
+	}
 	t.secrets.learnExchange(x, t.credential.lastRead().secret)
 	masker := t.secrets.masker
-	if o.state == sessionapi.Valid && x.step == sessionapi.Check { // compared before anything is masked or cut
+	if o.state == sessionapi.Valid && x.step == sessionapi.Check && x.part.isLast() { // compared before anything is masked or cut
 		o.rolesExpected = rolesExpected(t.endpoint.Expect, x.interpretation.Identity)
 		if all := differences(t.endpoint.Expect, x.interpretation.Identity); len(all) > 0 {
 			o.state, o.differences = sessionapi.Unexpected, describe(all, masker, t.endpoint)

@@ -1,6 +1,8 @@
 package probe
 
 import (
+	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -12,20 +14,22 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe/transport"
+	"session_exporter/probe/transport/mask"
 	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
 
-// tokenSource exchanges a client secret for bearer tokens (OAuth 2.0, RFC 6749).
-// All endpoints of an account share a token until it expires or is refused.
+// tokenSource exchanges an account's secret for bearer tokens (OAuth 2.0, RFC 6749).
+// All endpoints of the account share a token until it expires or is refused.
 type tokenSource struct {
-	settings *config.OAuth2
+	account  *config.Credential
+	settings *config.OAuth2 // of account
 	endpoint *url.URL
 	client   *transport.Client
-	params   []secret.Secret // values of endpoint_params, as they are and as a form has them
-
+	params   []secret.Secret // values of endpoint_params, as they are and as a form has them, and of claims
 	// fetching has capacity 1: some servers revoke a token when they issue another.
 	fetching chan struct{}
+	rotation *rotation // of the refresh token, if that is what is exchanged
 
 	mu      sync.Mutex    // guards the fields below
 	secret  secret.Secret // that the token was issued for
@@ -38,7 +42,10 @@ type tokenSource struct {
 	retryUntil time.Time
 }
 
-func newTokenSource(settings *config.OAuth2, dial transport.DialFunc) (*tokenSource, error) {
+// newTokenSource returns the token source of an account. With the refresh token of an
+// earlier source, it goes on from what replaced that token.
+func newTokenSource(account *config.Credential, dial transport.DialFunc, earlier []*tokenSource) (*tokenSource, error) {
+	settings := account.OAuth2
 	endpoint, err := url.Parse(settings.TokenURL)
 	if err != nil {
 		return nil, fmt.Errorf("token_url: %w", err)
@@ -47,11 +54,30 @@ func newTokenSource(settings *config.OAuth2, dial transport.DialFunc) (*tokenSou
 	if err != nil {
 		return nil, err
 	}
-	s := &tokenSource{settings: settings, endpoint: endpoint, client: client, fetching: make(chan struct{}, 1)}
+	s := &tokenSource{account: account, settings: settings, endpoint: endpoint, client: client, fetching: make(chan struct{}, 1), rotation: new(rotation)}
+	if at := slices.IndexFunc(earlier, s.sharesRefreshToken); at >= 0 {
+		s.fetching, s.rotation = earlier[at].fetching, earlier[at].rotation
+	}
 	for _, name := range slices.Sorted(maps.Keys(settings.EndpointParams)) {
 		s.params = append(s.params, sessionapi.InBody(settings.EndpointParams[name]).Secrets...)
 	}
+	if settings.Assertion != nil {
+		claims, _ := json.Marshal(settings.Assertion.Claims) // checked by the loader
+		for _, text := range mask.BodyTexts(claims, "application/json") {
+			if secret.MayBeSecret(text) {
+				s.params = append(s.params, secret.New(text))
+			}
+		}
+	}
 	return s, nil
+}
+
+// sharesRefreshToken reports whether both sources exchange the same refresh token. Used
+// twice, it would be revoked.
+func (s *tokenSource) sharesRefreshToken(other *tokenSource) bool {
+	return s.settings.GrantType == config.GrantRefreshToken && other.settings.GrantType == config.GrantRefreshToken &&
+		s.settings.ClientID == other.settings.ClientID && s.settings.TokenURL == other.settings.TokenURL &&
+		s.account.Secret.Same(other.account.Secret)
 }
 
 // expiryMargin is how long before its expiry a token is no longer used. It is at most
@@ -114,45 +140,124 @@ func (s *tokenSource) activeLimit(e *config.Endpoint) *outcome {
 	return s.limited.with(func(next *outcome) { next.endpoint, next.retryAfter, next.late = e, left, nil })
 }
 
-// prepare returns one token request.
-func (s *tokenSource) prepare(current secret.Secret) *exchange {
-	x := newExchange(s.client, s.request(current))
+// prepare returns one token request. clientSecret is zero unless the grant exchanges
+// another secret.
+func (s *tokenSource) prepare(current, clientSecret secret.Secret) *exchange {
+	presented, issuedAt := s.rotation.latest(current)
+	x := newExchange(s.client, s.request(presented, clientSecret))
 	x.Secrets = append(x.Secrets, s.params...)
+	if s.settings.GrantType.TakesToken() {
+		x.exchanged = &exchangedToken{issuedAt: issuedAt, expires: sessionapi.JWTExpiry(presented)}
+	}
 	x.interpretToken = func(x *exchange) { s.interpret(x, current) }
 	return x
 }
 
-// interpret interprets the response and keeps the token that it gives.
+// interpret interprets the response and keeps the tokens that it gives.
 func (s *tokenSource) interpret(x *exchange, current secret.Secret) {
 	if x.IsIncomplete() {
 		return
 	}
-	var expires time.Time
-	if x.interpretation, expires = sessionapi.InterpretToken(x.Response, x.Start); x.interpretation.State == sessionapi.Valid {
-		s.set(current, x.interpretation.Token, expires)
+	var issued sessionapi.Issued
+	x.interpretation, issued = sessionapi.InterpretToken(x.Response, x.Start)
+	x.Secrets = append(x.Secrets, issued.RefreshToken, issued.IDToken)
+	if x.interpretation.State == sessionapi.Valid {
+		s.set(current, x.interpretation.Token, issued.Expires)
+	}
+	succeeded := x.Response.OK() && x.interpretation.Code == ""
+	if s.settings.GrantType == config.GrantRefreshToken && succeeded && !issued.RefreshToken.IsZero() {
+		s.rotation.replace(current, issued.RefreshToken)
 	}
 }
 
-// request returns the token request of the client credentials grant (RFC 6749, 4.4.2).
-// Tokens are fetched too rarely to keep a connection between them.
-func (s *tokenSource) request(current secret.Secret) request {
-	form := url.Values{"grant_type": {"client_credentials"}}
+// vcfGrant is the grant of VMware Cloud Foundation's identity broker.
+const vcfGrant = "urn:custom:vcf:params:oauth:grant-type:api-token"
+
+// request returns the token request that presents a secret. Tokens are fetched too rarely
+// to keep a connection between them.
+func (s *tokenSource) request(presented, clientSecret secret.Secret) request {
+	form := url.Values{"grant_type": {string(s.settings.GrantType)}}
 	if len(s.settings.Scopes) > 0 {
 		form.Set("scope", strings.Join(s.settings.Scopes, " "))
+	}
+	authorization := sessionapi.InBody(presented)
+	switch s.settings.GrantType {
+	case config.GrantClientCredentials:
+		clientSecret = presented
+	case config.GrantPassword:
+		form.Set("username", s.account.Username)
+		form.Set("password", presented.Reveal())
+	case config.GrantRefreshToken:
+		form.Set("refresh_token", presented.Reveal())
+	case config.GrantVCFAPIToken:
+		form.Set("grant_type", vcfGrant)
+		form.Set("api_token", presented.Reveal())
+	case config.GrantJWTBearer:
+		assertion, _ := s.assertion(presented) // see credential.readLocked
+		form.Set("assertion", assertion.Reveal())
+		authorization = sessionapi.InBody(assertion) // the key is not sent
 	}
 	for name, value := range s.settings.EndpointParams {
 		form.Set(name, value.Reveal())
 	}
-	authorization := sessionapi.InBody(current)
-	if s.settings.AuthStyle == config.AuthStyleParams {
+	switch s.settings.AuthStyle {
+	case config.AuthStyleParams:
 		form.Set("client_id", s.settings.ClientID)
-		form.Set("client_secret", current.Reveal())
-	} else {
+		if !clientSecret.IsZero() {
+			form.Set("client_secret", clientSecret.Reveal())
+		}
+		authorization.Secrets = append(authorization.Secrets, clientSecret)
+	case config.AuthStyleHeader:
 		// Both are form-encoded before HTTP Basic encodes them (RFC 6749, 2.3.1).
-		basic := sessionapi.Basic(url.QueryEscape(s.settings.ClientID), secret.New(url.QueryEscape(current.Reveal())))
-		basic.Secrets = append(basic.Secrets, authorization.Secrets...)
+		basic := sessionapi.Basic(url.QueryEscape(s.settings.ClientID), secret.New(url.QueryEscape(clientSecret.Reveal())))
+		basic.Secrets = append(append(basic.Secrets, clientSecret), authorization.Secrets...)
 		authorization = basic
 	}
 	call := sessionapi.Request{Method: http.MethodPost, Body: []byte(form.Encode()), ContentType: "application/x-www-form-urlencoded"}
 	return request{step: sessionapi.Token, call: call, base: s.endpoint, authorization: authorization, close: true}
+}
+
+// assertionLifetime is that of Prometheus.
+const assertionLifetime = 10 * time.Minute
+
+// assertion returns a new assertion signed by a key, with the claims that Prometheus sends.
+func (s *tokenSource) assertion(key secret.Secret) (secret.Secret, error) {
+	a, now := s.settings.Assertion, time.Now()
+	claims := map[string]any{
+		"iss": a.Issuer, "sub": s.settings.ClientID, "aud": a.Audience, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(),
+	}
+	if len(s.settings.Scopes) > 0 {
+		claims["scope"] = strings.Join(s.settings.Scopes, " ")
+	}
+	maps.Copy(claims, a.Claims)
+	return sessionapi.SignJWT(key, a.Algorithm, a.KeyID, claims)
+}
+
+// rotation is a refresh token and what replaced it (RFC 6749, 6). It outlives a reload, but
+// not the process: the exporter stores no secrets.
+type rotation struct {
+	mu         sync.Mutex    // guards the fields below
+	configured secret.Secret // from its source
+	replaced   secret.Secret // what replaced it
+	replacedAt time.Time
+}
+
+// latest returns what replaced a secret and when, or the secret itself if nothing has.
+func (r *rotation) latest(configured secret.Secret) (secret.Secret, time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.replaced.IsZero() || !r.configured.Equal(configured) {
+		return configured, time.Time{}
+	}
+	return r.replaced, r.replacedAt
+}
+
+func (r *rotation) replace(configured, by secret.Secret) {
+	if latest, _ := r.latest(configured); latest.Equal(by) {
+		return // the server does not rotate it
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.configured, r.replaced, r.replacedAt = configured, by, time.Now()
 }

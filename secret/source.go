@@ -19,6 +19,8 @@ type Source struct {
 	Env    string
 	// Typed is set if Inline was typed at a prompt.
 	Typed bool
+	// Lines is set if the secret may have several lines, as a key in PEM format has.
+	Lines bool
 
 	files *boundedfile.Reader // reads File; nil is fine for a single read
 }
@@ -37,8 +39,8 @@ const lineEnds = "\r\n"
 
 // Read returns the current secret, or an error that names its source. Trailing line
 // ends and a file's byte order mark are not part of the secret. A secret that consists
-// of spaces is empty. A file or variable with several lines is an error, because the
-// lines after the first are probably a note.
+// of spaces is empty. A file or variable with several lines is an error unless Lines is
+// set, because the lines after the first are probably a note.
 func (s Source) Read() (Secret, error) {
 	text, err := s.text()
 	if err == nil {
@@ -70,10 +72,15 @@ func (s Source) check(text string) error {
 		return errEncoding
 	case strings.Contains(text, "\x00"):
 		return errNUL
-	case s.Inline.IsZero() && strings.ContainsAny(text, lineEnds):
+	case !s.Lines && s.Inline.IsZero() && strings.ContainsAny(text, lineEnds):
 		return errLines
 	}
 	return nil
+}
+
+// Same reports whether both are the same source.
+func (s Source) Same(other Source) bool {
+	return s.File == other.File && s.Env == other.Env && s.Inline.Equal(other.Inline)
 }
 
 // ModTime returns when the secret's file was modified, zero if unknown.

@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"session_exporter/internal/boundedfile"
 	"session_exporter/secret"
 )
 
@@ -97,6 +99,22 @@ func TestSecretOfSeveralLines(t *testing.T) {
 		got, err := source.Read()
 		if want := "reading the secret from " + source.String() + ": it has more than one line; leave only the secret, on the first line"; err == nil || err.Error() != want || !got.IsZero() {
 			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+	if got, err := (secret.Source{File: file, Lines: true}).Read(); err != nil || got.Reveal() != strings.TrimSuffix(text, "\n") {
+		t.Errorf("a key in PEM format: %v", err)
+	}
+}
+
+// A reload reads the same source again, although the text is at another address.
+func TestSameSource(t *testing.T) {
+	inline := func(text string) secret.Source { return secret.Source{Inline: secret.New(text)} }
+	if !inline("a").Same(inline("a")) || !secret.FromFile("f", new(boundedfile.Reader)).Same(secret.Source{File: "f"}) {
+		t.Error("the same source differs")
+	}
+	for _, other := range []secret.Source{inline("b"), {File: "a"}, {Env: "a"}, {}} {
+		if inline("a").Same(other) {
+			t.Errorf("the configuration's is the same as %s", other)
 		}
 	}
 }

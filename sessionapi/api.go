@@ -38,6 +38,35 @@ var apis = map[string]API{
 // BuiltIn returns the built-in APIs by name.
 func BuiltIn() map[string]API { return maps.Clone(apis) }
 
+// Sequencer is implemented by APIs whose logins or checks may take several requests.
+type Sequencer interface {
+	// Sequence begins a login or a check at an endpoint's URL. It returns nil if that takes
+	// a single request.
+	Sequence(step Step, base *url.URL) Sequence
+}
+
+// Sequence is a login or a check of several requests in progress. Request and Interpret are
+// those of the current one. It is not safe for concurrent use.
+type Sequence interface {
+	API
+	CookieAuthorizer
+	// Number returns the number of the current request, from 1, and that of the last.
+	Number() (at, of int)
+	// Advance moves on to the next request after a valid response. It reports false if there
+	// is no further one.
+	Advance() bool
+	// CarriesSecret reports whether the current request of a login has the password.
+	CarriesSecret() bool
+	// Extend adds what responses have given so far to the authorization of the current
+	// request.
+	Extend(a Authorization) Authorization
+	// Secrets are the values that were kept for later requests.
+	Secrets() []secret.Secret
+	// Session returns the session that exists by now, zero without one. partial is set for
+	// one that lacks a part, so that it can be neither presented nor ended.
+	Session() (token secret.Secret, partial bool, cookies []Cookie)
+}
+
 // Spec has the fixed properties of an API.
 type Spec struct {
 	// Auth are the ways to authenticate that the API supports.
@@ -56,6 +85,8 @@ type Spec struct {
 	// SessionMaxAge is the default of `session_max_age` with this API, 0 for the default of
 	// other APIs. Without a logout, each replaced session stays on the appliance.
 	SessionMaxAge time.Duration
+	// CheckSteps is set if a check takes several requests.
+	CheckSteps bool
 	// Pairings is set if the API's sessions may have sessions at other sites.
 	Pairings bool
 	// URL describes an endpoint's address.
@@ -127,6 +158,9 @@ type Request struct {
 	ContentType string
 	// Header has the request's headers other than its authorization.
 	Header map[string]string
+	// SecretBody is set if the response has secrets that are not the session's, such as the
+	// passwords of other accounts. Its body is never shown.
+	SecretBody bool
 	// Fill completes a request that has the session in its path or body.
 	Fill func(session secret.Secret) Request
 }
@@ -184,6 +218,9 @@ type Interpretation struct {
 	// Page is set if the body is an HTML page, which something in front of the API may
 	// have sent.
 	Page bool
+	// Lost is set if a login established a session that can be neither presented nor ended,
+	// because a part of it is missing or cannot be sent.
+	Lost bool
 
 	Code        string // the API's own error code
 	Message     string // the API's own message for people
@@ -193,16 +230,19 @@ type Interpretation struct {
 	Identity *Identity
 	// Token is the session that a login established, whatever its status.
 	Token secret.Secret
-	// Lost is set if a login established a session that can be neither presented nor ended,
-	// because a part of it is missing or cannot be sent.
-	Lost bool
-	// Cookies are those of the session that the response sets or deletes.
+	// Cookies are those to keep with the session that the response sets or deletes.
 	Cookies []Cookie
+	// Succeeded is set if a definition counts the status as a success, such as a redirect
+	// after a form was sent.
+	Succeeded bool
 	// ServerTime is the appliance's clock when it responded, zero if it is unknown or
 	// absurd.
 	ServerTime time.Time
 	// Expiry is when the session or the credential expires, zero if it is unknown.
 	Expiry time.Time
+	// ExpiryOf names what expires then, if the API reports the expiry of several accounts or
+	// tokens. Expiry is the earliest.
+	ExpiryOf string
 }
 
 // Identity is the user of a session as the appliance reports it.

@@ -63,8 +63,12 @@ type CookieAuthorizer interface {
 	Authorizer
 	// AuthorizeWith is Authorize with the session's cookies as they are now.
 	AuthorizeWith(session secret.Secret, cookies Jar) Authorization
-	// SessionCookies returns the session's cookies that a response sets or deletes.
+	// SessionCookies returns the cookies that a response sets or deletes, and that are kept
+	// with the session.
 	SessionCookies(response Response) []Cookie
+	// IsSessionCookie reports whether a cookie is a part of the session: others, such as a
+	// load balancer's, neither prove nor end it.
+	IsSessionCookie(name string) bool
 	// ReplaceCookies returns the token of a session whose cookies have changed.
 	ReplaceCookies(session secret.Secret, before, after Jar) secret.Secret
 }

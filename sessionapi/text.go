@@ -20,6 +20,7 @@ func (in *Interpretation) Clean() {
 	in.Code = CleanText(in.Code, maxCode)
 	in.Message = CleanText(in.Message, MaxMessage)
 	in.OperationID = CleanText(in.OperationID, maxCode)
+	in.ExpiryOf = CleanText(in.ExpiryOf, MaxName)
 	if id := in.Identity; id != nil {
 		for _, name := range []*string{&id.Username, &id.Organization, &id.Enterprise, &id.Version} {
 			*name = CleanText(*name, MaxName)

@@ -1,6 +1,7 @@
 package sessionapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"mime"
 	"net/url"
@@ -11,14 +12,33 @@ import (
 	"session_exporter/secret"
 )
 
+// Issued is what a token response has beside the token itself.
+type Issued struct {
+	// Expires is when the token expires, zero if the response gives no lifetime, or an
+	// absurd one.
+	Expires time.Time
+	// RefreshToken replaces the one that was presented, if it is not zero.
+	RefreshToken secret.Secret
+	// IDToken is of no use here, and a secret.
+	IDToken secret.Secret
+}
+
 // InterpretToken interprets the token response of an OAuth 2.0 authorization server (RFC
 // 6749, 5.1) or its error response (5.2). Servers send both with any status and
-// Content-Type. expires is zero if the response gives no lifetime, or an absurd one.
-func InterpretToken(response Response, sent time.Time) (in Interpretation, expires time.Time) {
+// Content-Type.
+func InterpretToken(response Response, sent time.Time) (in Interpretation, issued Issued) {
 	in, fields := tokenFields(response)
-	// The token is set whatever the status, so that it is masked.
+	// The tokens are set whatever the status, so that they are masked.
 	in.Token = secret.New(fields.text("access_token"))
-	in.Code, in.Message = fields.text("error"), fields.text("error_description")
+	issued = Issued{
+		Expires:      fields.expiry(sent),
+		RefreshToken: secret.New(fields.text("refresh_token")),
+		IDToken:      secret.New(fields.text("id_token")),
+	}
+	in.Code, in.Message = fields.text("error"), cmp.Or(fields.text("error_description"), fields.text("message"))
+	if code, description := errorPrefix(in.Message); in.Code == "" && code != "" {
+		in.Code, in.Message = code, description
+	}
 	switch {
 	case !response.OK() || in.Code != "":
 		in.State, in.Why = tokenErrorState(in.Code), ""
@@ -30,14 +50,14 @@ func InterpretToken(response Response, sent time.Time) (in Interpretation, expir
 	default:
 		in.State = Valid
 	}
-	return in, fields.expiry(sent)
+	return in, issued
 }
 
 // tokenErrorState returns what an error code means (RFC 6749, 5.2 and 4.1.2.1), empty
 // if it leaves that to the status.
 func tokenErrorState(code string) State {
 	switch code {
-	case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied":
+	case "invalid_client", "unauthorized_client", "invalid_grant", "access_denied", "invalid_token", "expired_token":
 		return CredentialsRejected
 	case "invalid_request", "invalid_scope", "unsupported_grant_type":
 		return BadRequest
@@ -47,12 +67,22 @@ func tokenErrorState(code string) State {
 	return ""
 }
 
+// errorPrefix splits a text such as "invalid_grant: token expired" if it begins with an
+// error code.
+func errorPrefix(text string) (code, description string) {
+	code, description, _ = strings.Cut(text, ":")
+	if code = strings.TrimSpace(code); tokenErrorState(code) == "" {
+		return "", ""
+	}
+	return code, strings.TrimSpace(description)
+}
+
 // tokenJSON has the fields of a response by their exact names. A field of an
 // unexpected type must not keep the others from being read.
 type tokenJSON map[string]json.RawMessage
 
 // tokenFields decodes a body. It is JSON whatever its Content-Type; older servers
-// send a form.
+// send a form, or the error code alone as text.
 func tokenFields(response Response) (Interpretation, tokenJSON) {
 	in, fields := DecodeJSON[tokenJSON](response)
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
@@ -60,6 +90,9 @@ func tokenFields(response Response) (Interpretation, tokenJSON) {
 		return in, fields
 	}
 	form, err := url.ParseQuery(string(response.Body))
+	if code, description := errorPrefix(string(response.Body)); code != "" {
+		form, err = url.Values{"error": {code}, "error_description": {description}}, nil
+	}
 	if err != nil || !form.Has("access_token") && !form.Has("error") {
 		return in, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"session_exporter/collector"
+	"session_exporter/probe"
 	"session_exporter/sessionapi"
 	"session_exporter/web/page"
 )
@@ -70,6 +71,9 @@ type endpointJSON struct {
 	ClockSkew          *float64             `json:"clock_skew_seconds"`
 	CertificateExpiry  *time.Time           `json:"certificate_expiry"`
 	CredentialExpiries map[string]time.Time `json:"credential_expiries"`
+	CredentialExpiryOf *string              `json:"credential_expiry_of"`
+
+	NegativeControl *probe.NegativeControl `json:"negative_control"`
 
 	ValidHour *float64 `json:"valid_ratio_1h"`
 	ValidDay  *float64 `json:"valid_ratio_24h"`
@@ -210,7 +214,7 @@ func newEndpointJSON(s *collector.Status, with details) *endpointJSON {
 		Status:      orNull(last.Status), Code: orNull(last.Code), OperationID: orNull(last.OpID),
 		Established: utcOrNull(s.Result.Established), Lifetime: orNull(s.Lifetime.Seconds()),
 		RolesExpected: s.Result.RolesExpected, CertificateExpiry: utcOrNull(s.CertificateExpiry),
-		CredentialExpiries: allUTC(s.Result.CredentialExpiries),
+		CredentialExpiries: allUTC(s.Result.CredentialExpiries), CredentialExpiryOf: orNull(s.Result.ExpiryOf), NegativeControl: s.Result.NegativeControl,
 	}
 	reason, until := s.Result.HeldBack()
 	j.HeldBack, j.ResumeAt = orNull(string(reason)), utcOrNull(until)

@@ -24,8 +24,9 @@ func TestJSON(t *testing.T) {
 			Steps:         []probe.StepResult{{Step: sessionapi.Check, Status: 200, Code: "CODE", OpID: "op-1", Phases: probe.Phases{Processing: 20 * time.Millisecond}}},
 			Identity:      &sessionapi.Identity{Username: "<monitor>", Organization: "DEFAULT", Roles: []string{"one"}},
 			RolesExpected: map[string]bool{"one": true, "two": false}, ClockSkew: &skew,
-			CertificateExpiry: now.Add(time.Hour), CredentialExpiries: map[string]time.Time{"config": now.Add(2 * time.Hour)},
-			Established: now.Add(-time.Minute), Expirations: 1, Lifetime: 90 * time.Second, ResumeAt: now.Add(time.Minute), RetryAfterUntil: now.Add(time.Minute), LastRequest: now,
+			CertificateExpiry: now.Add(time.Hour), CredentialExpiries: map[string]time.Time{"config": now.Add(2 * time.Hour)}, ExpiryOf: "root at a",
+			NegativeControl: &probe.NegativeControl{Time: now.UTC()},
+			Established:     now.Add(-time.Minute), Expirations: 1, Lifetime: 90 * time.Second, ResumeAt: now.Add(time.Minute), RetryAfterUntil: now.Add(time.Minute), LastRequest: now,
 		}).Labels = map[string]string{"site": "a"}
 		s.add("nothing", nil)
 		handler := s.handler(t)
@@ -48,7 +49,8 @@ func TestJSON(t *testing.T) {
   "session_established": "1999-12-31T23:59:00Z", "session_lifetime_seconds": 90,
   "identity": {"username": "<monitor>", "organization": "DEFAULT", "enterprise": null, "version": null, "roles": ["one"], "organizations": null, "created": null, "last_accessed": null},
   "roles_expected": {"one": true, "two": false}, "clock_skew_seconds": -1.5,
-  "certificate_expiry": "2000-01-01T01:00:00Z", "credential_expiries": {"config": "2000-01-01T02:00:00Z"},
+  "certificate_expiry": "2000-01-01T01:00:00Z", "credential_expiries": {"config": "2000-01-01T02:00:00Z"}, "credential_expiry_of": "root at a",
+  "negative_control": {"time": "2000-01-01T00:00:00Z", "refused": false},
   "valid_ratio_1h": 0, "valid_ratio_24h": 0, "observed_seconds": 60,
   "changes": [{"time": "2000-01-01T00:00:00Z", "from": "unknown", "to": "unexpected", "reason": "200 CODE", "probes": 1}],
   "history": [{"time": "2000-01-01T00:00:00Z", "state": "unexpected", "duration_seconds": 0.25,
@@ -61,7 +63,7 @@ func TestJSON(t *testing.T) {
   "last_probe": null, "last_probe_duration_seconds": null, "last_success": null, "consecutive_failures": 0,
   "next_probe": "NEXT", "last_request": null, "held_back": null, "resume_at": null, "http_status": null, "code": null, "operation_id": null,
   "session_established": null, "session_lifetime_seconds": null, "identity": null, "roles_expected": null, "clock_skew_seconds": null,
-  "certificate_expiry": null, "credential_expiries": {}, "valid_ratio_1h": null, "valid_ratio_24h": null, "observed_seconds": null
+  "certificate_expiry": null, "credential_expiries": {}, "credential_expiry_of": null, "negative_control": null, "valid_ratio_1h": null, "valid_ratio_24h": null, "observed_seconds": null
 }]}`
 		got, expected := decode(t, response.Body.String()), decode(t, want)
 		states := expected["states"].(map[string]any)

@@ -20,13 +20,15 @@ func TestEndpointPage(t *testing.T) {
 			State: sessionapi.LoginSuspended, HeldCredential: "account", Diagnosis: "No login was sent.", Advice: "Put the right secret there.",
 			Identity:      &sessionapi.Identity{Username: "monitor", Roles: []string{"one", "bad", "other"}},
 			RolesExpected: map[string]bool{"one": true, "two": false}, ResumeAt: now.Add(19*time.Minute + 30*time.Second),
-			CertificateExpiry: now.Add(36 * time.Hour), CredentialExpiries: map[string]time.Time{"config": now.Add(-time.Hour), "oauth2": now.Add(time.Hour)},
-			Established: now.Add(-90 * time.Second), Expirations: 1, Lifetime: 2 * time.Hour,
+			CertificateExpiry: now.Add(36 * time.Hour), CredentialExpiries: map[string]time.Time{"config": now.Add(-time.Hour), "oauth2": now.Add(time.Hour), "api": now.Add(72 * time.Hour)}, ExpiryOf: "root at esx-1",
+			NegativeControl: &probe.NegativeControl{Time: now.Add(-3 * time.Hour)},
+			Established:     now.Add(-90 * time.Second), Expirations: 1, Lifetime: 2 * time.Hour,
 			Steps: []probe.StepResult{{
 				Step: sessionapi.Login, Method: "POST", URL: "https://a.test/login", Status: 401, Code: "BAD", Duration: 20 * time.Millisecond,
 				Trace: &probe.Trace{Request: []string{"Authorization: <not shown>"}, Body: `{"error": "no"}`},
 			}},
 		})
+		e.NegativeControl = 24 * time.Hour
 		e.Expect.Roles, e.Expect.ForbidRoles = []string{"one", "two"}, []string{"bad"}
 		handler := s.handler(t)
 		page := openPage(t, handler, "/endpoints/a")
@@ -35,7 +37,8 @@ func TestEndpointPage(t *testing.T) {
 			"login_suspended for 0 s", "No login was sent.", "What to do: Put the right secret there.",
 			"Lockout guard : logins with credential account are held back; the next one is allowed in 19 min", "Consecutive failures 1",
 			"one expected, present", "two expected, missing", "bad present, forbidden", "other present",
-			"Certificate in 1 d 12 h", "Credential, as configured 1 h ago",
+			"Certificate in 1 d 12 h", "Credential, as configured 1 h ago", "Credential, from the API root at esx-1 in 3 d",
+			"Impossible token accepted 3 h ago", "Negative control every 1d",
 			"Logged in 1 min 30 s ago", "Lifetime of the last expired session 2 h",
 			"Valid, last hour –", "login_suspended for 0 s 401 BAD", "now 401 BAD 0.00 ms",
 			"login POST https://a.test/login", `> Authorization: <not shown>`, `{"error": "no"}`,
@@ -51,6 +54,19 @@ func TestEndpointPage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The exporter fetches the bearer tokens of OAuth 2.0 itself.
+func TestEndpointPageWithOAuth(t *testing.T) {
+	s := new(site)
+	e := s.add("a", &probe.Result{State: sessionapi.Valid, Identity: &sessionapi.Identity{Username: "monitor"}})
+	e.Auth, e.Credential.OAuth2 = sessionapi.AuthBearer, &config.OAuth2{GrantType: config.GrantVCFAPIToken}
+	text := openPage(t, s.handler(t), "/endpoints/a").text()
+	for _, want := range []string{"none: every probe presents a bearer token of the authorization server", "Grant vcf_api_token"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
 }
 
 // Parts without content have their element in the page, because the script replaces

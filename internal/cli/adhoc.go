@@ -81,7 +81,8 @@ func (a *adhoc) compose(urls []string) error {
 	}
 	module := documentModule{
 		API: f.api, Credential: adhocCredential, Auth: f.auth, Login: f.login, Timeout: f.timeout, ProxyURL: f.proxyURL,
-		TLS: documentTLS{CAFile: f.caFile, CertFile: f.certFile, KeyFile: f.keyFile, ServerName: f.serverName, InsecureSkipVerify: f.insecure},
+		TLS:   documentTLS{CAFile: f.caFile, CertFile: f.certFile, KeyFile: f.keyFile, ServerName: f.serverName, InsecureSkipVerify: f.insecure},
+		HTTP2: f.http2,
 	}
 	usual, _ := example(f.api)
 	_, catalogued := only(usual.Modules)

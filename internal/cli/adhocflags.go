@@ -18,6 +18,7 @@ type adhocFlags struct {
 	texts    []adhocFlag
 	login    map[string]string
 	insecure bool
+	http2    bool
 
 	api, username, passwordFile, tokenFile, auth string
 	caFile, certFile, keyFile, serverName        string
@@ -56,6 +57,7 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 		clause.StringVar(flag.value)
 	}
 	cmd.Flag("insecure-skip-verify", "For a URL: accept any certificate.").BoolVar(&f.insecure)
+	cmd.Flag("enable-http2", "For a URL: offer HTTP/2.").BoolVar(&f.http2)
 	cmd.Flag("login", "For a URL: a login option of the API, such as auth_type=vsphere of hcx. Repeatable.").PlaceHolder("<option>=<value>").SetValue(loginOptions(f.login))
 	return f
 }
@@ -93,6 +95,8 @@ func (f *adhocFlags) given() string {
 	switch {
 	case f.insecure:
 		return "--insecure-skip-verify"
+	case f.http2:
+		return "--enable-http2"
 	case len(f.login) > 0:
 		return "--login"
 	default:

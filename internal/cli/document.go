@@ -39,6 +39,7 @@ type documentModule struct {
 	Timeout    string            `yaml:"timeout,omitempty"`
 	ProxyURL   string            `yaml:"proxy_url,omitempty"`
 	TLS        documentTLS       `yaml:"tls_config,omitempty"`
+	HTTP2      bool              `yaml:"enable_http2,omitempty"`
 }
 
 type documentTLS struct {

@@ -143,7 +143,22 @@ func (p *probeFlags) fromFile(s streams) (*config.Config, error) {
 	if more := len(warnings) - maxWarnings; more > 0 {
 		fmt.Fprintf(s.err, "%s: %s; `check-config` shows all\n", settings.File, plural(more, "more warning"))
 	}
+	warnOfRefreshTokens(settings, s)
 	return settings, nil
+}
+
+// warnOfRefreshTokens warns that the command, which knows nothing of a running exporter,
+// presents refresh tokens that a server may accept only once.
+func warnOfRefreshTokens(settings *config.Config, s streams) {
+	warned := make(map[string]bool)
+	for _, e := range settings.Endpoints {
+		c := e.Credential
+		if c.OAuth2 == nil || c.OAuth2.GrantType != config.GrantRefreshToken || warned[c.Name] {
+			continue
+		}
+		warned[c.Name] = true
+		fmt.Fprintf(s.err, "session_exporter: warning: credential %q: if the server replaces refresh tokens, this probe makes a running exporter's useless\n", c.Name)
+	}
 }
 
 // maxWarnings limits the warnings before a probe: a fleet may have the same mistake a

@@ -119,3 +119,24 @@ endpoints:
 		t.Error(stderr)
 	}
 }
+
+// A server that replaces refresh tokens would refuse a running exporter's after the probe.
+func TestProbeWarnsOfRefreshTokens(t *testing.T) {
+	file := writeConfig(t, `credentials:
+  a: {token: t, oauth2: {grant_type: refresh_token, client_id: i, token_url: "https://127.0.0.1:1"}}
+  b: {token: t, oauth2: {grant_type: vcf_api_token, token_url: "https://127.0.0.1:1"}}
+modules:
+  m: {api: hcx}
+endpoints:
+  - {name: one, url: "https://127.0.0.1:1", module: m, credential: a}
+  - {name: two, url: "https://127.0.0.1:2", module: m, credential: a}
+  - {name: three, url: "https://127.0.0.1:3", module: m, credential: b}
+`)
+	_, _, stderr := runWith(t, t.Context(), "probe", "--config.file="+file, "--all")
+	if strings.Count(stderr, "refresh tokens") != 1 || !strings.Contains(stderr, `credential "a": if the server replaces refresh tokens`) {
+		t.Error(stderr)
+	}
+	if _, _, stderr = runWith(t, t.Context(), "probe", "--config.file="+file, "three"); strings.Contains(stderr, "refresh tokens") {
+		t.Error(stderr)
+	}
+}

@@ -3,8 +3,10 @@ package exporter
 import (
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log/slog"
 	"math/bits"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,10 +30,16 @@ type fleet struct {
 // newAccount returns a running world whose endpoints share one account.
 func newAccount(t *testing.T, d *directory, f fleet, password string) (w *world, text string) {
 	t.Helper()
+	return newAccountOf(t, d, accountWays[f.way], f, password)
+}
+
+// newAccountOf is newAccount for a credential and a module.
+func newAccountOf(t *testing.T, d *directory, account string, f fleet, password string) (w *world, text string) {
+	t.Helper()
 	w = newWorld(t, slog.New(slog.DiscardHandler))
 	w.override = d
 	var b strings.Builder
-	fmt.Fprintf(&b, "global: {interval: %s}\n%sendpoints:\n", f.interval, accountWays[f.way])
+	fmt.Fprintf(&b, "global: {interval: %s}\n%sendpoints:\n", f.interval, account)
 	for i := range f.endpoints {
 		fmt.Fprintf(&b, "  - {name: site-%d, url: \"http://site-%d.test\", module: m}\n", i, i)
 	}
@@ -105,6 +113,111 @@ func TestStartWithAWrongPassword(t *testing.T) {
 			t.Errorf("%d refusals, want at most %d", refused, d.allowed())
 		}
 	})
+}
+
+// grants are the ways to exchange a secret for tokens, as accountWays.
+var grants = map[string]string{
+	"client_credentials": accountWays["oauth"],
+	"password":           "credentials: {shared: {username: monitor, password_file: password, oauth2: {grant_type: password, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+	"refresh_token":      "credentials: {shared: {token_file: password, oauth2: {grant_type: refresh_token, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+	"vcf_api_token":      "credentials: {shared: {token_file: password, oauth2: {grant_type: vcf_api_token, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
+}
+
+// The token server counts what it refuses to 100 endpoints that share an account.
+func TestWrongSecretAtTheTokenServer(t *testing.T) {
+	for way, text := range grants {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &directory{delay: 50 * time.Millisecond, password: "right"}
+				w, _ := newAccountOf(t, d, text, fleet{endpoints: 100, interval: time.Minute}, "wrong")
+				time.Sleep(20*time.Minute - time.Second)
+				if refused := d.refusals(time.Time{}, ""); refused != 2 {
+					t.Errorf("%d refusals in 20 minutes, want 2", refused)
+				}
+				if got := states(w.scrape()); got["login_suspended"] != 100 {
+					t.Errorf("the states are %v", got)
+				}
+				time.Sleep(9 * time.Hour)
+				if refused := d.refusals(time.Time{}, ""); refused != 7 {
+					t.Errorf("%d refusals in 9 hours, want 7 as for a login", refused)
+				}
+				w.write("password", "right")
+				w.applyChanges()
+				time.Sleep(time.Minute)
+				if got := states(w.scrape()); got["valid"] != 100 {
+					t.Errorf("with the right secret, the states are %v", got)
+				}
+			})
+		})
+	}
+}
+
+// A user's password has one budget, whether it is sent to appliances or exchanged for
+// tokens.
+func TestExchangedPasswordSharesTheBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{delay: 50 * time.Millisecond, password: "right"}
+		text := strings.Replace(grants["password"], "credentials: {", "credentials: {direct: {username: monitor, password_file: password}, ", 1)
+		w, text := newAccountOf(t, d, text, fleet{endpoints: 10, interval: time.Minute}, "right")
+		time.Sleep(time.Minute)
+		w.load(text + "  - {name: direct, url: \"http://direct.test\", module: m, credential: direct}\n")
+		time.Sleep(time.Minute)
+		if got := states(w.scrape()); got["valid"] != 11 {
+			t.Fatalf("before the change, the states are %v", got)
+		}
+		d.change("another")
+		time.Sleep(19 * time.Minute)
+		if refused := d.refusals(time.Time{}, ""); refused != 2 {
+			t.Errorf("%d refusals, want 2", refused)
+		}
+		for _, name := range []string{"shared", "direct"} {
+			want(t, w.scrape(), series{"session_exporter_credential_suspended", name, ""}, 1)
+		}
+	})
+}
+
+// A token endpoint that is down, slow or overloaded, or shows a page, refuses nothing: when
+// it is back, all endpoints are valid at once.
+func TestOutageOfTheTokenServer(t *testing.T) {
+	for way, text := range grants {
+		for name, outage := range map[string]http.HandlerFunc{
+			"down": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			"slow": func(_ http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // so that the server notices the client leave
+				<-r.Context().Done()
+			},
+			"503": func(w http.ResponseWriter, _ *http.Request) {
+				http.Error(w, "no backend", http.StatusServiceUnavailable)
+			},
+			"429":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "{}", http.StatusTooManyRequests) },
+			"a page":  func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Maintenance") },
+			"no path": func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
+		} {
+			t.Run(way+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					d := &directory{password: "right", tokenOutage: outage}
+					w, _ := newAccountOf(t, d, text, fleet{endpoints: 4, interval: time.Minute}, "right")
+					time.Sleep(time.Hour)
+					got := w.scrape()
+					want(t, got, series{"session_exporter_credential_refusals_total", "shared", ""}, 0)
+					want(t, got, series{"session_exporter_credential_suspended", "shared", ""}, 0)
+					during := states(got)
+					if way == "refresh_token" {
+						during["login_suspended"] = 0 // while another endpoint's request is in flight
+					}
+					if during["valid"]+during["credentials_rejected"]+during["login_suspended"] > 0 {
+						t.Errorf("during the outage, the states are %v", during)
+					}
+					d.endOutage()
+					time.Sleep(11 * time.Minute)
+					if got := states(w.scrape()); got["valid"] != 4 {
+						t.Errorf("after it, the states are %v", got)
+					}
+				})
+			})
+		}
+	}
 }
 
 // A secret file that flips between two wrong passwords costs each of them its own

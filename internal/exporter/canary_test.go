@@ -37,6 +37,8 @@ var canaryKinds = []struct{ name, module, credential, at, parts string }{
 	{"own-login", "own", "login", "POST", "password literal"},
 	{"own-check", "own", "login", "GET", "session literal"},
 	{"oauth-login", "hcx-bearer", "oauth", "TOKEN", "client param"},
+	{"user-login", "hcx-bearer", "user", "TOKEN", "password client"},
+	{"vcf-login", "hcx-bearer", "vcf", "TOKEN", "token"},
 	{"oauth-check", "hcx-bearer", "oauth", "GET", "access"},
 	{"old-check", "hcx", "old", "GET", "replaced first"},
 }
@@ -87,6 +89,8 @@ func canaryConfiguration(w *world, encoders []encoder) (text string, all []quota
 			"old":   fmt.Sprintf("{username: monitor, password_file: replaced-%t, %s}", b.plain, guard),
 			"token": fmt.Sprintf("{token: %q, %s}", canaryOf("token", b.plain), guard),
 			"oauth": fmt.Sprintf("{%s, oauth2: {client_id: x, client_secret: %q, endpoint_params: {p: %q}, token_url: %q}}", guard, canaryOf("client", b.plain), canaryOf("param", b.plain), "http://sso.test"+b.path()+"/token"),
+			"user":  fmt.Sprintf("{username: monitor, password_file: password-%t, %s, oauth2: {grant_type: password, client_id: x, client_secret: %q, token_url: %q}}", b.plain, guard, canaryOf("client", b.plain), "http://sso.test"+b.path()+"/token"),
+			"vcf":   fmt.Sprintf("{token: %q, %s, oauth2: {grant_type: vcf_api_token, token_url: %q}}", canaryOf("token", b.plain), guard, "http://sso.test"+b.path()+"/token"),
 		}[kind]
 		fmt.Fprintf(&c, "  c%d: %s\n", i, credential)
 		fmt.Fprintf(&e, "  - {name: e%d, url: %q, module: %s-%t, credential: c%[1]d}\n", i, fmt.Sprintf("http://h%d.test", i)+b.path(), module, b.plain)

@@ -17,11 +17,12 @@ type directory struct {
 	acceptDelay time.Duration          // of logins that are accepted
 	hangs       func(host string) bool // appliances that never respond; nil for none
 
-	mu       sync.Mutex // guards the fields below
-	password string
-	epoch    int         // of sessions and tokens: those of earlier epochs are refused
-	refused  []refusedAt // in the order of time
-	accepted []time.Time
+	mu          sync.Mutex       // guards the fields below
+	tokenOutage http.HandlerFunc // of the OAuth 2.0 server; nil for none
+	password    string
+	epoch       int         // of sessions and tokens: those of earlier epochs are refused
+	refused     []refusedAt // in the order of time
+	accepted    []time.Time
 }
 
 type refusedAt struct {
@@ -32,6 +33,10 @@ type refusedAt struct {
 const hcxUser = `{"success": true, "completed": true, "time": 1, "version": "1.0", "data": {"user": {"username": "monitor"}}}`
 
 func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if outage := d.outage(); outage != nil && r.URL.Path == "/token" {
+		outage(w, r)
+		return
+	}
 	password, carries := passwordIn(r)
 	if d.hangs != nil && d.hangs(r.Host) {
 		<-r.Context().Done()
@@ -61,11 +66,26 @@ func passwordIn(r *http.Request) (password string, carries bool) {
 	if _, password, basic := r.BasicAuth(); basic {
 		return password, true
 	}
+	if r.URL.Path == "/token" { // in the form
+		return r.PostFormValue("password") + r.PostFormValue("refresh_token") + r.PostFormValue("api_token"), true
+	}
 	var body struct{ Password string }
 	if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&body) != nil {
 		return "", false
 	}
 	return body.Password, true
+}
+
+func (d *directory) outage() http.HandlerFunc {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tokenOutage
+}
+
+func (d *directory) endOutage() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tokenOutage = nil
 }
 
 func (d *directory) judge(password string) bool {

@@ -31,7 +31,8 @@ type limits struct {
 }
 
 const (
-	// spareFiles are for listeners, standard streams, configuration and secret files.
+	// spareFiles are for listeners, standard streams, configuration and secret files, and
+	// the few negative controls in flight.
 	spareFiles = 16
 	// filesPerProbe is what a probe needs while it connects: two addresses may be
 	// dialed, or two DNS queries sent, concurrently.

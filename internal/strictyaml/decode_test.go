@@ -1,6 +1,7 @@
 package strictyaml_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"session_exporter/internal/strictyaml"
@@ -44,6 +45,27 @@ f.yml:7: days[1]: must be a whole number
 f.yml:8: extra: must be at most 1000 values, at most 20 levels deep, with unique text as keys`
 	if got := found.Problems().Err(); got == nil || got.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", got, want)
+	}
+}
+
+// A tree as JSON: names, numbers and dates are as they are written.
+func TestTreeValue(t *testing.T) {
+	var m menu
+	found := strictyaml.NewCollector("f.yml")
+	const text = `extra: {day: 2027-01-31, 7: [1, 2.5, true, ~, "x"], &deep deeper: {a: {b: text}}}`
+	if !new(strictyaml.Decoder).Decode([]byte(text), &m, found) {
+		t.Fatal(found.Problems())
+	}
+	value, err := m.Extra.Value()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := json.Marshal(value)
+	if want := `{"7":[1,2.5,true,null,"x"],"day":"2027-01-31","deeper":{"a":{"b":"text"}}}`; err != nil || string(got) != want {
+		t.Errorf("%s (%v), want %s", got, err, want)
+	}
+	if masked, _ := strictyaml.TextTree("<secret>").Value(); masked != "<secret>" {
+		t.Errorf("%v", masked)
 	}
 }
 

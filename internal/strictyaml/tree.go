@@ -63,6 +63,32 @@ func (t *Tree) read(node *yaml.Node, depth int, left *int) error {
 	return nil
 }
 
+// TextTree returns the tree of a text.
+func TextTree(text string) Tree { return Tree{Kind: yaml.ScalarNode, Tag: "!!str", Text: text} }
+
+// Value returns the tree as maps, lists and scalars. A date is text, as in JSON.
+func (t Tree) Value() (value any, err error) {
+	fields, items := make(map[string]any), make([]any, len(t.Items))
+	for i, item := range t.Items {
+		if items[i], err = item.Value(); err != nil {
+			return nil, err
+		}
+		if t.Kind == yaml.MappingNode {
+			fields[t.Keys[i]] = items[i]
+		}
+	}
+	switch {
+	case t.Kind == yaml.MappingNode:
+		return fields, nil
+	case t.Kind == yaml.SequenceNode:
+		return items, nil
+	case t.Tag == "!!timestamp":
+		return t.Text, nil
+	}
+	err = t.node().Decode(&value)
+	return value, err
+}
+
 // MarshalYAML implements yaml.Marshaler.
 func (t Tree) MarshalYAML() (any, error) { return t.node(), nil }
 

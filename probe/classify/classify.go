@@ -35,7 +35,7 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 		return sessionapi.RateLimited
 	case status >= 500:
 		return sessionapi.ServerError
-	case status >= 300 && status < 400:
+	case status >= 300 && status < 400 && !in.Succeeded:
 		return sessionapi.InvalidResponse
 	case carriesSecret:
 		return loginState(status, in)

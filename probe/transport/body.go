@@ -61,7 +61,7 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 func (x *Exchange) Release() {
 	x.Response = sessionapi.Response{Status: x.Response.Status}
 	x.Header, x.Secrets = nil, nil
-	x.transport, x.request, x.BeforeWrite = nil, nil, nil
+	x.client, x.transport, x.request, x.BeforeWrite = nil, nil, nil, nil
 	if x.body != nil && x.body.Cap() <= maxKeptBody {
 		x.body.Reset()
 		bodies.Put(x.body)

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ var (
 // Client sends requests to all endpoints that share connection settings. It follows no
 // redirects, because it uses a transport without an http.Client.
 type Client struct {
-	// Transport is an *http1.Transport, or an *http.Transport for a proxy.
+	// Transport is an *http1.Transport, or an *http.Transport for a proxy or HTTP/2.
 	Transport interface {
 		http.RoundTripper
 		CloseIdleConnections()
@@ -46,6 +47,7 @@ type Client struct {
 	headers      *promconfig.Headers
 	readFile     func(path string) ([]byte, error) // reads the headers that are in files
 	proxySecrets []secret.Secret                   // sent to the proxy
+	http2        bool                              // offered to servers
 }
 
 // Limits of both transports.
@@ -57,6 +59,20 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
+// http2Config limits what a server may send before it is read. A connection that a firewall
+// drops is noticed by a ping before the next probe: a request that times out closes only
+// its stream.
+var http2Config = http.HTTP2Config{
+	MaxReceiveBufferPerConnection: 1 << 20,
+	MaxReceiveBufferPerStream:     256 << 10,
+	SendPingTimeout:               15 * time.Second,
+	PingTimeout:                   10 * time.Second,
+}
+
+// alpnHTTP1 is the only protocol that is offered without enable_http2. A server that speaks
+// only HTTP/2 then fails the handshake, before a secret is sent.
+var alpnHTTP1 = []string{"http/1.1"}
+
 // NewClient returns a client for probes that take at most longest, 0 if unknown. The
 // error is about the TLS settings.
 func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Client, error) {
@@ -65,15 +81,20 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 		return nil, fmt.Errorf("tls_config: %w", err)
 	}
 	proxy := settings.Proxy
-	c := &Client{headers: settings.Headers, readFile: settings.ReadHeaderFile, proxySecrets: proxySecrets(&proxy)}
+	c := &Client{headers: settings.Headers, readFile: settings.ReadHeaderFile, proxySecrets: proxySecrets(&proxy), http2: settings.EnableHTTP2}
+	if !c.http2 {
+		tlsConfig.NextProtos = alpnHTTP1
+	}
 	// When a whole fleet stops responding, abandoned connections would pile up, several for
 	// each endpoint. The probe's own deadline is earlier, so that the probe reports it.
 	connectTimeout := maxDial
 	if longest > 0 {
 		connectTimeout = longest + time.Second
 	}
-	if proxy.Proxy() != nil || !http1.DetectsClose {
-		c.Transport = newHTTPTransport(tlsConfig, &proxy, dial, connectTimeout)
+	if proxy.Proxy() != nil || c.http2 || !http1.DetectsClose {
+		t := newHTTPTransport(tlsConfig, &proxy, dial, connectTimeout)
+		t.ForceAttemptHTTP2, t.HTTP2 = c.http2, &http2Config
+		c.Transport = t
 	} else {
 		c.Transport = &http1.Transport{
 			DialContext:            dial.within(connectTimeout).Track,
@@ -86,7 +107,8 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 	return c, nil
 }
 
-// newHTTPTransport returns net/http's transport, which supports all kinds of proxies.
+// newHTTPTransport returns net/http's transport, which supports all kinds of proxies, and
+// HTTP/2.
 // connectTimeout limits the time to connect, and again that of the TLS handshake.
 func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
@@ -105,6 +127,30 @@ func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial
 		WriteBufferSize:        1 << 10,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
+}
+
+// Separate returns a client with the same settings and connections of its own. It does not
+// send the configured headers that are secret.
+func (c *Client) Separate() *Client {
+	own := *c
+	switch t := c.Transport.(type) {
+	case *http1.Transport:
+		own.Transport = &http1.Transport{
+			DialContext: t.DialContext, TLSClientConfig: t.TLSClientConfig, IdleConnTimeout: t.IdleConnTimeout,
+			MaxIdleConnsPerHost: t.MaxIdleConnsPerHost, MaxResponseHeaderBytes: t.MaxResponseHeaderBytes,
+		}
+	case *http.Transport:
+		own.Transport = t.Clone()
+	}
+	if c.headers == nil {
+		return &own
+	}
+	own.headers = &promconfig.Headers{Headers: make(map[string]promconfig.Header)}
+	for name, h := range c.headers.Headers {
+		plain := slices.DeleteFunc(slices.Clone(h.Values), func(value string) bool { return config.SecretHeader(name, value) })
+		own.headers.Headers[name] = promconfig.Header{Values: plain}
+	}
+	return &own
 }
 
 // addHeaders adds the configured headers, rereading files, and returns the secrets

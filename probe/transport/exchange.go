@@ -46,6 +46,11 @@ type Exchange struct {
 	Response sessionapi.Response // its Body is overwritten after Release
 	TooLarge bool                // the response's body has more than MaxBody bytes
 
+	once, http2 bool // see Request.Once and Client
+	anyProtocol bool // the server chose none of those that were offered
+	onlyHTTP2   bool // see mayNeedHTTP2
+
+	client       *Client
 	transport    http.RoundTripper
 	request      *http.Request
 	maxBodyWait  time.Duration
@@ -68,7 +73,7 @@ func (p Phases) All() iter.Seq2[string, time.Duration] {
 }
 
 // Send sends the request and reads the response. ctx limits both.
-func (x *Exchange) Send(ctx context.Context) { x.send(ctx, new(tracer)) }
+func (x *Exchange) Send(ctx context.Context) { x.send(ctx, &tracer{http2: x.http2}) }
 
 func (x *Exchange) send(ctx context.Context, t *tracer) {
 	if x.request == nil {
@@ -86,6 +91,9 @@ func (x *Exchange) send(ctx context.Context, t *tracer) {
 		x.CertificateExpiry = certificateExpiry(response.TLS)
 	}
 	x.finish(ctx, t)
+	if x.mayNeedHTTP2() {
+		x.onlyHTTP2 = x.client.selectsHTTP2(ctx, x.Response.URL)
+	}
 }
 
 // finish records the end of the exchange, or that ctx is done and the end is not
@@ -95,6 +103,9 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 	x.observe(t)
 	if x.Err != nil && ctx.Err() != nil {
 		x.Err = ctx.Err() // instead of the error of the interrupted operation
+	}
+	if x.Err != nil && t.repeats() {
+		x.Err = errRefusedStream
 	}
 }
 
@@ -111,7 +122,7 @@ func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late 
 		extra += max(time.Until(deadline), 0) // BeforeWrite may return at any time until the deadline
 	}
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), extra)
-	whole, t := *x, new(tracer)
+	whole, t := *x, &tracer{http2: x.http2, once: x.once, cancel: cancel}
 	if before := x.BeforeWrite; before != nil {
 		t.beforeWrite = func() bool {
 			err := before()

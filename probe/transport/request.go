@@ -46,14 +46,14 @@ type Request struct {
 // Prepare returns an exchange that is ready to be sent. If a header file cannot be
 // read, the exchange has the error and is Unsent.
 func (c *Client) Prepare(r Request) Exchange {
-	x := Exchange{Method: r.Method, URL: cmp.Or(r.Shown, r.URL), Start: time.Now(), maxBodyWait: r.MaxBodyWait, bodyOptional: r.BodyOptional}
+	x := Exchange{Method: r.Method, URL: cmp.Or(r.Shown, r.URL), Start: time.Now(), maxBodyWait: r.MaxBodyWait, bodyOptional: r.BodyOptional, once: r.Once, http2: c.http2}
 	x.Response.URL = r.URL
 	var err error
 	if x.Header, x.Secrets, err = c.header(&r); err != nil {
 		x.Err, x.Unsent, x.End = err, true, time.Now()
 		return x
 	}
-	x.transport = c.Transport
+	x.client, x.transport = c, c.Transport
 	if r.Lease != nil {
 		x.transport = r.Lease
 	}

@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"net"
 	"net/http/httptrace"
 	"sync"
 	"time"
@@ -13,6 +15,9 @@ import (
 // in the background and continues after the request has given up.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always
+	cancel      func()      // ends the exchange; nil if it may always be sent
+	http2       bool        // may be chosen by the server
+	once        bool        // the request must not be sent again
 
 	mu sync.Mutex // guards the fields below
 
@@ -23,10 +28,17 @@ type tracer struct {
 	certSeenAt                time.Time
 	reused                    bool
 	abandoned                 bool // nothing more may be sent
+	anyProtocol               bool // the server chose none of those that were offered
+	multiplexed               bool // the connection has HTTP/2
+	sent, repeated            bool // over HTTP/2: parts of the request; to be sent again
 }
 
+// errRefusedStream is the error of a request that a server of HTTP/2 asked to send again,
+// and that must not be.
+var errRefusedStream = errors.New("the server reset the HTTP/2 stream of the request, or closed its connection")
+
 func (t *tracer) attach(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	trace := &httptrace.ClientTrace{
 		GetConn:      func(string) { t.begin() },
 		DNSStart:     func(httptrace.DNSStartInfo) { t.mark(&t.resolveStart) },
 		DNSDone:      func(httptrace.DNSDoneInfo) { t.mark(&t.resolveDone) },
@@ -37,24 +49,68 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 			}
 		},
 		TLSHandshakeStart: func() { t.mark(&t.tlsStart) },
-		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
 			if err == nil {
-				t.mark(&t.tlsDone)
+				t.secured(state.NegotiatedProtocol)
 			}
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
 			passed := t.beforeWrite == nil || t.beforeWrite()
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			if !passed || t.abandoned {
-				_ = info.Conn.Close() // because the transport would write to it without checking the context
-				return
-			}
-			t.gotConn, t.reused, t.certSeenAt = time.Now(), info.Reused, certSeenAt(info.Conn)
+			t.connected(info, passed)
 		},
 		WroteRequest:         func(httptrace.WroteRequestInfo) { t.wrote() },
 		GotFirstResponseByte: func() { t.mark(&t.first) },
-	})
+	}
+	if t.http2 {
+		trace.WroteHeaders = t.wroteHeaders
+	}
+	return httptrace.WithClientTrace(ctx, trace)
+}
+
+// connected records the connection of the request, unless the request may not be written.
+//
+// A connection with HTTP/2 is shared with other requests, so it is not closed: its
+// transport checks the context before it writes. It writes in another goroutine, whose end
+// may be reported after the response, so the request counts as written from now on.
+func (t *tracer) connected(info httptrace.GotConnInfo, passed bool) {
+	multiplexed := t.http2 && negotiatedHTTP2(info.Conn)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.multiplexed, t.repeated = multiplexed, multiplexed && t.once && t.sent
+	switch {
+	case passed && !t.abandoned && !t.repeated:
+	case multiplexed:
+		t.cancel()
+		return
+	default:
+		_ = info.Conn.Close() // because the transport would write to it without checking the context
+		return
+	}
+	t.gotConn, t.reused, t.certSeenAt = time.Now(), info.Reused, certSeenAt(info.Conn)
+	if multiplexed {
+		t.written = t.gotConn
+	}
+}
+
+// negotiatedHTTP2 reports whether requests share a connection.
+func negotiatedHTTP2(conn net.Conn) bool {
+	secured, ok := conn.(*tls.Conn)
+	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// wroteHeaders records that the request's headers were sent, for a request that must not be
+// sent again. Transports repeat a request over HTTP/2 if the server resets its stream.
+func (t *tracer) wroteHeaders() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sent = t.sent || t.multiplexed
+}
+
+// repeats reports whether a request that must not be sent again was to be.
+func (t *tracer) repeats() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.repeated
 }
 
 // begin discards the attempt on a kept connection that turned out to be closed: the
@@ -62,7 +118,17 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 func (t *tracer) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.once && t.sent {
+		return // see connected
+	}
 	t.gotConn, t.written, t.first, t.certSeenAt, t.reused = time.Time{}, time.Time{}, time.Time{}, time.Time{}, false
+}
+
+// secured records the end of the TLS handshake, and the protocol that the server chose.
+func (t *tracer) secured(protocol string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tlsDone, t.anyProtocol = time.Now(), protocol == ""
 }
 
 func (t *tracer) mark(at *time.Time) {
@@ -71,11 +137,12 @@ func (t *tracer) mark(at *time.Time) {
 	*at = time.Now()
 }
 
-// wrote records that the request was written, possibly only to a buffer.
+// wrote records that the request was written, possibly only to a buffer. Over HTTP/2 this may
+// be reported after the response.
 func (t *tracer) wrote() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.abandoned {
+	if !t.abandoned && (t.written.IsZero() || t.first.IsZero()) {
 		t.written = time.Now()
 	}
 }
@@ -105,6 +172,7 @@ func (x *Exchange) observe(t *tracer) {
 	end := x.End
 	x.CertSeenAt, x.Reused = t.certSeenAt, t.reused
 	x.Written, x.FirstByte = t.written, t.first
+	x.anyProtocol = t.anyProtocol
 	// net/http may use another kept connection while its own is being made.
 	x.InHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()
 	if !t.reused {

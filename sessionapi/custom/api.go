@@ -16,7 +16,12 @@ type API struct {
 	// login is nil if the sessions are obtained elsewhere, logout if they cannot be ended.
 	login, logout *request
 	check         request
-	session       []sessionPart // in the order of the file
+	// loginSteps and checkSteps are the requests of a login and a check of several requests,
+	// else nil; login and check are then those with the password and the first of them.
+	loginSteps, checkSteps []step
+	session                []sessionPart // in the order of the file
+	keepsCookies           bool          // all of a session, whatever their names
+	logoutStep             []step        // the logout, if other statuses than 200 to 299 mean success
 
 	body *bodyType // of the responses; nil if it is not described
 	// errorCodes are the documented error codes with the state that each means, empty
@@ -42,6 +47,28 @@ type request struct {
 	path   template // with a query, perhaps
 	send   send
 	body   *value // nil for none
+
+	secretBody bool // of the response
+}
+
+// cookiePolicy is which cookies a session has apart from those that are parts of it.
+type cookiePolicy string
+
+// keepCookies keeps all cookies with the session, such as a load balancer's.
+const keepCookies cookiePolicy = "keep"
+
+// step is one of several requests.
+type step struct {
+	request
+	headers map[string]template // by canonical name
+	success []int               // the statuses that mean success; nil for 200 to 299
+	keep    []keptValue         // of the response, for later requests; by name
+}
+
+// keptValue is a variable of the requests that follow.
+type keptValue struct {
+	name  string
+	value *expression
 }
 
 // send is how a request carries its fields.
@@ -88,7 +115,7 @@ type answer struct {
 	username, organization, enterprise, version *expression
 	roles, organizations                        *expression
 	errorCode, message, operationID             *expression
-	expiry, serverTime                          *expression
+	expiry, expiryOf, serverTime                *expression
 }
 
 // rule assigns a state to the responses for which when is true.

@@ -31,6 +31,10 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 	c.checkHeaders()
 	c.compileRequests()
 	c.checkSessionPath()
+	c.api.keepsCookies = d.Cookies == keepCookies
+	if d.Cookies != "" && !c.api.keepsCookies {
+		c.Add(key.Field("cookies"), "must be keep, or absent: then only cookies of the `session` are kept")
+	}
 	if !d.Body.IsZero() {
 		c.api.body = c.compileBody(key.Field("body"), "object body", d.Body)
 	}
@@ -39,9 +43,12 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 	}
 	c.compileAnswer()
 	c.compileRules()
+	if err := c.compileKept(); err != nil {
+		return nil, fmt.Errorf("preparing to read expressions: %w", err)
+	}
 	spec := &c.api.spec
 	spec.Auth = c.auths()
-	spec.LoginByBasic = c.api.login != nil && c.api.login.send == sendBasic
+	spec.LoginByBasic = c.api.login != nil && c.api.login.send == sendBasic || slices.ContainsFunc(c.api.loginSteps, func(s step) bool { return s.send == sendBasic })
 	spec.NoRoles, spec.NoOrganizations = d.Answer.Roles.IsZero(), d.Answer.Organizations.IsZero()
 	spec.Codes = slices.Sorted(maps.Keys(d.ErrorCodes))
 	if d.Login != nil {
@@ -58,6 +65,7 @@ type compiler struct {
 	definition *Definition
 	api        *API
 
+	kept      []string // the variables that steps keep
 	answerEnv *cel.Env
 	ruleEnv   *cel.Env // also has the error code and the username
 	objects   map[string]*bodyType
@@ -97,7 +105,7 @@ func (c *compiler) auths() []sessionapi.Auth {
 		follows = append(follows, sessionapi.AuthLogin)
 	}
 	// A token alone does not include the path that the login returns.
-	pathOfLogin := strings.HasPrefix(d.Check.Path, "$"+varSession)
+	pathOfLogin := strings.HasPrefix(d.Check.Path, "$"+varSession) || slices.ContainsFunc(c.api.checkSteps, func(s step) bool { return s.path.uses(varSession) })
 	if len(d.Session) > 0 && !pathOfLogin {
 		follows = append(follows, sessionapi.AuthToken)
 	}

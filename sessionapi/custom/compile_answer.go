@@ -39,8 +39,12 @@ func (c *compiler) compileAnswer() {
 		errorCode:     compile("error_code", d.ErrorCode, code),
 		message:       compile("message", d.Message, text),
 		operationID:   compile("operation_id", d.OperationID, text),
-		expiry:        compile("expiry", d.Expiry, clock),
+		expiry:        compile("expiry", d.Expiry, slices.Concat(clock, listsOf(clock))),
+		expiryOf:      compile("expiry_of", d.ExpiryOf, slices.Concat(text, texts)),
 		serverTime:    compile("server_time", d.ServerTime, clock),
+	}
+	if !d.ExpiryOf.IsZero() && d.Expiry.IsZero() && !c.Invalid(c.key.Field("answer.expiry")) {
+		c.Add(c.key.Field("answer.expiry_of"), "requires an `expiry`")
 	}
 	if c.api.answer.operationID != nil {
 		c.api.spec.OperationID = "operation_id"
@@ -48,6 +52,15 @@ func (c *compiler) compileAnswer() {
 			c.api.spec.OperationID = match[1]
 		}
 	}
+}
+
+// listsOf returns the types of lists of these types.
+func listsOf(items []*cel.Type) []*cel.Type {
+	lists := make([]*cel.Type, len(items))
+	for i, item := range items {
+		lists[i] = cel.ListType(item)
+	}
+	return lists
 }
 
 // lastField matches an expression that only names a field: the name is the one in the

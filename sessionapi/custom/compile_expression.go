@@ -31,6 +31,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("status", cel.IntType),
 		cel.Variable("ok", cel.BoolType),
 		cel.Variable("step", cel.StringType),
+		cel.Variable("request", cel.IntType),
 		cel.Variable("headers", cel.MapType(cel.StringType, cel.StringType)),
 		cel.Variable("now", cel.TimestampType),
 	)

@@ -27,13 +27,24 @@ func (c *compiler) compileRequests() {
 		c.compileLogin()
 	}
 	switch check := c.key.Field("check"); {
+	case len(d.Check.Steps) > 0:
+		c.checkAlone(check, d.Check.requestsDefinition)
+		c.api.checkSteps = c.compileSteps(check.Field("steps"), d.Check.Steps, later)
+		for i := range c.api.checkSteps {
+			c.api.checkSteps[i].secretBody = d.Check.SecretBody
+		}
+		c.api.check = c.api.checkSteps[0].request
+		c.api.spec.CheckSteps = true
 	case d.Check.Path != "":
 	case c.IsSet(check):
 		c.Require(check, "path", "needs a `path`")
 	default:
 		c.Require(c.key, "check", "needs a `check`, the request that returns which user is logged in")
 	}
-	c.api.check = c.compileRequest(c.key.Field("check"), d.Check.orMethod(http.MethodGet), later)
+	if len(d.Check.Steps) == 0 {
+		c.api.check = c.compileRequest(c.key.Field("check"), d.Check.orMethod(http.MethodGet), later)
+		c.api.check.secretBody = d.Check.SecretBody
+	}
 	if d.Logout == nil {
 		return
 	}
@@ -42,9 +53,15 @@ func (c *compiler) compileRequests() {
 		c.Add(at, "requires a `login`: an external token is never logged out")
 		return
 	}
-	logout.Path = cmp.Or(logout.Path, d.Login.Path)
+	if logout.Path = cmp.Or(logout.Path, d.Login.Path); logout.Path == "" && len(d.Login.Steps) > 0 {
+		c.Require(at, "path", "needs a `path`, because the login has several")
+	}
 	compiled := c.compileRequest(at, logout.orMethod(http.MethodDelete), later)
 	c.api.logout = &compiled
+	c.checkSuccess(at, logout.Success)
+	if logout.Success != nil {
+		c.api.logoutStep = []step{{success: logout.Success}}
+	}
 }
 
 // checkSessionPath reports a part of the session that belongs in a path, if no path
@@ -52,7 +69,8 @@ func (c *compiler) compileRequests() {
 func (c *compiler) checkSessionPath() {
 	check, logout := c.key.Field("check"), c.key.Field("logout")
 	for i, part := range c.api.session {
-		if part.to == inPath && !c.api.check.uses(varSession) && (c.api.logout == nil || !c.api.logout.uses(varSession)) &&
+		inSteps := slices.ContainsFunc(c.api.checkSteps, func(s step) bool { return s.uses(varSession) })
+		if part.to == inPath && !c.api.check.uses(varSession) && !inSteps && (c.api.logout == nil || !c.api.logout.uses(varSession)) &&
 			!c.Invalid(check.Field("path")) && !c.Invalid(logout.Field("path")) {
 			c.Add(c.key.Field("session").Item(i), "goes to a path, but neither `check` nor `logout` has `$session` as its `path`")
 		}
@@ -74,11 +92,16 @@ func (c *compiler) compileLogin() {
 		}
 		options = append(options, option)
 	}
-	if login.Path == "" {
-		c.Require(at, "path", "needs a `path`")
-	}
 	if len(c.definition.Session) == 0 {
 		c.Require(c.key, "session", "has a `login`, so it needs a `session`: what the login returns, and how it is presented")
+	}
+	if len(login.Steps) > 0 {
+		c.checkAlone(at, login.requestsDefinition)
+		c.compileLoginSteps(at, account, options)
+		return
+	}
+	if login.Path == "" {
+		c.Require(at, "path", "needs a `path`")
 	}
 	compiled := c.compileRequest(at, login.orMethod(http.MethodPost), account, options...)
 	c.api.login = &compiled
@@ -152,6 +175,7 @@ func (c *compiler) compilePath(key strictyaml.Key, text string, known []string) 
 	switch {
 	case err != nil:
 		c.Add(key, "%v", err)
+	case len(t) > 0 && slices.Contains(c.kept, t[0].variable): // a link
 	case t.uses(varSession):
 		if t[0].variable != varSession {
 			c.Add(key, "has `$session` in the middle; it is a whole path, so it must come first")

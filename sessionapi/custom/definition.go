@@ -1,6 +1,7 @@
 package custom
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 
@@ -13,10 +14,11 @@ import (
 type Definition struct {
 	Auth       []sessionapi.Auth           `yaml:"auth,omitempty"`
 	Headers    map[string]string           `yaml:"headers,omitempty"`
+	Cookies    cookiePolicy                `yaml:"cookies,omitempty"`
 	Login      *loginDefinition            `yaml:"login,omitempty"`
 	Session    []partDefinition            `yaml:"session,omitempty"`
-	Check      requestDefinition           `yaml:"check,omitempty"`
-	Logout     *requestDefinition          `yaml:"logout,omitempty"`
+	Check      checkDefinition             `yaml:"check,omitempty"`
+	Logout     *logoutDefinition           `yaml:"logout,omitempty"`
 	Body       strictyaml.Tree             `yaml:"body,omitempty"`
 	ErrorCodes map[string]sessionapi.State `yaml:"error_codes,omitempty"`
 	Answer     answerDefinition            `yaml:"answer,omitempty"`
@@ -28,6 +30,7 @@ type Definition struct {
 var Scalars = map[reflect.Type]strictyaml.Scalar{
 	reflect.TypeFor[ExpressionText]():   {Words: "an expression"},
 	reflect.TypeFor[send]():             {Schema: strictyaml.OneOf(sendBasic, sendJSON, sendForm)},
+	reflect.TypeFor[cookiePolicy]():     {Schema: strictyaml.OneOf(keepCookies)},
 	reflect.TypeFor[place]():            {Schema: strictyaml.OneOf(inHeader, inCookie, inBody, inPath)},
 	reflect.TypeFor[sessionapi.State](): {Schema: strictyaml.OneOf(sessionapi.ResponseStates()...)},
 }
@@ -39,9 +42,36 @@ type requestDefinition struct {
 	Body   strictyaml.Tree `yaml:"body,omitempty"`
 }
 
-type loginDefinition struct {
+// requestsDefinition is a single request, or several.
+type requestsDefinition struct {
 	requestDefinition `yaml:",inline"`
-	Options           map[string][]string `yaml:"options,omitempty"`
+	Steps             []stepDefinition `yaml:"steps,omitempty"`
+}
+
+type loginDefinition struct {
+	requestsDefinition `yaml:",inline"`
+	Options            map[string][]string `yaml:"options,omitempty"`
+}
+
+type checkDefinition struct {
+	requestsDefinition `yaml:",inline"`
+	SecretBody         bool `yaml:"secret_body,omitempty"`
+}
+
+// IsZero makes `omitempty` omit a definition that is not set.
+func (d checkDefinition) IsZero() bool { return reflect.ValueOf(d).IsZero() }
+
+type logoutDefinition struct {
+	requestDefinition `yaml:",inline"`
+	Success           []int `yaml:"success,omitempty"`
+}
+
+// stepDefinition is one of several requests.
+type stepDefinition struct {
+	requestDefinition `yaml:",inline"`
+	Headers           map[string]string         `yaml:"headers,omitempty"`
+	Success           []int                     `yaml:"success,omitempty"`
+	Keep              map[string]ExpressionText `yaml:"keep,omitempty"`
 }
 
 // sourceDefinition is a place in a login's response that has a part of the session.
@@ -71,6 +101,7 @@ type answerDefinition struct {
 	Message       ExpressionText `yaml:"message,omitempty"`
 	OperationID   ExpressionText `yaml:"operation_id,omitempty"`
 	Expiry        ExpressionText `yaml:"expiry,omitempty"`
+	ExpiryOf      ExpressionText `yaml:"expiry_of,omitempty"`
 	ServerTime    ExpressionText `yaml:"server_time,omitempty"`
 }
 
@@ -87,14 +118,36 @@ func (d *Definition) Masked() Definition {
 	if d.Login != nil {
 		login := *d.Login
 		login.Body = maskTree(login.Body)
+		login.Steps = maskSteps(login.Steps)
 		masked.Login = &login
+	}
+	masked.Check.Steps = maskSteps(d.Check.Steps)
+	return masked
+}
+
+func maskSteps(steps []stepDefinition) []stepDefinition {
+	masked := slices.Clone(steps)
+	for i := range masked {
+		masked[i].Body = maskTree(masked[i].Body)
+		masked[i].Headers = maps.Clone(masked[i].Headers)
+		for name, value := range masked[i].Headers {
+			masked[i].Headers[name] = maskText(value)
+		}
 	}
 	return masked
 }
 
+// maskText masks a text whose literals may be secrets.
+func maskText(text string) string {
+	if secret.MayBeSecret(variables.ReplaceAllString(text, "")) {
+		return secret.Masked
+	}
+	return text
+}
+
 func maskTree(t strictyaml.Tree) strictyaml.Tree {
-	if secret.MayBeSecret(variables.ReplaceAllString(t.Text, "")) {
-		t.Text, t.Tag = secret.Masked, "!!str"
+	if masked := maskText(t.Text); masked != t.Text {
+		t.Text, t.Tag = masked, "!!str"
 	}
 	t.Items = slices.Clone(t.Items)
 	for i := range t.Items {

@@ -22,7 +22,20 @@ type scope struct {
 	headers  map[string]string // made when an expression refers to it
 	// code and username are those of the response, for the rules.
 	code, username string
+
+	of *sequence // whose current response it is, nil if the request is the only one
 }
+
+// ok reports whether the status means success.
+func (s *scope) ok() bool {
+	if s.of != nil {
+		return s.of.succeeded(s.response)
+	}
+	return s.response.OK()
+}
+
+// isLast reports whether no other request follows.
+func (s *scope) isLast() bool { return s.of == nil || s.of.isLast() }
 
 // ResolveName implements cel.Activation.
 func (s *scope) ResolveName(name string) (any, bool) {
@@ -30,7 +43,18 @@ func (s *scope) ResolveName(name string) (any, bool) {
 	case "status":
 		return int64(s.response.Status), true
 	case "ok":
-		return s.response.OK(), true
+		return s.ok(), true
+	case "request":
+		if s.of == nil {
+			return int64(1), true
+		}
+		return int64(s.of.at + 1), true
+	case "cookies":
+		set := make(map[string]string)
+		for _, c := range sessionapi.Jar(nil).With(sessionapi.SetCookies(s.response)) {
+			set[c.Name] = c.Value.Reveal()
+		}
+		return set, true
 	case "step":
 		return string(s.step), true
 	case "body":
@@ -111,24 +135,31 @@ func (ev *evaluator) text(e *expression) string {
 
 // codeText returns text, or a number in decimal notation.
 func (ev *evaluator) codeText(e *expression) string {
+	text, _ := ev.keep(e)
+	return text
+}
+
+// keep is codeText. known is not set if the response lacks the value.
+func (ev *evaluator) keep(e *expression) (text string, known bool) {
 	switch value := ev.eval(e).(type) {
 	case nil:
-		return ""
+		return "", false
 	case types.String:
-		return string(value)
+		return string(value), true
 	case types.Int:
-		return strconv.FormatInt(int64(value), 10)
+		return strconv.FormatInt(int64(value), 10), true
 	case types.Double:
-		return strconv.FormatFloat(float64(value), 'f', -1, 64)
+		return strconv.FormatFloat(float64(value), 'f', -1, 64), true
 	default:
 		ev.fail(e, wrongType)
-		return ""
+		return "", false
 	}
 }
 
 // texts returns nil if the response lacks the list.
-func (ev *evaluator) texts(e *expression) []string {
-	value := ev.eval(e)
+func (ev *evaluator) texts(e *expression) []string { return ev.textsOf(e, ev.eval(e)) }
+
+func (ev *evaluator) textsOf(e *expression, value ref.Val) []string {
 	if value == nil {
 		return nil
 	}
@@ -151,8 +182,36 @@ func (ev *evaluator) texts(e *expression) []string {
 }
 
 // clock returns the time of a timestamp, Unix seconds, or a date as text.
-func (ev *evaluator) clock(e *expression) time.Time {
+func (ev *evaluator) clock(e *expression) time.Time { return ev.clockOf(e, ev.eval(e)) }
+
+// clocks is clock for one time or a list of times, nil for none.
+func (ev *evaluator) clocks(e *expression) []time.Time {
 	switch value := ev.eval(e).(type) {
+	case nil:
+		return nil
+	case traits.Lister:
+		size, _ := value.Size().(types.Int)
+		all := make([]time.Time, size)
+		for i := range size {
+			all[i] = ev.clockOf(e, value.Get(i))
+		}
+		return all
+	default:
+		return []time.Time{ev.clockOf(e, value)}
+	}
+}
+
+// names returns one text or a list of texts.
+func (ev *evaluator) names(e *expression) []string {
+	value := ev.eval(e)
+	if name, ok := value.(types.String); ok {
+		return []string{string(name)}
+	}
+	return ev.textsOf(e, value)
+}
+
+func (ev *evaluator) clockOf(e *expression, value ref.Val) time.Time {
+	switch value := value.(type) {
 	case nil:
 	case types.Timestamp:
 		return sessionapi.ClockTime(float64(value.UnixMilli()))

@@ -110,7 +110,8 @@ func fits(is *cel.Type, want []*cel.Type) bool {
 var typeNames = map[string]string{
 	"string": "text", "bool": "true or false", "int": "a whole number", "uint": "a whole number", "double": "a number",
 	"google.protobuf.Timestamp": "a timestamp", "timestamp": "a timestamp", "duration": "a duration",
-	"list(string)": "a list of text", "null_type": "null",
+	"list(string)": "a list of text", "list(int)": "a list of whole numbers", "list(double)": "a list of numbers",
+	"list(google.protobuf.Timestamp)": "a list of timestamps", "list(timestamp)": "a list of timestamps", "null_type": "null",
 }
 
 func describeType(t *cel.Type) string {

@@ -9,6 +9,14 @@ import (
 // Interpret implements sessionapi.API. If an expression fails, the response is not from
 // this API, unless an error code or a rule has a state for it.
 func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
+	if step == sessionapi.Logout && a.logoutStep != nil {
+		return a.interpret(step, response, &sequence{API: a, step: step, steps: a.logoutStep})
+	}
+	return a.interpret(step, response, nil)
+}
+
+// interpret is Interpret, for the current request of a sequence if that is not nil.
+func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *sequence) sessionapi.Interpretation {
 	in, body := sessionapi.DecodeJSON[any](response)
 	malformed := in.State != ""
 	if a.body != nil && !malformed {
@@ -17,26 +25,55 @@ func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sess
 	if body == nil && !malformed && len(response.Body) > 0 {
 		body = map[string]any{} // `null` means the same as `{}`
 	}
-	ev := evaluator{scope: scope{step: step, response: response, body: withoutNulls(body)}, in: &in}
+	ev := evaluator{scope: scope{step: step, response: response, body: withoutNulls(body), of: of}, in: &in}
 	ev.malformed = in.State != ""
 	if malformed {
 		ev.body = nil
 	}
-	missing := ""
-	if step == sessionapi.Login {
+	missing, found := "", false
+	switch {
+	case of != nil:
+		missing, found = of.collect(&ev, body)
+		in.Succeeded = ev.ok()
+	case step == sessionapi.Login:
 		in.Token, missing, in.Lost = a.token(response, body)
+		if missing != "" {
+			missing = "it has no session in " + missing
+		}
 	}
 	a.describe(&ev)
-	if response.OK() && step == sessionapi.Check {
+	if ev.ok() && step == sessionapi.Check && ev.isLast() {
 		a.identify(&ev)
 	}
-	if in.State == "" {
+	switch {
+	case in.State == "":
 		in.State, in.Why = a.meaning(&ev, missing)
+	case malformed && of != nil:
+		a.forgive(&ev, missing, found)
 	}
-	if step == sessionapi.Login && (response.OK() || in.Lost) && in.State.Verdict() != sessionapi.Refused && ev.code == "" {
+	if of != nil && step == sessionapi.Login {
+		in.Token, in.Lost = of.token(in.State == sessionapi.Valid)
+	}
+	if step == sessionapi.Login && (ev.ok() || in.Lost) && in.State.Verdict() != sessionapi.Refused && ev.code == "" {
 		in.Message, in.OperationID = "", "" // they may contain a session in a place that the definition does not name
 	}
 	return in
+}
+
+// forgive interprets a response of a sequence whose body is not JSON, such as a login form: a
+// rule may have a state for it, and it may have all that is needed in its headers.
+func (a *API) forgive(ev *evaluator, missing string, found bool) {
+	in := ev.in
+	state, why := in.State, in.Why
+	in.State, in.Why = "", ""
+	in.State, in.Why = a.meaning(ev, missing)
+	switch {
+	case in.ByRule:
+	case in.State == sessionapi.Valid && (found || ev.step == sessionapi.Logout):
+		in.Page = false
+	default:
+		in.State, in.Why = state, why
+	}
 }
 
 // mismatch finds a part of a body that is not of its documented type.
@@ -88,8 +125,26 @@ func (a *API) describe(ev *evaluator) {
 	} else {
 		ev.in.ServerTime = sessionapi.DateHeader(ev.response.Header)
 	}
-	if ev.response.OK() && ev.step != sessionapi.Logout {
-		ev.in.Expiry = ev.clock(a.answer.expiry)
+	if ev.ok() && ev.step != sessionapi.Logout {
+		a.expire(ev)
+	}
+}
+
+// expire interprets the expiry: of several, the earliest.
+func (a *API) expire(ev *evaluator) {
+	all := ev.clocks(a.answer.expiry)
+	first := -1
+	for i, at := range all {
+		if !at.IsZero() && (first < 0 || at.Before(all[first])) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return
+	}
+	ev.in.Expiry = all[first]
+	if of := ev.names(a.answer.expiryOf); first < len(of) {
+		ev.in.ExpiryOf = of[first]
 	}
 }
 
@@ -111,8 +166,7 @@ func (a *API) identify(ev *evaluator) {
 }
 
 // meaning interprets a well-formed or empty body: first by the error codes and rules of
-// the definition, then by what a success must have. missing describes the part of the
-// session that a login lacks.
+// the definition, then by what a success must have. missing says what it lacks.
 func (a *API) meaning(ev *evaluator, missing string) (meaning sessionapi.State, why string) {
 	if state := a.errorCodes[ev.in.Code]; state != "" {
 		return state, ""
@@ -128,11 +182,11 @@ func (a *API) meaning(ev *evaluator, missing string) (meaning sessionapi.State, 
 		}
 	}
 	switch {
-	case !ev.response.OK():
+	case !ev.ok():
 		return "", ""
 	case missing != "":
-		return sessionapi.InvalidResponse, "it has no session in " + missing
-	case ev.step != sessionapi.Check:
+		return sessionapi.InvalidResponse, missing
+	case ev.step != sessionapi.Check || !ev.isLast():
 		return sessionapi.Valid, ""
 	case a.answer.authenticated != nil && !ev.holds(a.answer.authenticated):
 		if ev.in.State != "" {

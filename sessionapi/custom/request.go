@@ -1,7 +1,9 @@
 package custom
 
 import (
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"session_exporter/secret"
@@ -59,7 +61,7 @@ func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text)
 // when the session is known.
 func (a *API) sessionRequest(described *request) sessionapi.Request {
 	none := func(string) (string, bool) { return "", false }
-	r := sessionapi.Request{Method: described.method, Header: a.headers}
+	r := sessionapi.Request{Method: described.method, Header: a.headers, SecretBody: described.secretBody}
 	path, complete := described.path.fill(none)
 	if complete && described.body == nil {
 		r.Path = path
@@ -76,6 +78,96 @@ func (a *API) sessionRequest(described *request) sessionapi.Request {
 		return filled
 	}
 	return r
+}
+
+// Request implements sessionapi.API: it returns the current request.
+func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessionapi.Request {
+	now := &s.steps[s.at]
+	plain := func(variable string) (string, bool) {
+		switch {
+		case variable == varOrigin:
+			return s.origin, true
+		case s.step == sessionapi.Login && variable == varUsername:
+			return account.Username, true
+		case s.step == sessionapi.Login && variable == varPassword:
+			return account.Password.Reveal(), true
+		}
+		if value, ok := s.kept[variable]; ok {
+			return value, true
+		}
+		option, isSet := account.Options[variable]
+		return option, isSet
+	}
+	fill := func(session secret.Secret) sessionapi.Request {
+		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now, plain)}
+		values, ofSession := plain, s.sessionValues(session)
+		if s.step != sessionapi.Login {
+			values = func(variable string) (string, bool) {
+				if value, known := ofSession(variable); known {
+					return value, true
+				}
+				return plain(variable)
+			}
+		}
+		r.Path, _ = now.path.fill(inPathOf(now, values))
+		if slices.ContainsFunc(now.path, isSecretSegment) {
+			r.Shown, _ = now.path.fill(func(variable string) (string, bool) {
+				switch variable {
+				case varUsername:
+					return inPathOf(now, plain)(variable)
+				case now.path[0].variable:
+					return "/$" + variable, true
+				default:
+					return "$" + variable, true
+				}
+			})
+		}
+		r.Body, r.ContentType = now.encode(values)
+		return r
+	}
+	if s.step == sessionapi.Login {
+		return fill(secret.Secret{})
+	}
+	return sessionapi.Request{Method: now.method, Fill: fill}
+}
+
+// isSecretSegment reports whether a part of a path must not be shown.
+func isSecretSegment(s segment) bool { return s.variable != "" && s.variable != varUsername }
+
+// inPathOf returns the variables as the path of a request has them. One at its beginning is
+// a link, whose host does not count: requests go to the endpoint alone.
+func inPathOf(now *step, values lookup) lookup {
+	return func(variable string) (string, bool) {
+		text, known := values(variable)
+		if variable == now.path[0].variable {
+			return linkOf(text), known
+		}
+		return inURL(text), known
+	}
+}
+
+// linkOf returns the path and the query of an address.
+func linkOf(address string) string {
+	path := pathOf(address)
+	if u, err := url.Parse(address); err == nil && u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	return path
+}
+
+// header returns the headers of a request.
+func (s *sequence) header(now *step, values lookup) map[string]string {
+	if len(now.headers) == 0 {
+		return s.headers
+	}
+	all := make(map[string]string, len(s.headers)+len(now.headers))
+	for name, value := range s.headers {
+		all[http.CanonicalHeaderKey(name)] = value
+	}
+	for name, t := range now.headers {
+		all[name], _ = t.fill(values)
+	}
+	return all
 }
 
 // encode returns the body of a request, and its type.

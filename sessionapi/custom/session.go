@@ -50,10 +50,22 @@ func (a *API) AuthorizeWith(session secret.Secret, cookies sessionapi.Jar) sessi
 	if len(pairs) > 0 {
 		auth.Headers = append(auth.Headers, sessionapi.AuthHeader{Name: "Cookie", Value: secret.New(strings.Join(pairs, "; "))})
 	}
+	if a.keepsCookies {
+		for _, c := range cookies {
+			if !a.sendsCookie(c.Name) { // a CSRF token that a header repeats
+				auth.Cookies = auth.Cookies.With([]sessionapi.Cookie{c})
+			}
+		}
+	}
 	for i := range auth.Cookies {
 		auth.Secrets = append(auth.Secrets, auth.Cookies[i].Value)
 	}
 	return auth
+}
+
+// sendsCookie reports whether a cookie is a part of the session that is sent as a cookie.
+func (a *API) sendsCookie(name string) bool {
+	return slices.ContainsFunc(a.session, func(part sessionPart) bool { return part.to == inCookie && isSource(&part, name) })
 }
 
 // pathSecrets returns the parts of a session's address that a response may quote alone: its
@@ -91,11 +103,28 @@ func isSource(part *sessionPart, cookie string) bool {
 	})
 }
 
+// maxCookies and maxCookie limit the cookies that are kept whatever their names (RFC 6265,
+// 6.1).
+const (
+	maxCookies = 50
+	maxCookie  = 4 << 10 // bytes of a value
+)
+
 // SessionCookies implements sessionapi.CookieAuthorizer.
 func (a *API) SessionCookies(response sessionapi.Response) []sessionapi.Cookie {
+	others := 0
 	return slices.DeleteFunc(sessionapi.SetCookies(response), func(set sessionapi.Cookie) bool {
-		return !slices.ContainsFunc(a.session, func(part sessionPart) bool { return isSource(&part, set.Name) })
+		if a.IsSessionCookie(set.Name) {
+			return false
+		}
+		others++
+		return !a.keepsCookies || others > maxCookies || len(set.Value.Reveal()) > maxCookie
 	})
+}
+
+// IsSessionCookie implements sessionapi.CookieAuthorizer.
+func (a *API) IsSessionCookie(name string) bool {
+	return slices.ContainsFunc(a.session, func(part sessionPart) bool { return isSource(&part, name) })
 }
 
 // ReplaceCookies implements sessionapi.CookieAuthorizer. A cookie may also be presented in a

@@ -232,6 +232,35 @@ endpoints:
 	}
 }
 
+// TestGrantsAreGuarded: what a grant exchanges is guarded like the password of a login, and
+// is shown nowhere.
+func TestGrantsAreGuarded(t *testing.T) {
+	t.Parallel()
+	for grant, c := range map[string]struct{ entry, client, user string }{
+		"password":      {"username: " + user + ", password_file", "client_id: id, ", user},
+		"refresh_token": {"token_file", "client_id: id, ", ""},
+		"vcf_api_token": {"token_file", "", ""},
+	} {
+		t.Run(grant, func(t *testing.T) {
+			t.Parallel()
+			d := newRealm(t, password, 50*time.Millisecond)
+			x := watch(t, `
+credentials:
+  account: {%s: %q, oauth2: {grant_type: %s, %stoken_url: "%s/token", tls_config: {ca_file: %q}}}
+endpoints:
+%s`, c.entry, secretFile(t, wrongA), grant, c.client, d.url, caFile, d.endpoints(100, "credential: account"))
+			x.await(t, suspended(100))
+			x.awaitProbes(t, "e0", 2)
+			d.checkRefusals(t, map[string]int{c.user + " " + wrongA: 2})
+			for _, path := range []string{"/", "/endpoints/?name=e0", "/config", "/api/v1/endpoints", "/metrics"} {
+				if strings.Contains(x.get(t, path), canary) {
+					t.Errorf("%s shows a secret", path)
+				}
+			}
+		})
+	}
+}
+
 // TestOneEndpointIsHeldBack: the credential's gauge and the response to /-/probe report
 // the only endpoint that may not log in.
 func TestOneEndpointIsHeldBack(t *testing.T) {

@@ -38,7 +38,7 @@ func TestDocumentedFlags(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z][a-z-]*)( [^`]+)?` \\| .* \\| .* \\|$").FindAllStringSubmatch(commands, -1) {
 		documented[row[1]] = []string{}
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `--([a-z.-]+)`[^|]* \\| ([^|]+) \\|").FindAllStringSubmatch(page, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `--([a-z0-9.-]+)`[^|]* \\| ([^|]+) \\|").FindAllStringSubmatch(page, -1) {
 		for _, command := range regexp.MustCompile("`([a-z-]+)`").FindAllStringSubmatch(row[2], -1) {
 			documented[command[1]] = append(documented[command[1]], row[1])
 		}
@@ -58,7 +58,7 @@ func TestDocumentedFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 		var has []string
-		for _, flag := range regexp.MustCompile(`(?m)^ {2}(?:-\w,| {3}) --(?:\[no-\])?([a-z.-]+)`).FindAllStringSubmatch(string(help), -1) {
+		for _, flag := range regexp.MustCompile(`(?m)^ {2}(?:-\w,| {3}) --(?:\[no-\])?([a-z0-9.-]+)`).FindAllStringSubmatch(string(help), -1) {
 			if !strings.HasPrefix(flag[1], "help") && flag[1] != "version" {
 				has = append(has, flag[1])
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +70,13 @@ func secretOf(r *http.Request) (username, secret string, carries bool) {
 	text, err := io.ReadAll(r.Body)
 	var body struct{ Username, Password string }
 	if err != nil || json.Unmarshal(text, &body) != nil {
-		return "", string(text), true // a token request with its secret in the form
+		form, _ := url.ParseQuery(string(text)) // a token request
+		for _, name := range []string{"password", "refresh_token", "api_token"} {
+			if form.Has(name) {
+				return form.Get("username"), form.Get(name), true
+			}
+		}
+		return "", string(text), true
 	}
 	return body.Username, body.Password, true
 }

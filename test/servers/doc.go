@@ -1,3 +1,4 @@
 // Package servers tests session APIs against third-party servers: govmomi's vCenter
-// simulator, an OpenID provider, and a CouchDB-compatible server.
+// simulator, two OpenID providers, and a CouchDB-compatible server; and against a
+// hand-written identity broker of VMware Cloud Foundation.
 package servers

@@ -14,9 +14,15 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// tokenOf logs a user in at the provider, as a browser and a client would, and returns
-// the token.
-func tokenOf(t *testing.T, provider *mockoidc.MockOIDC) string {
+// tokens are those that a provider issues.
+type tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+}
+
+// tokensOf logs a user in at the provider, as a browser and a client would, and returns
+// the tokens.
+func tokensOf(t *testing.T, provider *mockoidc.MockOIDC) tokens {
 	t.Helper()
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(browser.CloseIdleConnections)
@@ -44,13 +50,11 @@ func tokenOf(t *testing.T, provider *mockoidc.MockOIDC) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var given struct {
-		Token string `json:"access_token"`
-	}
-	if err := json.Unmarshal(body, &given); err != nil || given.Token == "" {
+	var given tokens
+	if err := json.Unmarshal(body, &given); err != nil || given.Access == "" {
 		t.Fatalf("%s: %s", response.Status, body)
 	}
-	return given.Token
+	return given
 }
 
 func TestUserinfo(t *testing.T) {
@@ -68,7 +72,7 @@ func TestUserinfo(t *testing.T) {
 		return catalogued(t, "userinfo", "https://sso.example.com/oidc", provider.Issuer(), "token_file: secret", "token: "+token,
 			"auth: bearer", "auth: bearer, expect: {username: jane.doe, roles: [ops]}")
 	}
-	p := proberOf(t, config(tokenOf(t, provider)), probe.NewManager())
+	p := proberOf(t, config(tokensOf(t, provider).Access), probe.NewManager())
 	r := wants(t, p, sessionapi.Valid)
 	if end := time.Until(r.CredentialExpiries["jwt"]); end < provider.AccessTTL-time.Minute || end > provider.AccessTTL {
 		t.Errorf("the token ends in %s, want %s", end, provider.AccessTTL)

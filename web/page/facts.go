@@ -10,6 +10,7 @@ import (
 
 	"session_exporter/collector"
 	"session_exporter/config"
+	"session_exporter/probe"
 	"session_exporter/sessionapi"
 )
 
@@ -54,6 +55,8 @@ func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	switch {
 	case s.Endpoint.Auth == sessionapi.AuthBasic:
 		session = "none: every probe sends the password"
+	case s.Endpoint.Credential.OAuth2 != nil:
+		session = "none: every probe presents a bearer token of the authorization server"
 	case s.Endpoint.Auth != sessionapi.AuthLogin:
 		session = "external token, not managed here"
 	case s.Result.Established.IsZero():
@@ -63,8 +66,21 @@ func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
 		fact{Name: "Session", Text: session},
 		fact{Name: "Logged in", At: at(s.Result.Established)},
 		fact{Name: "Lifetime of the last expired session", Text: lifetime},
+		controlFact(s.Result.NegativeControl, at),
 		fact{Name: "Appliance's clock", Text: skewText(s.Result.ClockSkew), Kind: skewKind(s.Result.ClockSkew)},
 	)
+}
+
+// controlFact shows the verdict on an impossible token.
+func controlFact(control *probe.NegativeControl, at func(time.Time) moment) fact {
+	switch {
+	case control == nil:
+		return fact{}
+	case control.Refused:
+		return fact{Name: "Impossible token", Text: "refused", At: at(control.Time)}
+	default:
+		return fact{Name: "Impossible token", Text: "accepted", At: at(control.Time), Kind: kindRefused}
+	}
 }
 
 func skewText(skew *time.Duration) string {
@@ -111,7 +127,11 @@ func expiryFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	all := []fact{{Name: "Certificate", At: at(s.CertificateExpiry)}}
 	from := map[string]string{"config": "as configured", "jwt": "from the token", "oauth2": "from the authorization server", "api": "from the API"}
 	for _, source := range slices.Sorted(maps.Keys(s.Result.CredentialExpiries)) {
-		all = append(all, fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])})
+		f := fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])}
+		if source == "api" {
+			f.Text = s.Result.ExpiryOf
+		}
+		all = append(all, f)
 	}
 	return knownFacts(all...)
 }
@@ -151,6 +171,10 @@ func settingFacts(e *config.Endpoint) []fact {
 	if e.Pairing != nil {
 		pairing, local = e.Pairing.ID, e.Pairing.Local.Name
 	}
+	grant := ""
+	if e.Credential.OAuth2 != nil {
+		grant = string(e.Credential.OAuth2.GrantType)
+	}
 	return knownFacts(
 		fact{Name: "URL", Text: e.URL.String()},
 		fact{Name: "Pairing", Text: pairing},
@@ -158,12 +182,14 @@ func settingFacts(e *config.Endpoint) []fact {
 		fact{Name: "Module", Text: e.Module},
 		fact{Name: "API", Text: e.API},
 		fact{Name: "Authentication", Text: string(e.Auth)},
+		fact{Name: "Grant", Text: grant},
 		fact{Name: "Credential", Text: e.Credential.Name},
 		fact{Name: "Secret from", Text: e.Credential.Secret.String()},
 		fact{Name: "Interval", Text: duration(e.Interval, "")},
 		fact{Name: "Timeout", Text: duration(e.Timeout, "")},
 		fact{Name: "New session after", Text: duration(sessionAge, "")},
 		fact{Name: "New connection after", Text: duration(e.ConnectionMaxAge, "every probe")},
+		fact{Name: "Negative control every", Text: duration(e.NegativeControl, "")},
 		fact{Name: "Expected user", Text: e.Expect.Username},
 		fact{Name: "Expected organizations", Text: strings.Join(e.Expect.Organizations, ", ")},
 	)

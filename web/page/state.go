@@ -79,7 +79,7 @@ func newRejection(status *collector.Status, now time.Time) *rejection {
 func secretKind(e *config.Endpoint) string {
 	switch {
 	case e.Credential.OAuth2 != nil:
-		return "client secret"
+		return e.Credential.OAuth2.GrantType.SecretKind()
 	case e.Auth == sessionapi.AuthLogin, e.Auth == sessionapi.AuthBasic:
 		return "password"
 	default:

@@ -95,6 +95,9 @@ func (c *conn) read(r *bufio.Reader, req *http.Request, trace *httptrace.ClientT
 	if trace.GotFirstResponseByte != nil {
 		trace.GotFirstResponseByte()
 	}
+	if startsHTTP2(r) {
+		return nil, &ResponseError{0, ErrHTTP2}
+	}
 	for {
 		status := peekStatus(r)
 		response, err := http.ReadResponse(r, req)
@@ -119,6 +122,17 @@ type ResponseError struct {
 func (e *ResponseError) Error() string { return e.Err.Error() }
 
 func (e *ResponseError) Unwrap() error { return e.Err }
+
+// ErrHTTP2 is the error of a server that responds with HTTP/2, whatever the request.
+var ErrHTTP2 = errors.New("the response is an HTTP/2 frame")
+
+// startsHTTP2 reports whether a response begins with a SETTINGS frame of the connection, as
+// all of HTTP/2 do (RFC 9113, 3.4).
+func startsHTTP2(r *bufio.Reader) bool {
+	const size, settings = 9, 0x4
+	header, _ := r.Peek(min(r.Buffered(), size)) // cannot fail
+	return len(header) == size && header[0] == 0 && header[3] == settings && bytes.Equal(header[5:], make([]byte, 4))
+}
 
 // peekStatus returns the status code of the next response if it is buffered, else 0. It
 // does not wait for more, because the line may be shorter.

@@ -41,6 +41,23 @@ func (t *Transport) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	return c, nil
 }
 
+// SelectsHTTP2 reports whether a server selects HTTP/2 if only that is offered. It makes a
+// connection of its own, and sends no request.
+func (t *Transport) SelectsHTTP2(ctx context.Context, u *url.URL) bool {
+	settings := new(tls.Config)
+	if t.TLSClientConfig != nil {
+		settings = t.TLSClientConfig.Clone()
+	}
+	settings.NextProtos = []string{"h2"}
+	other := &Transport{DialContext: t.DialContext, TLSClientConfig: settings}
+	c, err := other.dial(ctx, u)
+	if err != nil || c.secure(ctx, new(httptrace.ClientTrace)) != nil {
+		return false
+	}
+	_ = c.Close() // nothing was sent on it
+	return c.tls.NegotiatedProtocol == "h2"
+}
+
 // secure performs the TLS handshake if the scheme is https. It closes the connection on
 // failure.
 func (c *conn) secure(ctx context.Context, trace *httptrace.ClientTrace) error {

@@ -1,0 +1,268 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"session_exporter/config"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
+)
+
+// VCF's tokens live for 1,799 s. The appliance never sees an expired one.
+func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
+	for _, interval := range []time.Duration{10 * time.Second, time.Minute, 7 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			var fetched []time.Time
+			handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				defer mu.Unlock()
+				now := time.Now()
+				if r.Host == "sso.test" {
+					fetched = append(fetched, now)
+					_, _ = fmt.Fprintf(w, `{"access_token": "%s-%d", "token_type": "Bearer", "expires_in": 1799}`, canaryToken, len(fetched))
+					return
+				}
+				latest := len(fetched) - 1
+				if r.Header.Get("Authorization") != fmt.Sprintf("Bearer %s-%d", canaryToken, latest+1) || now.Sub(fetched[latest]) >= 1799*time.Second {
+					reply{status: 401, body: hcxUnauthorized}.ServeHTTP(w, r)
+					return
+				}
+				reply{status: 200, body: hcxOK}.ServeHTTP(w, r)
+			})
+			p := new(authorization).grantProber(t, byGrant(config.GrantVCFAPIToken))
+			p.endpoint.Interval = interval
+			dial := newPipeServer(t, handler).dial
+			directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
+			logins := 0
+			for begin := time.Now(); time.Since(begin) < 24*time.Hour; time.Sleep(interval) {
+				r := mustProbe(t, p)
+				if logins += r.Logins; r.State != sessionapi.Valid || len(r.Steps) != 1+r.Logins {
+					t.Fatalf("every %s: %s after %s in %d requests: %s", interval, r.State, time.Since(begin), len(r.Steps), r.Diagnosis)
+				}
+			}
+			if most := int(24 * time.Hour / (1789*time.Second - interval)); logins > most+1 {
+				t.Errorf("every %s: %d token requests in a day, want at most %d", interval, logins, most+1)
+			}
+		})
+	}
+}
+
+// rotating is a token server that accepts each refresh token once, and replaces it. A
+// token that is presented again revokes all of them, as OAuth 2.0's security practice is.
+type rotating struct {
+	mu      sync.Mutex // guards the fields below
+	next    int        // number of the refresh token that is accepted
+	revoked bool
+	keeps   bool // the server does not rotate
+	delay   time.Duration
+	fetches int
+}
+
+func (s *rotating) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Host != "sso.test" {
+		reply{status: 200, body: hcxOK}.ServeHTTP(w, r)
+		return
+	}
+	_ = r.ParseForm()
+	s.mu.Lock()
+	s.fetches++
+	accepted := !s.revoked && r.Form.Get("refresh_token") == fmt.Sprintf("%s-%d", canaryRefresh, s.next)
+	body := `{"error": "invalid_grant"}`
+	switch {
+	case accepted && s.keeps:
+		body = fmt.Sprintf(`{"access_token": "%s-%d", "expires_in": 60}`, canaryToken, s.fetches)
+	case accepted:
+		s.next++
+		body = fmt.Sprintf(`{"access_token": "%s-%d", "expires_in": 60, "refresh_token": "%s-%d"}`, canaryToken, s.fetches, canaryRefresh, s.next)
+	default:
+		s.revoked = true
+	}
+	delay := s.delay
+	s.mu.Unlock()
+	time.Sleep(delay)
+	if !accepted {
+		w.WriteHeader(http.StatusBadRequest)
+	}
+	_, _ = fmt.Fprint(w, body)
+}
+
+func rotatingProber(t *testing.T, s *rotating, changes ...func(*config.Credential)) *Prober {
+	t.Helper()
+	p := new(authorization).grantProber(t, append([]func(*config.Credential){byGrant(config.GrantRefreshToken)}, changes...)...)
+	dial := newPipeServer(t, s).dial
+	directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
+	return p
+}
+
+// A replaced refresh token is the one to present next; a new one in the file takes its
+// place. A restart loses it, and the diagnosis says so.
+func TestRefreshTokenRotates(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "refresh")
+	put := func(number int) {
+		if err := os.WriteFile(file, fmt.Appendf(nil, "%s-%d\n", canaryRefresh, number), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(0)
+	synctest.Test(t, func(t *testing.T) {
+		s := new(rotating)
+		fromFile := func(c *config.Credential) { c.Secret = secret.Source{File: file} }
+		p := rotatingProber(t, s, fromFile)
+		if n := states(probesFor(t, p, time.Hour)); n[sessionapi.Valid] != 60 || s.next < 30 {
+			t.Fatalf("states %v, %d refresh tokens", n, s.next)
+		}
+
+		restarted := rotatingProber(t, s, fromFile)
+		r := mustProbe(t, restarted)
+		if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "loses it at a restart") {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(time.Minute)
+		r = mustProbe(t, p) // the reuse has revoked its token
+		if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from file") {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+
+		put(1000)
+		s.mu.Lock()
+		s.next, s.revoked = 1000, false
+		s.mu.Unlock()
+		time.Sleep(time.Minute)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
+			t.Errorf("with a new token: %s: %s", r.State, r.Diagnosis)
+		}
+	})
+}
+
+func TestRefreshTokenThatIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rotating{keeps: true}
+		if n := states(probesFor(t, rotatingProber(t, s), time.Hour)); n[sessionapi.Valid] != 60 {
+			t.Errorf("states %v", n)
+		}
+		if n := states(probesFor(t, rotatingProber(t, s), time.Hour)); n[sessionapi.Valid] != 60 {
+			t.Errorf("after a restart, states %v", n)
+		}
+	})
+}
+
+// A token server that is slower than a probe: the refresh token is not presented again
+// before the response with its replacement, however many endpoints wait for it.
+func TestRefreshTokenIsPresentedOnce(t *testing.T) {
+	for _, delay := range []time.Duration{3 * time.Second, 8 * time.Second, 14 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &rotating{delay: delay}
+			first := rotatingProber(t, s)
+			probers := []*Prober{first}
+			for range 4 {
+				probers = append(probers, sibling(first))
+			}
+			for range 20 {
+				var all sync.WaitGroup
+				for _, p := range probers {
+					all.Go(func() {
+						r := mustProbe(t, p)
+						if r.State == sessionapi.LoginSuspended && !strings.Contains(r.Diagnosis, "an earlier request with the refresh token has no response yet") {
+							t.Errorf("%s: %s", delay, r.Diagnosis)
+						}
+					})
+				}
+				all.Wait()
+				time.Sleep(20 * time.Second)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.revoked || s.next < 3 {
+				t.Errorf("%s: %d refresh tokens, revoked: %t", delay, s.next, s.revoked)
+			}
+		})
+	}
+}
+
+// A refusal that comes after its probe is explained like any other.
+func TestLateRefusalOfAReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(rotating)
+		p := rotatingProber(t, s)
+		mustProbe(t, p)
+		s.mu.Lock()
+		s.revoked, s.delay = true, 14*time.Second
+		s.mu.Unlock()
+		time.Sleep(time.Minute)
+		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(50 * time.Second)
+		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from the configuration at 00:00 UTC") {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+	})
+}
+
+// A probe that is cancelled by a reload must not lose the replacement.
+func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &rotating{delay: 2 * time.Second}
+		p := rotatingProber(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, err := p.Probe(ctx, Options{}); err == nil {
+			t.Error("not cancelled")
+		}
+		time.Sleep(2 * time.Minute)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+	})
+}
+
+// A reload that changes another setting of the entry, or its name, keeps the replacement;
+// and entries with the same refresh token share it.
+func TestReplacementOutlivesReloads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(rotating)
+		m := NewManagerWithDial(newPipeServer(t, s).dial)
+		load := func(names ...string) []*Prober {
+			settings := &config.Config{Credentials: make(map[string]*config.Credential)}
+			var probers []*Prober
+			for _, name := range names {
+				e := endpointFor("hcx", sessionapi.AuthBearer)
+				e.Name, e.Credential = name, oauthCredential("http://sso.test/token")
+				byGrant(config.GrantRefreshToken)(e.Credential)
+				e.Credential.Name, e.Credential.MaxAge = name, time.Duration(time.Now().Unix())
+				settings.Credentials[name] = e.Credential
+				settings.Endpoints = append(settings.Endpoints, e)
+			}
+			g, err := m.Prepare(settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range settings.Endpoints {
+				probers = append(probers, proberOf(t, g, e))
+			}
+			g.Commit()
+			return probers
+		}
+		for _, names := range [][]string{{"a"}, {"a"}, {"renamed"}, {"renamed", "another"}, {"another"}} {
+			for _, p := range load(names...) {
+				if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 1 {
+					t.Errorf("%v: %s after %d logins: %s", names, r.State, r.Logins, r.Diagnosis)
+				}
+			}
+			time.Sleep(time.Minute)
+		}
+		if s.next != 6 {
+			t.Errorf("%d refresh tokens", s.next)
+		}
+	})
+}

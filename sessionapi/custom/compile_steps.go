@@ -1,0 +1,173 @@
+package custom
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"cel.dev/cel-go/cel"
+
+	"session_exporter/internal/strictyaml"
+	"session_exporter/sessionapi"
+)
+
+// The limits of a login or a check. Each request takes a part of the probe's timeout.
+const (
+	maxSteps = 8
+	maxKept  = 16 // values
+)
+
+// varOrigin is the endpoint's scheme, host and port, which some servers require in a Referer
+// or Origin header.
+const varOrigin = "origin"
+
+// checkAlone reports the keys of a single request next to `steps`.
+func (c *compiler) checkAlone(at strictyaml.Key, d requestsDefinition) {
+	for name, isSet := range map[string]bool{"method": d.Method != "", "path": d.Path != "", "send": d.Send != "", "body": !d.Body.IsZero()} {
+		if isSet {
+			c.Add(at.Field(name), "conflicts with `steps`; put it into one of them")
+		}
+	}
+}
+
+// compileLoginSteps compiles a login of several requests. account are the variables of the
+// account, options those of its options.
+func (c *compiler) compileLoginSteps(at strictyaml.Key, account, options []string) {
+	key := at.Field("steps")
+	c.api.loginSteps = c.compileSteps(key, c.definition.Login.Steps, account, options...)
+	used := make(map[string]bool)
+	for i := range c.api.loginSteps {
+		s, field := &c.api.loginSteps[i], key.Item(i)
+		inBody := s.body != nil && s.body.uses(varPassword)
+		if s.path.uses(varPassword) {
+			c.Add(field.Field("path"), "has the password, but paths are logged; send it in the `body`")
+		}
+		if inBody && s.send == sendBasic {
+			c.Add(field.Field("body"), "has the password, which `send: basic` already sends in a header")
+		}
+		if c.api.login == nil && s.carriesSecret() {
+			c.api.login = &s.request
+		}
+		for _, option := range options {
+			used[option] = used[option] || s.body != nil && s.body.uses(option)
+		}
+	}
+	if c.api.login == nil {
+		c.api.login = new(request) // no further errors
+		c.Require(at, "steps", "needs a step with the password: `send: basic`, or a `body` with `$password` in it")
+	}
+	for _, option := range options {
+		if !used[option] {
+			c.Add(at.Field("options").Field(option), "is not a variable in the `body` of a step; put it there, or remove it")
+		}
+	}
+}
+
+// carriesSecret reports whether a step of a login sends the password.
+func (s *step) carriesSecret() bool {
+	return s.send == sendBasic || s.body != nil && s.body.uses(varPassword)
+}
+
+// compileSteps compiles several requests. known are the variables that each may have, and
+// options are those of bodies alone.
+func (c *compiler) compileSteps(key strictyaml.Key, all []stepDefinition, known []string, options ...string) []step {
+	if len(all) > maxSteps {
+		c.Add(key.Item(maxSteps), "exceeds the limit of %d steps", maxSteps)
+	}
+	compiled := make([]step, 0, len(all))
+	var kept []string
+	for i, d := range all {
+		at, method := key.Item(i), http.MethodGet
+		if d.Send != "" || !d.Body.IsZero() {
+			method = http.MethodPost
+		}
+		if d.Path == "" {
+			c.Require(at, "path", "needs a `path`")
+		}
+		c.kept = kept
+		s := step{request: c.compileRequest(at, d.orMethod(method), slices.Concat(known, kept), options...), success: d.Success}
+		c.kept = nil
+		s.headers = c.compileStepHeaders(at.Field("headers"), d, kept)
+		c.checkSuccess(at, d.Success)
+		for _, name := range slices.Sorted(maps.Keys(d.Keep)) {
+			field := at.Field("keep").Field(name)
+			switch taken := slices.Concat(kept, options, []string{varUsername, varPassword, varToken, varSession, varOrigin}); {
+			case !variable.MatchString(name):
+				c.Add(field, "cannot be a variable's name; use letters, digits and underscores")
+			case slices.Contains(taken, name):
+				c.Add(field, "is the name of another variable; use a name of its own")
+			default:
+				kept = append(kept, name)
+			}
+			s.keep = append(s.keep, keptValue{name: name})
+		}
+		compiled = append(compiled, s)
+	}
+	if len(kept) > maxKept {
+		c.Add(key, "keeps %d values, which exceeds the limit of %d", len(kept), maxKept)
+	}
+	return compiled
+}
+
+// checkSuccess checks the statuses that mean success.
+func (c *compiler) checkSuccess(at strictyaml.Key, statuses []int) {
+	for i, status := range statuses {
+		if status < 200 || status > 399 {
+			c.Add(at.Field("success").Item(i), "must be a status from 200 to 399; others are failures of every API")
+		}
+	}
+}
+
+// compileStepHeaders compiles the headers of one step, which may have kept values.
+func (c *compiler) compileStepHeaders(key strictyaml.Key, d stepDefinition, kept []string) map[string]template {
+	if len(d.Headers) == 0 {
+		return nil
+	}
+	compiled := make(map[string]template, len(d.Headers))
+	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
+		at, canonical := key.Field(name), http.CanonicalHeaderKey(name)
+		switch {
+		case sessionapi.IsReservedHeader(name) || canonical == "Proxy-Authorization" || canonical == "Authorization" && d.Send == sendBasic:
+			c.Add(at, "is set from other settings; remove it")
+		case compiled[canonical] != nil:
+			c.Add(at, "differs from another header only in case; keep one of them")
+		}
+		c.AddProblem(at, sessionapi.HeaderNameProblem(name))
+		c.AddProblem(at, sessionapi.HeaderValueProblem(d.Headers[name]))
+		t, err := parseTemplate(d.Headers[name], slices.Concat(kept, []string{varOrigin}))
+		if err != nil {
+			c.Add(at, "%v", err)
+		}
+		compiled[canonical] = t
+	}
+	return compiled
+}
+
+// compileKept compiles the expressions of the values that steps keep.
+func (c *compiler) compileKept() error {
+	if c.api.loginSteps == nil && c.api.checkSteps == nil {
+		return nil
+	}
+	env, err := c.answerEnv.Extend(cel.Variable("cookies", cel.MapType(cel.StringType, cel.StringType)))
+	if err != nil {
+		return err
+	}
+	compile := func(block string, definitions []stepDefinition, steps []step) {
+		for i := range steps {
+			for j := range steps[i].keep {
+				kept := &steps[i].keep[j]
+				name := strictyaml.Key(block).Field("steps").Item(i).Field("keep").Field(kept.name)
+				if text := definitions[i].Keep[kept.name]; text.IsZero() {
+					c.Require(c.key.Field(string(name)), "", "needs an expression, such as body.csrf or headers[\"x-csrf\"]")
+				} else {
+					kept.value = c.compileExpression(env, name, text, cel.StringType, cel.IntType, cel.DoubleType)
+				}
+			}
+		}
+	}
+	if c.definition.Login != nil {
+		compile("login", c.definition.Login.Steps, c.api.loginSteps)
+	}
+	compile("check", c.definition.Check.Steps, c.api.checkSteps)
+	return nil
+}

@@ -1,0 +1,214 @@
+package custom
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
+)
+
+// maxKeptValue limits the length of a kept value: it may become a header.
+const maxKeptValue = 16 << 10
+
+// sequence is a login or a check of several requests in progress. It implements
+// sessionapi.Sequence.
+type sequence struct {
+	*API
+	step   sessionapi.Step
+	steps  []step
+	at     int    // the current one
+	origin string // of the endpoint
+
+	kept    map[string]string
+	cookies sessionapi.Jar // that responses set, as SessionCookies chooses them
+
+	// Of a login.
+	parts  []string // of the session, from the last responses that have them
+	begun  bool     // a request with the password was sent
+	exists bool     // a session, because the password was accepted or a part came after it
+	unsafe bool     // a part cannot be presented
+}
+
+// Sequence implements sessionapi.Sequencer.
+func (a *API) Sequence(step sessionapi.Step, base *url.URL) sessionapi.Sequence {
+	steps := a.checkSteps
+	if step == sessionapi.Login {
+		steps = a.loginSteps
+	}
+	if steps == nil {
+		return nil
+	}
+	return &sequence{
+		API: a, step: step, steps: steps, origin: base.Scheme + "://" + base.Host,
+		kept: make(map[string]string), parts: make([]string, len(a.session)),
+	}
+}
+
+// Number implements sessionapi.Sequence.
+func (s *sequence) Number() (at, of int) { return s.at + 1, len(s.steps) }
+
+// Advance implements sessionapi.Sequence.
+func (s *sequence) Advance() bool {
+	if s.at == len(s.steps)-1 {
+		return false
+	}
+	s.at++
+	return true
+}
+
+// CarriesSecret implements sessionapi.Sequence.
+func (s *sequence) CarriesSecret() bool {
+	return s.step == sessionapi.Login && s.steps[s.at].carriesSecret()
+}
+
+// Secrets implements sessionapi.Sequence.
+func (s *sequence) Secrets() []secret.Secret {
+	var all []secret.Secret
+	for _, value := range s.kept {
+		if secret.MayBeSecret(value) {
+			all = append(all, secret.New(value))
+		}
+		if strings.Contains(value, "/") {
+			all = append(all, pathSecrets(value)...)
+		}
+	}
+	return all
+}
+
+// Extend implements sessionapi.Sequence: it adds what responses have given so far. A
+// login presents the parts of its session as soon as it has them.
+func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
+	if s.step == sessionapi.Login {
+		session := s.AuthorizeWith(sessionapi.JoinSession(s.parts), s.sessionJar())
+		a.Headers = append(session.Headers, a.Headers...) // HTTP Basic comes last, so that it is sent
+		a.Cookies = session.Cookies
+		a.Secrets = append(a.Secrets, session.Secrets...)
+	}
+	if len(s.cookies) > 0 {
+		a.Cookies = a.Cookies.With(s.presentable())
+	}
+	return a
+}
+
+// sessionJar returns the cookies that are parts of the session, nil without one.
+func (s *sequence) sessionJar() (own sessionapi.Jar) {
+	for _, c := range s.cookies {
+		if s.IsSessionCookie(c.Name) {
+			own = append(own, c)
+		}
+	}
+	return own
+}
+
+// presentable returns the cookies under the names by which requests carry them.
+func (s *sequence) presentable() (all []sessionapi.Cookie) {
+	for _, c := range s.cookies {
+		if s.keepsCookies {
+			all = append(all, c)
+			continue
+		}
+		for i := range s.session {
+			if part := &s.session[i]; part.to == inCookie && isSource(part, c.Name) {
+				c.Name = part.as
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// SessionCookies implements sessionapi.CookieAuthorizer: it returns those of all responses
+// so far.
+func (s *sequence) SessionCookies(response sessionapi.Response) []sessionapi.Cookie {
+	s.cookies = s.cookies.With(s.API.SessionCookies(response))
+	return s.cookies
+}
+
+// Interpret implements sessionapi.API. A body that is not JSON is none of the step's
+// business if the response has all values without it.
+func (s *sequence) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
+	return s.interpret(step, response, s)
+}
+
+// succeeded reports whether a status means success.
+func (s *sequence) succeeded(response sessionapi.Response) bool {
+	if success := s.steps[s.at].success; success != nil {
+		return slices.Contains(success, response.Status)
+	}
+	return response.OK()
+}
+
+func (s *sequence) isLast() bool { return s.at == len(s.steps)-1 }
+
+// collect keeps the values and the parts of the session that a response has. missing says
+// what a success lacks; found is set if it has any.
+func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool) {
+	response := ev.response
+	s.begun = s.begun || s.CarriesSecret()
+	if s.step == sessionapi.Login {
+		own := sessionapi.Jar(nil).With(s.API.SessionCookies(response))
+		for i := range s.session {
+			part := &s.session[i]
+			switch value := valueOf(part, response, body, own); {
+			case value == "":
+			case !httpguts.ValidHeaderFieldValue(value):
+				s.unsafe = true
+			default:
+				s.parts[i] = value
+				found, s.exists = true, s.exists || s.begun && part.to != inPath
+			}
+			if s.parts[i] == "" && !part.optional && missing == "" && s.isLast() {
+				missing = "it has no session in its " + describeSources(part)
+			}
+		}
+	}
+	switch {
+	case !s.succeeded(response):
+		return missing, found
+	case s.unsafe:
+		return "its session token has characters that no HTTP header can carry", found
+	}
+	for _, kept := range s.steps[s.at].keep {
+		value, known := ev.keep(kept.value)
+		switch {
+		case ev.in.State != "" && !ev.malformed: // the expression failed
+			return missing, found
+		case !known:
+			return "it has no value for `" + kept.value.name + "`", found
+		case len(value) > maxKeptValue:
+			return "its value for `" + kept.value.name + "` is longer than 16 KiB", found
+		case !httpguts.ValidHeaderFieldValue(value):
+			return "its value for `" + kept.value.name + "` has characters that no HTTP header can carry", found
+		}
+		s.kept[kept.name], found = value, true
+	}
+	return missing, found
+}
+
+// token returns the session that exists after the current response. partial is set for one
+// that lacks a part.
+func (s *sequence) token(valid bool) (token secret.Secret, partial bool) {
+	s.exists = s.exists || valid && s.begun
+	if s.unsafe {
+		return token, true
+	}
+	for i := range s.session {
+		if s.parts[i] == "" && !s.session[i].optional {
+			return token, s.exists && strings.Join(s.parts, "") != ""
+		}
+	}
+	if !s.exists {
+		return token, false
+	}
+	return sessionapi.JoinSession(s.parts), false
+}
+
+// Session implements sessionapi.Sequence.
+func (s *sequence) Session() (token secret.Secret, partial bool, cookies []sessionapi.Cookie) {
+	token, partial = s.token(false)
+	return token, partial, s.cookies
+}
