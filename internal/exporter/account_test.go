@@ -125,16 +125,19 @@ var grants = map[string]string{
 
 // The token server counts what it refuses to 100 endpoints that share an account.
 func TestWrongSecretAtTheTokenServer(t *testing.T) {
+	t.Parallel()
+	n := size(100, 20)
 	for way, text := range grants {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := &directory{delay: 50 * time.Millisecond, password: "right"}
-				w, _ := newAccountOf(t, d, text, fleet{endpoints: 100, interval: time.Minute}, "wrong")
+				w, _ := newAccountOf(t, d, text, fleet{endpoints: n, interval: time.Minute}, "wrong")
 				time.Sleep(20*time.Minute - time.Second)
 				if refused := d.refusals(time.Time{}, ""); refused != 2 {
 					t.Errorf("%d refusals in 20 minutes, want 2", refused)
 				}
-				if got := states(w.scrape()); got["login_suspended"] != 100 {
+				if got := states(w.scrape()); got["login_suspended"] != n {
 					t.Errorf("the states are %v", got)
 				}
 				time.Sleep(9 * time.Hour)
@@ -144,7 +147,7 @@ func TestWrongSecretAtTheTokenServer(t *testing.T) {
 				w.write("password", "right")
 				w.applyChanges()
 				time.Sleep(time.Minute)
-				if got := states(w.scrape()); got["valid"] != 100 {
+				if got := states(w.scrape()); got["valid"] != n {
 					t.Errorf("with the right secret, the states are %v", got)
 				}
 			})
