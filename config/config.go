@@ -199,7 +199,7 @@ type OAuth2 struct {
 	EndpointParams map[string]secret.Secret
 	// Assertion is set with GrantJWTBearer.
 	Assertion *Assertion
-	// HTTP has the connection settings for the authorization server.
+	// HTTP holds the connection settings for the authorization server.
 	HTTP HTTP
 }
 

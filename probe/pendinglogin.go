@@ -30,16 +30,16 @@ func (p *pendingLogins) awaitUntrusted(ctx context.Context) {
 // they arrived.
 func (p *pendingLogins) awaitSessions(ctx context.Context) bool {
 	for _, l := range p.pending {
-		if l.givesSession && !l.await(ctx) {
+		if l.mayEstablish && !l.await(ctx) {
 			return false
 		}
 	}
 	return true
 }
 
-// giveSession reports whether a response may establish a session.
-func (p *pendingLogins) giveSession() bool {
-	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.givesSession })
+// mayEstablishSession reports whether a response may establish a session.
+func (p *pendingLogins) mayEstablishSession() bool {
+	return slices.ContainsFunc(p.pending, func(l *pendingLogin) bool { return l.mayEstablish })
 }
 
 // last returns the login that became pending last.
@@ -99,7 +99,7 @@ type pendingLogin struct {
 	outcome      *outcome // of the probe
 	secret       secret.Secret
 	lease        *transport.Lease // of the probe; nil without one
-	givesSession bool             // whether the response may establish a session
+	mayEstablish bool             // whether the response may establish a session
 	done         chan struct{}    // closed when the fields below are complete
 
 	// result contains only the steps and the counts of logins and logouts.
@@ -130,7 +130,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 			return
 		}
 		l.permit.Record(sessionapi.Inconclusive)
-		if l.givesSession {
+		if l.mayEstablish {
 			l.result.Unanswered++
 		}
 	}()
@@ -138,7 +138,7 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	o := l.receive(x)
 	recordVerdict(l.permit, o)
 	switch {
-	case !l.givesSession:
+	case !l.mayEstablish:
 	case !o.interpretation.Token.IsZero():
 		l.logout(ctx, newSession(l.api, o.interpretation))
 	case o.mayLeaveSession():

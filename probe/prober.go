@@ -150,7 +150,7 @@ func (p *Prober) EndBackoff() { p.backoff.reset() }
 func (p *Prober) Release() *Session {
 	released := p.flow.held()
 	p.flow.hold(nil)
-	if released == nil && p.backoff.logins.giveSession() {
+	if released == nil && p.backoff.logins.mayEstablishSession() {
 		released = new(Session) // without a token
 	}
 	if released != nil {

@@ -219,7 +219,7 @@ func (q *sequence) next(ctx context.Context, r *Result) *outcome {
 	if place.secret {
 		return q.submit(ctx, r, submission{
 			prepare:      func(current secret.Secret) *exchange { return q.exchange(place, current) },
-			givesSession: q.step == sessionapi.Login, sequence: q,
+			mayEstablish: q.step == sessionapi.Login, sequence: q,
 		})
 	}
 	if q.sent { // like a login in flight, it is not interrupted when the exporter stops

@@ -197,7 +197,7 @@ func (f *sessionFlow) submitLogin(ctx context.Context, r *Result) (o *outcome, s
 		o = q.run(ctx, r)
 		return o, q.sent
 	}
-	o = f.submit(ctx, r, submission{prepare: f.prepareLogin, givesSession: true})
+	o = f.submit(ctx, r, submission{prepare: f.prepareLogin, mayEstablish: true})
 	sent = o.loginSent()
 	return o, sent
 }

@@ -21,9 +21,9 @@ var errSecretChanged = errors.New("the secret has changed")
 // submission is a request with the account's secret.
 type submission struct {
 	prepare func(secret.Secret) *exchange
-	// givesSession is set for a login whose response may establish a session. A request in
-	// flight is then not interrupted if ctx is cancelled.
-	givesSession bool
+	// mayEstablish is set for a login whose response may establish a session. A request in
+	// flight is then not interrupted if ctx is canceled.
+	mayEstablish bool
 	// rotates is set for a request whose response may replace the secret. It is not
 	// interrupted either.
 	rotates bool
@@ -79,7 +79,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		return held
 	}
 	sending := ctx
-	if sub.givesSession || sub.rotates {
+	if sub.mayEstablish || sub.rotates {
 		var cancel context.CancelFunc
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
@@ -111,7 +111,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	o = o.with(func(next *outcome) { next.pending = true })
 	l := &pendingLogin{
 		target: &s.target, permit: permit, outcome: o, secret: current, lease: s.connection.Lease(),
-		givesSession: sub.givesSession, result: Result{traced: r.traced}, done: make(chan struct{}),
+		mayEstablish: sub.mayEstablish, result: Result{traced: r.traced}, done: make(chan struct{}),
 	}
 	s.backoff.logins.pending = append(s.backoff.logins.pending, l)
 	go l.run(context.WithoutCancel(ctx), rest, late)

@@ -86,7 +86,7 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 const maxKeptCookies = 50
 
 // update takes over what a check shows about the session. A response that refuses it may
-// set the cookies of another session, which is not ours.
+// set the cookies of another session, not of this one.
 func (s *Session) update(api sessionapi.API, o *outcome) {
 	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	keeper, ok := api.(sessionapi.CookieAuthorizer)

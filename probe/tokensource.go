@@ -26,7 +26,7 @@ type tokenSource struct {
 	settings *config.OAuth2 // of account
 	endpoint *url.URL
 	client   *transport.Client
-	params   []secret.Secret // values of endpoint_params, as they are and as a form has them, and of claims
+	params   []secret.Secret // values of endpoint_params, plain and form-encoded, and of claims
 	// fetching has capacity 1: some servers revoke a token when they issue another.
 	fetching chan struct{}
 	rotation *rotation // of the refresh token, if that is what is exchanged

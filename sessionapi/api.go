@@ -67,7 +67,7 @@ type Sequence interface {
 	Session() (token secret.Secret, partial bool, cookies []Cookie)
 }
 
-// Spec has the fixed properties of an API.
+// Spec describes the fixed properties of an API.
 type Spec struct {
 	// Auth are the ways to authenticate that the API supports.
 	Auth []Auth

@@ -77,7 +77,7 @@ func errorPrefix(text string) (code, description string) {
 	return code, strings.TrimSpace(description)
 }
 
-// tokenJSON has the fields of a response by their exact names. A field of an
+// tokenJSON holds the fields of a response by their exact names. A field of an
 // unexpected type must not keep the others from being read.
 type tokenJSON map[string]json.RawMessage
 

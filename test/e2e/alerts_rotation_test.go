@@ -28,7 +28,7 @@ endpoints:
   - {name: once, url: %[7]q, module: hcx, credential: own}
 `, caFile, user, secretFile(t, password), secretFile(t, password+"2"), appliances["first"].url, appliances["second"].url, appliances["once"].url))
 	appliances["once"].setPassword(password + "2")
-	prometheusWith(t, x, alertmanager(t, receiver.URL, ""), "15s")
+	prometheusWith(t, x, alertmanager(t, receiver.URL, ""), "10s")
 	for name := range appliances {
 		response, err := http.Post(x.url+"/-/probe?endpoint="+name, "", http.NoBody)
 		if err != nil {
@@ -48,7 +48,7 @@ endpoints:
 		a.EndSessions()
 	}
 	// See docs/alerts.md; a refusal takes no time.
-	const worst = time.Minute + 15*time.Second + 15*time.Second + 90*time.Second + 20*time.Second
+	const worst = time.Minute + 10*time.Second + 10*time.Second + 90*time.Second + 10*time.Second
 	for _, name := range []string{"first", "second"} {
 		got := receiver.await(t, worst+slack, "firing", "SessionCredentialsRejected", name)
 		t.Logf("%s: %s from the change to the webhook", name, got.received.Sub(changed).Round(time.Second/10))

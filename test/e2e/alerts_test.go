@@ -241,7 +241,7 @@ func prometheusWith(t *testing.T, x *exporter, alertmanager, interval string) {
 		t.Fatal(err)
 	}
 	text := replaced(t, read(t, deployed+"prometheus/prometheus.yml"), "rules/*.yml", rules+"/*.yml", "localhost:9093", alertmanager,
-		"localhost:10987", strings.TrimPrefix(x.url, "http://"), "scrape_interval: 15s", "scrape_interval: "+interval, "evaluation_interval: 15s", "evaluation_interval: "+interval)
+		"localhost:10987", strings.TrimPrefix(x.url, "http://"), "scrape_interval: 10s", "scrape_interval: "+interval, "evaluation_interval: 10s", "evaluation_interval: "+interval)
 	dir := t.TempDir()
 	launch(t, tool(t, "prometheus"), "--config.file="+write(t, filepath.Join(dir, "prometheus.yml"), text),
 		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0", "--log.format=logfmt").address(t)
