@@ -34,15 +34,14 @@ FUZZTIME ?= 10s
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
-# The end-to-end tests run in real time and mostly wait. CPU-bound tests run before them,
-# or concurrently at the lowest priority.
+# The end-to-end tests run in real time and mostly wait, seven minutes for two alerts that
+# resolve or begin to flap. CPU-bound tests run concurrently at the lowest priority.
 test: tools browser
 	go vet ./...
-	$(MAKE) unit
 	$(MAKE) -j3 --output-sync=target e2e background
 
 background:
-	nice -n 19 $(MAKE) full lint servers deploy fuzz
+	nice -n 19 $(MAKE) unit full lint servers deploy fuzz
 
 unit:
 	go test -race -timeout 20m ./...
@@ -54,8 +53,7 @@ full:
 	go test -timeout 20m ./internal/exporter -full
 	go test ./probe/transport/mask
 
-# The end-to-end tests find Prometheus and Alertmanager in .bin/; one waits for an alert
-# that takes five minutes to fire.
+# The end-to-end tests find Prometheus and Alertmanager in .bin/.
 e2e: tools browser
 	go -C test test -race -timeout 20m ./e2e
 

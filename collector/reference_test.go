@@ -211,4 +211,7 @@ func TestReferenceSeries(t *testing.T) {
 	} {
 		golden.Between(t, metricsPage, n.before, n.after, []byte(strconv.Itoa(n.series)))
 	}
+	results := []byte(strconv.Itoa(len(sessionapi.States()) - 1)) // without unknown
+	golden.Between(t, "../docs/glossary.md", "| the result of a probe, one of [", "]", results)
+	golden.Between(t, "../README.md", "in one of ", " states, ", results)
 }

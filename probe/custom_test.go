@@ -310,13 +310,9 @@ func TestCustomCost(t *testing.T) {
 `
 	for roles, want := range map[int]sessionapi.State{100: sessionapi.Valid, 10_000: sessionapi.Valid, 200_000: sessionapi.InvalidResponse} {
 		body := `{"name": "alice", "roles": [` + strings.Repeat(`"a",`, roles-1) + `"a"]}`
-		begin := time.Now()
 		r := mustProbe(t, piped(t, endpointOf(t, definition, sessionapi.AuthToken), reply{200, nil, body}))
 		if r.State != want || (want == sessionapi.InvalidResponse && !strings.Contains(r.Diagnosis, "`answer.roles` takes too long on this response")) {
 			t.Errorf("%d roles: %s: %.300s", roles, r.State, r.Diagnosis)
-		}
-		if took := time.Since(begin); took > 5*time.Second {
-			t.Errorf("%d roles took %s", roles, took)
 		}
 	}
 }

@@ -98,8 +98,8 @@ func TestProbeURLMistakes(t *testing.T) {
 		args string
 		want string // what an error or a line of it begins with
 	}{
-		{url, "a URL requires --api, for this URL probably --api=hcx; it must be one of: aria-automation, "},
-		{"https://srm.example.com/api/rest/vr/v2", "a URL requires --api, for this URL probably --api=dr; "},
+		{url, "a URL requires --api, for this URL probably --api=hcx; it must be one of: "},
+		{"https://srm.example.com/api/rest/vr/v2", "a URL requires --api, for this URL probably --api=dr"},
 		{"https://x.example.com", "a URL requires --api; it must be one of: "},
 		{url + " --api=hxc", "--api: unknown API, did you mean `hcx`?"},
 		{url + " --api=hcx", "a URL requires an account: --username, "},

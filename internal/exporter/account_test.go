@@ -73,6 +73,7 @@ func eachAccount(t *testing.T, test func(t *testing.T, d *directory, f fleet)) {
 // within the budget, at the change, after each rotation to another wrong password,
 // and at a start with a wrong one.
 func TestChangedPasswordCostsLittle(t *testing.T) {
+	t.Parallel()
 	eachAccount(t, func(t *testing.T, d *directory, f fleet) {
 		t.Helper()
 		w, _ := newAccount(t, d, f, "right")
@@ -103,6 +104,7 @@ func TestChangedPasswordCostsLittle(t *testing.T) {
 }
 
 func TestStartWithAWrongPassword(t *testing.T) {
+	t.Parallel()
 	eachAccount(t, func(t *testing.T, d *directory, f fleet) {
 		t.Helper()
 		newAccount(t, d, f, "wrong")
@@ -123,16 +125,19 @@ var grants = map[string]string{
 
 // The token server counts what it refuses to 100 endpoints that share an account.
 func TestWrongSecretAtTheTokenServer(t *testing.T) {
+	t.Parallel()
+	n := size(100, 20)
 	for way, text := range grants {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := &directory{delay: 50 * time.Millisecond, password: "right"}
-				w, _ := newAccountOf(t, d, text, fleet{endpoints: 100, interval: time.Minute}, "wrong")
+				w, _ := newAccountOf(t, d, text, fleet{endpoints: n, interval: time.Minute}, "wrong")
 				time.Sleep(20*time.Minute - time.Second)
 				if refused := d.refusals(time.Time{}, ""); refused != 2 {
 					t.Errorf("%d refusals in 20 minutes, want 2", refused)
 				}
-				if got := states(w.scrape()); got["login_suspended"] != 100 {
+				if got := states(w.scrape()); got["login_suspended"] != n {
 					t.Errorf("the states are %v", got)
 				}
 				time.Sleep(9 * time.Hour)
@@ -142,7 +147,7 @@ func TestWrongSecretAtTheTokenServer(t *testing.T) {
 				w.write("password", "right")
 				w.applyChanges()
 				time.Sleep(time.Minute)
-				if got := states(w.scrape()); got["valid"] != 100 {
+				if got := states(w.scrape()); got["valid"] != n {
 					t.Errorf("with the right secret, the states are %v", got)
 				}
 			})
@@ -221,6 +226,7 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 // A secret file that flips between two wrong passwords costs each of them its own
 // budget.
 func TestFlippingSecret(t *testing.T) {
+	t.Parallel()
 	for way := range accountWays {
 		t.Run(way, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -265,6 +271,7 @@ func TestReloadToAnotherWrongPassword(t *testing.T) {
 
 // The limit on logins in flight does not starve a fleet when it starts.
 func TestFleetOfOneAccountStarts(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := size(10_000, 1000)
 		d := &directory{password: "right", acceptDelay: 400 * time.Millisecond}
@@ -279,6 +286,7 @@ func TestFleetOfOneAccountStarts(t *testing.T) {
 // Appliances that hang once the request is written do not block the account for the
 // others. How long the others wait depends on which appliances hang.
 func TestHalfHangsFromTheStart(t *testing.T) {
+	t.Parallel()
 	n := size(1000, 300)
 	for _, delay := range []time.Duration{50 * time.Millisecond, 400 * time.Millisecond} {
 		for salt := range byte(size(2, 1)) {

@@ -12,6 +12,7 @@ import (
 // Whatever the order of events, refusals stay within two budgets: that of a secret
 // between two acceptances, and that of the account.
 func TestAccountModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(size(24, 6)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

@@ -84,8 +84,10 @@ func newShared(t *testing.T, n int, module, password string) (w *world, refused 
 
 // TestWrongPassword starts 100 endpoints with a wrong password and runs for nine hours.
 func TestWrongPassword(t *testing.T) {
+	t.Parallel()
 	for name, module := range passwordModules {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, refused := newShared(t, 100, module, "wrong")
 				time.Sleep(time.Minute - time.Millisecond)
@@ -145,6 +147,7 @@ func checkGaps(t *testing.T, times []time.Time, gaps ...time.Duration) {
 // TestOneRefuses lets one of 100 appliances refuse the password. The others are not
 // affected.
 func TestOneRefuses(t *testing.T) {
+	t.Parallel()
 	n := size(100, 30)
 	synctest.Test(t, func(t *testing.T) {
 		w, refused := newShared(t, n, "{api: hcx, credential: shared, interval: 2m}", "right")
@@ -205,8 +208,10 @@ func TestSecretReadFirst(t *testing.T) {
 // TestPasswordChanged changes the password on the appliances first and in the file
 // later. Logins are slow, so that several are due before the first verdict.
 func TestPasswordChanged(t *testing.T) {
+	t.Parallel()
 	for _, early := range []bool{false, true} {
 		t.Run(fmt.Sprintf("before the next poll %t", early), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, refused := newShared(t, 100, passwordModules["hcx login"], "right")
 				time.Sleep(2 * time.Minute)

@@ -44,11 +44,10 @@ func hostileResponses() map[string]struct {
 // TestHostileResponsesLeaveNothing checks that a response takes memory only while it is
 // read. The race detector would take minutes to read the responses.
 func TestHostileResponsesLeaveNothing(t *testing.T) {
-	const warmUp = 50
-	responses := size(10_000, 1500)
+	warmUp, responses := size(50, 10), size(5000, 500)
 	w := newWorld(t, slog.New(slog.DiscardHandler))
 	cases := hostileResponses()
-	configuration := "credentials: {script: {token: secret-token}}\nmodules: {m: {api: hcx, credential: script}}\nendpoints:\n"
+	configuration := "credentials: {script: {token: secret-token}}\nmodules: {m: {api: hcx, credential: script, timeout: 1m}}\nendpoints:\n"
 	for name, c := range cases {
 		w.add(name, simulator.NewHCX(simulator.Settings{Faults: []simulator.Fault{c.fault}}))
 		configuration += fmt.Sprintf("  - {name: %s, url: \"http://%[1]s.test\", module: m}\n", name)

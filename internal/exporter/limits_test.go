@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,10 +38,7 @@ func TestLimits(t *testing.T) {
 // warned returns the limit that the warning suggests, 0 without a warning.
 func warned(t *testing.T, files uint64, endpoints int, interval time.Duration) uint64 {
 	t.Helper()
-	all := make([]*config.Endpoint, endpoints)
-	for i := range all {
-		all[i] = &config.Endpoint{Settings: config.Settings{Interval: interval, Timeout: 10 * time.Second}}
-	}
+	all := slices.Repeat([]*config.Endpoint{{Settings: config.Settings{Interval: interval, Timeout: 10 * time.Second}}}, endpoints)
 	var log bytes.Buffer
 	limitsFor(files).warnOfFiles(all, slog.New(slog.NewTextHandler(&log, nil)))
 	if log.Len() == 0 {

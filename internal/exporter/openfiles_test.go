@@ -67,7 +67,9 @@ func (c *fileConn) Close() error {
 // the open-file limit. The others are probed on time, and connections to endpoints
 // never use more files than their share.
 func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
-	const n, files, minutes = 300, 400, 2
+	t.Parallel()
+	const minutes = 2
+	n, files := size(300, 150), size(400, 200)
 	for name, c := range map[string]struct {
 		hanging int
 		silent  bool // even connecting to them hangs
@@ -77,12 +79,13 @@ func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 		"all of them do not connect":  {n, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, slog.New(slog.DiscardHandler))
 				var open filesInUse
 				silent := make(map[string]bool)
 				w.Exporter = newExporter(w.file, probe.NewManagerWithDial(open.over(w.dial, silent)), w.logger)
-				limits := limitsFor(files)
+				limits := limitsFor(uint64(files))
 				w.limit(limits)
 				var text strings.Builder
 				text.WriteString("global: {interval: 15s, timeout: 10s}\nmodules: {hcx: {api: hcx}}\ncredentials:\n")

@@ -111,6 +111,7 @@ func TestLateRefusal(t *testing.T) {
 // TestSlowLogout uses an appliance that is slow to log out, while another one refuses
 // the account's password.
 func TestSlowLogout(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 100, passwordModules["hcx login"], "right")
 		time.Sleep(2 * time.Minute)
@@ -133,6 +134,7 @@ func TestSlowLogout(t *testing.T) {
 // are slow: only its own renewal notices a password that is changed on one appliance
 // alone.
 func TestRenewalsAreFair(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const delay = 2 * time.Second
 		n := size(100, 50)

@@ -35,6 +35,7 @@ func (s *stalling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // one preflight request and at most two connections a minute. All are valid soon after
 // the stall.
 func TestStalledLoginsCauseNoStorm(t *testing.T) {
+	t.Parallel()
 	n := size(500, 100)
 	for name, begin := range map[string]func(*stalling){
 		"logins stall": func(s *stalling) { s.logins.Store(true) },

@@ -15,6 +15,7 @@ var stormSeed = flag.Uint64("storm.seed", 0, "seed of the storm's random numbers
 // TestStorm injects random faults for an hour and checks the exporter's guarantees
 // every minute.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	seed := *stormSeed
 	if seed == 0 {
 		seed = rand.Uint64()

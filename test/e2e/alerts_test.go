@@ -50,6 +50,9 @@ func TestAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// The demo changes the password of this one 15 s into each period.
+	const rotated, period, changed = "hcx-password-rotated", 300 * time.Second, 15 * time.Second
+
 	// The demo's other appliances recover; this one does not. Until then its password
 	// is accepted.
 	x.await(t, want{fmt.Sprintf("session_auth_success{endpoint=%q}", switchedOff): 1})
@@ -57,10 +60,15 @@ func TestAlerts(t *testing.T) {
 	off := time.Now()
 	appliance.server.Off()
 	another.setPassword(newPassword)
+	another.EndSessions()
 
-	// The password is changed 15 s into each period, and the exporter notices at its
-	// next login.
-	const rotated, period, changed = "hcx-password-rotated", 300 * time.Second, 15 * time.Second
+	// The alert must not resolve before the right password is in the file, nor while the
+	// guard holds all logins back.
+	receiver.await(t, period, "firing", "SessionCredentialsRejected", corrected)
+	published := time.Now()
+	write(t, file, newPassword)
+
+	// The exporter notices at its next login.
 	firing := receiver.await(t, period, "firing", "SessionCredentialsRejected", rotated)
 	incident := began.Add(changed)
 	for incident.Add(period).Before(firing.StartsAt) {
@@ -71,12 +79,6 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("labels %v", got)
 	}
 	checkLinks(t, x, firing)
-
-	// The alert must not resolve before the right password is in the file, nor while the
-	// guard holds all logins back.
-	receiver.await(t, period, "firing", "SessionCredentialsRejected", corrected)
-	published := time.Now()
-	write(t, file, newPassword)
 
 	unreachable := receiver.await(t, 8*time.Minute, "firing", "SessionUnreachable", switchedOff)
 	t.Logf("SessionUnreachable: %s from the power-off to the webhook", unreachable.received.Sub(off).Round(time.Second/10))
@@ -89,7 +91,7 @@ func TestAlerts(t *testing.T) {
 	for endpoint, expected := range map[string]string{
 		"dr-wrong-password": "SessionCredentialsRejected", "dr-nobody": "SessionExpired", "hcx-forbidden": "SessionForbidden",
 		"dr-slots-exhausted": "SessionAPIErrors", "hcx-certificate-expired": "SessionTLSFailed",
-		"hcx-behind-login-page": "SessionInvalidResponse", "dr-behind-sso": "SessionInvalidResponse", "dr-powered-off": "SessionFlapping",
+		"hcx-behind-login-page": "SessionInvalidResponse", "dr-behind-sso": "SessionInvalidResponse", "hcx-internal-error": "SessionFlapping",
 		"hybridity-sso-unset": "SessionAPIErrors",
 	} {
 		receiver.await(t, maxWait, "firing", expected, endpoint)

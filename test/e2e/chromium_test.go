@@ -61,14 +61,16 @@ func newTab(t *testing.T, site string) *tab {
 	ctx, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	b := &tab{ctx: ctx, site: site}
 	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
+		late := time.AfterFunc(maxWait, stop)
+		if err := chromedp.Cancel(ctx); err != nil || !late.Stop() {
 			t.Errorf("closing Chromium: %v", err)
 		}
 		stop()
 		b.remove(t, dir)
 	})
 	chromedp.ListenTarget(ctx, func(event any) { b.listen(t, event) })
-	if err := chromedp.Run(ctx, chromedp.EmulateViewport(1280, 900)); err != nil {
+	late := time.AfterFunc(maxWait, stop) // not a deadline of ctx, which would last as long as the browser
+	if err := chromedp.Run(ctx, chromedp.EmulateViewport(1280, 900)); err != nil || !late.Stop() {
 		t.Fatalf("starting Chromium: %v", err)
 	}
 	return b

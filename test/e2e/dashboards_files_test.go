@@ -37,10 +37,7 @@ type panel struct {
 		}
 	}
 	FieldConfig struct {
-		Defaults struct {
-			Unit     string
-			Mappings []mapping
-		}
+		Defaults  struct{ Unit string }
 		Overrides []struct {
 			Matcher    struct{ ID, Options string }
 			Properties []struct {
@@ -64,21 +61,6 @@ type variable struct {
 	AllValue   string // value of "All"; empty if one must be chosen
 	Datasource struct{ Type, UID string }
 	Query      json.RawMessage
-}
-
-type mapping struct {
-	Type    string
-	Options json.RawMessage
-}
-
-// words returns the texts of the mapped values.
-func (m mapping) words(t *testing.T) map[string]struct{ Text, Color string } {
-	t.Helper()
-	var words map[string]struct{ Text, Color string }
-	if err := json.Unmarshal(m.Options, &words); err != nil {
-		t.Fatal(err)
-	}
-	return words
 }
 
 // readDashboards returns all dashboards by file name.

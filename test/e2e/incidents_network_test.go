@@ -281,8 +281,8 @@ func TestRandomErrorCodes(t *testing.T) {
 credentials:
   script: {token_file: %q}
 endpoints:
-  - {name: dr, url: %s, module: dr, credential: script, interval: 200ms}
-  - {name: hcx, url: %s, module: hcx, credential: script, interval: 200ms}
+  - {name: dr, url: %s, module: dr, credential: script, interval: 400ms}
+  - {name: hcx, url: %s, module: hcx, credential: script, interval: 400ms}
 `, secretFile(t, canary+"token"), a.url, b.url)
 	m := x.until(t, func(m metrics) error {
 		for _, endpoint := range []string{"dr", "hcx"} {

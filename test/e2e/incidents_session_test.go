@@ -121,7 +121,7 @@ func TestSessionLifetime(t *testing.T) {
 credentials:
   account: {username: %s, password_file: %q}
 endpoints:
-  - {name: a, url: %s, module: dr, credential: account, interval: 500ms}
+  - {name: a, url: %s, module: dr, credential: account, interval: 1s}
 `, user, secretFile(t, password), a.url)
 	established := x.await(t, want{"session_up": 1, "session_lifetime_seconds": absent}).sum("session_established_timestamp_seconds")
 	x.awaitProbes(t, "a", 4)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,11 +42,11 @@ func TestMain(m *testing.M) {
 
 func runTests(m *testing.M) (code int, err error) {
 	// The tests mostly wait, so more of them can run in parallel than there are
-	// processors.
+	// processors. About half of these wait for needsTheMachine.
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
-		if err := flag.Set("test.parallel", "12"); err != nil {
+		if err := flag.Set("test.parallel", "24"); err != nil {
 			return 1, err
 		}
 	}
@@ -64,6 +65,7 @@ func runTests(m *testing.M) (code int, err error) {
 	if err := os.WriteFile(caFile, []byte(ca.PEM()), 0o600); err != nil {
 		return 1, err
 	}
+	http.DefaultClient.Timeout = maxWait // a request that hangs fails its test alone
 	return m.Run(), nil
 }
 

@@ -75,7 +75,7 @@ func TestPublishedPages(t *testing.T) {
 			server := httptest.NewTLSServer(handler)
 			t.Cleanup(server.Close)
 			certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-			configuration := fmt.Sprintf(`global: {interval: 1s}
+			configuration := fmt.Sprintf(`global: {interval: 2s}
 credentials:
   automation:
     token_file: %q
