@@ -44,18 +44,18 @@ background:
 	nice -n 19 $(MAKE) unit full lint servers deploy fuzz
 
 unit:
-	go test -race -timeout 20m ./...
+	go test -race -timeout 40m ./...
 	go -C test test ./bench ./soak ./schema
 
 # Without the race detector: the tests in virtual time at their full size, and those that
 # only ever run without it.
 full:
-	go test -timeout 20m ./internal/exporter -full
+	go test -timeout 40m ./internal/exporter -full
 	go test ./probe/transport/mask
 
 # The end-to-end tests find Prometheus and Alertmanager in .bin/.
 e2e: tools browser
-	go -C test test -race -timeout 20m ./e2e
+	go -C test test -race -timeout 40m ./e2e
 
 # Session APIs against third-party servers. Needs Node.js.
 servers: test/node_modules
