@@ -521,3 +521,34 @@ func TestCookiesKeptAreLimited(t *testing.T) {
 		t.Errorf("a request had %d cookies", largest)
 	}
 }
+
+// A body with other secrets is shown neither in a trace nor as the message of an error, whatever
+// the number of requests.
+func TestSecretBodyIsNotShown(t *testing.T) {
+	const canaryOther = "canary-of-another-account"
+	for name, check := range map[string]string{
+		"one request": `{path: /me, secret_body: true}`,
+		"two":         `{steps: [{path: /accounts, keep: {id: body.id}}, {path: /me}], secret_body: true}`,
+	} {
+		definition := "\n    session: [{from: header, name: x-token}]\n    check: " + check + "\n    answer: {username: body.user}"
+		server := &routes{handlers: map[string]http.Handler{"GET /accounts": json200(`{"id": 7, "password": "` + canaryOther + `"}`)}}
+		p := piped(t, endpointOf(t, definition, sessionapi.AuthToken), server)
+		for _, response := range []reply{
+			json200(`{"user": "alice", "password": "` + canaryOther + `"}`),
+			{404, nil, "password: " + canaryOther}, {500, nil, "password: " + canaryOther},
+		} {
+			server.set("GET /me", response)
+			r, err := p.Probe(t.Context(), Options{Trace: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("%+v", r)
+			for _, step := range r.Steps {
+				text += fmt.Sprintf("%+v", step.Trace)
+			}
+			if strings.Contains(text, canaryOther) {
+				t.Errorf("%s, %d: %s", name, response.status, text)
+			}
+		}
+	}
+}

@@ -154,7 +154,7 @@ func (t *target) interpret(x *exchange) {
 		return
 	}
 	in := api.Interpret(x.step, x.Response)
-	if in.State == sessionapi.InvalidResponse && in.Message == "" && !x.Response.OK() && sessionapi.IsText(x.Response.Body) {
+	if in.State == sessionapi.InvalidResponse && in.Message == "" && !x.Response.OK() && !x.secretBody && sessionapi.IsText(x.Response.Body) {
 		in.Message = string(x.Response.Body)
 	}
 	switch {
