@@ -75,6 +75,7 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 	}
 	if len(own) > 0 {
 		s.cookies = s.cookies.With(own)
+		s.cookies = s.cookies[:min(len(s.cookies), maxKeptCookies)]
 	}
 	if len(others) > 0 {
 		s.kept = s.kept.With(others)
@@ -82,7 +83,8 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 	}
 }
 
-// maxKeptCookies limits the cookies that are not parts of the session (RFC 6265, 6.1).
+// maxKeptCookies limits the cookies of a session, and those that are not parts of it (RFC 6265,
+// 6.1). Each response may set some for other paths.
 const maxKeptCookies = 50
 
 // update takes over what a check shows about the session. A response that refuses it may
