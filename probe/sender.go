@@ -85,7 +85,7 @@ func (s *sender) recordExpiry(o *outcome) {
 		s.expiry = nil // whatever expiry the response gives
 	case !in.Expiry.IsZero():
 		s.expiry = &expiry{in.Expiry, in.ExpiryOf, step == sessionapi.Check}
-	case s.expiry == nil:
+	case s.expiry == nil, !o.exchange.part.isLast():
 	case step == sessionapi.Login && s.expiry.of == "", step == sessionapi.Check && valid && s.expiry.byCheck:
 		s.expiry = nil
 	}

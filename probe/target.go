@@ -218,6 +218,9 @@ func (t *target) newOutcome(x *exchange, clean *uint64) *outcome {
 	if x.part.precedesSecret() && (o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused) {
 		o.state, o.interpretation.Why = sessionapi.InvalidResponse, "no secret had been sent yet"
 	}
+	if x.part.followsSecret() && o.state == sessionapi.Forbidden && x.interpretation.State != sessionapi.Forbidden {
+		o.state = sessionapi.SessionExpired // as for a login, a 403 alone may mean a wrong password
+	}
 	t.secrets.learnExchange(x, t.credential.lastRead().secret)
 	masker := t.secrets.masker
 	if o.state == sessionapi.Valid && x.step == sessionapi.Check && x.part.isLast() { // compared before anything is masked or cut

@@ -150,7 +150,7 @@ func inPathOf(now *step, values lookup) lookup {
 func linkOf(address string) string {
 	path := pathOf(address)
 	if u, err := url.Parse(address); err == nil && u.RawQuery != "" {
-		path += "?" + u.RawQuery
+		path += "?" + strings.ReplaceAll(u.RawQuery, " ", "%20")
 	}
 	return path
 }
