@@ -224,6 +224,13 @@ func (q *sequence) next(ctx context.Context, r *Result) *outcome {
 		})
 	}
 	if q.sent { // like a login in flight, it is not interrupted when the exporter stops
+		if known, _, _ := q.steps.Session(); known.IsZero() { // its response may come late, too
+			o, _ := q.sendSecret(ctx, r, q.current, submission{
+				prepare:      func(secret.Secret) *exchange { return q.exchange(place, secret.Secret{}) },
+				mayEstablish: true, sequence: q,
+			}) // there is a permit, so that nothing holds it back
+			return o
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = uninterrupted(ctx)
 		defer cancel()

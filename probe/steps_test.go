@@ -698,3 +698,58 @@ func TestStepsExpiry(t *testing.T) {
 		}
 	}
 }
+
+// The response to a request after the password may come after the probe as well: a session is
+// logged out, and a refusal counts.
+func TestStepsLateLastResponse(t *testing.T) {
+	for status, want := range map[int]string{200: "1 logouts, 0 refusals, 0 unanswered", 401: "0 logouts, 1 refusals, 0 unanswered", 503: "0 logouts, 0 refusals, 0 unanswered", 0: "0 logouts, 0 refusals, 1 unanswered"} {
+		synctest.Test(t, func(t *testing.T) {
+			server := threeStepServer()
+			server.set("POST "+exchangePath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(15 * time.Second)
+				header := map[string]string{}
+				switch status {
+				case 0:
+					panic(http.ErrAbortHandler)
+				case 200:
+					header["X-Token"] = canaryToken
+				}
+				reply{status, header, ""}.ServeHTTP(w, r)
+			}))
+			p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
+			r := mustProbe(t, p)
+			if r.State != sessionapi.Timeout || r.Logins != 1 || r.Unanswered != 0 || !strings.Contains(r.Diagnosis, "step 3 of 3") {
+				t.Errorf("%s, %d logins, %d unanswered: %s", r.State, r.Logins, r.Unanswered, r.Diagnosis)
+			}
+			time.Sleep(10 * time.Second)
+			_, refusals := p.credential.guard.Status(func(string) bool { return true })
+			r = *closeProber(t, p)
+			if got := fmt.Sprintf("%d logouts, %d refusals, %d unanswered", server.count("DELETE /login"), refusals, r.Unanswered); got != want {
+				t.Errorf("%d: %s, want %s", status, got, want)
+			}
+		})
+	}
+}
+
+// A session of an earlier request is logged out if the last one gets no response, even late.
+func TestStepsSessionBeforeSilence(t *testing.T) {
+	for name, definition := range map[string]string{
+		"without the password": threeSteps,
+		"with it":              strings.Replace(threeSteps, "{csrf: $csrf}", "{pass: $password}", 1),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server := threeStepServer()
+			server.set("POST /login", reply{200, map[string]string{"X-Token": canaryToken}, `{"grant": "` + canaryGrant + `"}`})
+			server.set("POST "+exchangePath, hang)
+			p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
+			if r := mustProbe(t, p); r.State != sessionapi.Timeout {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+			time.Sleep(time.Minute)
+			closeProber(t, p)
+			if got := server.count("DELETE /login"); got != 1 {
+				t.Errorf("%s: %d logouts", name, got)
+			}
+		})
+	}
+}
