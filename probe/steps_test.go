@@ -539,7 +539,8 @@ func TestSecretBodyIsNotShown(t *testing.T) {
 		p := piped(t, endpointOf(t, definition, sessionapi.AuthToken), server)
 		for _, response := range []reply{
 			json200(`{"user": "alice", "password": "` + canaryOther + `"}`),
-			{404, nil, "password: " + canaryOther}, {500, nil, "password: " + canaryOther},
+			{404, nil, "password: " + canaryOther},
+			{500, nil, "password: " + canaryOther},
 		} {
 			server.set("GET /me", response)
 			r, err := p.Probe(t.Context(), Options{Trace: true})
@@ -596,7 +597,8 @@ func TestStepsLateSuccessAcceptsNothing(t *testing.T) {
 		server := threeStepServer()
 		logins := 0
 		server.set("POST /login", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if logins++; logins%2 == 0 {
+			logins++
+			if logins%2 == 0 {
 				time.Sleep(15 * time.Second)
 			}
 			json200(`{"grant": "`+canaryGrant+`"}`).ServeHTTP(w, r)
