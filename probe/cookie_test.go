@@ -59,6 +59,32 @@ func setting(next http.Handler, cookies ...string) http.HandlerFunc {
 	}
 }
 
+// An appliance may set a session's cookie for another path with each response. They must not pile up.
+func TestSessionCookiesAreLimited(t *testing.T) {
+	set := 0
+	server := &routes{handlers: map[string]http.Handler{
+		"POST /login": setting(json200(`{}`), "sid=canary-t0ken; Path=/me"),
+		"GET /me": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for range 100 {
+				set++
+				w.Header().Add("Set-Cookie", fmt.Sprintf("sid=canary-%d; Path=/%d", set, set%1000))
+			}
+			json200(`{"user": "alice"}`).ServeHTTP(w, r)
+		}),
+	}}
+	p := piped(t, endpointOf(t, `
+    login: {path: /login, send: basic}
+    session: [{from: cookie, name: sid}]
+    check: {path: /me}
+    answer: {username: body.user}`, sessionapi.AuthLogin), server)
+	for range 5 {
+		mustProbe(t, p)
+	}
+	if got := len(p.flow.held().cookies); got > maxKeptCookies {
+		t.Errorf("%d cookies are held", got)
+	}
+}
+
 // An appliance may change a session's cookie with each response.
 func TestRollingCookies(t *testing.T) {
 	const definition = `

@@ -201,8 +201,32 @@ func TestHTTP2PasswordIsSentOnce(t *testing.T) {
 	}
 }
 
+// A server may discard the request with a password, and speak HTTP/1.1 on the next connection.
+// The password is sent once nevertheless.
+func TestHTTP2PasswordIsNotSentAgainOverHTTP1(t *testing.T) {
+	var passwords, connections atomic.Int32
+	server := serveFrames(t, func(framer *http2.Framer, _ *http2.HeadersFrame) {
+		passwords.Add(1)
+		_ = framer.WriteGoAway(0, http2.ErrCodeNo, nil)
+	}, func(own *httptest.Server) {
+		own.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passwords.Add(1) })
+		own.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			next := own.TLS.Clone()
+			next.GetConfigForClient = nil
+			if connections.Add(1) > 1 {
+				next.NextProtos = []string{"http/1.1"}
+			}
+			return next, nil
+		}
+	})
+	r := mustProbe(t, newProber(t, overHTTP2(t, server, sessionapi.AuthLogin, true)))
+	if r.State != sessionapi.Unreachable || passwords.Load() != 1 || r.Logins != 1 || connections.Load() != 2 {
+		t.Errorf("%s after %d passwords on %d connections, %d logins: %s", r.State, passwords.Load(), connections.Load(), r.Logins, r.Diagnosis)
+	}
+}
+
 // serveFrames serves connections of HTTP/2, frame by frame.
-func serveFrames(t *testing.T, request func(*http2.Framer, *http2.HeadersFrame)) *httptest.Server {
+func serveFrames(t *testing.T, request func(*http2.Framer, *http2.HeadersFrame), options ...func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	server.TLS = &tls.Config{NextProtos: []string{"h2"}}
@@ -223,6 +247,9 @@ func serveFrames(t *testing.T, request func(*http2.Framer, *http2.HeadersFrame))
 			}
 		}
 	}}
+	for _, set := range options {
+		set(server)
+	}
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server

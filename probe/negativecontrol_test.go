@@ -129,6 +129,21 @@ func TestNegativeControlVerdict(t *testing.T) {
 	}
 }
 
+// Some APIs answer anyone, and name a guest. If that is not the user that is expected, a valid
+// session still means something.
+func TestNegativeControlOfAGuest(t *testing.T) {
+	guest := json200(strings.Replace(hcxAlice.body, `"alice"`, `"guest"`, 1))
+	for expected, refused := range map[string]bool{"alice": true, "": false} {
+		synctest.Test(t, func(t *testing.T) {
+			e := controlledEndpoint()
+			e.Expect.Username = expected
+			if r, _ := controlled(t, e, guest); r.NegativeControl == nil || r.NegativeControl.Refused != refused {
+				t.Errorf("expecting %q: %+v: %s", expected, r.NegativeControl, r.Diagnosis)
+			}
+		})
+	}
+}
+
 // endlessBody accepts any token, in a body that does not end.
 type endlessBody struct{}
 

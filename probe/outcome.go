@@ -124,6 +124,9 @@ func (o *outcome) guardVerdict() sessionapi.Verdict {
 	status := o.exchange.Response.Status
 	switch o.state {
 	case sessionapi.Valid, sessionapi.Unexpected:
+		if !o.exchange.part.isLast() { // a later one may refuse the password
+			return sessionapi.Inconclusive
+		}
 		return sessionapi.Accepted
 	case sessionapi.SessionExpired, sessionapi.CredentialsRejected, sessionapi.BadRequest:
 		return sessionapi.Refused
@@ -132,11 +135,18 @@ func (o *outcome) guardVerdict() sessionapi.Verdict {
 			return sessionapi.Refused // in its own words, whatever the status
 		}
 	case sessionapi.InvalidResponse, sessionapi.Timeout, sessionapi.Unreachable:
-		if classify.MayHaveChecked(status) {
+		if classify.MayHaveChecked(status) || o.isUnlisted() {
 			return sessionapi.Refused
 		}
 	}
 	return sessionapi.Inconclusive
+}
+
+// isUnlisted reports whether a request with the secret has a response that is complete, but not
+// among those that the definition lists as success: the form again, for instance.
+func (o *outcome) isUnlisted() bool {
+	x := o.exchange
+	return x.part != nil && x.part.secret && x.Response.OK() && !x.IsIncomplete() && !o.interpretation.Succeeded
 }
 
 // failedWithoutVerdict reports whether a login was sent and failed without a verdict on the

@@ -149,6 +149,9 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 // receive returns the outcome of the response.
 func (l *pendingLogin) receive(x *exchange) *outcome {
 	l.interpret(x)
+	if x.part != nil && x.Response.Status == 0 { // an earlier request may have established a session
+		x.interpretation.Token, x.interpretation.Lost, x.interpretation.Cookies = x.part.sequence.Session()
+	}
 	o := l.finish(&l.result, x, new(uint64))
 	late := o.with(func(next *outcome) { next.late = l.result.Steps })
 	switch {

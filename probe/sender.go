@@ -85,7 +85,7 @@ func (s *sender) recordExpiry(o *outcome) {
 		s.expiry = nil // whatever expiry the response gives
 	case !in.Expiry.IsZero():
 		s.expiry = &expiry{in.Expiry, in.ExpiryOf, step == sessionapi.Check}
-	case s.expiry == nil:
+	case s.expiry == nil, !o.exchange.part.isLast():
 	case step == sessionapi.Login && s.expiry.of == "", step == sessionapi.Check && valid && s.expiry.byCheck:
 		s.expiry = nil
 	}
@@ -136,7 +136,7 @@ func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Au
 	x.Send(ctx)
 	given := p.sessionIn(&x.Exchange)
 	p.interpret(x)
-	verdict = controlVerdict(x.state(x.interpretation, p.endpoint.Auth), x.interpretation)
+	verdict = p.controlVerdict(x.state(x.interpretation, p.endpoint.Auth), x.interpretation)
 	x.release()
 	if given != nil && !given.token.Equal(impossible.Token) && !given.token.Equal(token) {
 		p.endSession(context.WithoutCancel(ctx), given, client, nil)
@@ -144,11 +144,12 @@ func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Au
 }
 
 // controlVerdict returns the verdict on an impossible token. The same check with the real one
-// was valid, so that a response which calls it malformed, or forbids it without naming a
-// user, refuses the token.
-func controlVerdict(state sessionapi.State, in sessionapi.Interpretation) sessionapi.Verdict {
+// was valid, so that a response which calls it malformed, forbids it without naming a user, or
+// names another user than expected, such as a guest, refuses the token.
+func (t *target) controlVerdict(state sessionapi.State, in sessionapi.Interpretation) sessionapi.Verdict {
 	switch {
-	case state == sessionapi.Forbidden && !in.Identity.Named(), state == sessionapi.BadRequest:
+	case state == sessionapi.Forbidden && !in.Identity.Named(), state == sessionapi.BadRequest,
+		state == sessionapi.Valid && len(differences(t.endpoint.Expect, in.Identity)) > 0:
 		return sessionapi.Refused
 	default:
 		return state.Verdict()
@@ -223,6 +224,13 @@ func (q *sequence) next(ctx context.Context, r *Result) *outcome {
 		})
 	}
 	if q.sent { // like a login in flight, it is not interrupted when the exporter stops
+		if known, _, _ := q.steps.Session(); known.IsZero() { // its response may come late, too
+			o, _ := q.sendSecret(ctx, r, q.current, submission{
+				prepare:      func(secret.Secret) *exchange { return q.exchange(place, secret.Secret{}) },
+				mayEstablish: true, sequence: q,
+			}) // there is a permit, so that nothing holds it back
+			return o
+		}
 		var cancel context.CancelFunc
 		ctx, cancel = uninterrupted(ctx)
 		defer cancel()

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
 
@@ -184,7 +188,7 @@ func TestStepsThatFail(t *testing.T) {
 		"a login that is no longer there": {login, reply{status: 404}, sessionapi.InvalidResponse, "does not exist", "100"},
 
 		"the grant is refused":            {exchange, reply{status: 401}, sessionapi.SessionExpired, "accepts the password", "100"},
-		"the grant is forbidden":          {exchange, reply{status: 403}, sessionapi.Forbidden, "accepts the session", "100"},
+		"the grant is refused with 403":   {exchange, reply{status: 403}, sessionapi.SessionExpired, "accepts the password", "100"},
 		"an outage of the exchange":       {exchange, reply{status: 503}, sessionapi.ServerError, "step 3 of 3", "100"},
 		"an exchange without a session":   {exchange, json200(`{}`), sessionapi.InvalidResponse, "no session in its header x-token", "110"},
 		"an exchange without a response":  {exchange, quiet, sessionapi.Unreachable, "step 3 of 3", "110"},
@@ -358,7 +362,7 @@ func TestStepsOfCheck(t *testing.T) {
         - {path: "/tenants/$tenant/me", headers: {x-csrf: $tenant}}
     answer: {username: body.user}`
 	server := &routes{handlers: map[string]http.Handler{
-		"GET /tenants":       json200(`{"tenants": [{"id": 42}], "links": {"next": "https://elsewhere.test/canary-link/2?page=2"}}`),
+		"GET /tenants":       json200(`{"tenants": [{"id": 42}], "links": {"next": "https://elsewhere.test/canary-link/2?page=2 a"}}`),
 		"GET /canary-link/2": json200(`{}`),
 		"GET /tenants/42/me": json200(`{"user": "alice"}`),
 	}}
@@ -374,7 +378,7 @@ func TestStepsOfCheck(t *testing.T) {
 	if strings.Contains(text, "canary-link") || strings.Contains(text, "elsewhere") {
 		t.Errorf("the link shows in %s", text)
 	}
-	want := "GET /tenants X-Token=canary-t0ken\nGET /canary-link/2?page=2 X-Token=canary-t0ken\nGET /tenants/42/me X-Token=canary-t0ken X-Csrf=42"
+	want := "GET /tenants X-Token=canary-t0ken\nGET /canary-link/2?page=2%20a X-Token=canary-t0ken\nGET /tenants/42/me X-Token=canary-t0ken X-Csrf=42"
 	if got := strings.Join(server.got, "\n"); got != want {
 		t.Errorf("sent\n%s\nwant\n%s", got, want)
 	}
@@ -519,5 +523,235 @@ func TestCookiesKeptAreLimited(t *testing.T) {
 	}
 	if largest < 40 || largest > 50 {
 		t.Errorf("a request had %d cookies", largest)
+	}
+}
+
+// A body with other secrets is shown neither in a trace nor as the message of an error, whatever
+// the number of requests.
+func TestSecretBodyIsNotShown(t *testing.T) {
+	const canaryOther = "canary-of-another-account"
+	for name, check := range map[string]string{
+		"one request": `{path: /me, secret_body: true}`,
+		"two":         `{steps: [{path: /accounts, keep: {id: body.id}}, {path: /me}], secret_body: true}`,
+	} {
+		definition := "\n    session: [{from: header, name: x-token}]\n    check: " + check + "\n    answer: {username: body.user}"
+		server := &routes{handlers: map[string]http.Handler{"GET /accounts": json200(`{"id": 7, "password": "` + canaryOther + `"}`)}}
+		p := piped(t, endpointOf(t, definition, sessionapi.AuthToken), server)
+		for _, response := range []reply{
+			json200(`{"user": "alice", "password": "` + canaryOther + `"}`),
+			{404, nil, "password: " + canaryOther},
+			{500, nil, "password: " + canaryOther},
+		} {
+			server.set("GET /me", response)
+			r, err := p.Probe(t.Context(), Options{Trace: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("%+v", r)
+			for _, step := range r.Steps {
+				text += fmt.Sprintf("%+v", step.Trace)
+			}
+			if strings.Contains(text, canaryOther) {
+				t.Errorf("%s, %d: %s", name, response.status, text)
+			}
+		}
+	}
+}
+
+// A server that responds to a wrong password with success may forbid a later step. Without a
+// code, that is no proof that the password was accepted, and must not lock the account.
+func TestStepsForbiddenLate(t *testing.T) {
+	definition := threeSteps + "\n    error_codes: {NO_TENANT: forbidden}"
+	for name, c := range map[string]struct {
+		forbids reply
+		state   sessionapi.State
+		logins  int // at most
+	}{
+		"without a code":      {reply{status: 403}, sessionapi.LoginSuspended, 2},
+		"with an unknown one": {reply{403, nil, `{"code": "USER_LOCKED_OUT"}`}, sessionapi.LoginSuspended, 2},
+		"without permission":  {reply{403, nil, `{"code": "NO_TENANT"}`}, sessionapi.Forbidden, 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := threeStepServer()
+				server.set("POST "+exchangePath, c.forbids)
+				p := piped(t, endpointOf(t, strings.Replace(definition, "message: body.message", "error_code: body.code", 1), sessionapi.AuthLogin), server)
+				var r Result
+				for range 15 {
+					r = mustProbe(t, p)
+					time.Sleep(time.Minute)
+				}
+				if got := server.count("POST /login"); got > c.logins || r.State != c.state {
+					t.Errorf("%s after %d logins: %s", r.State, got, r.Diagnosis)
+				}
+				closeProber(t, p)
+			})
+		})
+	}
+}
+
+// Success that comes after its probe, in the middle of a login, accepts no password: it must not
+// renew the budget of a server that refuses the password in the next step.
+func TestStepsLateSuccessAcceptsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := threeStepServer()
+		logins := 0
+		server.set("POST /login", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			logins++
+			if logins%2 == 0 {
+				time.Sleep(15 * time.Second)
+			}
+			json200(`{"grant": "`+canaryGrant+`"}`).ServeHTTP(w, r)
+		}))
+		server.set("POST "+exchangePath, reply{status: 401})
+		p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
+		for range 60 {
+			mustProbe(t, p)
+			time.Sleep(time.Minute)
+		}
+		if got := server.count("POST " + exchangePath); got > 4 {
+			t.Errorf("the password was refused %d times in an hour", got)
+		}
+		closeProber(t, p)
+	})
+}
+
+// A form that is returned again is no success if the definition lists the statuses of success.
+// The password may be wrong, which must not lock the account.
+func TestStepsFormAgain(t *testing.T) {
+	definition := strings.Replace(threeSteps, "send: json", "send: json\n          success: [302]", 1)
+	synctest.Test(t, func(t *testing.T) {
+		server := threeStepServer()
+		server.set("POST /login", reply{200, nil, "<html>Please try again"})
+		p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
+		for range 15 {
+			mustProbe(t, p)
+			time.Sleep(time.Minute)
+		}
+		if got := server.count("POST /login"); got > 2 {
+			t.Errorf("the password was sent %d times", got)
+		}
+		closeProber(t, p)
+	})
+}
+
+// A login has one password, even if that changes between two requests: a refusal counts for the
+// password that was sent.
+func TestStepsPasswordChanges(t *testing.T) {
+	const definition = `
+    login:
+      steps:
+        - {path: /a, send: json, body: {pass: $password}}
+        - {path: /b, send: json, body: {pass: $password}}
+    session: [{from: header, name: x-token}]
+    check: {path: /me}
+    answer: {username: body.user}`
+	synctest.Test(t, func(t *testing.T) {
+		e := endpointOf(t, definition, sessionapi.AuthLogin)
+		file := filepath.Join(t.TempDir(), "password")
+		write := func(text string) {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+		write("canary-old-passw0rd")
+		e.Credential.Secret.Inline, e.Credential.Secret.File = secret.Secret{}, file
+		var passwords []string
+		server := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			passwords = append(passwords, r.URL.Path+" "+string(body))
+			write("canary-new-passw0rd")
+			time.Sleep(2 * time.Second) // until it is read again
+			reply{status: map[string]int{"/a": 200, "/b": 401}[r.URL.Path], body: "{}"}.ServeHTTP(w, r)
+		})
+		p := piped(t, e, server)
+		for range 10 {
+			mustProbe(t, p)
+			time.Sleep(time.Minute)
+		}
+		const want = `/a {"pass":"canary-old-passw0rd"}, /b {"pass":"canary-old-passw0rd"}, /a {"pass":"canary-new-passw0rd"}, /b {"pass":"canary-new-passw0rd"}`
+		if got := strings.Join(passwords, ", "); got != want {
+			t.Errorf("sent %s, want %s", got, want)
+		}
+		closeProber(t, p)
+	})
+}
+
+// Any request of a check may report the expiry, and an outage of a later one does not discard it.
+func TestStepsExpiry(t *testing.T) {
+	const definition = `
+    session: [{from: header, name: x-token}]
+    check: {steps: [{path: /token, keep: {id: body.id}}, {path: /me}]}
+    answer: {username: body.user, expiry: body.exp}`
+	const without, with = `{"id": 7, "user": "alice"}`, `{"id": 7, "user": "alice", "exp": 1900000000}`
+	for _, c := range []struct{ name, token, me string }{{"first", with, without}, {"last", without, with}} {
+		server := &routes{handlers: map[string]http.Handler{"GET /token": json200(c.token), "GET /me": json200(c.me)}}
+		p := piped(t, endpointOf(t, definition, sessionapi.AuthToken), server)
+		for _, me := range []http.Handler{json200(c.me), reply{status: 503}} {
+			server.set("GET /me", me)
+			if r := mustProbe(t, p); r.CredentialExpiries["api"].Unix() != 1900000000 {
+				t.Errorf("%s: %s, and the expiry is %v", c.name, r.State, r.CredentialExpiries)
+			}
+		}
+		server.set("GET /token", json200(without))
+		server.set("GET /me", json200(without))
+		if r := mustProbe(t, p); len(r.CredentialExpiries) > 0 {
+			t.Errorf("%s: the expiry stays %v", c.name, r.CredentialExpiries)
+		}
+	}
+}
+
+// The response to a request after the password may come after the probe as well: a session is
+// logged out, and a refusal counts.
+func TestStepsLateLastResponse(t *testing.T) {
+	for status, want := range map[int]string{200: "1 logouts, 0 refusals, 0 unanswered", 401: "0 logouts, 1 refusals, 0 unanswered", 503: "0 logouts, 0 refusals, 0 unanswered", 0: "0 logouts, 0 refusals, 1 unanswered"} {
+		synctest.Test(t, func(t *testing.T) {
+			server := threeStepServer()
+			server.set("POST "+exchangePath, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(15 * time.Second)
+				header := map[string]string{}
+				switch status {
+				case 0:
+					panic(http.ErrAbortHandler)
+				case 200:
+					header["X-Token"] = canaryToken
+				}
+				reply{status, header, ""}.ServeHTTP(w, r)
+			}))
+			p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
+			r := mustProbe(t, p)
+			if r.State != sessionapi.Timeout || r.Logins != 1 || r.Unanswered != 0 || !strings.Contains(r.Diagnosis, "step 3 of 3") {
+				t.Errorf("%s, %d logins, %d unanswered: %s", r.State, r.Logins, r.Unanswered, r.Diagnosis)
+			}
+			time.Sleep(10 * time.Second)
+			_, refusals := p.credential.guard.Status(func(string) bool { return true })
+			r = *closeProber(t, p)
+			if got := fmt.Sprintf("%d logouts, %d refusals, %d unanswered", server.count("DELETE /login"), refusals, r.Unanswered); got != want {
+				t.Errorf("%d: %s, want %s", status, got, want)
+			}
+		})
+	}
+}
+
+// A session of an earlier request is logged out if the last one gets no response, even late.
+func TestStepsSessionBeforeSilence(t *testing.T) {
+	for name, definition := range map[string]string{
+		"without the password": threeSteps,
+		"with it":              strings.Replace(threeSteps, "{csrf: $csrf}", "{pass: $password}", 1),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server := threeStepServer()
+			server.set("POST /login", reply{200, map[string]string{"X-Token": canaryToken}, `{"grant": "` + canaryGrant + `"}`})
+			server.set("POST "+exchangePath, hang)
+			p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
+			if r := mustProbe(t, p); r.State != sessionapi.Timeout {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+			time.Sleep(time.Minute)
+			closeProber(t, p)
+			if got := server.count("DELETE /login"); got != 1 {
+				t.Errorf("%s: %d logouts", name, got)
+			}
+		})
 	}
 }

@@ -40,6 +40,9 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 		if unusable != nil {
 			return unusable
 		}
+		if q := sub.sequence; q != nil && q.permit != nil {
+			current = q.current // the password may have changed: a login has only one, for which the permit is
+		}
 		if silent := s.preflight(ctx, r, current); silent != nil {
 			return silent
 		}

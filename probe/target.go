@@ -75,6 +75,7 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 	}
 	if len(own) > 0 {
 		s.cookies = s.cookies.With(own)
+		s.cookies = s.cookies[:min(len(s.cookies), maxKeptCookies)]
 	}
 	if len(others) > 0 {
 		s.kept = s.kept.With(others)
@@ -82,7 +83,8 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 	}
 }
 
-// maxKeptCookies limits the cookies that are not parts of the session (RFC 6265, 6.1).
+// maxKeptCookies limits the cookies of a session, and those that are not parts of it (RFC 6265,
+// 6.1). Each response may set some for other paths.
 const maxKeptCookies = 50
 
 // update takes over what a check shows about the session. A response that refuses it may
@@ -154,7 +156,7 @@ func (t *target) interpret(x *exchange) {
 		return
 	}
 	in := api.Interpret(x.step, x.Response)
-	if in.State == sessionapi.InvalidResponse && in.Message == "" && !x.Response.OK() && sessionapi.IsText(x.Response.Body) {
+	if in.State == sessionapi.InvalidResponse && in.Message == "" && !x.Response.OK() && !x.secretBody && sessionapi.IsText(x.Response.Body) {
 		in.Message = string(x.Response.Body)
 	}
 	switch {
@@ -215,6 +217,9 @@ func (t *target) newOutcome(x *exchange, clean *uint64) *outcome {
 	}
 	if x.part.precedesSecret() && (o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused) {
 		o.state, o.interpretation.Why = sessionapi.InvalidResponse, "no secret had been sent yet"
+	}
+	if x.part.followsSecret() && o.state == sessionapi.Forbidden && x.interpretation.State != sessionapi.Forbidden {
+		o.state = sessionapi.SessionExpired // as for a login, a 403 alone may mean a wrong password
 	}
 	t.secrets.learnExchange(x, t.credential.lastRead().secret)
 	masker := t.secrets.masker

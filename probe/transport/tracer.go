@@ -30,7 +30,7 @@ type tracer struct {
 	abandoned                 bool // nothing more may be sent
 	anyProtocol               bool // the server chose none of those that were offered
 	multiplexed               bool // the connection has HTTP/2
-	sent, repeated            bool // over HTTP/2: parts of the request; to be sent again
+	sent, repeated            bool // parts of the request, over HTTP/2; to be sent again
 }
 
 // errRefusedStream is the error of a request that a server of HTTP/2 asked to send again,
@@ -76,7 +76,7 @@ func (t *tracer) connected(info httptrace.GotConnInfo, passed bool) {
 	multiplexed := t.http2 && negotiatedHTTP2(info.Conn)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.multiplexed, t.repeated = multiplexed, multiplexed && t.once && t.sent
+	t.multiplexed, t.repeated = multiplexed, t.once && t.sent // over whatever protocol
 	switch {
 	case passed && !t.abandoned && !t.repeated:
 	case multiplexed:

@@ -127,6 +127,9 @@ func (a *API) describe(ev *evaluator) {
 	}
 	if ev.ok() && ev.step != sessionapi.Logout {
 		a.expire(ev)
+		if ev.of != nil {
+			ev.of.keepExpiry(ev.in)
+		}
 	}
 }
 

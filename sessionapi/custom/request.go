@@ -99,7 +99,7 @@ func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessio
 		return option, isSet
 	}
 	fill := func(session secret.Secret) sessionapi.Request {
-		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now, plain)}
+		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now, plain), SecretBody: now.secretBody}
 		values, ofSession := plain, s.sessionValues(session)
 		if s.step != sessionapi.Login {
 			values = func(variable string) (string, bool) {
@@ -150,7 +150,7 @@ func inPathOf(now *step, values lookup) lookup {
 func linkOf(address string) string {
 	path := pathOf(address)
 	if u, err := url.Parse(address); err == nil && u.RawQuery != "" {
-		path += "?" + u.RawQuery
+		path += "?" + strings.ReplaceAll(u.RawQuery, " ", "%20")
 	}
 	return path
 }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -25,6 +26,9 @@ type sequence struct {
 
 	kept    map[string]string
 	cookies sessionapi.Jar // that responses set, as SessionCookies chooses them
+
+	expiry   time.Time // in the last response that has one
+	expiryOf string
 
 	// Of a login.
 	parts  []string // of the session, from the last responses that have them
@@ -140,6 +144,14 @@ func (s *sequence) succeeded(response sessionapi.Response) bool {
 		return slices.Contains(success, response.Status)
 	}
 	return response.OK()
+}
+
+// keepExpiry keeps the expiry of a response, or adds the earlier one to a success without any.
+func (s *sequence) keepExpiry(in *sessionapi.Interpretation) {
+	if in.Expiry.IsZero() {
+		in.Expiry, in.ExpiryOf = s.expiry, s.expiryOf
+	}
+	s.expiry, s.expiryOf = in.Expiry, in.ExpiryOf
 }
 
 func (s *sequence) isLast() bool { return s.at == len(s.steps)-1 }
