@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"session_exporter/config"
 	"session_exporter/sessionapi"
 )
 
@@ -143,4 +144,40 @@ func TestOAuthRetryAfterIsShared(t *testing.T) {
 			}
 		})
 	}
+}
+
+// So does one that comes after its probe, and one that a reload follows.
+func TestOAuthRetryAfterStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &authorization{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(14 * time.Second)
+			reply{status: 429, header: map[string]string{"Retry-After": "3600"}}.ServeHTTP(w, r)
+		})}
+		dial := newPipeServer(t, server).dial
+		m := NewManagerWithDial(dial)
+		load := func(name string) *Prober {
+			e := endpointFor("hcx", sessionapi.AuthBearer)
+			e.Name, e.Credential = name, oauthCredential("http://sso.test/token")
+			e.Credential.MaxAge = time.Duration(time.Now().Unix()) // changes the entry
+			g, err := m.Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": e.Credential}, Endpoints: []*config.Endpoint{e}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Commit()
+			return proberOf(t, g, e)
+		}
+		first := load("first")
+		if r := mustProbe(t, first); r.State != sessionapi.Timeout {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(time.Minute)
+		for _, p := range []*Prober{sibling(first), load("second")} {
+			if r := mustProbe(t, p); r.State != sessionapi.RateLimited || r.Attempted {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+		}
+		if _, requests := server.counts(); requests != 1 {
+			t.Errorf("%d requests", requests)
+		}
+	})
 }

@@ -24,9 +24,10 @@ type submission struct {
 	// givesSession is set for a login whose response may establish a session. A request in
 	// flight is then not interrupted if ctx is cancelled.
 	givesSession bool
-	// rotates is set for a request whose response may replace the secret. It is not
-	// interrupted either.
-	rotates bool
+	// rotates is the refresh token that the response may replace, zero for other requests.
+	// The request is not sent with another one, and its response is awaited even if ctx is
+	// canceled, after the probe.
+	rotates secret.Secret
 }
 
 // submit sends a request with the account's current secret once the guard permits it,
@@ -36,6 +37,9 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 		current, unusable := s.currentSecret()
 		if unusable != nil {
 			return unusable
+		}
+		if !sub.rotates.IsZero() && !current.Equal(sub.rotates) {
+			return s.notSent(errSecretChanged)
 		}
 		if silent := s.preflight(ctx, r, current); silent != nil {
 			return silent
@@ -73,11 +77,12 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		return held
 	}
 	sending := ctx
-	if sub.givesSession || sub.rotates {
+	if sub.givesSession {
 		var cancel context.CancelFunc
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
 	}
+	x.KeepsResponse = !sub.rotates.IsZero()
 	// The guard needs the verdict even after the probe has ended.
 	late := x.SendDetached(sending, minLateWait)
 	if held != nil {
@@ -160,6 +165,9 @@ func (s *sender) notSent(err error) *outcome {
 	}
 	if errors.Is(err, guard.ErrInFlight) {
 		return s.withheld(queued(s.endpoint, s.backoff.failedWithoutVerdict == 0), s.credential.lastRead().secret)
+	}
+	if errors.Is(err, errSecretChanged) {
+		return queued(s.endpoint, true).with(func(next *outcome) { next.reason = "the refresh token has just changed" })
 	}
 	return missing(s.endpoint, err) // or ctx is canceled, and there is no outcome
 }
