@@ -67,8 +67,8 @@ func isASCII(text string) bool {
 // a JWT, whose other parts may be public.
 func plainParts(text string) []string {
 	all := []string{text}
-	if head, signature, signed := cutLast(text, "."); signed && strings.HasPrefix(text, "eyJ") && strings.Count(head, ".") == 1 {
-		all = appendParts(all, []string{signature})
+	if jwt := strings.Split(text, "."); len(jwt) == 3 && strings.HasPrefix(text, "eyJ") {
+		all = appendParts(all, jwt[2:])
 	}
 	if strings.Contains(text, "\t") {
 		all = appendParts(all, strings.Split(text, "\t"))
