@@ -196,12 +196,13 @@ func (s *sender) acquire(ctx context.Context, current secret.Secret, until time.
 	}
 	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	client := s.credential.lastRead().client
 	permit, err := s.credential.guard.Acquire(waiting, current, s.guardKey)
 	if err != nil {
 		return nil, err
 	}
 	// The secret may have changed while the request waited.
-	if now, err := s.credential.read(); err != nil || !now.Equal(current) {
+	if now, err := s.credential.read(); err != nil || !now.Equal(current) || !s.credential.lastRead().client.Equal(client) {
 		permit.Release()
 		if err == nil {
 			err = errSecretChanged
