@@ -175,6 +175,10 @@ func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, se
 	}
 	for _, name := range slices.Sorted(maps.Keys(from.Claims)) {
 		at := key.Field("claims").Field(name)
+		if !r.IsSet(at) {
+			r.Add(at, "%s", valueless)
+			continue
+		}
 		value, err := from.Claims[name].Value()
 		if err == nil {
 			_, err = json.Marshal(value)
@@ -218,7 +222,11 @@ func (r *resolver) checkKey(key strictyaml.Key, source secret.Source) {
 	}
 }
 
-// checkParams checks that no parameter is set twice.
+// valueless is the error of a key without a value. If the space after a colon is missing,
+// the key includes what should be its value, a secret: /config would show it.
+const valueless = "has no value; is a space missing after a colon?"
+
+// checkParams checks that every parameter has a value, and that none is set twice.
 func (r *resolver) checkParams(key strictyaml.Key, raw *rawOAuth2, block *OAuth2) {
 	params := key.Field("endpoint_params")
 	if _, again := raw.EndpointParams["scope"]; again && len(raw.Scopes) > 0 {
@@ -227,6 +235,8 @@ func (r *resolver) checkParams(key strictyaml.Key, raw *rawOAuth2, block *OAuth2
 	own := block.parameters()
 	for _, name := range slices.Sorted(maps.Keys(raw.EndpointParams)) {
 		switch at := params.Field(name); {
+		case !r.IsSet(at):
+			r.Add(at, "%s", valueless)
 		case slices.Contains(own, name):
 			r.Add(at, "is a parameter that the block itself sends; remove it")
 		case name == "grant_type":

@@ -7,7 +7,6 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/probe/guard"
-	"session_exporter/probe/transport"
 	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
@@ -45,17 +44,9 @@ type secretReading struct {
 // endpoints that are due together.
 const rereadAfter = time.Second
 
-// newCredential returns a credential. earlier are the token sources that it may share a refresh
-// token with.
-func newCredential(settings *config.Credential, dial transport.DialFunc, lockout *guard.Guard, earlier ...*tokenSource) (*credential, error) {
-	c := &credential{Credential: settings, guard: lockout, renewing: make(chan struct{}, settings.Guard.MaxRefusals)}
-	if settings.OAuth2 != nil {
-		var err error
-		if c.oauth, err = newTokenSource(settings, dial, earlier); err != nil {
-			return nil, fmt.Errorf("credential %q: oauth2: %w", settings.Name, err)
-		}
-	}
-	return c, nil
+// newCredential returns a credential without a token source, see setTokenSource.
+func newCredential(settings *config.Credential, lockout *guard.Guard) *credential {
+	return &credential{Credential: settings, guard: lockout, renewing: make(chan struct{}, settings.Guard.MaxRefusals)}
 }
 
 // read returns the current secret.
@@ -168,6 +159,6 @@ func (c *credential) exchangesConfigured(current secret.Secret) bool {
 	if c.OAuth2 == nil || !c.OAuth2.GrantType.TakesToken() {
 		return false
 	}
-	_, replacedAt := c.oauth.rotation.latest(current)
+	_, replacedAt := c.oauth.latest(current)
 	return replacedAt.IsZero()
 }

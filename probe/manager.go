@@ -13,6 +13,7 @@ import (
 	"session_exporter/config"
 	"session_exporter/probe/control"
 	"session_exporter/probe/guard"
+	"session_exporter/probe/rotation"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
 )
@@ -33,7 +34,8 @@ type Manager struct {
 	accounts    *guard.Registry
 	controls    control.Slots
 	// secrets outlive reloads: an appliance may quote one that was replaced.
-	secrets mask.Registry
+	secrets       mask.Registry
+	refreshTokens rotation.Registry
 
 	mu       sync.Mutex                  // guards the fields below
 	backoffs map[string]*endpointBackoff // by backoffKey; each is used by one prober at a time
@@ -94,16 +96,12 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 			g.credentials[name] = old
 			continue
 		}
-		var predecessor *guard.Guard
-		if known {
-			predecessor = old.guard
+		if !known {
+			old = new(credential)
 		}
-		c, err := newCredential(next, m.dial, m.accounts.NewGuard(identity(next), next.Guard, predecessor), g.tokenSources(m.active)...)
+		c, err := m.newCredential(next, old)
 		if err != nil {
 			return nil, err
-		}
-		if known {
-			c.last.client = old.lastRead().client
 		}
 		g.credentials[name] = c
 	}
@@ -111,17 +109,22 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 	return g, nil
 }
 
-// tokenSources returns the token sources of this generation and of the one before.
-func (g *Generation) tokenSources(before *Generation) []*tokenSource {
-	var all []*tokenSource
-	for _, credentials := range []map[string]*credential{g.credentials, before.credentials} {
-		for _, c := range credentials {
-			if c.oauth != nil {
-				all = append(all, c.oauth)
-			}
+// newCredential returns a credential that succeeds another one, which is empty if the
+// credential is new.
+func (m *Manager) newCredential(settings *config.Credential, old *credential) (*credential, error) {
+	c := newCredential(settings, m.accounts.NewGuard(identity(settings), settings.Guard, old.guard))
+	c.last.client = old.lastRead().client
+	switch {
+	case settings.OAuth2 == nil:
+	case old.oauth != nil && old.oauth.serves(settings):
+		c.oauth = old.oauth
+	default:
+		var err error
+		if c.oauth, err = newTokenSource(settings, m.dial, &m.refreshTokens); err != nil {
+			return nil, fmt.Errorf("credential %q: oauth2: %w", settings.Name, err)
 		}
 	}
-	return all
+	return c, nil
 }
 
 // identity identifies an account, together with its secret. A password that is exchanged

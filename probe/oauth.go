@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 
-	"session_exporter/config"
 	"session_exporter/secret"
 	"session_exporter/sessionapi"
 )
@@ -29,7 +28,7 @@ func (f *oauthFlow) run(ctx context.Context, r *Result) *outcome {
 		}
 		f.credential.oauth.drop(token)
 	}
-	token, failed := f.fetchToken(ctx, r)
+	token, failed := f.fetchToken(ctx, r, current)
 	if failed != nil {
 		return failed
 	}
@@ -46,14 +45,13 @@ func (f *oauthFlow) presented() presentation {
 	return presentation{token, sessionapi.Bearer}
 }
 
-// fetchToken returns a token, fetched with a single request.
-func (f *oauthFlow) fetchToken(ctx context.Context, r *Result) (secret.Secret, *outcome) {
+// fetchToken returns a token, fetched with a single request. due is the secret to exchange.
+func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, due secret.Secret) (secret.Secret, *outcome) {
 	oauth := f.credential.oauth
-	rotates := oauth.settings.GrantType == config.GrantRefreshToken
 	// A server that hangs must not block the other endpoints: fetch regardless
 	// after half of the timeout, unless that presents a refresh token twice.
-	release := acquireSlot(ctx, oauth.fetching, f.endpoint.Timeout/2)
-	if release == nil && rotates {
+	release := acquireSlot(ctx, oauth.slot(due), f.endpoint.Timeout/2)
+	if release == nil && oauth.rotates() {
 		return secret.Secret{}, queued(f.endpoint, f.backoff.failedWithoutVerdict == 0).with(func(next *outcome) {
 			next.reason = "an earlier request with the refresh token has no response yet, and a second one might revoke the token"
 		})
@@ -70,13 +68,17 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result) (secret.Secret, *
 	if limited := oauth.activeLimit(f.endpoint); limited != nil {
 		return secret.Secret{}, limited
 	}
-	o := f.submit(ctx, r, submission{rotates: rotates, prepare: func(current secret.Secret) *exchange {
+	sub := submission{prepare: func(current secret.Secret) *exchange {
 		return oauth.prepare(current, f.credential.lastRead().client)
-	}})
+	}}
+	if oauth.rotates() {
+		sub.rotates = due // the slot is that of this token
+	}
+	o := f.submit(ctx, r, sub)
 	if !o.loginSent() {
 		return secret.Secret{}, o
 	}
-	if o.pending && rotates {
+	if o.pending && oauth.rotates() {
 		pending = f.backoff.logins.last().done
 	}
 	r.Logins++

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"session_exporter/config"
 	"session_exporter/sessionapi"
 )
 
@@ -52,6 +53,13 @@ func TestOAuthFailures(t *testing.T) {
 		{"unsupported_grant_type", reply{400, nil, `{"error": "unsupported_grant_type"}`}, sessionapi.BadRequest, "unsupported_grant_type"},
 		{"server_error", reply{400, nil, `{"error": "server_error"}`}, sessionapi.ServerError, "server_error"},
 		{"200 with a code of its own", reply{200, nil, `{"error": "not_today", "access_token": "t"}`}, sessionapi.InvalidResponse, "200 not_today"},
+		{"200 with an error alone", reply{200, nil, `{"error": "not_today"}`}, sessionapi.BadRequest, "200 not_today"},
+		{"200 with a refusal in words", reply{200, nil, `{"error": "account_locked"}`}, sessionapi.CredentialsRejected, "200 account_locked"},
+		{"200 with a refusal in a message", reply{200, nil, `{"message": "User account is locked"}`}, sessionapi.CredentialsRejected, "User account is locked"},
+		{"200 with a refusal as a form", reply{200, form, "error=bad_verification_code"}, sessionapi.BadRequest, "200 bad_verification_code"},
+		{"200 with an error of another type", reply{200, nil, `{"error": {"code": 401}}`}, sessionapi.BadRequest, "(200)"},
+		{"200 temporarily_unavailable", reply{200, nil, `{"error": "temporarily_unavailable"}`}, sessionapi.ServerError, "temporarily_unavailable"},
+		{"200 with an error that is null", reply{200, nil, `{"error": null, "message": "hello"}`}, sessionapi.InvalidResponse, "it has no `access_token`"},
 		{"204", reply{204, nil, ""}, sessionapi.InvalidResponse, "it has no `access_token`"},
 		{"null", reply{200, nil, "null"}, sessionapi.InvalidResponse, "it has no `access_token`"},
 		{"a list", reply{200, nil, "[]"}, sessionapi.InvalidResponse, "its body is a JSON array instead of an object"},
@@ -136,4 +144,40 @@ func TestOAuthRetryAfterIsShared(t *testing.T) {
 			}
 		})
 	}
+}
+
+// So does one that comes after its probe, and one that a reload follows.
+func TestOAuthRetryAfterStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &authorization{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			time.Sleep(14 * time.Second)
+			reply{status: 429, header: map[string]string{"Retry-After": "3600"}}.ServeHTTP(w, r)
+		})}
+		dial := newPipeServer(t, server).dial
+		m := NewManagerWithDial(dial)
+		load := func(name string) *Prober {
+			e := endpointFor("hcx", sessionapi.AuthBearer)
+			e.Name, e.Credential = name, oauthCredential("http://sso.test/token")
+			e.Credential.MaxAge = time.Duration(time.Now().Unix()) // changes the entry
+			g, err := m.Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": e.Credential}, Endpoints: []*config.Endpoint{e}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.Commit()
+			return proberOf(t, g, e)
+		}
+		first := load("first")
+		if r := mustProbe(t, first); r.State != sessionapi.Timeout {
+			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		}
+		time.Sleep(time.Minute)
+		for _, p := range []*Prober{sibling(first), load("second")} {
+			if r := mustProbe(t, p); r.State != sessionapi.RateLimited || r.Attempted {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+		}
+		if _, requests := server.counts(); requests != 1 {
+			t.Errorf("%d requests", requests)
+		}
+	})
 }

@@ -281,6 +281,36 @@ func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 	})
 }
 
+// A client's secret that changes while its request waits for the guard is not sent any more.
+func TestClientSecretChangesInTheQueue(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "client")
+	put := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	put("wrong-client")
+	synctest.Test(t, func(t *testing.T) {
+		a := &authorization{lifetime: 3600}
+		p := a.grantProber(t, byGrant(config.GrantPassword), func(c *config.Credential) { c.OAuth2.ClientSecret = secret.Source{File: file} })
+		permit, err := p.credential.guard.Acquire(t.Context(), secret.New(canaryPassword), "another")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, func() { put(canaryClient) })
+		time.AfterFunc(2*time.Second, permit.Release)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 1 {
+			t.Errorf("%s after %d logins: %s", r.State, r.Logins, r.Diagnosis)
+		}
+		if _, requests := a.counts(); requests != 1 {
+			t.Fatalf("%d requests", requests)
+		}
+		if _, sent, _ := a.seen[0].BasicAuth(); sent != canaryClient {
+			t.Error("the secret before the change was sent")
+		}
+	})
+}
+
 // A server may quote any part of the request, and what it issued: see checkResult.
 func TestGrantSecretsAreMasked(t *testing.T) {
 	_, key := signingKey(t)

@@ -159,6 +159,9 @@ func (l *pendingLogin) receive(x *exchange) *outcome {
 		l.refusal = late
 	case o.retryAfter > 0:
 		l.limited, l.retryUntil = late, time.Now().Add(o.retryAfter)
+		if o.byOAuth() {
+			l.credential.oauth.limit(late)
+		}
 	}
 	return o
 }

@@ -24,9 +24,10 @@ type submission struct {
 	// mayEstablish is set for a login whose response may establish a session. A request in
 	// flight is then not interrupted if ctx is canceled.
 	mayEstablish bool
-	// rotates is set for a request whose response may replace the secret. It is not
-	// interrupted either.
-	rotates bool
+	// rotates is the refresh token that the response may replace, zero for other requests.
+	// The request is not sent with another one, and its response is awaited even if ctx is
+	// canceled, after the probe.
+	rotates secret.Secret
 	// sequence is set for one of several requests. Its permit lasts until the last of them,
 	// whose outcome is the verdict.
 	sequence *sequence
@@ -39,6 +40,9 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 		current, unusable := s.currentSecret()
 		if unusable != nil {
 			return unusable
+		}
+		if !sub.rotates.IsZero() && !current.Equal(sub.rotates) {
+			return s.notSent(errSecretChanged)
 		}
 		if q := sub.sequence; q != nil && q.permit != nil {
 			current = q.current // the password may have changed: a login has only one, for which the permit is
@@ -82,11 +86,12 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		return held
 	}
 	sending := ctx
-	if sub.mayEstablish || sub.rotates {
+	if sub.mayEstablish {
 		var cancel context.CancelFunc
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
 	}
+	x.KeepsResponse = !sub.rotates.IsZero()
 	// The guard needs the verdict even after the probe has ended.
 	late := x.SendDetached(sending, minLateWait)
 	if held != nil {
@@ -182,6 +187,9 @@ func (s *sender) notSent(err error) *outcome {
 	if errors.Is(err, guard.ErrInFlight) {
 		return s.withheld(queued(s.endpoint, s.backoff.failedWithoutVerdict == 0), s.credential.lastRead().secret)
 	}
+	if errors.Is(err, errSecretChanged) {
+		return queued(s.endpoint, true).with(func(next *outcome) { next.reason = "the refresh token has just changed" })
+	}
 	return missing(s.endpoint, err) // or ctx is canceled, and there is no outcome
 }
 
@@ -209,12 +217,13 @@ func (s *sender) acquire(ctx context.Context, current secret.Secret, until time.
 	}
 	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	client := s.credential.lastRead().client
 	permit, err := s.credential.guard.Acquire(waiting, current, s.guardKey)
 	if err != nil {
 		return nil, err
 	}
 	// The secret may have changed while the request waited.
-	if now, err := s.credential.read(); err != nil || !now.Equal(current) {
+	if now, err := s.credential.read(); err != nil || !now.Equal(current) || !s.credential.lastRead().client.Equal(client) {
 		permit.Release()
 		if err == nil {
 			err = errSecretChanged

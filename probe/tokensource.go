@@ -7,12 +7,14 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"session_exporter/config"
+	"session_exporter/probe/rotation"
 	"session_exporter/probe/transport"
 	"session_exporter/probe/transport/mask"
 	"session_exporter/secret"
@@ -28,8 +30,8 @@ type tokenSource struct {
 	client   *transport.Client
 	params   []secret.Secret // values of endpoint_params, plain and form-encoded, and of claims
 	// fetching has capacity 1: some servers revoke a token when they issue another.
-	fetching chan struct{}
-	rotation *rotation // of the refresh token, if that is what is exchanged
+	fetching      chan struct{}
+	refreshTokens *rotation.Registry // of the process
 
 	mu      sync.Mutex    // guards the fields below
 	secret  secret.Secret // that the token was issued for
@@ -42,9 +44,8 @@ type tokenSource struct {
 	retryUntil time.Time
 }
 
-// newTokenSource returns the token source of an account. With the refresh token of an
-// earlier source, it goes on from what replaced that token.
-func newTokenSource(account *config.Credential, dial transport.DialFunc, earlier []*tokenSource) (*tokenSource, error) {
+// newTokenSource returns the token source of an account.
+func newTokenSource(account *config.Credential, dial transport.DialFunc, known *rotation.Registry) (*tokenSource, error) {
 	settings := account.OAuth2
 	endpoint, err := url.Parse(settings.TokenURL)
 	if err != nil {
@@ -54,10 +55,7 @@ func newTokenSource(account *config.Credential, dial transport.DialFunc, earlier
 	if err != nil {
 		return nil, err
 	}
-	s := &tokenSource{account: account, settings: settings, endpoint: endpoint, client: client, fetching: make(chan struct{}, 1), rotation: new(rotation)}
-	if at := slices.IndexFunc(earlier, s.sharesRefreshToken); at >= 0 {
-		s.fetching, s.rotation = earlier[at].fetching, earlier[at].rotation
-	}
+	s := &tokenSource{account: account, settings: settings, endpoint: endpoint, client: client, fetching: make(chan struct{}, 1), refreshTokens: known}
 	for _, name := range slices.Sorted(maps.Keys(settings.EndpointParams)) {
 		s.params = append(s.params, sessionapi.InBody(settings.EndpointParams[name]).Secrets...)
 	}
@@ -72,12 +70,36 @@ func newTokenSource(account *config.Credential, dial transport.DialFunc, earlier
 	return s, nil
 }
 
-// sharesRefreshToken reports whether both sources exchange the same refresh token. Used
-// twice, it would be revoked.
-func (s *tokenSource) sharesRefreshToken(other *tokenSource) bool {
-	return s.settings.GrantType == config.GrantRefreshToken && other.settings.GrantType == config.GrantRefreshToken &&
-		s.settings.ClientID == other.settings.ClientID && s.settings.TokenURL == other.settings.TokenURL &&
-		s.account.Secret.Same(other.account.Secret)
+// serves reports whether another account has the same tokens, so that a reload keeps them
+// and a Retry-After.
+func (s *tokenSource) serves(account *config.Credential) bool {
+	return account.OAuth2 != nil && account.Username == s.account.Username && account.Secret.Same(s.account.Secret) && reflect.DeepEqual(account.OAuth2, s.settings)
+}
+
+// rotates reports whether a response may replace what is exchanged.
+func (s *tokenSource) rotates() bool { return s.settings.GrantType == config.GrantRefreshToken }
+
+func (s *tokenSource) refreshToken(configured secret.Secret) *rotation.Token {
+	return s.refreshTokens.Token(s.settings.ClientID, s.settings.TokenURL, configured)
+}
+
+// slot returns the channel that limits token requests with a secret.
+func (s *tokenSource) slot(current secret.Secret) chan struct{} {
+	if s.rotates() {
+		return s.refreshToken(current).Presenting
+	}
+	return s.fetching
+}
+
+// latest returns what replaced a configured token and when, or the secret itself if nothing
+// has.
+func (s *tokenSource) latest(current secret.Secret) (secret.Secret, time.Time) {
+	if s.rotates() {
+		if replaced, at := s.refreshToken(current).Latest(); !at.IsZero() {
+			return replaced, at
+		}
+	}
+	return current, time.Time{}
 }
 
 // expiryMargin is how long before its expiry a token is no longer used. It is at most
@@ -143,18 +165,19 @@ func (s *tokenSource) activeLimit(e *config.Endpoint) *outcome {
 // prepare returns one token request. clientSecret is zero unless the grant exchanges
 // another secret.
 func (s *tokenSource) prepare(current, clientSecret secret.Secret) *exchange {
-	presented, issuedAt := s.rotation.latest(current)
+	presented, issuedAt := s.latest(current)
 	x := newExchange(s.client, s.request(presented, clientSecret))
 	x.Secrets = append(x.Secrets, s.params...)
 	if s.settings.GrantType.TakesToken() {
 		x.exchanged = &exchangedToken{issuedAt: issuedAt, expires: sessionapi.JWTExpiry(presented)}
 	}
-	x.interpretToken = func(x *exchange) { s.interpret(x, current) }
+	x.interpretToken = func(x *exchange) { s.interpret(x, current, presented) }
 	return x
 }
 
-// interpret interprets the response and keeps the tokens that it gives.
-func (s *tokenSource) interpret(x *exchange, current secret.Secret) {
+// interpret interprets the response to a request that presented a secret, and keeps the
+// tokens that it gives.
+func (s *tokenSource) interpret(x *exchange, current, presented secret.Secret) {
 	if x.IsIncomplete() {
 		return
 	}
@@ -165,8 +188,8 @@ func (s *tokenSource) interpret(x *exchange, current secret.Secret) {
 		s.set(current, x.interpretation.Token, issued.Expires)
 	}
 	succeeded := x.Response.OK() && x.interpretation.Code == ""
-	if s.settings.GrantType == config.GrantRefreshToken && succeeded && !issued.RefreshToken.IsZero() {
-		s.rotation.replace(current, issued.RefreshToken)
+	if s.rotates() && succeeded && !issued.RefreshToken.IsZero() && !issued.RefreshToken.Equal(presented) {
+		s.refreshToken(current).Replace(issued.RefreshToken)
 	}
 }
 
@@ -232,32 +255,4 @@ func (s *tokenSource) assertion(key secret.Secret) (secret.Secret, error) {
 	}
 	maps.Copy(claims, a.Claims)
 	return sessionapi.SignJWT(key, a.Algorithm, a.KeyID, claims)
-}
-
-// rotation is a refresh token and what replaced it (RFC 6749, 6). It outlives a reload, but
-// not the process: the exporter stores no secrets.
-type rotation struct {
-	mu         sync.Mutex    // guards the fields below
-	configured secret.Secret // from its source
-	replaced   secret.Secret // what replaced it
-	replacedAt time.Time
-}
-
-// latest returns what replaced a secret and when, or the secret itself if nothing has.
-func (r *rotation) latest(configured secret.Secret) (secret.Secret, time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.replaced.IsZero() || !r.configured.Equal(configured) {
-		return configured, time.Time{}
-	}
-	return r.replaced, r.replacedAt
-}
-
-func (r *rotation) replace(configured, by secret.Secret) {
-	if latest, _ := r.latest(configured); latest.Equal(by) {
-		return // the server does not rotate it
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.configured, r.replaced, r.replacedAt = configured, by, time.Now()
 }

@@ -216,8 +216,9 @@ func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
 		p := rotatingProber(t, s)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		if _, err := p.Probe(ctx, Options{}); err == nil {
-			t.Error("not cancelled")
+		begin := time.Now()
+		if _, err := p.Probe(ctx, Options{}); err == nil || time.Since(begin) != time.Second {
+			t.Errorf("%v after %s", err, time.Since(begin)) // a shutdown waits for probes
 		}
 		time.Sleep(2 * time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid {
@@ -226,42 +227,66 @@ func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
 	})
 }
 
-// A reload that changes another setting of the entry, or its name, keeps the replacement;
-// and entries with the same refresh token share it.
+// A reload keeps the replacement, whatever becomes of the entry: changed, renamed, removed
+// and added again, with another source of the same token, or with another token and back.
+// Entries with the same refresh token share it.
 func TestReplacementOutlivesReloads(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "refresh")
+	if err := os.WriteFile(file, []byte(canaryRefresh+"-0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inFile := secret.Source{File: file}
+	inline := secret.Source{Inline: secret.New(canaryRefresh + "-0")}
+	another := secret.Source{Inline: secret.New(canaryRefresh + "-another")}
+	type entry struct {
+		name   string
+		source secret.Source
+		state  sessionapi.State
+	}
 	synctest.Test(t, func(t *testing.T) {
-		s := new(rotating)
+		s := &rotating{delay: time.Second}
 		m := NewManagerWithDial(newPipeServer(t, s).dial)
-		load := func(names ...string) []*Prober {
+		for _, entries := range [][]entry{
+			{{"a", inline, sessionapi.Valid}},
+			{{"a", inline, sessionapi.Valid}},
+			{{"renamed", inline, sessionapi.Valid}},
+			{{"renamed", inline, sessionapi.Valid}, {"another", inline, sessionapi.Valid}},
+			{{"another", inFile, sessionapi.Valid}},
+			{},
+			{{"a", inline, sessionapi.Valid}, {"b", inFile, sessionapi.Valid}},
+			{{"a", another, sessionapi.CredentialsRejected}},
+			{{"a", inline, sessionapi.Valid}},
+		} {
 			settings := &config.Config{Credentials: make(map[string]*config.Credential)}
-			var probers []*Prober
-			for _, name := range names {
+			for _, given := range entries {
 				e := endpointFor("hcx", sessionapi.AuthBearer)
-				e.Name, e.Credential = name, oauthCredential("http://sso.test/token")
+				e.Name, e.Credential = given.name, oauthCredential("http://sso.test/token")
 				byGrant(config.GrantRefreshToken)(e.Credential)
-				e.Credential.Name, e.Credential.MaxAge = name, time.Duration(time.Now().Unix())
-				settings.Credentials[name] = e.Credential
+				e.Credential.Name, e.Credential.Secret, e.Credential.MaxAge = given.name, given.source, time.Duration(time.Now().Unix())
+				settings.Credentials[given.name] = e.Credential
 				settings.Endpoints = append(settings.Endpoints, e)
 			}
 			g, err := m.Prepare(settings)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, e := range settings.Endpoints {
-				probers = append(probers, proberOf(t, g, e))
-			}
 			g.Commit()
-			return probers
-		}
-		for _, names := range [][]string{{"a"}, {"a"}, {"renamed"}, {"renamed", "another"}, {"another"}} {
-			for _, p := range load(names...) {
-				if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 1 {
-					t.Errorf("%v: %s after %d logins: %s", names, r.State, r.Logins, r.Diagnosis)
-				}
+			var all sync.WaitGroup
+			for i, given := range entries {
+				p := proberOf(t, g, settings.Endpoints[i])
+				all.Go(func() {
+					if r := mustProbe(t, p); r.State != given.state || r.Logins != 1 {
+						t.Errorf("%v: %s after %d logins: %s", entries, r.State, r.Logins, r.Diagnosis)
+					}
+				})
 			}
+			all.Wait()
+			s.mu.Lock()
+			s.revoked = false
+			s.mu.Unlock()
 			time.Sleep(time.Minute)
 		}
-		if s.next != 6 {
+		if s.next != 9 {
 			t.Errorf("%d refresh tokens", s.next)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"mime"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -29,21 +30,25 @@ type Issued struct {
 func InterpretToken(response Response, sent time.Time) (in Interpretation, issued Issued) {
 	in, fields := tokenFields(response)
 	// The tokens are set whatever the status, so that they are masked.
-	in.Token = secret.New(fields.text("access_token"))
+	in.Token = fields.secret("access_token")
 	issued = Issued{
 		Expires:      fields.expiry(sent),
-		RefreshToken: secret.New(fields.text("refresh_token")),
-		IDToken:      secret.New(fields.text("id_token")),
+		RefreshToken: fields.secret("refresh_token"),
+		IDToken:      fields.secret("id_token"),
 	}
 	in.Code, in.Message = fields.text("error"), cmp.Or(fields.text("error_description"), fields.text("message"))
 	if code, description := errorPrefix(in.Message); in.Code == "" && code != "" {
 		in.Code, in.Message = code, description
 	}
+	refusal := in.LoginState(http.StatusBadRequest, "")
 	switch {
+	case response.OK() && in.Token.IsZero() && (in.Code != "" || fields.hasError() || refusal != ""):
+		// An error response with the wrong status: the secret may have been checked.
+		in.State, in.Why = cmp.Or(tokenErrorState(in.Code), refusal, BadRequest), ""
 	case !response.OK() || in.Code != "":
 		in.State, in.Why = tokenErrorState(in.Code), ""
 	case in.State == InvalidResponse:
-	case strings.TrimSpace(in.Token.Reveal()) == "":
+	case in.Token.IsZero():
 		in.State, in.Why = InvalidResponse, "it has no `access_token`"
 	case !HeaderSafe(in.Token):
 		in.State, in.Why = InvalidResponse, "its token has characters that no HTTP header can carry"
@@ -108,6 +113,24 @@ func (f tokenJSON) text(name string) string {
 	var text string
 	_ = json.Unmarshal(f[name], &text) // which leaves text empty
 	return text
+}
+
+// secret returns a field that is a token, zero if it is not text or only spaces.
+func (f tokenJSON) secret(name string) secret.Secret {
+	text := f.text(name)
+	if strings.TrimSpace(text) == "" {
+		return secret.Secret{}
+	}
+	return secret.New(text)
+}
+
+// hasError reports whether there is an error, of whatever type.
+func (f tokenJSON) hasError() bool {
+	switch string(f["error"]) {
+	case "", "null", "false", `""`:
+		return false
+	}
+	return true
 }
 
 // expiry returns when the token expires: expires_in seconds after the request was

@@ -166,8 +166,8 @@ func (w walker) entries(key Key, entries []pair, target reflect.Value) {
 			continue
 		}
 		at := key.Field(p.key.Value)
-		w.found.lines[at] = p.key.Line
-		w.found.Hide(key, p.key.Value, isNull(resolved(p.value)))
+		w.found.lines[at], w.found.empty[at] = p.key.Line, isNull(resolved(p.value))
+		w.found.Hide(key, p.key.Value, w.found.empty[at])
 		element := reflect.New(target.Type().Elem()).Elem()
 		w.value(at, p.value, element)
 		target.SetMapIndex(reflect.ValueOf(p.key.Value).Convert(target.Type().Key()), element)

@@ -27,6 +27,9 @@ type Exchange struct {
 	// to it. If it fails, the connection is closed and SendDetached returns. It is
 	// called again if the request is repeated.
 	BeforeWrite func() error
+	// KeepsResponse makes SendDetached treat a canceled context as a deadline that passes:
+	// once the request is sent, the response is awaited.
+	KeepsResponse bool
 
 	Start, End time.Time
 	Phases     Phases
@@ -112,7 +115,7 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 // SendDetached is Send for a request whose response is needed even if ctx's deadline
 // passes after it was sent. In that case x has what is known so far, and late yields
 // the complete exchange, at most extra after the deadline. Otherwise late is nil.
-// A canceled ctx interrupts the exchange. A panic while sending is passed on to
+// A canceled ctx interrupts the exchange, unless KeepsResponse is set. A panic while sending is passed on to
 // the caller, as a *Panic.
 func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late <-chan Late) {
 	if x.request == nil {
@@ -143,7 +146,7 @@ func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late 
 		return nil
 	case <-ctx.Done():
 	}
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) && !t.abandon() {
+	if (x.KeepsResponse || errors.Is(ctx.Err(), context.DeadlineExceeded)) && !t.abandon() {
 		x.Err = ctx.Err()
 		x.finish(ctx, t)
 		return done

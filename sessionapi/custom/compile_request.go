@@ -207,7 +207,11 @@ func (c *compiler) compileValue(key strictyaml.Key, t strictyaml.Tree, by send, 
 	if err != nil {
 		c.AddAt(t.Line, key, "%v", err)
 	}
-	for _, item := range t.Items {
+	for i, item := range t.Items {
+		if t.Kind == yaml.MappingNode && item.Tag == "!!null" && strings.Contains(t.Keys[i], ":") {
+			c.AddAt(item.Line, key, "has a field without a value; is a space missing after a colon?") // the field may contain a secret
+			continue
+		}
 		if by == sendForm && item.Kind != yaml.ScalarNode {
 			c.AddAt(item.Line, key, "has a block or a list inside, which a form cannot carry; use text")
 			continue

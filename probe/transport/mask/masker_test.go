@@ -36,6 +36,8 @@ func TestMask(t *testing.T) {
 		{"whole text", []string{strong}, strong, Masked},
 		{"twice, touching", []string{strong}, strong + strong + ", " + strong, Masked + Masked + ", " + Masked},
 		{"prefix of another", []string{"s3cret-1", "s3cret-1-more"}, "s3cret-1-more, s3cret-1", Masked + ", " + Masked},
+		{"signature of a JWT", []string{"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.s1gnature-9"}, "sub a, sig s1gnature-9", "sub a, sig " + Masked},
+		{"three parts of another token", []string{"abc.def.s1gnature-9"}, "v. s1gnature-9", "v. s1gnature-9"},
 		{"other case", []string{strong}, "bad S3CRET-PASSWORD or s3cret-password", "bad " + Masked + " or " + Masked},
 		{"other case, not ASCII", []string{"pässw0rd-é"}, "PÄSSW0RD-É", Masked},
 		{"decomposed", []string{"pässw0rd-é"}, "a pa\u0308ssw0rd-e\u0301", "a " + Masked},

@@ -63,9 +63,13 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// plainParts returns a secret and each part of a session that has several.
+// plainParts returns a secret, each part of a session that has several, and the signature of
+// a JWT, whose other parts may be public.
 func plainParts(text string) []string {
 	all := []string{text}
+	if jwt := strings.Split(text, "."); len(jwt) == 3 && strings.HasPrefix(text, "eyJ") {
+		all = appendParts(all, jwt[2:])
+	}
 	if strings.Contains(text, "\t") {
 		all = appendParts(all, strings.Split(text, "\t"))
 	}

@@ -1,0 +1,80 @@
+// Package rotation remembers what replaced a refresh token (RFC 6749, 6). It sends nothing,
+// and stores nothing: a restart forgets the replacements.
+package rotation
+
+import (
+	"crypto/sha256"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"session_exporter/secret"
+)
+
+// maxTokens limits a registry. The least recently used token is evicted.
+const maxTokens = 10_000
+
+// Registry holds the refresh tokens that were configured, by client and value: a token
+// that returns, or moves to another file or entry, has been replaced nevertheless. It
+// outlives reloads. The zero Registry is empty. It is safe for concurrent use.
+type Registry struct {
+	mu     sync.Mutex // guards tokens
+	tokens map[digest]*Token
+}
+
+type digest [sha256.Size]byte
+
+// Token is a configured refresh token and what replaced it. It is safe for concurrent use.
+type Token struct {
+	// Presenting has capacity 1: if a token is presented twice, a server may revoke it.
+	Presenting chan struct{}
+
+	usedAt time.Time // guarded by Registry.mu
+
+	mu         sync.Mutex // guards the fields below
+	replaced   secret.Secret
+	replacedAt time.Time
+}
+
+// Token returns a client's token.
+func (r *Registry) Token(clientID, tokenURL string, configured secret.Secret) *Token {
+	key := sha256.Sum256([]byte(strings.Join([]string{clientID, tokenURL, configured.Reveal()}, "\x00")))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.tokens[key]
+	if t == nil {
+		if r.tokens == nil {
+			r.tokens = make(map[digest]*Token)
+		}
+		r.makeRoomLocked()
+		t = &Token{Presenting: make(chan struct{}, 1)}
+		r.tokens[key] = t
+	}
+	t.usedAt = time.Now()
+	return t
+}
+
+func (r *Registry) makeRoomLocked() {
+	if len(r.tokens) < maxTokens {
+		return
+	}
+	delete(r.tokens, slices.MinFunc(slices.Collect(maps.Keys(r.tokens)), func(a, b digest) int {
+		return r.tokens[a].usedAt.Compare(r.tokens[b].usedAt)
+	}))
+}
+
+// Latest returns what replaced the token and when, zero if nothing has.
+func (t *Token) Latest() (secret.Secret, time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.replaced, t.replacedAt
+}
+
+// Replace records a replacement.
+func (t *Token) Replace(by secret.Secret) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.replaced, t.replacedAt = by, time.Now()
+}
