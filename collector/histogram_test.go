@@ -164,7 +164,7 @@ func TestHistogramMessageStays(t *testing.T) {
 	}
 }
 
-// A message in the memory of another has nothing of it.
+// A message that reuses another's memory retains nothing of its contents.
 func TestHistogramMessageReused(t *testing.T) {
 	many, _ := usual()
 	many.observe(time.Hour, "beyond the last bound")

@@ -187,8 +187,8 @@ func TestReferenceSeries(t *testing.T) {
 		return series
 	}
 	hcx, dr := hcxValid(), hcxValid()
-	hcx.RolesExpected, hcx.CredentialExpiries = nil, nil
-	dr.RolesExpected, dr.CredentialExpiries, dr.Identity = nil, nil, drValid().Identity
+	hcx.RolesExpected, hcx.CredentialExpiries, hcx.NegativeControl = nil, nil, nil
+	dr.RolesExpected, dr.CredentialExpiries, dr.NegativeControl, dr.Identity = nil, nil, nil, drValid().Identity
 	nothing := watch(t, newSettings(), idle)
 	withCredential := watch(t, newSettings(), idle)
 	withCredential.metrics.credentials = everything(t).metrics.credentials

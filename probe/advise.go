@@ -234,7 +234,7 @@ func adviseNewToken(c *config.Credential) string {
 	if c.OAuth2.GrantType == config.GrantVCFAPIToken {
 		return "Create a new API token. " + put("it", c.Secret)
 	}
-	return "Obtain a new refresh token. " + put("it", c.Secret) + " If the server replaces refresh tokens, let it keep them valid for this client, or use another grant."
+	return "Obtain a new refresh token. " + put("it", c.Secret) + " If the server replaces refresh tokens, turn that off for this client, or use another grant."
 }
 
 // adviseTokenRequest returns the advice on a token request that was malformed.

@@ -147,6 +147,6 @@ func TestPendingIsOnlyForUntrustedSecrets(t *testing.T) {
 		if reason, until := r.HeldBack(); reason != ReasonBackoff || !until.Equal(r.BackoffUntil) {
 			t.Errorf("held back for %q until %s", reason, until)
 		}
-		time.Sleep(minLateWait)
+		time.Sleep(maxLateWait)
 	})
 }

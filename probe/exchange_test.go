@@ -100,7 +100,7 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 					mu.Unlock()
 					<-time.After(e.Interval)
 				}
-				<-time.After(minLateWait)
+				<-time.After(maxLateWait)
 				closeProber(t, p)
 				if len(m.held) > 0 {
 					t.Errorf("%s has the sessions %v left", m.mark, m.held)

@@ -45,7 +45,8 @@ func TestDeadTokens(t *testing.T) {
 	})
 }
 
-// The result of a refusal states until when further logins are held back, and so do theirs.
+// The result of a refusal states until when further logins are held back, and so do the
+// results of those logins.
 func TestHeldUntil(t *testing.T) {
 	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, Status: 401}), func(on trial) {
 		t, p := on.t, on.p

@@ -127,8 +127,8 @@ func (m *Manager) newCredential(settings *config.Credential, old *credential) (*
 	return c, nil
 }
 
-// identity identifies an account, together with its secret. A password that is exchanged
-// for tokens is that of its user.
+// identity identifies an account, together with its secret. With the password grant,
+// the account is the user's, and not the client's.
 func identity(c *config.Credential) string {
 	if c.OAuth2 != nil && !c.OAuth2.GrantType.TakesPassword() {
 		return c.OAuth2.ClientID + " at " + c.OAuth2.TokenURL

@@ -21,7 +21,7 @@ import (
 // longToken is a canary that is long enough to be imitated.
 const longToken = canaryToken + "-0123456789abcdef"
 
-// A tokenServer accepts one token, and responds to all other requests with others.
+// A tokenServer accepts one token, and passes all other requests to the handler others.
 type tokenServer struct {
 	header, token string
 	valid         reply
@@ -214,7 +214,7 @@ func TestNegativeControlOfALogin(t *testing.T) {
 	})
 }
 
-// The check of a pairing is controlled by an impossible local session.
+// The negative control of a pairing presents an impossible local session.
 func TestNegativeControlOfAPairing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := pairingEndpoint()

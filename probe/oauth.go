@@ -45,12 +45,12 @@ func (f *oauthFlow) presented() presentation {
 	return presentation{token, sessionapi.Bearer}
 }
 
-// fetchToken returns a token, fetched with a single request. due is the secret to exchange.
-func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, due secret.Secret) (secret.Secret, *outcome) {
+// fetchToken returns a token, fetched with a single request. exchanged is the secret to exchange.
+func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, exchanged secret.Secret) (secret.Secret, *outcome) {
 	oauth := f.credential.oauth
 	// A server that hangs must not block the other endpoints: fetch regardless
 	// after half of the timeout, unless that presents a refresh token twice.
-	release := acquireSlot(ctx, oauth.slot(due), f.endpoint.Timeout/2)
+	release := acquireSlot(ctx, oauth.slot(exchanged), f.endpoint.Timeout/2)
 	if release == nil && oauth.rotates() {
 		return secret.Secret{}, queued(f.endpoint, f.backoff.failedWithoutVerdict == 0).with(func(next *outcome) {
 			next.reason = "an earlier request with the refresh token has no response yet, and a second one might revoke the token"
@@ -72,7 +72,7 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, due secret.Secret
 		return oauth.prepare(current, f.credential.lastRead().client)
 	}}
 	if oauth.rotates() {
-		sub.rotates = due // the slot is that of this token
+		sub.refreshToken = exchanged // the slot is that of this token
 	}
 	o := f.submit(ctx, r, sub)
 	if !o.loginSent() {

@@ -24,7 +24,7 @@ import (
 
 const canaryRefresh = "canary-refr3sh"
 
-// byGrant returns a change to a credential that makes it one of a grant.
+// byGrant returns a change to a credential that makes it use the grant.
 func byGrant(grant config.GrantType) func(*config.Credential) {
 	return func(c *config.Credential) {
 		o := c.OAuth2
@@ -43,7 +43,7 @@ func byGrant(grant config.GrantType) func(*config.Credential) {
 	}
 }
 
-// grantProber returns a prober whose account is of a grant, after further changes.
+// grantProber returns a prober whose credential uses OAuth 2.0, after further changes.
 func (a *authorization) grantProber(t *testing.T, changes ...func(*config.Credential)) *Prober {
 	t.Helper()
 	e := endpointFor("hcx", sessionapi.AuthBearer)
@@ -152,7 +152,7 @@ func TestKeyThatCannotSign(t *testing.T) {
 		p := a.grantProber(t, byGrant(config.GrantJWTBearer))
 		for range 2 {
 			r := mustProbe(t, p)
-			if _, requests := a.counts(); r.State != sessionapi.CredentialMissing || requests != 0 || !strings.Contains(r.Diagnosis, "the secret from the configuration is not an RSA private key in PEM format") {
+			if _, requests := a.counts(); r.State != sessionapi.CredentialMissing || requests != 0 || !strings.Contains(r.Diagnosis, "the secret from the configuration is not an unencrypted RSA private key in PEM format") {
 				t.Errorf("%s after %d requests: %s", r.State, requests, r.Diagnosis)
 			}
 			time.Sleep(time.Minute)

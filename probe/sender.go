@@ -74,9 +74,10 @@ type expiry struct {
 	byCheck bool   // a check reported it, and not the login
 }
 
-// recordExpiry records when the session or token expires. A new session replaces the
-// expiry, unless that is of something else, and a refusal discards it; so does a check without
-// one after a check with one. An outage changes nothing.
+// recordExpiry records when the session or token expires, as the response reports it. A
+// response without an expiry discards the previous one if it is to a login, and that was of
+// the session, or to a valid check, and that came from a check. A refused check discards it
+// too. An outage changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
 	step, in := o.exchange.step, &o.interpretation
 	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
@@ -143,9 +144,9 @@ func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Au
 	}
 }
 
-// controlVerdict returns the verdict on an impossible token. The same check with the real one
-// was valid, so that a response which calls it malformed, forbids it without naming a user, or
-// names another user than expected, such as a guest, refuses the token.
+// controlVerdict returns the verdict on an impossible token. The same check was valid with the
+// real token, so a response is a refusal if it calls the token malformed, forbids it without
+// naming a user, or names another user than expected, such as a guest.
 func (t *target) controlVerdict(state sessionapi.State, in sessionapi.Interpretation) sessionapi.Verdict {
 	switch {
 	case state == sessionapi.Forbidden && !in.Identity.Named(), state == sessionapi.BadRequest,
@@ -189,7 +190,7 @@ type sequence struct {
 
 	sent    bool          // the secret
 	permit  *guard.Permit // nil before that, and once the verdict is recorded
-	current secret.Secret // for which the permit is
+	current secret.Secret // that the permit was granted for
 }
 
 // run sends the requests until one fails, and returns the outcome of the last. If it is a

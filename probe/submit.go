@@ -10,10 +10,10 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// minLateWait is the minimum time to wait for the response to a secret that was sent,
-// even if its probe ends earlier. Directories that delay refusals do so by a few
+// maxLateWait limits the wait for the response to a secret that was sent, after the deadline
+// of its probe. Directories that delay refusals do so by a few
 // seconds.
-const minLateWait = 30 * time.Second
+const maxLateWait = 30 * time.Second
 
 // errSecretChanged is the error of a request whose secret is out of date.
 var errSecretChanged = errors.New("the secret has changed")
@@ -24,10 +24,10 @@ type submission struct {
 	// mayEstablish is set for a login whose response may establish a session. A request in
 	// flight is then not interrupted if ctx is canceled.
 	mayEstablish bool
-	// rotates is the refresh token that the response may replace, zero for other requests.
+	// refreshToken is the one that the response may replace, zero for other requests.
 	// The request is not sent with another one, and its response is awaited even if ctx is
 	// canceled, after the probe.
-	rotates secret.Secret
+	refreshToken secret.Secret
 	// sequence is set for one of several requests. Its permit lasts until the last of them,
 	// whose outcome is the verdict.
 	sequence *sequence
@@ -41,11 +41,11 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 		if unusable != nil {
 			return unusable
 		}
-		if !sub.rotates.IsZero() && !current.Equal(sub.rotates) {
+		if !sub.refreshToken.IsZero() && !current.Equal(sub.refreshToken) {
 			return s.notSent(errSecretChanged)
 		}
 		if q := sub.sequence; q != nil && q.permit != nil {
-			current = q.current // the password may have changed: a login has only one, for which the permit is
+			current = q.current // the password may have changed, but a login sends only one
 		}
 		if silent := s.preflight(ctx, r, current); silent != nil {
 			return silent
@@ -91,9 +91,9 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		sending, cancel = uninterrupted(ctx)
 		defer cancel()
 	}
-	x.KeepsResponse = !sub.rotates.IsZero()
+	x.KeepsResponse = !sub.refreshToken.IsZero()
 	// The guard needs the verdict even after the probe has ended.
-	late := x.SendDetached(sending, minLateWait)
+	late := x.SendDetached(sending, maxLateWait)
 	if held != nil {
 		done = true
 		if !errors.Is(held, errSecretChanged) {

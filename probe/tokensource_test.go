@@ -58,7 +58,7 @@ func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
 }
 
 // rotating is a token server that accepts each refresh token once, and replaces it. A
-// token that is presented again revokes all of them, as OAuth 2.0's security practice is.
+// token that is presented again revokes all of them, as RFC 9700 recommends.
 type rotating struct {
 	mu      sync.Mutex // guards the fields below
 	next    int        // number of the refresh token that is accepted

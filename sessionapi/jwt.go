@@ -32,7 +32,7 @@ func KeyProblem(key secret.Secret) string {
 func SignJWT(key secret.Secret, algorithm, keyID string, claims map[string]any) (secret.Secret, error) {
 	private, err := jwt.ParseRSAPrivateKeyFromPEM([]byte(key.Reveal()))
 	if err != nil {
-		return secret.Secret{}, errors.New("is not an RSA private key in PEM format, without a passphrase")
+		return secret.Secret{}, errors.New("is not an unencrypted RSA private key in PEM format")
 	}
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(algorithm), jwt.MapClaims(claims))
 	if keyID != "" {

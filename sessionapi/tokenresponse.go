@@ -13,7 +13,7 @@ import (
 	"session_exporter/secret"
 )
 
-// Issued is what a token response has beside the token itself.
+// Issued is what a token response has besides the token itself.
 type Issued struct {
 	// Expires is when the token expires, zero if the response gives no lifetime, or an
 	// absurd one.

@@ -1,8 +1,8 @@
 // Package exposition writes the metrics of many targets in the formats that Prometheus
 // reads. It renders a target when it has changed, keeps the result, and puts a page
 // together from these fragments. The output is client_golang's, byte for byte, at a small
-// part of the cost: for 10,000 targets 27 ms of CPU and 300 B of garbage a scrape instead
-// of 1.6 s and 320 MB.
+// part of the cost: for 10,000 targets about a fiftieth of the CPU time (see
+// docs/performance.md).
 //
 // It does not know where the values come from, and it speaks no HTTP.
 package exposition

@@ -11,8 +11,8 @@ import (
 // fragment holds the lines of all families of one target. References stand for what repeats
 // in every line, the names of metrics and the target's labels: five sixths of a page.
 //
-// Storing the expanded lines instead would save 12 of the 27 ms of CPU of a scrape of
-// 10,000 targets when nothing changes, and nothing when everything does, but would take
+// Storing the expanded lines instead would save about half of the CPU time of a scrape
+// of 10,000 targets when nothing changes, and nothing when everything does, but would take
 // 7.0 kB per target instead of 1.9 (OpenMetrics: 9.7 instead of 2.8; protobuf: 5.8 instead
 // of 2.8) for every format that is scraped.
 //

@@ -157,7 +157,7 @@ func warnOfRefreshTokens(settings *config.Config, s streams) {
 			continue
 		}
 		warned[c.Name] = true
-		fmt.Fprintf(s.err, "session_exporter: warning: credential %q: if the server replaces refresh tokens, this probe makes a running exporter's useless\n", c.Name)
+		fmt.Fprintf(s.err, "session_exporter: warning: credential %q: if the server replaces refresh tokens, this probe invalidates the one of a running exporter\n", c.Name)
 	}
 }
 

@@ -120,7 +120,7 @@ endpoints:
 	}
 }
 
-// A server that replaces refresh tokens would refuse a running exporter's after the probe.
+// After the probe, a server that replaces refresh tokens would refuse that of a running exporter.
 func TestProbeWarnsOfRefreshTokens(t *testing.T) {
 	file := writeConfig(t, `credentials:
   a: {token: t, oauth2: {grant_type: refresh_token, client_id: i, token_url: "https://127.0.0.1:1"}}

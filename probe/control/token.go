@@ -7,7 +7,7 @@ import (
 )
 
 // minRandom is the minimum number of random characters of an impossible token: a shorter
-// one might be the token of another session. Sixteen digits are one in 10^16.
+// one might be the token of another session. The chance of guessing 16 digits is 1 in 10^16.
 const minRandom = 16
 
 // The classes of characters. A token that has only hexadecimal letters gets only those: many

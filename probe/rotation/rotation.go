@@ -16,9 +16,9 @@ import (
 // maxTokens limits a registry. The least recently used token is evicted.
 const maxTokens = 10_000
 
-// Registry holds the refresh tokens that were configured, by client and value: a token
-// that returns, or moves to another file or entry, has been replaced nevertheless. It
-// outlives reloads. The zero Registry is empty. It is safe for concurrent use.
+// Registry holds the refresh tokens that were configured, by client and value, so
+// that a token that is configured again, or in another file or entry, is known to be
+// replaced. It outlives reloads. The zero Registry is empty. It is safe for concurrent use.
 type Registry struct {
 	mu     sync.Mutex // guards tokens
 	tokens map[digest]*Token

@@ -23,7 +23,7 @@ const noCommonProtocol tls.AlertError = 120
 // not confirm that it speaks HTTP/1.1: servers written in Go do that if they speak only
 // HTTP/2.
 func (x *Exchange) mayNeedHTTP2() bool {
-	return x.anyProtocol && !x.http2 && !x.Reused && x.Response.Status == 0 && x.FirstByte.IsZero() &&
+	return x.noALPN && !x.http2 && !x.Reused && x.Response.Status == 0 && x.FirstByte.IsZero() &&
 		(errors.Is(x.Err, io.EOF) || errors.Is(x.Err, io.ErrUnexpectedEOF) || errors.Is(x.Err, syscall.ECONNRESET))
 }
 

@@ -50,7 +50,7 @@ type Exchange struct {
 	TooLarge bool                // the response's body has more than MaxBody bytes
 
 	once, http2 bool // see Request.Once and Client
-	anyProtocol bool // the server chose none of those that were offered
+	noALPN      bool // the server selected no protocol
 	onlyHTTP2   bool // see mayNeedHTTP2
 
 	client       *Client

@@ -28,13 +28,14 @@ type tracer struct {
 	certSeenAt                time.Time
 	reused                    bool
 	abandoned                 bool // nothing more may be sent
-	anyProtocol               bool // the server chose none of those that were offered
+	noALPN                    bool // the server selected no protocol
 	multiplexed               bool // the connection has HTTP/2
-	sent, repeated            bool // parts of the request, over HTTP/2; to be sent again
+	sent                      bool // the request's headers, over HTTP/2
+	repeated                  bool // the transport tried to send the request again
 }
 
-// errRefusedStream is the error of a request that a server of HTTP/2 asked to send again,
-// and that must not be.
+// errRefusedStream is the error of a request that must not be sent again although an HTTP/2
+// server asked for it.
 var errRefusedStream = errors.New("the server reset the HTTP/2 stream of the request, or closed its connection")
 
 func (t *tracer) attach(ctx context.Context) context.Context {
@@ -76,7 +77,7 @@ func (t *tracer) connected(info httptrace.GotConnInfo, passed bool) {
 	multiplexed := t.http2 && negotiatedHTTP2(info.Conn)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.multiplexed, t.repeated = multiplexed, t.once && t.sent // over whatever protocol
+	t.multiplexed, t.repeated = multiplexed, t.once && t.sent // even over HTTP/1.1
 	switch {
 	case passed && !t.abandoned && !t.repeated:
 	case multiplexed:
@@ -106,7 +107,7 @@ func (t *tracer) wroteHeaders() {
 	t.sent = t.sent || t.multiplexed
 }
 
-// repeats reports whether a request that must not be sent again was to be.
+// repeats reports whether the transport tried to send a request again that must not be.
 func (t *tracer) repeats() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,7 +129,7 @@ func (t *tracer) begin() {
 func (t *tracer) secured(protocol string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tlsDone, t.anyProtocol = time.Now(), protocol == ""
+	t.tlsDone, t.noALPN = time.Now(), protocol == ""
 }
 
 func (t *tracer) mark(at *time.Time) {
@@ -172,7 +173,7 @@ func (x *Exchange) observe(t *tracer) {
 	end := x.End
 	x.CertSeenAt, x.Reused = t.certSeenAt, t.reused
 	x.Written, x.FirstByte = t.written, t.first
-	x.anyProtocol = t.anyProtocol
+	x.noALPN = t.noALPN
 	// net/http may use another kept connection while its own is being made.
 	x.InHandshake = !t.tlsStart.IsZero() && t.tlsDone.IsZero() && t.gotConn.IsZero()
 	if !t.reused {

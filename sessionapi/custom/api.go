@@ -16,8 +16,8 @@ type API struct {
 	// login is nil if the sessions are obtained elsewhere, logout if they cannot be ended.
 	login, logout *request
 	check         request
-	// loginSteps and checkSteps are the requests of a login and a check of several requests,
-	// else nil; login and check are then those with the password and the first of them.
+	// loginSteps and checkSteps are set if the login or check has several requests. login is
+	// then the step with the password, and check the first step.
 	loginSteps, checkSteps []step
 	session                []sessionPart // in the order of the file
 	keepsCookies           bool          // all of a session, whatever their names

@@ -135,12 +135,12 @@ func (ev *evaluator) text(e *expression) string {
 
 // codeText returns text, or a number in decimal notation.
 func (ev *evaluator) codeText(e *expression) string {
-	text, _ := ev.keep(e)
+	text, _ := ev.keptText(e)
 	return text
 }
 
-// keep is codeText. known is not set if the response lacks the value.
-func (ev *evaluator) keep(e *expression) (text string, known bool) {
+// keptText is like codeText. known reports whether the response has the value.
+func (ev *evaluator) keptText(e *expression) (text string, known bool) {
 	switch value := ev.eval(e).(type) {
 	case nil:
 		return "", false

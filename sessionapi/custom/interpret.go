@@ -49,7 +49,7 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *
 	case in.State == "":
 		in.State, in.Why = a.meaning(&ev, missing)
 	case malformed && of != nil:
-		a.forgive(&ev, missing, found)
+		a.acceptNonJSON(&ev, missing, found)
 	}
 	if of != nil && step == sessionapi.Login {
 		in.Token, in.Lost = of.token(in.State == sessionapi.Valid)
@@ -60,9 +60,9 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *
 	return in
 }
 
-// forgive interprets a response of a sequence whose body is not JSON, such as a login form: a
+// acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login form: a
 // rule may have a state for it, and it may have all that is needed in its headers.
-func (a *API) forgive(ev *evaluator, missing string, found bool) {
+func (a *API) acceptNonJSON(ev *evaluator, missing string, found bool) {
 	in := ev.in
 	state, why := in.State, in.Why
 	in.State, in.Why = "", ""

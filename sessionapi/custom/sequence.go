@@ -132,8 +132,8 @@ func (s *sequence) SessionCookies(response sessionapi.Response) []sessionapi.Coo
 	return s.cookies
 }
 
-// Interpret implements sessionapi.API. A body that is not JSON is none of the step's
-// business if the response has all values without it.
+// Interpret implements sessionapi.API. A body that is not JSON is ignored if
+// the response has all values without it.
 func (s *sequence) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
 	return s.interpret(step, response, s)
 }
@@ -146,7 +146,7 @@ func (s *sequence) succeeded(response sessionapi.Response) bool {
 	return response.OK()
 }
 
-// keepExpiry keeps the expiry of a response, or adds the earlier one to a success without any.
+// keepExpiry keeps the expiry of a response. A response without one inherits the earlier one.
 func (s *sequence) keepExpiry(in *sessionapi.Interpretation) {
 	if in.Expiry.IsZero() {
 		in.Expiry, in.ExpiryOf = s.expiry, s.expiryOf
@@ -185,7 +185,7 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 		return "its session token has characters that no HTTP header can carry", found
 	}
 	for _, kept := range s.steps[s.at].keep {
-		value, known := ev.keep(kept.value)
+		value, known := ev.keptText(kept.value)
 		switch {
 		case ev.in.State != "" && !ev.malformed: // the expression failed
 			return missing, found

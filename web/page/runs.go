@@ -68,8 +68,8 @@ func newRuns(status *collector.Status, now time.Time) []run {
 }
 
 // changeViews returns the view of the new state of each change. A login that is held back
-// looks like the refusal before it, even if there are timeouts in between. Whether the last
-// one does is known: its secret may have replaced the refused one.
+// looks like the refusal before it, even if there are timeouts in between. For the last
+// one, Status.Rejected decides: the refused secret may have been replaced since.
 func changeViews(status *collector.Status) []stateView {
 	var views []stateView
 	rejected := false

@@ -126,8 +126,8 @@ func (e *ResponseError) Unwrap() error { return e.Err }
 // ErrHTTP2 is the error of a server that responds with HTTP/2, whatever the request.
 var ErrHTTP2 = errors.New("the response is an HTTP/2 frame")
 
-// startsHTTP2 reports whether a response begins with a SETTINGS frame of the connection, as
-// all of HTTP/2 do (RFC 9113, 3.4).
+// startsHTTP2 reports whether a response begins with a SETTINGS frame, as every HTTP/2
+// connection does (RFC 9113, 3.4).
 func startsHTTP2(r *bufio.Reader) bool {
 	const size, settings = 9, 0x4
 	header, _ := r.Peek(min(r.Buffered(), size)) // cannot fail

@@ -53,8 +53,8 @@ func (s *Secrets) Add(secrets ...secret.Secret) {
 }
 
 // AddHeader adds header values and the parts that a server may quote alone: the text
-// after the scheme, the values of cookies and parameters, and both halves of a Basic
-// pair.
+// after the scheme, the values of cookies and parameters, and the password of a
+// Basic pair.
 func (s *Secrets) AddHeader(values ...secret.Secret) {
 	now := time.Now().Unix()
 	for _, one := range values {
