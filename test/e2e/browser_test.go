@@ -139,7 +139,7 @@ func TestBrowserFirstResult(t *testing.T) {
 	needsTheMachine(t)
 	a := newDR(t, withAccount(password))
 	a.server.Off()
-	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 2s", "interval: 24h", 1)+`
+	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 4s", "interval: 24h", 1)+`
 credentials:
   account: {username: %s, password_file: %q}
 endpoints:
@@ -194,7 +194,7 @@ func TestBrowserProbeNow(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
 	a := newDR(t, withAccount(password))
-	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 2s", "interval: 1h", 1)+`
+	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 4s", "interval: 1h", 1)+`
 credentials:
   account: {username: %s, password_file: %q}
 endpoints:
@@ -274,7 +274,7 @@ func TestBrowserPages(t *testing.T) {
 	for i := range 250 {
 		fmt.Fprintf(&endpoints, "  - {name: e%03d, url: %s, module: dr, credential: account, labels: {tens: \"%d\"}}\n", i, a.url, i/10)
 	}
-	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 2s", "interval: 1h", 1)+`
+	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 4s", "interval: 1h", 1)+`
 credentials:
   account: {token: %s}
 endpoints:

@@ -100,7 +100,7 @@ func TestProbeProgress(t *testing.T) {
 	}
 	text := fmt.Sprintf(prelude+"credentials:\n  hangs: {token: %q}\n%sendpoints:\n%s  - {name: hangs, url: %s, module: dr, credential: hangs}\n", caFile, hangs.token(), &credentials, &endpoints, hangs.url)
 	// Long enough for the others to finish on a busy machine.
-	args := []string{"probe", "--all", "--config.file=" + configFile(t, strings.ReplaceAll(text, "2s", "20s"))}
+	args := []string{"probe", "--all", "--config.file=" + configFile(t, strings.ReplaceAll(text, "4s", "20s"))}
 	const bar, erased = "Probing: 21 of 22 done, 0 not valid [############################..]", "\r\x1b[K"
 
 	t.Run("terminal", func(t *testing.T) {

@@ -175,7 +175,7 @@ func bench(t *testing.T) (file string, appliances map[string]*appliance) {
 	appliances["off"].server.Off()
 	modules := map[string]string{"good-dr": "dr", "failing": "dr", "off": "dr"}
 	var b strings.Builder
-	fmt.Fprintf(&b, strings.ReplaceAll(prelude, "2s", "10s")+`
+	fmt.Fprintf(&b, strings.ReplaceAll(prelude, "4s", "10s")+`
 credentials:
   account: {username: %s, password_file: %q}
   other: {username: %[2]s, password_file: %[3]q}
@@ -364,7 +364,7 @@ endpoints:
 func TestProbeInterrupted(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, with(withAccount(password), simulator.Fault{On: simulator.Check, Hang: true}))
-	p := launch(t, binary, "probe", "a", "--config.file="+configFile(t, fmt.Sprintf(strings.ReplaceAll(prelude, "2s", "2m")+`
+	p := launch(t, binary, "probe", "a", "--config.file="+configFile(t, fmt.Sprintf(strings.ReplaceAll(prelude, "4s", "2m")+`
 credentials:
   account: {username: %s, password_file: %q}
 endpoints:

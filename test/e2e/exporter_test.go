@@ -20,9 +20,9 @@ import (
 )
 
 // prelude starts the configurations of most tests. On a busy machine a response may
-// take a second; an unintended timeout would fail a test.
+// take two seconds; an unintended timeout would fail a test.
 const prelude = `
-global: {interval: 2s, timeout: 2s}
+global: {interval: 4s, timeout: 4s}
 modules:
   hcx: {api: hcx, tls_config: {ca_file: %[1]q}}
   dr:  {api: dr,  tls_config: {ca_file: %[1]q}}

@@ -54,7 +54,7 @@ func watch500(t *testing.T) (*exporter, []*appliance) {
 		}
 		fmt.Fprintf(&endpoints, "  - {name: e%d, url: %s, module: %s, credential: account}\n", i, appliances[i].url, module)
 	}
-	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 2s, timeout: 2s", "interval: 6s, timeout: 4s", 1)+`
+	x := serve(t, fmt.Sprintf(strings.Replace(prelude, "interval: 4s, timeout: 4s", "interval: 6s, timeout: 4s", 1)+`
 credentials:
   account: {username: %s, password_file: %q}
 endpoints:
