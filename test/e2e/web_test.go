@@ -149,7 +149,7 @@ func TestPaths(t *testing.T) {
 func TestMetricsDeny(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, withAccount(password))
-	configuration := fmt.Sprintf(strings.Replace(prelude, "interval: 2s", `interval: 2s, metrics_deny: ["session_state", "go_.*", "session_exporter_e.*"]`, 1)+`
+	configuration := fmt.Sprintf(strings.Replace(prelude, "interval: 4s", `interval: 4s, metrics_deny: ["session_state", "go_.*", "session_exporter_e.*"]`, 1)+`
 credentials:
   account: {username: %s, password_file: %q}
 endpoints:
