@@ -36,7 +36,8 @@ endpoints:
 			x.await(t, want{"session_up": 100})
 			d.change(newPassword)
 			x.await(t, suspended(100))
-			x.awaitProbes(t, "e0", 1).check(t, suspended(100))
+			x.awaitProbes(t, "e0", 1)
+			x.await(t, suspended(100))
 			d.checkRefusals(t, map[string]int{user + " " + password: 2})
 		})
 	}
@@ -170,7 +171,8 @@ func TestReloadWhileLoginsWait(t *testing.T) {
 	write(t, file, configure(wrongB))
 	x.sendSIGHUP(t)
 	x.await(t, suspended(50))
-	x.awaitProbes(t, "e0", 2).check(t, suspended(50))
+	x.awaitProbes(t, "e0", 2)
+	x.await(t, suspended(50))
 	if a, b := d.refusals(user, wrongA), d.refusals(user, wrongB); a < 1 || a > 2 || b != 2 {
 		t.Errorf("%d refusals of the first password, want 1 or 2; %d of the second, want 2", a, b)
 	}
@@ -206,7 +208,8 @@ endpoints:
 			t.Fatalf("after %d logins: %s, Retry-After %q: %s", granted, response.Status, response.Header.Get("Retry-After"), text)
 		}
 	}
-	x.awaitProbes(t, "e0", 1).check(t, suspended(3))
+	x.awaitProbes(t, "e0", 1)
+	x.await(t, suspended(3))
 	if got := d.refusals(); granted == 0 || got != 2+granted {
 		t.Errorf("%d refusals after %d logins were granted", got, granted)
 	}
