@@ -47,14 +47,14 @@ background:
 
 unit:
 	go test -race -timeout 40m $(filter-out %/internal/exporter,$(shell go list ./...))
-	go -C test test ./bench ./soak ./schema
 
 # The tests in virtual time: with the race detector, and at their full size without. The
-# matcher has further tests, which do without.
+# matcher and the tools have tests that do without.
 full:
 	go test -race -timeout 40m ./internal/exporter
 	go test -timeout 40m ./internal/exporter -full
 	go test ./probe/transport/mask
+	go -C test test ./bench ./soak ./schema
 
 # The end-to-end tests find Prometheus and Alertmanager in .bin/.
 e2e: tools browser
