@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -117,18 +118,19 @@ func diagnoseHTTP2(o *outcome) string {
 	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
 }
 
+// diagnoseValid is called for nearly every probe, hence a single allocation.
 func diagnoseValid(in *sessionapi.Interpretation) string {
-	text := "Logged in"
+	text := append(make([]byte, 0, 256), "Logged in"...)
 	if in.Identity.Username != sessionapi.Unnamed {
-		text += fmt.Sprintf(" as %q", in.Identity.Username)
+		text = strconv.AppendQuote(append(text, " as "...), in.Identity.Username)
 	}
 	if in.Why != "" {
-		text += ", and " + in.Why
+		text = append(append(text, ", and "...), in.Why...)
 	}
 	if in.ExpiryOf != "" {
-		text += fmt.Sprintf(". The first to expire is %q, on %s", in.ExpiryOf, in.Expiry.UTC().Format(time.DateOnly))
+		text = fmt.Appendf(text, ". The first to expire is %q, on %s", in.ExpiryOf, in.Expiry.UTC().Format(time.DateOnly))
 	}
-	return text + "."
+	return string(append(text, '.'))
 }
 
 func diagnoseServerError(o *outcome) string {
