@@ -129,7 +129,7 @@ func (r *resolver) exchanged(key strictyaml.Key, block *OAuth2, own secret.Sourc
 	return r.only(key, takes)
 }
 
-// checkGiven checks that there is a secret. An empty one in the configuration itself is
+// checkGiven checks that a secret is configured. An empty one in the configuration itself is
 // an error, since it stays empty until a reload.
 func (r *resolver) checkGiven(key strictyaml.Key, source secret.Source, file string) {
 	if source.Inline != (secret.Secret{}) {

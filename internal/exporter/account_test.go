@@ -180,7 +180,7 @@ func TestExchangedPasswordSharesTheBudget(t *testing.T) {
 }
 
 // A token endpoint that is down, slow or overloaded, or shows a page, refuses nothing: when
-// it is back, all endpoints are valid at once.
+// it is back, all endpoints are valid immediately.
 func TestOutageOfTheTokenServer(t *testing.T) {
 	for way, text := range grants {
 		for name, outage := range map[string]http.HandlerFunc{

@@ -178,7 +178,7 @@ func TestClientGrantsAtAProvider(t *testing.T) {
 	}
 }
 
-// A provider that replaces refresh tokens: the exporter goes on with each replacement, and
+// A provider that replaces refresh tokens: the exporter keeps using each replacement, and
 // a restart is refused and says why.
 func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
 	z := newZitadel(t)
@@ -198,15 +198,7 @@ func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
 
 // A provider that keeps refresh tokens, and takes the client's secret only in the form.
 func TestRefreshTokenAtAProvider(t *testing.T) {
-	provider, err := mockoidc.Run() // listens on 127.0.0.1
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := provider.Shutdown(); err != nil {
-			t.Error(err)
-		}
-	})
+	provider := newMockOIDC(t)
 	provider.QueueUser(&mockoidc.MockUser{Subject: "1234", PreferredUsername: "jane.doe"})
 	refresh := tokensOf(t, provider).Refresh
 	credential := func(style, clientSecret string) string {

@@ -57,7 +57,9 @@ func tokensOf(t *testing.T, provider *mockoidc.MockOIDC) tokens {
 	return given
 }
 
-func TestUserinfo(t *testing.T) {
+// newMockOIDC starts an OpenID provider.
+func newMockOIDC(t *testing.T) *mockoidc.MockOIDC {
+	t.Helper()
 	provider, err := mockoidc.Run() // listens on 127.0.0.1
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +69,11 @@ func TestUserinfo(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return provider
+}
+
+func TestUserinfo(t *testing.T) {
+	provider := newMockOIDC(t)
 	provider.QueueUser(&mockoidc.MockUser{Subject: "1234", PreferredUsername: "jane.doe", Groups: []string{"dev", "ops"}})
 	config := func(token string) string {
 		return catalogued(t, "userinfo", "https://sso.example.com/oidc", provider.Issuer(), "token_file: secret", "token: "+token,
