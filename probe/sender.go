@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"session_exporter/probe/control"
 	"session_exporter/probe/guard"
 	"session_exporter/probe/transport"
 	"session_exporter/secret"
@@ -89,58 +88,6 @@ func (s *sender) recordExpiry(o *outcome) {
 	case s.expiry == nil, !o.exchange.part.isLast():
 	case step == sessionapi.Login && s.expiry.of == "", step == sessionapi.Check && valid && s.expiry.byCheck:
 		s.expiry = nil
-	}
-}
-
-// controlNegatively presents an impossible token after a valid probe, in the background, if
-// a control is due. It adds the last verdict to the result.
-func (p *Prober) controlNegatively(ctx context.Context, r *Result) {
-	verdict := p.control.Verdict()
-	if !verdict.Time.IsZero() {
-		r.NegativeControl = &verdict
-	}
-	if r.State != sessionapi.Valid {
-		return
-	}
-	if r.NegativeControl != nil && !verdict.Refused {
-		r.Diagnosis += " That proves nothing: the API accepted an impossible token too."
-		r.Advice = "Find out what accepts any token: the API itself, or a cache, proxy or test server in front of it."
-	}
-	ctx = p.control.Begin(ctx, p.endpoint.NegativeControl, p.endpoint.Timeout)
-	if ctx == nil {
-		return
-	}
-	valid := p.flow.presented()
-	impossible := control.ImpossibleToken(valid.token)
-	if impossible.IsZero() {
-		p.control.End(sessionapi.Inconclusive)
-		return
-	}
-	go p.presentImpossible(ctx, valid.authorize(impossible), valid.token)
-}
-
-// presentImpossible makes the check of an impossible token on a connection of its own. It
-// records nothing but the verdict. A panic makes that inconclusive: nothing waits for this
-// goroutine. It runs concurrently with the prober's next probes.
-func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Authorization, token secret.Secret) {
-	verdict := sessionapi.Inconclusive
-	defer func() {
-		_ = recover()
-		p.control.End(verdict)
-	}()
-	client := p.client.Separate()
-	defer client.Transport.CloseIdleConnections()
-	x := newExchange(client, request{
-		step: sessionapi.Check, call: p.call(sessionapi.Check), base: p.endpoint.URL,
-		authorization: impossible, once: true, maxBodyWait: p.endpoint.Timeout / 4,
-	})
-	x.Send(ctx)
-	given := p.sessionIn(&x.Exchange)
-	p.interpret(x)
-	verdict = p.controlVerdict(x.state(x.interpretation, p.endpoint.Auth), x.interpretation)
-	x.release()
-	if given != nil && !given.token.Equal(impossible.Token) && !given.token.Equal(token) {
-		p.endSession(context.WithoutCancel(ctx), given, client, nil)
 	}
 }
 
