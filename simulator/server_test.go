@@ -68,8 +68,10 @@ func TestOffAndOn(t *testing.T) {
 		}
 		server.Off()
 		server.Off() // no effect
-		if _, err := status(client, url); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("round %d, off: error %v, want a reset", round, err)
+		// The error of the reused connection depends on the transport's state: it may see the
+		// reset before, while or after it writes the request.
+		if code, err := status(client, url); err == nil {
+			t.Errorf("round %d, off: status %d, want an error", round, code)
 		}
 		if _, err := status(client, url); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("round %d, off: error %v, want a refusal", round, err)
