@@ -83,7 +83,7 @@ func nameOf(given []source, patterns []string) string {
 	}
 	slices.Sort(names)
 	if more := len(names) - maxNamed; more > 0 {
-		return fmt.Sprintf("%s and %d more files", strings.Join(names[:maxNamed], ", "), more)
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
 	}
 	return strings.Join(names, ", ")
 }

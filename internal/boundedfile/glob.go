@@ -70,6 +70,9 @@ func (m *Matches) match(pattern string) (paths []string, err error) {
 	}
 	for _, dir := range dirs {
 		entries, err := list(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, &fs.PathError{Op: "list", Path: dir, Err: fmt.Errorf("cannot list the directory %s: %w", dir, Reason(err))}
 		}
@@ -84,14 +87,15 @@ func (m *Matches) match(pattern string) (paths []string, err error) {
 	return paths, nil
 }
 
-// list returns the entries of a directory, none if there is no such directory.
+// list returns the entries of a directory. The error is fs.ErrNotExist if the path is that
+// of something else, which may be a pipe, so it is not opened.
 func list(path string) ([]fs.DirEntry, error) {
 	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
-		return nil, nil
-	case err != nil:
+	if err != nil {
 		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fs.ErrNotExist
 	}
 	return os.ReadDir(path)
 }
