@@ -64,7 +64,7 @@ func TestHistogram(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		next   func(r *rand.Rand, i int) time.Duration
-		schema int32 // in the end
+		schema int32 // after all observations
 	}{
 		{"none but 0", func(*rand.Rand, int) time.Duration { return 0 }, 3},
 		{"one bucket", func(*rand.Rand, int) time.Duration { return 150 * time.Millisecond }, 3},

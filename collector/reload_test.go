@@ -190,8 +190,8 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// A shutdown names each target once whose logout, after a reload or because it was idle,
-// does not complete in time.
+// A shutdown logs, once each, the targets whose logout, after a reload or because they were
+// idle, does not complete in time.
 func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := func(*config.Endpoint) Prober {

@@ -149,7 +149,7 @@ func TestKept(t *testing.T) {
 		t.Errorf("certificate until %s, lifetime %s", s.certificateExpiry, s.lifetime)
 	}
 	if s.result.Identity != nil {
-		t.Error("an identity without a session")
+		t.Error("there is an identity without a session")
 	}
 	renewed := at(3, sessionapi.TLSFailed, check)
 	renewed.CertificateExpiry, renewed.Lifetime = minute(-5), time.Hour

@@ -357,7 +357,7 @@ func TestDeadlineInTheQueue(t *testing.T) {
 		}
 		first.Release()
 		if !g.Ready(secret, "fourth") {
-			t.Error("logins that nothing waits for take places")
+			t.Error("abandoned logins occupy places in the queue")
 		}
 	})
 }
