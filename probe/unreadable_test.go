@@ -38,7 +38,7 @@ func unreadable(status string) map[string]http.HandlerFunc {
 		"broken chunk":     raw(begin + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{"),
 		"too large":        raw(begin + "Content-Length: 2097152\r\n\r\n" + strings.Repeat("a", 2<<20)),
 		"endless":          endless,
-		"gzip that is not": raw(begin + "Content-Encoding: gzip\r\nContent-Length: 13\r\n\r\nnot gzip here"),
+		"not gzip":         raw(begin + "Content-Encoding: gzip\r\nContent-Length: 13\r\n\r\nnot gzip here"),
 		"brotli":           raw(begin + "Content-Encoding: br\r\nContent-Length: 4\r\n\r\n\x0b\x02\x80a"),
 		"wrong type":       raw(begin + "Content-Length: 2\r\n\r\n[]"),
 		"wrong field type": raw(begin + "Content-Length: 32\r\n\r\n" + `{"username":7,"success":"false"}`),
