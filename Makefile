@@ -34,9 +34,9 @@ FUZZTIME ?= 10s
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
-# Tests in real time come first and alone. The end-to-end tests mostly wait, seven minutes
-# for two alerts that resolve or begin to flap: those in virtual time, which a busy machine
-# does not disturb, and everything else run beside them at the lowest priority.
+# Tests in real time come first and alone. The end-to-end tests mostly wait (seven minutes
+# for two alerts), so the tests in virtual time, which a busy machine does not disturb, and
+# everything else run beside them at the lowest priority.
 test: tools browser
 	go vet ./...
 	$(MAKE) unit
@@ -48,8 +48,8 @@ background:
 unit:
 	go test -race -timeout 40m $(filter-out %/internal/exporter,$(shell go list ./...))
 
-# The tests in virtual time: with the race detector, and at their full size without. The
-# matcher and the tools have tests that do without.
+# The tests in virtual time: with the race detector, and at their full size without it. The
+# tests of the tools, and some of the masker, run without it too.
 full:
 	go test -race -timeout 40m ./internal/exporter
 	go test -timeout 40m ./internal/exporter -full

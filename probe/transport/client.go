@@ -108,8 +108,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 }
 
 // newHTTPTransport returns net/http's transport, which supports all kinds of proxies, and
-// HTTP/2.
-// connectTimeout limits the time to connect and, separately, the TLS handshake.
+// HTTP/2. connectTimeout limits the time to connect and, separately, the TLS handshake.
 func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext:            dial.within(connectTimeout).Track,
