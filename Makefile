@@ -166,7 +166,6 @@ release-files: build $(GORELEASER) $(CYCLONEDX)
 	mkdir -p build
 	./session_exporter --help-man > build/session_exporter.1
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
-	gzip --best --no-name --stdout CHANGELOG.md > build/changelog.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
 # What a release consists of, and how it installs. Needs the tools of Debian, which are installed with apt.
