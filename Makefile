@@ -173,8 +173,8 @@ release-test: release-snapshot release-tools
 	go -C test test -timeout 30m ./release
 
 release-tools: $(ACTIONLINT)
-	command -v lintian >/dev/null && command -v mandoc >/dev/null && command -v shellcheck >/dev/null && command -v rpm >/dev/null || \
-	{ apt-get update && apt-get install -y --no-install-recommends lintian man-db mandoc rpm shellcheck; }
+	type groff lintian mandoc rpm shellcheck zsh >/dev/null 2>&1 || \
+	{ apt-get update && apt-get install -y --no-install-recommends groff lintian mandoc rpm shellcheck zsh; }
 
 $(GORELEASER):
 	GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)

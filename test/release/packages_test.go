@@ -158,3 +158,19 @@ func TestScripts(t *testing.T) {
 	}
 	run(t, "shellcheck", append([]string{"--shell=sh"}, scripts...)...)
 }
+
+// zsh finds the completion of the packages in $fpath, and completes with the first Tab.
+func TestZshCompletion(t *testing.T) {
+	root := t.TempDir()
+	run(t, "dpkg-deb", "--extract", the(t, dist+"/*_amd64.deb"), root)
+	got := run(t, "zsh", "-f", "-c", `
+		fpath=($1/usr/share/zsh/vendor-completions $fpath)
+		autoload -Uz _session_exporter
+		compadd() { print -l -- $options }
+		words=($1/usr/bin/session_exporter "")
+		CURRENT=2
+		_session_exporter`, "zsh", root)
+	if !slices.Contains(strings.Fields(got), "check-config") {
+		t.Errorf("completed %q", got)
+	}
+}
