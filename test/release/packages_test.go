@@ -1,11 +1,6 @@
 package release
 
 import (
-	"bytes"
-	"compress/gzip"
-	"io"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -124,53 +119,4 @@ func TestPackagesHaveTheUnit(t *testing.T) {
 		}
 	}
 	run(t, root+"/usr/bin/session_exporter", "check-config", "--strict", root+"/etc/session_exporter/session_exporter.yml")
-}
-
-// Debian's policy, with the exceptions in deploy/packages/deb/lintian-overrides.
-func TestLintian(t *testing.T) {
-	output, err := exec.CommandContext(t.Context(), "lintian", "--allow-root", "--fail-on", "error,warning", the(t, dist+"/*_amd64.deb")).CombinedOutput()
-	if err != nil || bytes.Contains(output, []byte("unused-override")) {
-		t.Errorf("%v\n%s", err, output)
-	}
-}
-
-func TestManualPage(t *testing.T) {
-	page := repository + "/build/session_exporter.1"
-	if got := run(t, "mandoc", "-T", "lint", "-W", "warning", page); got != "" {
-		t.Errorf("mandoc:\n%s", got)
-	}
-	compressed, err := gzip.NewReader(strings.NewReader(read(t, page+".gz")))
-	must(t, err)
-	if text, err := io.ReadAll(compressed); err != nil || string(text) != read(t, page) {
-		t.Errorf("the compressed page differs: %v", err)
-	}
-	groff := exec.CommandContext(t.Context(), "groff", "-man", "-Tutf8", "-ww", "-z", page)
-	if output, err := groff.CombinedOutput(); err != nil || len(output) > 0 {
-		t.Errorf("groff: %v\n%s", err, output)
-	}
-}
-
-func TestScripts(t *testing.T) {
-	scripts, err := filepath.Glob(repository + "/deploy/packages/*/p*") // post*, pre*
-	must(t, err)
-	if len(scripts) != 6 {
-		t.Errorf("%d scripts, want 6", len(scripts))
-	}
-	run(t, "shellcheck", append([]string{"--shell=sh"}, scripts...)...)
-}
-
-// zsh finds the completion of the packages in $fpath, and completes with the first Tab.
-func TestZshCompletion(t *testing.T) {
-	root := t.TempDir()
-	run(t, "dpkg-deb", "--extract", the(t, dist+"/*_amd64.deb"), root)
-	got := run(t, "zsh", "-f", "-c", `
-		fpath=($1/usr/share/zsh/vendor-completions $fpath)
-		autoload -Uz _session_exporter
-		compadd() { print -l -- $options }
-		words=($1/usr/bin/session_exporter "")
-		CURRENT=2
-		_session_exporter`, "zsh", root)
-	if !slices.Contains(strings.Fields(got), "check-config") {
-		t.Errorf("completed %q", got)
-	}
 }
