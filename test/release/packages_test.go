@@ -1,8 +1,11 @@
 package release
 
 import (
+	"bufio"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -118,5 +121,21 @@ func TestPackagesHaveTheUnit(t *testing.T) {
 			t.Errorf("%s is not %s", name, source)
 		}
 	}
-	run(t, root+"/usr/bin/session_exporter", "check-config", root+"/etc/session_exporter/session_exporter.yml")
+}
+
+// The service starts with the configuration as installed, and stops with 0.
+func TestInstalledConfiguration(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), binary(t, "linux_amd64"), "--config.file="+repository+"/deploy/packages/session_exporter.yml", "--web.listen-address=127.0.0.1:0")
+	stderr, err := cmd.StderrPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	var log strings.Builder
+	for lines := bufio.NewScanner(stderr); lines.Scan(); log.WriteString(lines.Text() + "\n") {
+		if strings.Contains(lines.Text(), `"Listening on"`) {
+			must(t, cmd.Process.Signal(syscall.SIGTERM))
+		}
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(log.String(), "msg=stopped") {
+		t.Errorf("%v\n%s", err, &log)
+	}
 }
