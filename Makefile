@@ -158,7 +158,7 @@ release: release-files
 	$(RELEASE_ENV) $(GORELEASER) release --clean --release-notes build/notes.md
 
 # goreleaser finds the SBOM's command in PATH.
-RELEASE_ENV = PATH="$(dir $(CYCLONEDX)):$$PATH" VERSION='$(VERSION)' BUILD_DATE='$(BUILD_DATE)' LDFLAGS='$(LDFLAGS)'
+RELEASE_ENV = PATH="$(dir $(CYCLONEDX)):$$PATH" VERSION='$(VERSION)' BUILD_DATE='$(BUILD_DATE)' COMMIT_TIME=$$(git log -1 --format=%ct) LDFLAGS='$(LDFLAGS)'
 
 # Files of the release that are not in the repository. --no-name: without the time, the same commit gives the
 # same file.
