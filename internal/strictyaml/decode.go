@@ -22,7 +22,7 @@ import (
 // itself, and its errors name Go types and no keys. So the decoder walks mappings and
 // sequences itself, and the library decodes the scalars.
 type Decoder struct {
-	// Scalars are the types that decode from a single value in a way of their own.
+	// Scalars are the types that decode themselves from a single value, or have few values.
 	Scalars map[reflect.Type]Scalar
 	// Inspect is called with each decoded scalar; target points to it. It may be nil.
 	Inspect func(key Key, node *yaml.Node, target any)
@@ -46,11 +46,11 @@ type Scalar struct {
 //
 // Several files may be decoded into one target. Each adds to the target's own maps and
 // lists; an entry or another field that an earlier file has is a problem.
-func (d *Decoder) Decode(file string, text []byte, target any, found *Collector) bool {
+func (d *Decoder) Decode(file string, text []byte, target any, collector *Collector) bool {
 	left := len(text) + maxAliased
-	w := walker{d, found, &left, int32(len(found.files))}
-	found.files = append(found.files, file)
-	earlier := len(found.problems)
+	w := walker{d, collector, &left, int32(len(collector.files))}
+	collector.files = append(collector.files, file)
+	earlier := len(collector.problems)
 	lines := &lineReader{rest: text}
 	documents, err := documents(lines)
 	switch {
@@ -66,7 +66,7 @@ func (d *Decoder) Decode(file string, text []byte, target any, found *Collector)
 	}
 	w.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())
 	if left < 0 {
-		found.problems = found.problems[:earlier] // there is one for each alias
+		collector.problems = collector.problems[:earlier] // there is one for each alias
 		w.problem(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
 	}
 	return left >= 0
@@ -93,27 +93,27 @@ func documents(text io.Reader) (all []*yaml.Node, err error) {
 
 type walker struct {
 	*Decoder
-	found *Collector
-	left  *int  // number of values that may still be read
-	file  int32 // index in the collector's files
+	collector *Collector
+	left      *int  // number of values that may still be read
+	file      int32 // index in the collector's files
 }
 
 // problem reports an error at a line of the file, 0 for the file as a whole.
 func (w walker) problem(line int, key Key, format string, args ...any) {
-	w.found.AddPosition(key, w.at(line), fmt.Sprintf(format, args...))
+	w.collector.AddPosition(key, w.at(line), fmt.Sprintf(format, args...))
 }
 
-func (w walker) at(line int) Position { return Position{File: w.found.files[w.file], Line: line} }
+func (w walker) at(line int) Position { return Position{File: w.collector.files[w.file], Line: line} }
 
 // begin records the position of a key, and reports whether its value is to be decoded. A
 // key that an earlier file has is a problem, unless the values join.
 func (w walker) begin(at Key, p pair, joins bool) bool {
 	empty := isNull(resolved(p.value))
 	if w.file > 0 {
-		if _, again := w.found.places[at]; again {
-			switch first := w.found.Position(at); {
+		if _, again := w.collector.places[at]; again {
+			switch first := w.collector.Position(at); {
 			case joins:
-				w.found.empty[at] = w.found.empty[at] && empty
+				w.collector.empty[at] = w.collector.empty[at] && empty
 			case strings.Contains(string(at), "."):
 				w.problem(p.key.Line, at, "duplicate key (first used %s)", first.SeenFrom(w.at(0)))
 			default:
@@ -122,7 +122,7 @@ func (w walker) begin(at Key, p pair, joins bool) bool {
 			return joins
 		}
 	}
-	w.found.places[at], w.found.empty[at] = place{w.file, int32(p.key.Line)}, empty
+	w.collector.places[at], w.collector.empty[at] = place{w.file, int32(p.key.Line)}, empty
 	return true
 }
 
@@ -179,7 +179,7 @@ func (w walker) fields(key Key, node *yaml.Node, target reflect.Value) {
 func (w walker) unknown(block Key, p pair, fields map[string]reflect.Value) {
 	name := p.key.Value
 	switch {
-	case w.found.quotable(block, name, isNull(resolved(p.value))):
+	case w.collector.quotable(block, name, isNull(resolved(p.value))):
 		w.problem(p.key.Line, block.Field(name), "unknown key%s", Suggest(name, fields))
 	case IsWord(name):
 		w.problem(p.key.Line, block, "unknown key without a value%s", Suggest(name, fields))
@@ -209,7 +209,7 @@ func (w walker) entries(key Key, entries []pair, target reflect.Value) {
 		if !w.begin(at, p, false) {
 			continue
 		}
-		w.found.Hide(key, p.key.Value, w.found.empty[at])
+		w.collector.Hide(key, p.key.Value, w.collector.empty[at])
 		element := reflect.New(target.Type().Elem()).Elem()
 		w.value(at, p.value, element)
 		target.SetMapIndex(reflect.ValueOf(p.key.Value).Convert(target.Type().Key()), element)
@@ -223,15 +223,15 @@ func (w walker) items(key Key, node *yaml.Node, target reflect.Value) {
 	}
 	first := target.Len() // of an earlier file
 	if first > 0 {
-		w.found.firsts[listPart{w.found.files[w.file], key}] = first
+		w.collector.firsts[listPart{w.collector.files[w.file], key}] = first
 	}
 	target.Grow(len(node.Content))
 	target.SetLen(first + len(node.Content))
 	for i, item := range node.Content {
 		at := key.Item(first + i)
-		w.found.places[at] = place{w.file, int32(item.Line)}
+		w.collector.places[at] = place{w.file, int32(item.Line)}
 		if isNull(resolved(item)) {
-			w.found.Add(at, "has no value; give it one, or remove the line")
+			w.collector.Add(at, "has no value; give it one, or remove the line")
 			continue
 		}
 		w.value(at, item, target.Index(first+i))

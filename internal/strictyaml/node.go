@@ -32,7 +32,7 @@ func (m *merged) add(node *yaml.Node) {
 			m.problem(key.Line, m.key, "has a list or a block where a key should be; put quotes around a key with { or [")
 		case again:
 			at := m.key
-			if name := key.Value; name == "<<" || m.found.quotable(m.key, name, false) {
+			if name := key.Value; name == "<<" || m.collector.quotable(m.key, name, false) {
 				at = at.Field(name)
 			}
 			m.problem(node.Content[i].Line, at, "duplicate key (first used on line %d)", line)
@@ -58,7 +58,7 @@ func (m *merged) merge(base *yaml.Node) {
 		if item = resolved(item); item.Kind == yaml.MappingNode {
 			m.add(item)
 		} else {
-			m.found.invalid[m.key] = true // a missing key may be in there
+			m.collector.invalid[m.key] = true // a missing key may be in there
 			m.problem(line, m.key.Field("<<"), "must be `*name` for a block marked `&name` elsewhere, or a list of these")
 		}
 	}

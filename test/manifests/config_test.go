@@ -88,8 +88,8 @@ func TestConfigurationsAreValid(t *testing.T) {
 	program := exporter(t)
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			w := theWorkload(t, objects)
-			config := the[*corev1.ConfigMap](t, objects)
+			w := onlyWorkload(t, objects)
+			config := only[*corev1.ConfigMap](t, objects)
 			folder := mount(t, w, func(v corev1.VolumeSource) bool { return v.ConfigMap != nil && v.ConfigMap.Name == config.Name })
 			secrets := mount(t, w, func(v corev1.VolumeSource) bool { return v.Secret != nil && v.Secret.SecretName == app })
 			if config.Name != app || config.Immutable != nil {
@@ -118,10 +118,10 @@ func TestSecretExample(t *testing.T) {
 	if len(all[*corev1.Secret](objects)) > 0 {
 		t.Error("the base would overwrite the Secret")
 	}
-	if namespace := the[*corev1.Namespace](t, objects).Name; example.Name != app || example.Namespace != namespace || example.Immutable != nil {
+	if namespace := only[*corev1.Namespace](t, objects).Name; example.Name != app || example.Namespace != namespace || example.Immutable != nil {
 		t.Errorf("the Secret is %s in %s", example.Name, example.Namespace)
 	}
-	config := parse(t, the[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"])
+	config := parse(t, only[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"])
 	for name, credential := range config.Credentials {
 		value, ok := example.StringData[path.Base(credential.PasswordFile)]
 		if !ok || value != "" {
@@ -138,8 +138,8 @@ func TestSecretExample(t *testing.T) {
 func TestShardsDoNotLockAccounts(t *testing.T) {
 	const locks = 5
 	objects := build(t, kubernetes+"/overlays/sharded")
-	shards := int(theWorkload(t, objects).replicas)
-	for name, credential := range parse(t, the[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"]).Credentials {
+	shards := int(onlyWorkload(t, objects).replicas)
+	for name, credential := range parse(t, only[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"]).Credentials {
 		most := 2 // by default
 		if own := credential.LockoutGuard.MaxRefusals; own != nil {
 			most = *own
