@@ -67,7 +67,7 @@ func (c *Collector) prepare(settings *config.Config, newProber NewProber) (*chan
 		errs = append(errs, c.add(next, endpoint))
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("applying %s: %w", settings.File, err)
+		return nil, fmt.Errorf("applying %s: %w", settings.Name, err)
 	}
 	next.applied.caches = newCaches(next.applied)
 	return next, nil

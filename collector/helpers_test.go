@@ -83,7 +83,7 @@ func newSettings(endpoints ...*config.Endpoint) *config.Config {
 			names[name] = true
 		}
 	}
-	return &config.Config{File: "session_exporter.yml", Endpoints: endpoints, LabelNames: slices.Sorted(maps.Keys(names))}
+	return &config.Config{Name: "session_exporter.yml", Endpoints: endpoints, LabelNames: slices.Sorted(maps.Keys(names))}
 }
 
 // watch returns a collector of endpoints.

@@ -1,8 +1,8 @@
-// Package config reads session_exporter.yml into immutable values.
+// Package config reads the configuration, one or several files, into immutable values.
 //
 // It is strict: an unknown key, a duplicate, a value of the wrong type or a dangling
-// reference is an error with the file, the line and the key, and all errors of a file
-// are reported together. A secret that cannot be read affects only its credential. The
+// reference is an error with the file, the line and the key, and all errors are reported
+// together. A secret that cannot be read affects only its credential. The
 // result is complete: every endpoint has its settings, with the module's and the global
 // ones merged in, so that no other package resolves references. The package sends
 // nothing and never prints a secret: its errors quote no values, and only those keys
@@ -27,28 +27,30 @@ import (
 
 // Config is one loaded configuration. It is immutable; a reload creates another.
 type Config struct {
-	// File is its path.
-	File string
+	// Name is what people know it by: the paths and patterns of its files.
+	Name string
+	// Files are the paths of its files, sorted.
+	Files []string
 	// MetricsDeny are anchored patterns of metrics that are not exposed.
 	MetricsDeny []*regexp.Regexp
-	// DenyLines are the line numbers of these patterns.
-	DenyLines []int
+	// DenyAt are the positions of these patterns.
+	DenyAt []Position
 	// Credentials are all credentials by name.
 	Credentials map[string]*Credential
-	// APIs are the APIs that the file defines, by name.
+	// APIs are the APIs that the files define, by name.
 	APIs map[string]*custom.API
 	// Modules are the settings of all modules by name, see Target.
 	Modules map[string]Settings
-	// Endpoints are the endpoints to probe, in the order of the file.
+	// Endpoints are the endpoints to probe, in the order of the files.
 	Endpoints []*Endpoint
 	// Shard is the shard to which Endpoints is limited.
 	Shard Shard
 	// LabelNames is the sorted union of the label names of all endpoints.
 	LabelNames []string
-	// YAML is the file as loaded, with its secrets masked.
+	// YAML is all files as loaded, with their secrets masked.
 	YAML string
 	// Problems are the warnings and the secrets that cannot be read, in the order of
-	// the file.
+	// the files.
 	Problems Problems
 }
 
@@ -116,7 +118,7 @@ func (e *Endpoint) Uses(credential string) bool {
 type Settings struct {
 	Module string
 	API    string // its name
-	// SessionAPI is the API: built in, defined by the file, or that of the remote site of a
+	// SessionAPI is the API: built in, defined by a file, or that of the remote site of a
 	// pairing.
 	SessionAPI sessionapi.API
 	Credential *Credential

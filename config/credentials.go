@@ -64,12 +64,12 @@ func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Sou
 func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, own secret.Source) (secret.Source, sessionapi.Auth) {
 	passwords := []sourceChoice{
 		{"password", secret.Source{Inline: raw.Password}, ""},
-		{"password_file", r.fileSource(raw.PasswordFile), raw.PasswordFile},
+		{"password_file", r.fileSource(key.Field("password_file"), raw.PasswordFile), raw.PasswordFile},
 		{"password_env", secret.Source{Env: raw.PasswordEnv}, ""},
 	}
 	tokens := []sourceChoice{
 		{"token", secret.Source{Inline: raw.Token}, ""},
-		{"token_file", r.fileSource(raw.TokenFile), raw.TokenFile},
+		{"token_file", r.fileSource(key.Field("token_file"), raw.TokenFile), raw.TokenFile},
 		{"token_env", secret.Source{Env: raw.TokenEnv}, ""},
 	}
 	first := r.firstSet(key, passwords, tokens)

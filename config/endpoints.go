@@ -35,10 +35,10 @@ func (r *resolver) resolveModules() {
 
 func (r *resolver) endpoints() []*Endpoint {
 	endpoints := make([]*Endpoint, 0, len(r.raw.Endpoints))
-	lines := make(map[string]int)
+	first := make(map[string]Position)
 	for i, raw := range r.raw.Endpoints {
 		key := strictyaml.Key("endpoints").Item(i)
-		r.checkName(key, raw.Name, lines)
+		r.checkName(key, raw.Name, first)
 		endpoint := &Endpoint{
 			Name:   raw.Name,
 			URL:    r.endpointURL(key, raw.URL),
@@ -90,18 +90,18 @@ func (s Settings) withDerived() Settings {
 	return s
 }
 
-func (r *resolver) checkName(endpoint strictyaml.Key, name string, lines map[string]int) {
+func (r *resolver) checkName(endpoint strictyaml.Key, name string, first map[string]Position) {
 	key := endpoint.Field("name")
-	line, again := lines[name]
+	at, again := first[name]
 	switch {
 	case name == "":
 		r.Require(endpoint, "name", "needs a `name`")
 	case strictyaml.BadName(name):
 		r.Add(key, "must not contain control characters, or spaces at its start or end")
 	case again:
-		r.Add(key, "duplicate endpoint name (first used on line %d)", line)
+		r.Add(key, "duplicate endpoint name (first used %s)", at.SeenFrom(r.Position(key)))
 	default:
-		lines[name] = r.Line(key)
+		first[name] = r.Position(key)
 	}
 }
 

@@ -134,8 +134,8 @@ func TestWholeFile(t *testing.T) {
 	if want := []string{"^(?:session_probe_.*)$", "^(?:go_(gc|mem)_.*)$"}; !slices.Equal(denied, want) {
 		t.Errorf("denied metrics are %q, want %q", denied, want)
 	}
-	if want := "testdata/valid/full.yml"; loaded.File != want {
-		t.Errorf("file is %q, want %q", loaded.File, want)
+	if want := "testdata/valid/full.yml"; loaded.Name != want {
+		t.Errorf("name is %q, want %q", loaded.Name, want)
 	}
 }
 

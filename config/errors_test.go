@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 func TestLoadUnreadable(t *testing.T) {
 	for file, want := range map[string]string{
 		"testdata/vanished.yml": "testdata/vanished.yml: no such file; name another one with --config.file",
-		"testdata":              "testdata: is a directory",
+		"testdata":              "testdata: is a directory; name its files, with a pattern such as " + filepath.Join("testdata", "*.yml"),
 	} {
 		_, err := config.Load(file)
 		if _, ok := errors.AsType[config.Problems](err); !ok || err.Error() != want {

@@ -1,20 +1,143 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/internal/boundedfile"
 )
 
-// Files returns the files of the configuration: its own, and those of certificates and
-// keys. If one of them changes, a reload is necessary.
-func (c *Config) Files() []string {
-	files := []string{c.File}
+// MaxSize is the size in bytes above which a configuration is rejected: that of all files
+// together.
+const MaxSize = 16 << 20
+
+// The texts of the problem of a configuration that does not exist.
+const (
+	NoSuchFile = "no such file; name another one with --config.file"
+	NoMatch    = "no file matches this pattern; name another pattern or file with --config.file"
+)
+
+// Missing reports whether the only problem is that the configuration does not exist.
+func Missing(found Problems) bool {
+	return len(found) == 1 && (found[0].Text == NoSuchFile || found[0].Text == NoMatch)
+}
+
+// read reads the loader's files, in addition to the given texts.
+func (l *Loader) read(given []source) (sources []source, found Problems) {
+	files, _, found := l.match()
+	sources = slices.Clone(given)
+	size := 0
+	for _, s := range given {
+		size += len(s.text)
+	}
+	for _, file := range files {
+		text, err := l.files.Read(file, MaxSize)
+		if err != nil {
+			found = append(found, Problem{File: file, Text: l.readProblem(file, err)})
+			continue
+		}
+		if size += len(text); size > MaxSize {
+			break
+		}
+		sources = append(sources, source{file, text})
+	}
+	if size > MaxSize {
+		return nil, append(found, Problem{File: nameOf(given, l.patterns), Text: fmt.Sprintf("is larger than %d MiB", MaxSize>>20)})
+	}
+	slices.SortFunc(sources, func(a, b source) int { return cmp.Compare(a.file, b.file) })
+	return sources, found
+}
+
+func (l *Loader) readProblem(file string, err error) string {
+	named := slices.Contains(l.patterns, file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && named:
+		return NoSuchFile
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file; remove the symbolic link, or restore the file that it leads to"
+	case errors.Is(err, boundedfile.ErrDirectory) && named:
+		return "is a directory; name its files, with a pattern such as " + filepath.Join(file, "*.yml")
+	default:
+		return boundedfile.Reason(err).Error()
+	}
+}
+
+// maxNamed is the number of files up to which a name lists them.
+const maxNamed = 3
+
+// nameOf returns what people know a configuration by.
+func nameOf(given []source, patterns []string) string {
+	names := slices.Clone(patterns)
+	for _, s := range given {
+		names = append(names, s.file)
+	}
+	slices.Sort(names)
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// match returns the files that the patterns match, sorted, each once, and paths in the
+// directories in which other files may match later.
+func (l *Loader) match() (files, places []string, found Problems) {
+	for _, pattern := range l.patterns {
+		matches, err := l.files.Glob(pattern)
+		switch {
+		case err != nil:
+			found = append(found, Problem{File: pattern, Text: boundedfile.Reason(err).Error()})
+		case len(matches.Files) == 0:
+			found = append(found, Problem{File: pattern, Text: NoMatch})
+		}
+		files, places = append(files, matches.Files...), append(places, matches.Places...)
+	}
+	return l.distinct(distinct(files)), places, found
+}
+
+// distinct returns the first path of each file.
+func (l *Loader) distinct(paths []string) (files []string) {
+	var known []fs.FileInfo
+	for _, path := range paths {
+		info, err := l.files.Stat(path)
+		if err == nil && slices.ContainsFunc(known, func(other fs.FileInfo) bool { return os.SameFile(info, other) }) {
+			continue
+		}
+		if err == nil {
+			known = append(known, info)
+		}
+		files = append(files, path)
+	}
+	return files
+}
+
+// Fingerprint returns a hash of the content of the configuration's files and of others,
+// which is never empty. A file that cannot be read counts as a distinct content.
+func (l *Loader) Fingerprint(others ...string) string {
+	files, _, found := l.match()
+	return fingerprint(&l.files, append(files, others...)) + found.Error()
+}
+
+// Watched returns paths whose directories change when the configuration does: its files,
+// and where other files may match.
+func (l *Loader) Watched() []string {
+	files, places, _ := l.match()
+	return append(files, places...)
+}
+
+// TLSFiles returns the files of certificates and keys. If one of them changes, a reload is
+// necessary.
+func (c *Config) TLSFiles() []string {
+	var files []string
 	for _, credential := range c.Credentials {
 		if credential.OAuth2 != nil {
 			files = append(files, tlsFiles(&credential.OAuth2.HTTP.TLS)...)

@@ -11,9 +11,8 @@ import (
 )
 
 // settingsWith loads a configuration with one endpoint after replacing words in it.
-func settingsWith(t *testing.T, loader *config.Loader, dir string, replace ...string) *config.Config {
+func settingsWith(t *testing.T, loader *config.Loader, file string, replace ...string) *config.Config {
 	t.Helper()
-	file := filepath.Join(dir, "f.yml")
 	text := strings.NewReplacer(replace...).Replace(`
 credentials:
   a: {username: u, password_file: secret}
@@ -23,14 +22,14 @@ endpoints:
   - {name: x, url: "https://x.example.com", module: hcx, labels: {site: a}}
 `)
 	write(t, file, text)
-	settings, err := loader.Load(file)
+	settings, err := loader.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return settings
 }
 
-func write(t *testing.T, file, content string) {
+func write(t testing.TB, file, content string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
@@ -45,10 +44,14 @@ func TestFilesAndSameProbe(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "ca.pem"), string(ca))
 	write(t, filepath.Join(dir, "secret"), "one")
-	var loader config.Loader
-	first := settingsWith(t, &loader, dir)
-	if got, want := first.Files(), []string{filepath.Join(dir, "ca.pem"), filepath.Join(dir, "f.yml")}; !slices.Equal(got, want) {
+	file := filepath.Join(dir, "f.yml")
+	loader := config.NewLoader(file)
+	first := settingsWith(t, loader, file)
+	if got, want := first.Files, []string{file}; !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
+	}
+	if got, want := first.TLSFiles(), []string{filepath.Join(dir, "ca.pem")}; !slices.Equal(got, want) {
+		t.Errorf("TLS files %q, want %q", got, want)
 	}
 	if got, want := first.SecretFiles(), []string{filepath.Join(dir, "secret")}; !slices.Equal(got, want) {
 		t.Errorf("secret files %q, want %q", got, want)
@@ -65,17 +68,17 @@ func TestFilesAndSameProbe(t *testing.T) {
 		{"url", []string{"x.example", "y.example"}, false},
 		{"module", []string{"labels:", "interval: 30s, labels:"}, false},
 	} {
-		if got := first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir, tc.replace...).Endpoints[0]); got != tc.want {
+		if got := first.Endpoints[0].SameProbe(settingsWith(t, loader, file, tc.replace...).Endpoints[0]); got != tc.want {
 			t.Errorf("%s: same probe is %t, want %t", tc.name, got, tc.want)
 		}
 	}
 	// A rotated password does not change the settings; a renewed certificate does.
 	write(t, filepath.Join(dir, "secret"), "two")
-	if !first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir).Endpoints[0]) {
+	if !first.Endpoints[0].SameProbe(settingsWith(t, loader, file).Endpoints[0]) {
 		t.Error("another password counts as a change of the settings")
 	}
 	write(t, filepath.Join(dir, "ca.pem"), string(ca)+"\n")
-	if first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir).Endpoints[0]) {
+	if first.Endpoints[0].SameProbe(settingsWith(t, loader, file).Endpoints[0]) {
 		t.Error("a renewed certificate is not noticed")
 	}
 }

@@ -65,7 +65,7 @@ func TestStrangeFilesInConfigurations(t *testing.T) {
 			"credentials: {a: {oauth2: {client_id: i, token_url: 'https://a', client_secret: s, tls_config: {ca_file: %q}}}}\nmodules: {m: {api: hcx}}": Invalid,
 		} {
 			begin := time.Now()
-			_, found := new(Loader).parse(fmt.Appendf(nil, place, in(dir, name)), filepath.Join(dir, "f.yml"))
+			_, found := CheckText(fmt.Appendf(nil, place, in(dir, name)), filepath.Join(dir, "f.yml"))
 			found = found.Of(severity)
 			if severity == Invalid {
 				want := strings.Replace(want, "64 KiB", "1 MiB", 1)
@@ -90,6 +90,8 @@ func TestStrangeFilesInConfigurations(t *testing.T) {
 		want := strings.Replace(want, "64 KiB", "16 MiB", 1)
 		if want == fs.ErrNotExist.Error() || want == "no such file or directory" {
 			want = "no such file; name another one with --config.file"
+		} else if want == "is a directory" {
+			want += "; name its files, with a pattern such as " + filepath.Join(in(dir, name), "*.yml")
 		}
 		if len(found) != 1 || found[0].Text != want || time.Since(begin) > soon {
 			t.Errorf("%s as a configuration: %v", name, found)

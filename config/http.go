@@ -51,7 +51,7 @@ func (r *resolver) tls(key strictyaml.Key, block *promconfig.TLSConfig) {
 	for name, file := range map[string]*string{"ca": &block.CAFile, "cert": &block.CertFile, "key": &block.KeyFile} {
 		inline := key.Field(name)
 		r.checkPEM(inline+"_file", *file)
-		*file = r.absolute(*file)
+		*file = r.absolute(inline+"_file", *file)
 		r.rejectRef(inline+"_ref", name+"_file")
 		valid = valid && !r.Invalid(inline) && !r.Invalid(inline+"_file") && !r.Invalid(inline+"_ref")
 	}
@@ -104,7 +104,7 @@ func (r *resolver) headers(key strictyaml.Key, headers *promconfig.Headers) {
 		checkHeaderValues(r, at.Field("values"), header.Values)
 		checkHeaderValues(r, at.Field("secrets"), header.Secrets)
 		for i, file := range header.Files {
-			header.Files[i] = r.absolute(file)
+			header.Files[i] = r.absolute(at, file)
 			if file != "" {
 				r.checkSecret(at.Field("files").Item(i), file, secret.FromFile(header.Files[i], r.files))
 			}

@@ -1,10 +1,8 @@
 package config
 
 import (
+	"bytes"
 	"errors"
-	"fmt"
-	"io/fs"
-	"path/filepath"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -16,74 +14,89 @@ import (
 	"session_exporter/internal/strictyaml"
 )
 
-// Loader loads configurations. Keep one Loader for all reloads of a file: it remembers
-// files that hang. It is safe for concurrent use.
-type Loader struct{ files boundedfile.Reader }
+// Loader loads a configuration from one or several files. Keep one Loader for all reloads:
+// it remembers files that hang. It is safe for concurrent use.
+type Loader struct {
+	patterns []string // sorted
+	files    boundedfile.Reader
+}
 
-// NoSuchFile is the text of the only problem of a file that does not exist.
-const NoSuchFile = "no such file; name another one with --config.file"
+// NewLoader returns a loader of the files that the patterns match: see Glob of package
+// boundedfile. Together they are one configuration, in which their order means nothing.
+func NewLoader(patterns ...string) *Loader {
+	sorted := slices.Sorted(slices.Values(patterns))
+	return &Loader{patterns: slices.Compact(sorted)}
+}
 
-// Load loads and checks a configuration file. It returns an error, of type Problems, only
-// if the file cannot be used. Others are in the configuration's Problems.
-func Load(file string) (*Config, error) { return new(Loader).Load(file) }
+// Load loads and checks a configuration, like Loader.Load.
+func Load(patterns ...string) (*Config, error) { return NewLoader(patterns...).Load() }
 
 // Check is Load with all problems: errors, secrets that cannot be read, and warnings.
 // The configuration is nil if there are errors.
-func Check(file string) (config *Config, found Problems) { return new(Loader).check(file) }
+func Check(patterns ...string) (config *Config, found Problems) {
+	return NewLoader(patterns...).check()
+}
 
-// Load loads and checks a configuration file, like the function Load.
-func (l *Loader) Load(file string) (*Config, error) {
-	config, found := l.check(file)
+// Load loads and checks the configuration. It returns an error, of type Problems, only if
+// the configuration cannot be used. Others are in the configuration's Problems.
+func (l *Loader) Load() (*Config, error) {
+	config, found := l.check()
 	return config, found.Err()
 }
 
-func (l *Loader) check(file string) (config *Config, found Problems) {
-	text, err := l.files.Read(file, MaxSize)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, Problems{{File: file, Text: NoSuchFile}}
-	case err != nil:
-		return nil, Problems{{File: file, Text: boundedfile.Reason(err).Error()}}
-	}
-	return l.parse(text, file)
-}
-
-// Fingerprint returns a hash of the files' content, which is never empty. A file that
-// cannot be read counts as a distinct content.
-func (l *Loader) Fingerprint(files ...string) string { return fingerprint(&l.files, files) }
-
-// CheckText is Check for the text of a configuration file. file is its name in errors, and
+// CheckText is Check for a text, in addition to files. name is the text's name in errors, and
 // relative paths are resolved from its directory.
-func CheckText(text []byte, file string) (config *Config, found Problems) {
-	if len(text) > MaxSize {
-		return nil, Problems{{File: file, Text: fmt.Sprintf("is larger than %d MiB", MaxSize>>20)}}
-	}
-	return new(Loader).parse(text, file)
+func CheckText(text []byte, name string, patterns ...string) (config *Config, found Problems) {
+	return NewLoader(patterns...).check(source{name, text})
 }
 
 // Parse checks the text of a configuration file. file is its name in errors, and
 // relative paths are resolved from its directory.
 func Parse(text []byte, file string) (*Config, error) {
-	config, found := new(Loader).parse(text, file)
+	config, found := CheckText(text, file)
 	return config, found.Err()
 }
 
-func (l *Loader) parse(text []byte, file string) (config *Config, found Problems) {
+// source is the text of a file.
+type source struct {
+	file string
+	text []byte
+}
+
+// check checks the configuration of the loader's files and the given texts.
+func (l *Loader) check(given ...source) (config *Config, found Problems) {
+	sources, found := l.read(given)
+	name := nameOf(given, l.patterns)
 	r := &resolver{
-		Collector: strictyaml.NewCollector(file, "credentials", "apis", "modules"),
-		dir:       filepath.Dir(file),
-		lines:     strings.Split(string(text), "\n"),
+		Collector: strictyaml.NewCollector(name, "credentials", "apis", "modules"),
+		lines:     make(map[string][]string, len(sources)),
 		files:     &l.files,
 	}
-	if (&strictyaml.Decoder{Scalars: scalars, Inspect: r.inspect}).Decode(text, &r.raw, r.Collector) {
+	decoder := &strictyaml.Decoder{Scalars: scalars, Inspect: r.inspect}
+	decoded := len(found) == 0
+	for _, s := range sources {
+		r.lines[s.file] = strings.Split(string(s.text), "\n")
+		if len(bytes.TrimSpace(s.text)) == 0 {
+			// Most likely an editor or a deployment is writing it. A reload must not end
+			// the sessions of its endpoints because of that.
+			r.AddPosition("", Position{File: s.file}, "is empty; write at least a comment, or remove the file")
+		}
+		if !decoder.Decode(s.file, s.text, &r.raw, r.Collector) {
+			decoded = false
+		}
+	}
+	if decoded {
 		var err error
 		if config, err = r.config(); err != nil {
 			r.AddAt(0, "", "cannot be loaded: %v", err)
 		}
 	}
-	found = r.Problems()
-	if found.Err() != nil {
+	found = append(found, r.Problems()...)
+	if found.Sort(); found.Err() != nil {
 		return nil, found
+	}
+	for _, s := range sources {
+		config.Files = append(config.Files, s.file)
 	}
 	config.Problems = found
 	return config, found
@@ -101,20 +114,20 @@ func (r *resolver) config() (*Config, error) {
 	r.resolveCredentials()
 	r.resolveModules()
 	config := &Config{
-		File:        r.File(),
+		Name:        r.Name(),
 		YAML:        string(masked),
 		MetricsDeny: r.metricsDeny(),
 		Credentials: r.credentials,
 		APIs:        r.described,
 		Modules:     r.modules,
 		Endpoints:   r.endpoints(),
-		DenyLines:   make([]int, 0, len(r.raw.Global.MetricsDeny)),
+		DenyAt:      make([]Position, 0, len(r.raw.Global.MetricsDeny)),
 	}
 	for name, module := range config.Modules { // now that no endpoint overrides them
 		config.Modules[name] = module.withDerived()
 	}
 	for i := range r.raw.Global.MetricsDeny {
-		config.DenyLines = append(config.DenyLines, r.Line(strictyaml.Key("global.metrics_deny").Item(i)))
+		config.DenyAt = append(config.DenyAt, r.Position(strictyaml.Key("global.metrics_deny").Item(i)))
 	}
 	for _, endpoint := range config.Endpoints {
 		for name := range endpoint.Labels {
@@ -125,8 +138,6 @@ func (r *resolver) config() (*Config, error) {
 	}
 	slices.Sort(config.LabelNames)
 	if len(r.raw.Endpoints) == 0 && len(r.raw.Modules) == 0 && !r.Failed() {
-		// Most likely an editor or a deployment is writing it. A reload must not end
-		// every session because of that.
 		r.AddAt(0, "", "has no `modules` and no `endpoints`, so there is nothing to probe")
 	}
 	r.warnings(config)
@@ -154,12 +165,15 @@ func patternProblem(err error) string {
 	return err.Error()
 }
 
-// Problem is one problem of a configuration file.
+// Problem is one problem of a configuration.
 type Problem = strictyaml.Problem
 
-// Problems are the problems of a configuration, in the order of the file. As an error,
+// Problems are the problems of a configuration, in the order of its files. As an error,
 // they are only those that make it unusable.
 type Problems = strictyaml.Problems
+
+// Position is a place in a configuration file.
+type Position = strictyaml.Position
 
 // Severity is a problem's effect on the configuration.
 type Severity = strictyaml.Severity

@@ -21,7 +21,7 @@ modules:
 endpoints:
   - {name: e, url: "https://a.test", module: m, login: {pin: pin-0ther}, http_headers: {X-Key: {values: [v4lue-of-endpoint]}}}
 `
-	settings, problems := new(Loader).parse([]byte(text), "x.yml")
+	settings, problems := CheckText([]byte(text), "x.yml")
 	if settings == nil {
 		t.Fatal(problems)
 	}

@@ -136,7 +136,7 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 	}
 	source := r.only(key, []sourceChoice{
 		{"client_secret", secret.Source{Inline: raw.ClientSecret}, ""},
-		{"client_secret_file", r.fileSource(raw.ClientSecretFile), raw.ClientSecretFile},
+		{"client_secret_file", r.fileSource(key.Field("client_secret_file"), raw.ClientSecretFile), raw.ClientSecretFile},
 		{"client_secret_env", secret.Source{Env: raw.ClientSecretEnv}, ""},
 	})
 	if source != (secret.Source{}) {
@@ -192,7 +192,7 @@ func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, se
 		}
 		a.Claims[name] = value
 	}
-	keyFile := r.fileSource(from.ClientCertificateKeyFile)
+	keyFile := r.fileSource(key.Field("client_certificate_key_file"), from.ClientCertificateKeyFile)
 	keyFile.Lines = keyFile.File != ""
 	source := r.only(key, []sourceChoice{
 		{"client_certificate_key", secret.Source{Inline: from.ClientCertificateKey}, ""},
@@ -216,7 +216,7 @@ func (r *resolver) checkKey(key strictyaml.Key, source secret.Source) {
 	case problem == "" || r.Invalid(at):
 	case source.File != "":
 		at = key.Field("client_certificate_key_file")
-		r.Report(MissingSecret, at, strictyaml.Position{Line: r.Line(at)}, problem)
+		r.Report(MissingSecret, at, r.Position(at), problem)
 	default:
 		r.Add(at, "%s", problem)
 	}

@@ -71,10 +71,11 @@ func (r *resolver) warnOfPlaceholdersIn(key strictyaml.Key, t *strictyaml.Tree) 
 // warnOfComment warns about a comment after an unquoted secret: a ` #` may be part of
 // the secret.
 func (r *resolver) warnOfComment(key strictyaml.Key, node *yaml.Node) {
-	if node.Kind != yaml.ScalarNode || node.Style&^yaml.TaggedStyle != 0 || node.Line > len(r.lines) {
+	lines := r.lines[r.Position(key).File]
+	if node.Kind != yaml.ScalarNode || node.Style&^yaml.TaggedStyle != 0 || node.Line > len(lines) {
 		return
 	}
-	line := []rune(r.lines[node.Line-1])
+	line := []rune(lines[node.Line-1])
 	rest, found := strings.CutPrefix(string(line[min(node.Column-1, len(line)):]), node.Value)
 	if found && strings.HasPrefix(strings.TrimLeft(rest, " \t"), "#") {
 		r.Report(strictyaml.Warning, key, strictyaml.Position{Line: node.Line}, "a comment follows the secret; if the ` #` is part of it, put the secret in quotes")

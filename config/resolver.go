@@ -15,15 +15,14 @@ import (
 	"session_exporter/sessionapi/custom"
 )
 
-// resolver turns the raw values of one file into a Config.
+// resolver turns the raw values of all files into a Config.
 type resolver struct {
 	*strictyaml.Collector
-	dir   string   // directory of the file
-	lines []string // lines of the file
+	lines map[string][]string // of each file
 	files *boundedfile.Reader
 	raw   rawFile
 
-	apis        map[string]sessionapi.API  // including those that the file defines
+	apis        map[string]sessionapi.API  // including those that the files define
 	specs       map[string]sessionapi.Spec // of apis
 	described   map[string]*custom.API
 	credentials map[string]*Credential
@@ -72,14 +71,15 @@ func (r *resolver) anyInvalid(block strictyaml.Key, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return r.Invalid(block.Field(name)) })
 }
 
-// resolveAPIs compiles the APIs that the file defines, in addition to the built-in ones. An API of
-// the file replaces the built-in one of the same name, so a file that defines an API still
+// resolveAPIs compiles the APIs that the files define, in addition to the built-in ones. An API of
+// a file replaces the built-in one of the same name, so a file that defines an API still
 // works with a later version that has it built in.
 func (r *resolver) resolveAPIs() error {
 	r.apis = sessionapi.BuiltIn()
 	r.described = make(map[string]*custom.API, len(r.raw.APIs))
 	for name, definition := range r.raw.APIs {
-		api, err := custom.Compile(&definition, strictyaml.Key("apis").Field(name), r.lines, r.Collector)
+		key := strictyaml.Key("apis").Field(name)
+		api, err := custom.Compile(&definition, key, r.lines[r.Position(key).File], r.Collector)
 		if err != nil {
 			return err
 		}

@@ -13,19 +13,16 @@ import (
 	"session_exporter/secret"
 )
 
-// MaxSize is the size in bytes above which a configuration is rejected.
-const MaxSize = 16 << 20
-
-// maxPEMSize is the same for a file of certificates or keys.
+// maxPEMSize is the size in bytes above which a file of certificates or keys is rejected.
 const maxPEMSize = 1 << 20
 
-// absolute returns the path of a file in the configuration, which may be relative to
-// the configuration's directory.
-func (r *resolver) absolute(file string) string {
+// absolute returns the path of a file that a key names, which may be relative to the
+// directory of the configuration file with that key.
+func (r *resolver) absolute(key strictyaml.Key, file string) string {
 	if file == "" {
 		return ""
 	}
-	return promconfig.JoinDir(r.dir, file)
+	return promconfig.JoinDir(filepath.Dir(r.Position(key).File), file)
 }
 
 // checkPEM checks that a file of certificates or keys can be read.
@@ -33,7 +30,7 @@ func (r *resolver) checkPEM(key strictyaml.Key, file string) {
 	if file == "" || r.Invalid(key) {
 		return
 	}
-	if _, err := r.files.Read(r.absolute(file), maxPEMSize); err != nil {
+	if _, err := r.files.Read(r.absolute(key, file), maxPEMSize); err != nil {
 		r.Add(key, "%s", fileProblem(file, err))
 	}
 }
@@ -44,7 +41,7 @@ func (r *resolver) checkSecret(key strictyaml.Key, file string, source secret.So
 	if r.Invalid(key) {
 		return
 	}
-	missing := func(text string) { r.Report(MissingSecret, key, strictyaml.Position{Line: r.Line(key)}, text) }
+	missing := func(text string) { r.Report(MissingSecret, key, r.Position(key), text) }
 	if source.Env != "" {
 		if _, set := os.LookupEnv(source.Env); !set {
 			missing("no environment variable of this name is set")
@@ -73,12 +70,13 @@ func fileProblem(file string, err error) string {
 	return text
 }
 
-// fileSource returns the source that reads a file, the zero Source if file is empty.
-func (r *resolver) fileSource(file string) secret.Source {
+// fileSource returns the source that reads the file that a key names, the zero Source if
+// file is empty.
+func (r *resolver) fileSource(key strictyaml.Key, file string) secret.Source {
 	if file == "" {
 		return secret.Source{}
 	}
-	return secret.FromFile(r.absolute(file), r.files)
+	return secret.FromFile(r.absolute(key, file), r.files)
 }
 
 // rejectRef rejects a reference to a secret manager.

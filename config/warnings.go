@@ -138,7 +138,7 @@ func (r *resolver) warnOfUnused(c *Config) {
 
 // warnOfDuplicates warns about endpoints with the same URL and the same account.
 func (r *resolver) warnOfDuplicates(endpoints []*Endpoint) {
-	first := make(map[string]int, len(endpoints))
+	first := make(map[string]Position, len(endpoints))
 	for i, e := range endpoints {
 		key := strictyaml.Key("endpoints").Item(i).Field("url")
 		if e.URL == nil || e.Credential == nil || e.Credential.Auth == "" || r.Invalid(key) {
@@ -151,13 +151,14 @@ func (r *resolver) warnOfDuplicates(endpoints []*Endpoint) {
 		if host, ok := canonicalHost(address.Hostname()); ok {
 			address.Host = host + ":" + Port(e.URL)
 		}
-		// An account is identified by its username and secret, not by its name in the file.
+		// An account is identified by its username and secret, not by its name here.
 		session := strings.Join([]string{c.Username, c.Secret.File, c.Secret.Env, c.Secret.Inline.Reveal(), address.String(), e.API, pairing}, "\x00")
-		if line, again := first[session]; again {
-			r.Warn(key, "the endpoint on line %d has the same URL and account, so the session is monitored twice; remove one", line)
+		here := r.Position(strictyaml.Key("endpoints").Item(i))
+		if at, again := first[session]; again {
+			r.Warn(key, "the endpoint %s has the same URL and account, so the session is monitored twice; remove one", at.SeenFrom(here))
 			continue
 		}
-		first[session] = r.Line(strictyaml.Key("endpoints").Item(i))
+		first[session] = here
 	}
 }
 

@@ -138,8 +138,8 @@ func TestNoEndpoints(t *testing.T) {
 		settings config.Config
 		want     []string
 	}{
-		"file":  {config.Config{File: "/etc/x.yml"}, []string{"No endpoints yet", "/etc/x.yml", "check-config", "password_file: /run/secrets/hcx"}},
-		"shard": {config.Config{File: "/etc/x.yml", Shard: config.Shard{Index: 1, Count: 3}}, []string{"No endpoint belongs to shard 1/3", "/etc/x.yml", "belong to other shards"}},
+		"file":  {config.Config{Name: "/etc/x.yml"}, []string{"No endpoints yet", "/etc/x.yml", "check-config", "password_file: /run/secrets/hcx"}},
+		"shard": {config.Config{Name: "/etc/x.yml", Shard: config.Shard{Index: 1, Count: 3}}, []string{"No endpoint belongs to shard 1/3", "/etc/x.yml", "belong to other shards"}},
 	} {
 		o := newOptions()
 		if err := o.Collector.Apply(&tc.settings, (&site{}).prober); err != nil {

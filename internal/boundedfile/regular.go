@@ -8,10 +8,10 @@ import (
 	"os"
 )
 
-var (
-	errDirectory = errors.New("is a directory")
-	errIrregular = errors.New("is a pipe, a socket or a device; use a regular file")
-)
+// ErrDirectory is the error of reading a directory.
+var ErrDirectory = errors.New("is a directory")
+
+var errIrregular = errors.New("is a pipe, a socket or a device; use a regular file")
 
 // readRegular follows symbolic links. It checks the path before opening it, because
 // opening a device may have side effects, and the open file again, because the path may
@@ -45,7 +45,7 @@ func readRegular(path string, limit int64) ([]byte, error) {
 func checkRegular(info fs.FileInfo, limit int64) error {
 	switch {
 	case info.IsDir():
-		return errDirectory
+		return ErrDirectory
 	case !info.Mode().IsRegular():
 		return errIrregular
 	case info.Size() > limit:

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -23,12 +21,12 @@ import (
 
 func addAPIs(app *kingpin.Application, s streams) command {
 	cmd := app.Command("apis", "List available session APIs, or print the definition of one.")
-	file := addConfigFlag(cmd)
+	files := addConfigFlag(cmd).Strings()
 	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return apiNames(nil) }).String()
 	return func(context.Context) error {
 		// An error in the configuration hides only the APIs of the configuration: the
 		// error may be the very definition that the user is missing.
-		described, configErr := describedAPIs(*file)
+		described, configErr := describedAPIs(*files)
 		if *name == "" {
 			if err := listAPIs(s.out, described); err != nil || configErr == nil {
 				return err
@@ -45,17 +43,18 @@ func addAPIs(app *kingpin.Application, s streams) command {
 	}
 }
 
-// describedAPIs returns the APIs that a configuration defines, none if the file does not
-// exist: the user may be about to write it.
-func describedAPIs(file string) (map[string]*custom.API, error) {
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+// describedAPIs returns the APIs that a configuration defines, none if it does not exist:
+// the user may be about to write it.
+func describedAPIs(files []string) (map[string]*custom.API, error) {
+	settings, found := config.Check(files...)
+	switch {
+	case config.Missing(found):
 		return nil, nil
+	case settings == nil:
+		return nil, found.Err()
+	default:
+		return settings.APIs, nil
 	}
-	settings, err := config.Load(file)
-	if err != nil {
-		return nil, err
-	}
-	return settings.APIs, nil
 }
 
 // apiNames returns the names of all APIs: built in, in the catalogue, and in the configuration.

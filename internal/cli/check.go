@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -13,10 +14,10 @@ import (
 )
 
 func addCheckConfig(app *kingpin.Application, s streams) command {
-	cmd := app.Command("check-config", "Check a configuration file and print every error and warning. Exits with 0 if it is valid, 1 if not.")
+	cmd := app.Command("check-config", "Check a configuration and print every error and warning. Exits with 0 if it is valid, 1 if not.")
 	strict := cmd.Flag("strict", "Treat warnings as errors.").Bool()
-	file := cmd.Arg("file", "Path to the configuration file; - reads standard input, and relative paths are then relative to the working directory.").Default(defaultConfigFile).String()
-	return func(ctx context.Context) error { return checkConfig(ctx, *file, *strict, s) }
+	files := cmd.Arg("file", "Paths to the files of one configuration, or patterns; - reads standard input, and relative paths in it are relative to the working directory.").Default(defaultConfigFile).Strings()
+	return func(ctx context.Context) error { return checkConfig(ctx, *files, *strict, s) }
 }
 
 // stdinArgument stands for the argument - of check-config, which the parser would take for
@@ -36,20 +37,17 @@ func withStdin(args []string) []string {
 	return args
 }
 
-// checkConfig prints all problems of a file in the order of its lines, and a summary if
-// it can be used.
-func checkConfig(ctx context.Context, file string, strict bool, s streams) error {
-	var settings *config.Config
-	var found config.Problems
-	if file == stdinArgument {
-		file = "standard input"
-		text, err := await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(s.in, config.MaxSize+1)) })
-		if err != nil {
-			return fmt.Errorf("reading %s: %w", file, err)
+// checkConfig prints all problems of a configuration in the order of its lines, and a
+// summary if it can be used.
+func checkConfig(ctx context.Context, files []string, strict bool, s streams) error {
+	settings, found, err := checkFiles(ctx, files, s)
+	if err != nil {
+		return err
+	}
+	for i, problem := range found {
+		if text, isFlag := strings.CutSuffix(problem.Text, " with --config.file"); isFlag {
+			found[i].Text = text + ", or - for standard input"
 		}
-		settings, found = config.CheckText(text, file)
-	} else if settings, found = config.Check(file); isMissing(found) {
-		found[0].Text = "no such file; name a configuration file, or - for standard input"
 	}
 	if settings != nil {
 		found = exporter.Problems(settings)
@@ -62,15 +60,30 @@ func checkConfig(ctx context.Context, file string, strict bool, s streams) error
 	case len(found) > warnings:
 		return &exitError{code: exitFailed}
 	case strict && warnings > 0:
-		return fmt.Errorf("%s: %s treated as errors (--strict)", file, plural(warnings, "warning"))
+		return fmt.Errorf("%s: %s treated as errors (--strict)", settings.Name, plural(warnings, "warning"))
 	}
-	_, err := fmt.Fprintf(s.out, "%s is valid: %s, %s.\n", file, plural(len(settings.Endpoints), "endpoint"), plural(len(settings.Credentials), "credential"))
+	size := plural(len(settings.Endpoints), "endpoint") + ", " + plural(len(settings.Credentials), "credential")
+	if len(settings.Files) > 1 {
+		size = plural(len(settings.Files), "file") + ", " + size
+	}
+	_, err = fmt.Fprintf(s.out, "%s is valid: %s.\n", settings.Name, size)
 	return err
 }
 
-// isMissing reports whether a configuration file does not exist.
-func isMissing(found config.Problems) bool {
-	return len(found) == 1 && found[0].Text == config.NoSuchFile
+// checkFiles checks files and, if it is among them, standard input as one configuration.
+func checkFiles(ctx context.Context, files []string, s streams) (settings *config.Config, found config.Problems, err error) {
+	const name = "standard input"
+	named := slices.DeleteFunc(slices.Clone(files), func(file string) bool { return file == stdinArgument })
+	if len(named) == len(files) {
+		settings, found = config.Check(files...)
+		return settings, found, nil
+	}
+	text, err := await(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(s.in, config.MaxSize+1)) })
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	settings, found = config.CheckText(text, name, named...)
+	return settings, found, nil
 }
 
 // plural formats a number with its noun.

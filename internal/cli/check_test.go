@@ -55,7 +55,7 @@ func TestCheckConfigWithoutFile(t *testing.T) {
 		code       int
 	}{
 		{nil, "session_exporter.yml", "", exitOK},
-		{[]string{"none.yml"}, "none.yml: no such file; name a configuration file, or - for standard input\n", "", exitFailed},
+		{[]string{"none.yml"}, "none.yml: no such file; name another one, or - for standard input\n", "", exitFailed},
 		{[]string{"-"}, "standard input", suspicious, exitOK},
 		{[]string{"-"}, "standard input", suspicious + "  - {name: z}\n", exitFailed},
 		{[]string{"-"}, "standard input", "", exitFailed},

@@ -128,11 +128,11 @@ type logFlags struct{ level, format *string }
 // defaultConfigFile is in the working directory.
 const (
 	defaultConfigFile = "session_exporter.yml"
-	configFileHelp    = "Path to the configuration file."
+	configFileHelp    = "Path to the configuration file, or a pattern such as conf.d/*.yml. Repeatable: all files are one configuration."
 )
 
-func addConfigFlag(cmd *kingpin.CmdClause) *string {
-	return cmd.Flag("config.file", configFileHelp).Default(defaultConfigFile).String()
+func addConfigFlag(cmd *kingpin.CmdClause) *kingpin.FlagClause {
+	return cmd.Flag("config.file", configFileHelp).Default(defaultConfigFile)
 }
 
 func addLogFlags(cmd *kingpin.CmdClause) logFlags {

@@ -2,12 +2,14 @@ package cli
 
 import (
 	_ "embed"
-	"os"
+	"slices"
 	"sync"
 
 	"github.com/alecthomas/kingpin/v2"
 	"go.yaml.in/yaml/v3"
 
+	"session_exporter/config"
+	"session_exporter/internal/boundedfile"
 	"session_exporter/internal/report"
 )
 
@@ -28,23 +30,31 @@ func init() {
 
 // endpointNames completes the names of endpoints. It reads nothing else of the
 // configuration: the user may not be allowed to read the secrets, and an error elsewhere
-// in the file does not matter here.
-func endpointNames(file *string) kingpin.HintAction {
-	return sync.OnceValue(func() []string { // kingpin calls this for each name typed
-		text, err := os.ReadFile(*file)
-		if err != nil {
-			return nil
-		}
-		var configuration struct {
-			Endpoints []struct{ Name string }
-		}
-		_ = yaml.Unmarshal(text, &configuration) // a partial result is better than none
-		names := make([]string, 0, len(configuration.Endpoints))
-		for _, endpoint := range configuration.Endpoints {
-			if name := endpoint.Name; name != "" && name == report.Printable(name) {
-				names = append(names, name)
+// does not matter here.
+func endpointNames(patterns *[]string) kingpin.HintAction {
+	return sync.OnceValue(func() (names []string) { // kingpin calls this for each name typed
+		for _, pattern := range *patterns {
+			matches, _ := new(boundedfile.Reader).Glob(pattern) // a partial result is better than none
+			for _, file := range matches.Files {
+				names = append(names, namesIn(file)...)
 			}
 		}
-		return names
+		slices.Sort(names)
+		return slices.Compact(names)
 	})
+}
+
+// namesIn returns the names of a file's endpoints that can be shown.
+func namesIn(file string) (names []string) {
+	text, _ := boundedfile.Read(file, config.MaxSize)
+	var configuration struct {
+		Endpoints []struct{ Name string }
+	}
+	_ = yaml.Unmarshal(text, &configuration) // the same
+	for _, endpoint := range configuration.Endpoints {
+		if name := endpoint.Name; name != "" && name == report.Printable(name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

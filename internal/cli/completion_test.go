@@ -26,13 +26,13 @@ func TestEndpointNames(t *testing.T) {
 			if err := os.WriteFile(file, []byte(tc.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if got := endpointNames(&file)(); !slices.Equal(got, tc.want) {
+			if got := endpointNames(&[]string{file})(); !slices.Equal(got, tc.want) {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
 		})
 	}
 	none := filepath.Join(t.TempDir(), "none.yml")
-	if got := endpointNames(&none)(); len(got) > 0 {
+	if got := endpointNames(&[]string{none})(); len(got) > 0 {
 		t.Errorf("%q without a file", got)
 	}
 }

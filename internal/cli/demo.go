@@ -29,7 +29,7 @@ func addDemo(app *kingpin.Application, s streams) command {
 			if err := flags.printLinks(s.out); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			return flags.serve(ctx, configFile, s)
+			return flags.serve(ctx, []string{configFile}, s)
 		})
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"session_exporter/config"
 	"session_exporter/internal/exporter"
 	"session_exporter/internal/report"
+	"session_exporter/internal/strictyaml"
 	"session_exporter/probe"
 	"session_exporter/sessionapi"
 )
@@ -27,20 +28,20 @@ import (
 func addProbe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("probe", "Probe endpoints of the configuration, or URLs without a configuration, and explain each result. Exits with 0 if all are valid, 1 if any is not (with --watch: at its last probe), 2 for invalid flags or configuration.")
 	p := new(probeFlags)
-	p.file = cmd.Flag("config.file", configFileHelp).Default(defaultConfigFile).IsSetByUser(&p.fileGiven).String()
+	p.files = addConfigFlag(cmd).IsSetByUser(&p.fileGiven).Strings()
 	p.all = cmd.Flag("all", "Probe every endpoint of the configuration.").Bool()
 	p.watch = cmd.Flag("watch", "Probe repeatedly until Ctrl-C: print a line for each probe and explain each change. Holds the session, as serve does.").Bool()
 	p.interval = cmd.Flag("interval", "With --watch: time between two probes, instead of the endpoint's interval.").PlaceHolder("1m").String()
 	p.output = oneOf(cmd.Flag("output", "Output format. One of: text, json, metrics.").Short('o').Default("text"), "text", "json", "metrics")
 	p.color = oneOf(cmd.Flag("color", "Color the output; auto does so on a terminal unless NO_COLOR is set. One of: auto, always, never.").Default("auto"), "auto", "always", "never")
 	p.adhoc = addAdhocFlags(cmd)
-	p.endpoints = cmd.Arg("endpoint", "Names of endpoints, or URLs with --api and an account.").HintAction(endpointNames(p.file)).Strings()
+	p.endpoints = cmd.Arg("endpoint", "Names of endpoints, or URLs with --api and an account.").HintAction(endpointNames(p.files)).Strings()
 	return func(ctx context.Context) error { return p.run(ctx, s) }
 }
 
 // probeFlags are the flags of probe.
 type probeFlags struct {
-	file          *string
+	files         *[]string
 	fileGiven     bool
 	all, watch    *bool
 	interval      *string
@@ -126,14 +127,15 @@ func (p *probeFlags) fromFlags(ctx context.Context, s streams) (*adhoc, error) {
 
 // fromFile returns the configuration of the named endpoints.
 func (p *probeFlags) fromFile(s streams) (*config.Config, error) {
-	settings, err := config.Load(*p.file)
-	if problems, ok := errors.AsType[config.Problems](err); ok && isMissing(problems) {
-		return nil, fmt.Errorf("%s: %s; to probe without a file, name a URL: session_exporter probe https://HOST --api=hcx --username=USER", *p.file, config.NoSuchFile)
-	}
-	if err != nil {
+	settings, found := config.Check(*p.files...)
+	switch err := found.Err(); {
+	case config.Missing(found):
+		return nil, fmt.Errorf("%s; to probe without a file, name a URL: session_exporter probe https://HOST --api=hcx --username=USER", found[0])
+	case err != nil:
 		return nil, err
 	}
-	if settings, err = selectEndpoints(settings, *p.endpoints, *p.all); err != nil {
+	settings, err := selectEndpoints(settings, *p.endpoints, *p.all)
+	if err != nil {
 		return nil, err
 	}
 	warnings := settings.Problems.Of(config.Warning)
@@ -141,7 +143,7 @@ func (p *probeFlags) fromFile(s streams) (*config.Config, error) {
 		fmt.Fprintln(s.err, warning)
 	}
 	if more := len(warnings) - maxWarnings; more > 0 {
-		fmt.Fprintf(s.err, "%s: %s; `check-config` shows all\n", settings.File, plural(more, "more warning"))
+		fmt.Fprintf(s.err, "%s: %s; `check-config` shows all\n", settings.Name, plural(more, "more warning"))
 	}
 	warnOfRefreshTokens(settings, s)
 	return settings, nil
@@ -178,7 +180,7 @@ func selectEndpoints(settings *config.Config, names []string, all bool) (*config
 	case all:
 		names = known
 	case len(names) == 0:
-		return nil, fmt.Errorf("no endpoint given; name endpoints of %s or use --all; available: %s", settings.File, abbreviate(known))
+		return nil, fmt.Errorf("no endpoint given; name endpoints of %s or use --all; available: %s", settings.Name, abbreviate(known))
 	}
 	index := make(map[string]int, len(known))
 	for i, name := range known {
@@ -186,33 +188,24 @@ func selectEndpoints(settings *config.Config, names []string, all bool) (*config
 	}
 	selected := *settings
 	selected.Endpoints = nil
-	used := make(map[string]bool) // keys of the endpoints, and of their settings
+	used := make(map[strictyaml.Key]bool) // keys of the endpoints, and of their settings
 	for _, name := range names {
 		i, ok := index[name]
 		if !ok {
-			return nil, fmt.Errorf("%s has no endpoint %q; available: %s", settings.File, name, abbreviate(known))
+			return nil, fmt.Errorf("%s has no endpoint %q; available: %s", settings.Name, name, abbreviate(known))
 		}
-		if at := fmt.Sprintf("endpoints[%d]", i); !used[at] {
+		if at := strictyaml.Key("endpoints").Item(i); !used[at] {
 			e := settings.Endpoints[i]
 			selected.Endpoints = append(selected.Endpoints, e)
-			used[at], used["modules."+e.Module], used["credentials."+e.Credential.Name] = true, true, true
+			credentials := strictyaml.Key("credentials")
+			used[at], used[strictyaml.Key("modules").Field(e.Module)], used[credentials.Field(e.Credential.Name)] = true, true, true
 			if e.Pairing != nil {
-				used["credentials."+e.Pairing.Local.Name] = true
+				used[credentials.Field(e.Pairing.Local.Name)] = true
 			}
 		}
 	}
-	selected.Problems = slices.DeleteFunc(slices.Clone(settings.Problems), func(p config.Problem) bool { return !isBelow(p.Key, used) })
+	selected.Problems = slices.DeleteFunc(slices.Clone(settings.Problems), func(p config.Problem) bool { return !p.Within(used) })
 	return &selected, nil
-}
-
-// isBelow reports whether the key of a value is in one of the blocks. Names may have dots.
-func isBelow(key string, blocks map[string]bool) bool {
-	for i, r := range key {
-		if r == '.' && blocks[key[:i]] {
-			return true
-		}
-	}
-	return false
 }
 
 // abbreviate lists the first twenty names and the number of the rest.
@@ -233,7 +226,7 @@ type format struct {
 
 // newExporter returns an exporter that probes the endpoints of a configuration.
 func newExporter(settings *config.Config, manager *probe.Manager) (*exporter.Exporter, error) {
-	e := exporter.New(settings.File, config.Shard{}, manager, slog.New(slog.DiscardHandler))
+	e := exporter.New(nil, config.Shard{}, manager, slog.New(slog.DiscardHandler))
 	if err := e.Apply(settings); err != nil {
 		return nil, &exitError{exitUsage, err}
 	}

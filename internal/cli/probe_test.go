@@ -18,7 +18,7 @@ import (
 // TestSelectEndpoints selects known, unknown and no endpoints.
 func TestSelectEndpoints(t *testing.T) {
 	fleet := func(names ...string) *config.Config {
-		settings := &config.Config{File: "f.yml"}
+		settings := &config.Config{Name: "f.yml"}
 		for _, name := range names {
 			settings.Endpoints = append(settings.Endpoints, &config.Endpoint{Name: name, Settings: config.Settings{Credential: new(config.Credential)}})
 		}

@@ -26,9 +26,9 @@ import (
 
 func addServe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("serve", "Run the exporter.").Default()
-	file := addConfigFlag(cmd)
+	files := addConfigFlag(cmd).Strings()
 	flags := addServerFlags(cmd, ":10987")
-	return func(ctx context.Context) error { return flags.serve(ctx, *file, s) }
+	return func(ctx context.Context) error { return flags.serve(ctx, *files, s) }
 }
 
 func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
@@ -57,7 +57,7 @@ type serverFlags struct {
 }
 
 // serve runs the exporter until ctx is canceled.
-func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
+func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams) error {
 	shard, err := config.ParseShard(*f.shard)
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("--shard is %q; it %w", *f.shard, err)}
@@ -75,7 +75,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 	exporter.LimitGarbage()
-	e := exporter.New(configFile, shard, probe.NewManager(), logger)
+	e := exporter.New(configFiles, shard, probe.NewManager(), logger)
 	switch err := e.Load(ctx); {
 	case errors.Is(err, context.Canceled):
 		logger.Info("stopped while loading the configuration")

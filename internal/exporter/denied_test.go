@@ -61,7 +61,7 @@ func TestPatternsThatDenyNothing(t *testing.T) {
 	})
 	t.Run("the log", func(t *testing.T) {
 		var log bytes.Buffer
-		must(t, newExporter(file, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil))).Reload())
+		must(t, newExporter([]string{file}, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil))).Reload())
 		for _, key := range []string{"global.metrics_deny[0]", "global.metrics_deny[8]"} {
 			if !strings.Contains(log.String(), " key="+key+` reason="`+unmatchedWarning+`"`+"\n") {
 				t.Errorf("no warning of %s in\n%s", key, log.String())
@@ -77,7 +77,7 @@ func TestPatternsThatDenyNothing(t *testing.T) {
 func TestDeniable(t *testing.T) {
 	known, err := deniable()
 	must(t, err)
-	e := newExporter(fileOf(t, oneEndpoint), probe.NewManager(), slog.New(slog.DiscardHandler))
+	e := newExporter([]string{fileOf(t, oneEndpoint)}, probe.NewManager(), slog.New(slog.DiscardHandler))
 	must(t, e.Reload())
 	handler, err := e.Handler(web.Options{TelemetryPath: "/metrics"})
 	must(t, err)

@@ -14,12 +14,11 @@ import (
 	"session_exporter/probe"
 )
 
-// Exporter probes the endpoints of a configuration file and serves the results. It
-// implements web.Lifecycle.
+// Exporter probes the endpoints of a configuration and serves the results. It implements
+// web.Lifecycle.
 type Exporter struct {
-	file    string
 	loader  *config.Loader
-	shard   config.Shard // of the file's endpoints
+	shard   config.Shard // of the configured endpoints
 	watch   *collector.Collector
 	manager *probe.Manager
 	limits  limits
@@ -27,28 +26,28 @@ type Exporter struct {
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
-	listed      int             // endpoints in the file; the settings have this shard's share of them
-	files       []string        // of the last configuration that could be read
-	fingerprint string          // of these files, taken before they were loaded
+	listed      int             // configured endpoints; the settings have this shard's share of them
+	tlsFiles    []string        // of the last configuration that could be read
+	fingerprint string          // of these files and the configuration's, taken before they were loaded
 	failure     string          // the error of that attempt, empty for none
 	logged      map[string]bool // problems of the last load
 
 	stopping atomic.Bool
 }
 
-// New returns an exporter for a shard of the endpoints in a configuration file, which
-// it does not load yet. Its connections and concurrent probes stay below the process's
+// New returns an exporter for a shard of the endpoints in a configuration, which it does
+// not load yet: see config.NewLoader. Its connections and concurrent probes stay below the process's
 // open-file limit.
-func New(file string, shard config.Shard, manager *probe.Manager, logger *slog.Logger) *Exporter {
-	e := newExporter(file, manager, logger)
+func New(patterns []string, shard config.Shard, manager *probe.Manager, logger *slog.Logger) *Exporter {
+	e := newExporter(patterns, manager, logger)
 	e.shard = shard
 	e.limit(limitsFor(openFiles()))
 	return e
 }
 
 // newExporter returns an exporter of all endpoints without limits.
-func newExporter(file string, manager *probe.Manager, logger *slog.Logger) *Exporter {
-	return &Exporter{file: file, files: []string{file}, loader: new(config.Loader), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
+func newExporter(patterns []string, manager *probe.Manager, logger *slog.Logger) *Exporter {
+	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
 }
 
 // Ready reports whether the exporter accepts scrapes. It is false during a shutdown; before

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -84,7 +85,7 @@ func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 				w := newWorld(t, slog.New(slog.DiscardHandler))
 				var open filesInUse
 				silent := make(map[string]bool)
-				w.Exporter = newExporter(w.file, probe.NewManagerWithDial(open.over(w.dial, silent)), w.logger)
+				w.Exporter = newExporter([]string{filepath.Join(w.dir, "session_exporter.yml")}, probe.NewManagerWithDial(open.over(w.dial, silent)), w.logger)
 				limits := limitsFor(uint64(files))
 				w.limit(limits)
 				var text strings.Builder

@@ -8,13 +8,14 @@ import (
 )
 
 // Problems returns the warnings about a valid configuration and its missing secrets, in
-// the order of the file. It adds the warnings about metric patterns to those of package
+// the order of the files. It adds the warnings about metric patterns to those of package
 // config.
 func Problems(settings *config.Config) config.Problems {
 	found := append(config.Problems{}, settings.Problems...)
 	for _, i := range unmatchedPatterns(settings) {
+		at := settings.DenyAt[i]
 		found = append(found, config.Problem{
-			Severity: config.Warning, File: settings.File, Line: settings.DenyLines[i],
+			Severity: config.Warning, File: at.File, Line: at.Line,
 			Key: fmt.Sprintf("global.metrics_deny[%d]", i), Text: unmatchedWarning,
 		})
 	}

@@ -26,7 +26,7 @@ endpoints:
 func TestProblemsAreLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	file := fileOf(t, suspicious)
-	e := newExporter(file, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil)))
+	e := newExporter([]string{file}, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil)))
 	for _, c := range []struct {
 		text string
 		keys []string
@@ -65,7 +65,7 @@ func TestProblemsAreCounted(t *testing.T) {
 		fmt.Fprintf(&text, "  - {name: e%d, url: \"http://e%d.example.com:9443\", module: hcx}\n", i, i)
 	}
 	var log bytes.Buffer
-	must(t, newExporter(fileOf(t, text.String()), probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil))).Reload())
+	must(t, newExporter([]string{fileOf(t, text.String())}, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil))).Reload())
 	if n := strings.Count(log.String(), "configuration warning\""); n != maxLoggedProblems || !strings.Contains(log.String(), `msg="more configuration warnings; run check-config to see all" count=990`) {
 		t.Errorf("%d warnings in\n%s", n, log.String())
 	}

@@ -46,7 +46,7 @@ func (e *Exporter) loadLocked() error {
 // logLoaded logs the size of the configuration, and warns about an empty shard, whose
 // exporter otherwise looks healthy.
 func (e *Exporter) logLoaded(settings *config.Config) {
-	fields := []any{"file", settings.File, "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials)}
+	fields := []any{"file", settings.Name, "files", len(settings.Files), "endpoints", len(settings.Endpoints), "credentials", len(settings.Credentials)}
 	if e.shard.Count == 0 {
 		e.logger.Info("configuration loaded", fields...)
 		return
@@ -59,22 +59,22 @@ func (e *Exporter) logLoaded(settings *config.Config) {
 }
 
 // readLocked loads the configuration. It takes the fingerprint of the files before, so
-// that a change while they are read is noticed. The list of files is known only after
-// loading; if it has changed, the configuration is loaded again.
-func (e *Exporter) readLocked(load func(file string) (*config.Config, error)) (*config.Config, error) {
+// that a change while they are read is noticed. The files of certificates are known only
+// after loading; if others are named, the configuration is loaded again.
+func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Config, error) {
 	for {
-		e.fingerprint = e.loader.Fingerprint(e.files...)
-		settings, err := load(e.file)
+		e.fingerprint = e.loader.Fingerprint(e.tlsFiles...)
+		settings, err := load()
 		if err != nil {
 			return nil, err
 		}
 		e.listed = len(settings.Endpoints)
 		settings = settings.WithShard(e.shard)
-		files := settings.Files()
-		if slices.Equal(files, e.files) {
+		files := settings.TLSFiles()
+		if slices.Equal(files, e.tlsFiles) {
 			return settings, nil
 		}
-		e.files = files
+		e.tlsFiles = files
 	}
 }
 
@@ -121,7 +121,7 @@ func (e *Exporter) follow(ctx context.Context, hangup <-chan os.Signal) {
 func (e *Exporter) watchedFiles() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return append(slices.Clone(e.files), e.settings.SecretFiles()...)
+	return slices.Concat(e.loader.Watched(), e.tlsFiles, e.settings.SecretFiles())
 }
 
 // applyChanges reloads the configuration and retries secrets if they have changed on
@@ -129,7 +129,7 @@ func (e *Exporter) watchedFiles() []string {
 func (e *Exporter) applyChanges() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	changed := e.loader.Fingerprint(e.files...) != e.fingerprint
+	changed := e.loader.Fingerprint(e.tlsFiles...) != e.fingerprint
 	if before := e.failure; changed || before != "" {
 		// A missing file may exist now, because Kubernetes updates a configuration and
 		// its secrets one after the other.

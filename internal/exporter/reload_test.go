@@ -235,7 +235,7 @@ func TestLogLoaded(t *testing.T) {
 func TestReloadQuotesNoSecret(t *testing.T) {
 	var log bytes.Buffer
 	file := fileOf(t, oneEndpoint)
-	e := newExporter(file, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil)))
+	e := newExporter([]string{file}, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil)))
 	must(t, e.Reload())
 	must(t, os.WriteFile(file, []byte(strings.Replace(oneEndpoint, "credential: account", "credential: account, http_headers: {X:S3cr3t}, proxy_url: 'http://p', proxy_connect_header: {Y:S3cr3t}", 1)), 0o600))
 	err := e.Reload()

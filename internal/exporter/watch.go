@@ -35,6 +35,9 @@ func watchFiles(ctx context.Context, files func() []string, changed func(), logg
 	}
 	failed := watchDirs(watcher, files(), nil, logger)
 	awaitChanges(ctx, watcher, func() {
+		// A new directory is watched before it is read, so that no file in it is missed. A
+		// reload may name others.
+		failed = watchDirs(watcher, files(), failed, logger)
 		changed()
 		failed = watchDirs(watcher, files(), failed, logger)
 	}, logger)

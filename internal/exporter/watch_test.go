@@ -236,8 +236,8 @@ func TestEditWhileLoading(t *testing.T) {
 				w := newWorld(t, slog.New(slog.DiscardHandler))
 				writeFiles(t, w.dir, files)
 				loads, stale := 0, false
-				settings, err := w.readLocked(func(file string) (*config.Config, error) {
-					settings, err := w.loader.Load(file)
+				settings, err := w.readLocked(func() (*config.Config, error) {
+					settings, err := w.loader.Load()
 					loads++
 					if loads == edit {
 						w.write(edited, files[edited]+"\n")
@@ -246,7 +246,7 @@ func TestEditWhileLoading(t *testing.T) {
 					return settings, err
 				})
 				must(t, err)
-				if changed := w.loader.Fingerprint(settings.Files()...) != w.fingerprint; changed != stale {
+				if changed := w.loader.Fingerprint(settings.TLSFiles()...) != w.fingerprint; changed != stale {
 					t.Errorf("after %d loads, files seem changed: %t, want %t", loads, changed, stale)
 				}
 			})

@@ -52,7 +52,7 @@ func newWorld(t *testing.T, logger *slog.Logger) *world {
 		registry: prometheus.NewRegistry(),
 		sites:    make(map[string]*site),
 	}
-	w.Exporter = newExporter(filepath.Join(w.dir, "session_exporter.yml"), probe.NewManagerWithDial(w.dial), logger)
+	w.Exporter = newExporter([]string{filepath.Join(w.dir, "session_exporter.yml")}, probe.NewManagerWithDial(w.dial), logger)
 	w.registry.MustRegister(w.watch)
 	w.listener = pipenet.Serve(t, http.HandlerFunc(w.route))
 	t.Cleanup(func() { w.stop() }) // before the appliances stop

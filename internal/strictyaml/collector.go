@@ -4,41 +4,65 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Position is a place in the file: a line from 1, and a column from 1, or 0 for the
-// whole line.
-type Position struct{ Line, Column int }
+// Position is a place in a file: a line from 1, or 0 for the whole file, and a column from
+// 1, or 0 for the whole line.
+type Position struct {
+	File         string
+	Line, Column int
+}
 
-// Collector gathers the problems of a file. It knows the line of every key seen, so
-// that a problem needs to name only its key.
+// SeenFrom describes the position in a problem at another one: "on line 3", or "at
+// other.yml:3" in another file.
+func (p Position) SeenFrom(other Position) string {
+	if p.File == other.File {
+		return fmt.Sprintf("on line %d", p.Line)
+	}
+	return fmt.Sprintf("at %s:%d", p.File, p.Line)
+}
+
+// Collector gathers the problems of one or several files that are decoded into one value.
+// It knows the position of every key seen, so that a problem needs to name only its key.
 type Collector struct {
-	file     string
+	name     string
 	named    []Key // blocks whose keys are names
-	lines    map[Key]int
-	empty    map[Key]bool // keys without a value
-	invalid  map[Key]bool // keys with an error
-	hidden   map[Key]int  // keys that may be secrets, with the length of the block's key
+	files    []string
+	places   map[Key]place
+	firsts   map[listPart]int // the index of the part's first item, if not 0
+	empty    map[Key]bool     // keys without a value
+	invalid  map[Key]bool     // keys with an error
+	hidden   map[Key]int      // keys that may be secrets, with the length of the block's key
 	problems Problems
 }
 
-// NewCollector returns a collector for a file. The keys of the named blocks are names
-// that the user chooses.
-func NewCollector(file string, named ...Key) *Collector {
+// place is the position of a key. It is small, because there is one for each key.
+type place struct{ file, line int32 }
+
+// listPart is the part of a list that one file has.
+type listPart struct {
+	file string
+	list Key
+}
+
+// NewCollector returns a collector. Problems without a position have the name instead of
+// a file's. The keys of the named blocks are names that the user chooses.
+func NewCollector(name string, named ...Key) *Collector {
 	return &Collector{
-		file: file, named: named, lines: make(map[Key]int), empty: make(map[Key]bool),
+		name: name, named: named, places: make(map[Key]place), firsts: make(map[listPart]int), empty: make(map[Key]bool),
 		invalid: make(map[Key]bool), hidden: make(map[Key]int),
 	}
 }
 
-// Add reports an error at a key. If the file does not have the key (a missing one,
-// say), the error gets the line of the block that should have it.
+// Add reports an error at a key. If no file has the key (a missing one, say), the error
+// gets the position of the block that should have it.
 func (c *Collector) Add(key Key, format string, args ...any) {
-	c.AddAt(c.Line(key), key, format, args...)
+	c.AddPosition(key, c.Position(key), fmt.Sprintf(format, args...))
 }
 
-// AddAt reports an error with a key at a line, 0 for the file as a whole.
+// AddAt reports an error with a key at a line of the key's file, 0 for the file as a whole.
 func (c *Collector) AddAt(line int, key Key, format string, args ...any) {
 	c.AddPosition(key, Position{Line: line}, fmt.Sprintf(format, args...))
 }
@@ -58,19 +82,26 @@ func (c *Collector) AddProblem(key Key, problem string) {
 
 // Warn reports a warning at a key.
 func (c *Collector) Warn(key Key, format string, args ...any) {
-	c.Report(Warning, key, Position{Line: c.Line(key)}, fmt.Sprintf(format, args...))
+	c.Report(Warning, key, c.Position(key), fmt.Sprintf(format, args...))
 }
 
-// Report reports a problem of any severity without marking its key invalid.
+// Report reports a problem of any severity without marking its key invalid. A position
+// without a file is in the key's file.
 func (c *Collector) Report(severity Severity, key Key, at Position, text string) {
-	c.problems = append(c.problems, Problem{Severity: severity, File: c.file, Line: at.Line, Column: at.Column, Key: c.shown(key), Text: text})
+	if at.File == "" {
+		at.File = c.Position(key).File
+	}
+	c.problems = append(c.problems, Problem{
+		Severity: severity, File: at.File, Line: at.Line, Column: at.Column,
+		Key: c.inFile(at.File, c.shown(key)), Text: text, key: key,
+	})
 }
 
 // Require reports that a block lacks a key, unless an error of the block or of the key
 // has already been reported.
 func (c *Collector) Require(block Key, name, format string, args ...any) {
 	if at := block.Field(name); !c.invalid[block] && !c.invalid[at] {
-		c.AddAt(c.Line(at), block, format, args...)
+		c.AddPosition(block, c.Position(at), fmt.Sprintf(format, args...))
 		c.invalid[block] = false // other keys may be missing too
 	}
 }
@@ -78,19 +109,19 @@ func (c *Collector) Require(block Key, name, format string, args ...any) {
 // Invalid reports whether a key has an error.
 func (c *Collector) Invalid(key Key) bool { return c.invalid[key] }
 
-// IsSet reports whether the file has a key with a value, even a zero value.
-func (c *Collector) IsSet(key Key) bool { return c.lines[key] > 0 && !c.empty[key] }
+// IsSet reports whether a file has a key with a value, even a zero value.
+func (c *Collector) IsSet(key Key) bool { return c.places[key].line > 0 && !c.empty[key] }
 
-// Line returns the line of a key or, if the file does not have it, of the innermost
-// enclosing block.
-func (c *Collector) Line(key Key) int {
+// Position returns the position of a key or, if no file has it, of the innermost enclosing
+// block.
+func (c *Collector) Position(key Key) Position {
 	for key != "" {
-		if line, ok := c.lines[key]; ok {
-			return line
+		if at, ok := c.places[key]; ok {
+			return Position{File: c.files[at.file], Line: int(at.line)}
 		}
 		key = key[:max(strings.LastIndexAny(string(key), ".["), 0)]
 	}
-	return 1
+	return Position{File: c.name}
 }
 
 // quotable reports whether errors may show a key of a block. valueless is set for a key
@@ -132,6 +163,18 @@ func (c *Collector) shown(key Key) string {
 	return b.String() + string(key[done:])
 }
 
+// inFile returns a key with the index that a list's item has in its own file.
+func (c *Collector) inFile(file, key string) string {
+	list, item, _ := strings.Cut(key, "[")
+	first := c.firsts[listPart{file, Key(list)}]
+	if first == 0 {
+		return key
+	}
+	index, rest, _ := strings.Cut(item, "]")
+	n, _ := strconv.Atoi(index) // made by Key.Item
+	return fmt.Sprintf("%s[%d]%s", list, n-first, rest)
+}
+
 // Shows reports whether errors may show a key of a named block.
 func (c *Collector) Shows(block Key, name string) bool {
 	_, hidden := c.hidden[block.Field(name)]
@@ -145,10 +188,10 @@ func Visible[V any](c *Collector, block Key, entries map[string]V) map[string]V 
 	return shown
 }
 
-// File returns the name of the file.
-func (c *Collector) File() string { return c.file }
+// Name returns the name of all files together.
+func (c *Collector) Name() string { return c.name }
 
-// Problems returns the problems in the order of the file, without duplicates.
+// Problems returns the problems in the order of the files, without duplicates.
 func (c *Collector) Problems() Problems {
 	found := slices.Clone(c.problems)
 	found.Sort()

@@ -6,6 +6,7 @@ package strictyaml
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"reflect"
@@ -40,32 +41,41 @@ type Scalar struct {
 	Valid func(target any) bool
 }
 
-// Decode reads one YAML document into target, a pointer, and reports what does not fit.
-// It returns false if the text is not a single YAML document.
-func (d *Decoder) Decode(text []byte, target any, collector *Collector) bool {
+// Decode reads the text of a file, one YAML document, into target, a pointer, and reports
+// what does not fit. It returns false if the text is not a single YAML document.
+//
+// Several files may be decoded into one target. Each adds to the target's own maps and
+// lists; an entry or another field that an earlier file has is a problem.
+func (d *Decoder) Decode(file string, text []byte, target any, collector *Collector) bool {
+	left := len(text) + maxAliased
+	w := walker{d, collector, &left, int32(len(collector.files))}
+	collector.files = append(collector.files, file)
+	earlier := len(collector.problems)
 	lines := &lineReader{rest: text}
 	documents, err := documents(lines)
 	switch {
 	case err != nil:
 		line, message := syntaxError(err, lines.begun)
-		collector.AddAt(line, "", "not valid YAML: %s", message)
+		w.problem(line, "", "not valid YAML: %s", message)
 		return false
 	case len(documents) == 0:
 		return true // empty, or only comments
 	case len(documents) > 1:
-		collector.AddAt(documents[1].Line, "", "a second YAML document; remove the `---` between them")
+		w.problem(documents[1].Line, "", "a second YAML document; remove the `---` between them")
 		return false
 	}
-	// Without aliases, a text has fewer values than bytes. Aliases of aliases can
-	// exceed that, and grow without bound.
-	left := len(text) + 100_000
-	walker{d, collector, &left}.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())
+	w.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())
 	if left < 0 {
-		collector.problems = nil // there is one for each alias
-		collector.AddAt(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
+		collector.problems = collector.problems[:earlier] // there is one for each alias
+		w.problem(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
 	}
 	return left >= 0
 }
+
+// maxAliased is the number of values that a file may have in addition to its bytes. Without
+// aliases, a text has fewer values than bytes. Aliases of aliases can exceed that, and grow
+// without bound.
+const maxAliased = 100_000
 
 func documents(text io.Reader) (all []*yaml.Node, err error) {
 	decoder := yaml.NewDecoder(text)
@@ -84,7 +94,36 @@ func documents(text io.Reader) (all []*yaml.Node, err error) {
 type walker struct {
 	*Decoder
 	collector *Collector
-	left      *int // number of values that may still be read
+	left      *int  // number of values that may still be read
+	file      int32 // index in the collector's files
+}
+
+// problem reports an error at a line of the file, 0 for the file as a whole.
+func (w walker) problem(line int, key Key, format string, args ...any) {
+	w.collector.AddPosition(key, w.at(line), fmt.Sprintf(format, args...))
+}
+
+func (w walker) at(line int) Position { return Position{File: w.collector.files[w.file], Line: line} }
+
+// begin records the position of a key, and reports whether its value is to be decoded. A
+// key that an earlier file has is a problem, unless the values join.
+func (w walker) begin(at Key, p pair, joins bool) bool {
+	empty := isNull(resolved(p.value))
+	if w.file > 0 {
+		if _, again := w.collector.places[at]; again {
+			switch first := w.collector.Position(at); {
+			case joins:
+				w.collector.empty[at] = w.collector.empty[at] && empty
+			case strings.Contains(string(at), "."):
+				w.problem(p.key.Line, at, "duplicate key (first used %s)", first.SeenFrom(w.at(0)))
+			default:
+				w.problem(p.key.Line, at, "only one file may have this, and it is also %s; move its keys there", first.SeenFrom(w.at(0)))
+			}
+			return joins
+		}
+	}
+	w.collector.places[at], w.collector.empty[at] = place{w.file, int32(p.key.Line)}, empty
+	return true
 }
 
 // value decodes a node into target, recursively; key is its path.
@@ -121,9 +160,10 @@ func (w walker) fields(key Key, node *yaml.Node, target reflect.Value) {
 		field, known := fields[name]
 		switch {
 		case known:
-			at := key.Field(name)
-			w.collector.lines[at], w.collector.empty[at] = p.key.Line, isNull(resolved(p.value))
-			w.value(at, p.value, field)
+			joins := key == "" && (field.Kind() == reflect.Map || field.Kind() == reflect.Slice)
+			if at := key.Field(name); w.begin(at, p, joins) {
+				w.value(at, p.value, field)
+			}
 		case rest.IsValid():
 			unowned = append(unowned, p)
 		default:
@@ -140,17 +180,17 @@ func (w walker) unknown(block Key, p pair, fields map[string]reflect.Value) {
 	name := p.key.Value
 	switch {
 	case w.collector.quotable(block, name, isNull(resolved(p.value))):
-		w.collector.AddAt(p.key.Line, block.Field(name), "unknown key%s", Suggest(name, fields))
+		w.problem(p.key.Line, block.Field(name), "unknown key%s", Suggest(name, fields))
 	case IsWord(name):
-		w.collector.AddAt(p.key.Line, block, "unknown key without a value%s", Suggest(name, fields))
+		w.problem(p.key.Line, block, "unknown key without a value%s", Suggest(name, fields))
 	default:
-		w.collector.AddAt(p.key.Line, block, "invalid key (is a space missing after a colon?)%s", oneOf(fields))
+		w.problem(p.key.Line, block, "invalid key (is a space missing after a colon?)%s", oneOf(fields))
 	}
 }
 
 // pairs returns a mapping's entries, and counts them as read.
 func (w walker) pairs(key Key, node *yaml.Node) []pair {
-	m := merged{collector: w.collector, key: key, has: make(map[string]bool), seen: make(map[*yaml.Node]bool)}
+	m := merged{walker: w, key: key, has: make(map[string]bool), seen: make(map[*yaml.Node]bool)}
 	m.add(node)
 	*w.left -= len(m.pairs)
 	return m.pairs
@@ -162,11 +202,13 @@ func (w walker) entries(key Key, entries []pair, target reflect.Value) {
 	}
 	for _, p := range entries {
 		if BadName(p.key.Value) {
-			w.collector.AddAt(p.key.Line, key, "has a key that is empty, contains control characters, or starts or ends with a space")
+			w.problem(p.key.Line, key, "has a key that is empty, contains control characters, or starts or ends with a space")
 			continue
 		}
 		at := key.Field(p.key.Value)
-		w.collector.lines[at], w.collector.empty[at] = p.key.Line, isNull(resolved(p.value))
+		if !w.begin(at, p, false) {
+			continue
+		}
 		w.collector.Hide(key, p.key.Value, w.collector.empty[at])
 		element := reflect.New(target.Type().Elem()).Elem()
 		w.value(at, p.value, element)
@@ -176,17 +218,24 @@ func (w walker) entries(key Key, entries []pair, target reflect.Value) {
 
 func (w walker) items(key Key, node *yaml.Node, target reflect.Value) {
 	*w.left -= len(node.Content)
-	items := reflect.MakeSlice(target.Type(), len(node.Content), len(node.Content))
+	if target.IsNil() {
+		target.Set(reflect.MakeSlice(target.Type(), 0, len(node.Content)))
+	}
+	first := target.Len() // of an earlier file
+	if first > 0 {
+		w.collector.firsts[listPart{w.collector.files[w.file], key}] = first
+	}
+	target.Grow(len(node.Content))
+	target.SetLen(first + len(node.Content))
 	for i, item := range node.Content {
-		at := key.Item(i)
-		w.collector.lines[at] = item.Line
+		at := key.Item(first + i)
+		w.collector.places[at] = place{w.file, int32(item.Line)}
 		if isNull(resolved(item)) {
 			w.collector.Add(at, "has no value; give it one, or remove the line")
 			continue
 		}
-		w.value(at, item, items.Index(i))
+		w.value(at, item, target.Index(first+i))
 	}
-	target.Set(items)
 }
 
 // scalar decodes a value, and reports one that does not fit. It does not show the
@@ -197,7 +246,7 @@ func (w walker) scalar(key Key, node *yaml.Node, target reflect.Value) {
 	truncated := target.Kind() == reflect.Int && node.ShortTag() != "!!int" // 2.7 would become 2
 	valid := w.Scalars[target.Type()].Valid
 	if err != nil || truncated || valid != nil && !valid(pointer) {
-		w.collector.AddAt(node.Line, key, "must be %s", w.words(target))
+		w.problem(node.Line, key, "must be %s", w.words(target))
 		return
 	}
 	if w.Inspect != nil {

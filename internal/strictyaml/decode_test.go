@@ -32,7 +32,7 @@ days: [1, S3cr3t]
 extra: {a: 1, a: 2}
 `
 	found := strictyaml.NewCollector("f.yml", "dishes")
-	if !new(strictyaml.Decoder).Decode([]byte(text), new(menu), found) {
+	if !new(strictyaml.Decoder).Decode("f.yml", []byte(text), new(menu), found) {
 		t.Fatal("not decoded")
 	}
 	const want = `f.yml:2: title: must be text
@@ -53,7 +53,7 @@ func TestTreeValue(t *testing.T) {
 	var m menu
 	found := strictyaml.NewCollector("f.yml")
 	const text = `extra: {day: 2027-01-31, 7: [1, 2.5, true, ~, "x"], &deep deeper: {a: {b: text}}}`
-	if !new(strictyaml.Decoder).Decode([]byte(text), &m, found) {
+	if !new(strictyaml.Decoder).Decode("f.yml", []byte(text), &m, found) {
 		t.Fatal(found.Problems())
 	}
 	value, err := m.Extra.Value()
@@ -73,7 +73,7 @@ func TestTreeValue(t *testing.T) {
 func TestIsSet(t *testing.T) {
 	found := strictyaml.NewCollector("f.yml")
 	var m menu
-	if !new(strictyaml.Decoder).Decode([]byte("title: ''\ndays:\ndishes: {a: {price: 0}}"), &m, found) {
+	if !new(strictyaml.Decoder).Decode("f.yml", []byte("title: ''\ndays:\ndishes: {a: {price: 0}}"), &m, found) {
 		t.Fatal(found.Problems())
 	}
 	for key, want := range map[strictyaml.Key]bool{"title": true, "days": false, "extra": false, "dishes.a.price": true, "dishes.a.vegan": false} {

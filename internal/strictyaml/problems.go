@@ -29,6 +29,18 @@ type Problem struct {
 	Column int
 	Key    string // as in `endpoints[2].module`; empty for the whole file
 	Text   string // the problem, and how to fix it
+
+	key Key // of all files together; it may contain a secret
+}
+
+// Within reports whether the problem is in one of the blocks. Their names may have dots.
+func (p Problem) Within(blocks map[Key]bool) bool {
+	for i, r := range p.key {
+		if r == '.' && blocks[p.key[:i]] {
+			return true
+		}
+	}
+	return false
 }
 
 // String formats the problem as `file:line: key: text` or, for a warning, `file:line:
@@ -53,8 +65,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are the problems of a file, in its order. As an error, they are only those
-// that make it unusable.
+// Problems are the problems of files, in their order. As an error, they are only those
+// that make the files unusable.
 type Problems []Problem
 
 // Error lists every problem, one per line.
@@ -71,7 +83,7 @@ func (p Problems) Of(severities ...Severity) Problems {
 	return slices.DeleteFunc(slices.Clone(p), func(problem Problem) bool { return !slices.Contains(severities, problem.Severity) })
 }
 
-// Sort sorts the problems in the order of the file. Problems on one line are sorted by
+// Sort sorts the problems in the order of the files. Problems on one line are sorted by
 // key, because the iteration order of maps varies.
 func (p Problems) Sort() {
 	slices.SortStableFunc(p, func(a, b Problem) int {
@@ -79,7 +91,7 @@ func (p Problems) Sort() {
 	})
 }
 
-// Err returns all problems but the warnings if the file cannot be used, else nil.
+// Err returns all problems but the warnings if the files cannot be used, else nil.
 func (p Problems) Err() error {
 	if len(p.Of(Invalid)) == 0 {
 		return nil

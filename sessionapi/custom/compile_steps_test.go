@@ -32,7 +32,7 @@ func TestStepsYAML(t *testing.T) {
 // The running configuration shows no literal of a step that may be a secret.
 func TestStepsMasked(t *testing.T) {
 	var d Definition
-	if problems := strictyaml.NewCollector("f.yml"); !new(strictyaml.Decoder).Decode([]byte(formWithToken), &d, problems) {
+	if problems := strictyaml.NewCollector("f.yml"); !new(strictyaml.Decoder).Decode("f.yml", []byte(formWithToken), &d, problems) {
 		t.Fatal(problems.Problems())
 	}
 	masked := d.Masked()

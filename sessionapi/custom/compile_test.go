@@ -15,7 +15,7 @@ func compiled(t *testing.T, text string) *API {
 	t.Helper()
 	problems := strictyaml.NewCollector("f.yml")
 	var d Definition
-	if !new(strictyaml.Decoder).Decode([]byte(text), &d, problems) {
+	if !new(strictyaml.Decoder).Decode("f.yml", []byte(text), &d, problems) {
 		t.Fatal(problems.Problems())
 	}
 	api, err := Compile(&d, "", strings.Split(text, "\n"), problems)

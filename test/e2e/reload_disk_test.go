@@ -30,7 +30,16 @@ type mount struct {
 // newMount creates a mount with the given files, by name.
 func newMount(t *testing.T, files map[string]string) *mount {
 	t.Helper()
-	m := &mount{dir: t.TempDir()}
+	return newMountIn(t, t.TempDir(), files)
+}
+
+// newMountIn is newMount with a directory, which it creates if necessary.
+func newMountIn(t *testing.T, dir string, files map[string]string) *mount {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m := &mount{dir: dir}
 	m.publish(t, files)
 	for name := range files {
 		if err := os.Symlink(filepath.Join("..data", name), m.path(name)); err != nil {

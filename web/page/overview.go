@@ -129,7 +129,7 @@ func (s *Site) newOverviewPage(sel *Selection) *overviewPage {
 	}
 	if len(all) == 0 {
 		settings := s.Collector.Config()
-		p.File, p.Example = settings.File, exampleConfig
+		p.File, p.Example = settings.Name, exampleConfig
 		if settings.Shard.Count > 1 {
 			p.Shard = fmt.Sprintf("%d/%d", settings.Shard.Index, settings.Shard.Count)
 		}
