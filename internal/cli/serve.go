@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,9 +28,15 @@ import (
 func addServe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("serve", "Run the exporter.").Default()
 	file := addConfigFlag(cmd)
-	flags := addServerFlags(cmd, ":10987")
+	flags := addServerFlags(cmd, serveAddress)
 	return func(ctx context.Context) error { return flags.serve(ctx, *file, s) }
 }
+
+// The default listen addresses of the commands that run the exporter.
+const (
+	serveAddress = ":10987"
+	demoAddress  = "127.0.0.1:10987"
+)
 
 func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 	return &serverFlags{
@@ -54,6 +61,16 @@ type serverFlags struct {
 	routePrefix   *string
 	hosts         *[]string
 	lifecycle     *bool
+}
+
+// parseServerFlags parses the arguments of a command that runs the exporter.
+func parseServerFlags(args []string) (*serverFlags, error) {
+	app := kingpin.New("session_exporter", "").Terminate(nil).UsageWriter(io.Discard)
+	serve, demo := app.Command("serve", "").Default(), app.Command("demo", "")
+	addConfigFlag(serve)
+	flags := map[string]*serverFlags{"serve": addServerFlags(serve, serveAddress), "demo": addServerFlags(demo, demoAddress)}
+	command, err := app.Parse(args)
+	return flags[command], err
 }
 
 // serve runs the exporter until ctx is canceled.
@@ -81,7 +98,7 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 		logger.Info("stopped while loading the configuration")
 		return nil
 	case err != nil:
-		return err
+		return &exitError{exitUsage, err}
 	}
 	handler, err := f.handler(e)
 	if err != nil {
@@ -95,13 +112,16 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 const maxWebConfig = 16 << 20
 
 // checkWebConfig rejects a pipe, which may never reach EOF, and a file that exceeds the
-// limit: exporter-toolkit would read both.
+// limit: exporter-toolkit would read both. It then has exporter-toolkit check the file.
 func checkWebConfig(file string) error {
 	if file == "" {
 		return nil
 	}
 	if _, err := boundedfile.Read(file, maxWebConfig); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("--web.config.file: %w", err)}
+	}
+	if err := toolkit.Validate(file); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("--web.config.file: %s: %w", file, err)}
 	}
 	return nil
 }

@@ -7,11 +7,15 @@ import (
 )
 
 // A pipe would block forever, and a device would exhaust the memory.
-func TestWebConfigIsNotARegularFile(t *testing.T) {
+func TestWebConfigIsChecked(t *testing.T) {
 	directory := t.TempDir()
+	valid, invalid := filepath.Join(directory, "valid.yml"), filepath.Join(directory, "invalid.yml")
+	must(t, os.WriteFile(valid, []byte("basic_auth_users: {}\n"), 0o600))
+	must(t, os.WriteFile(invalid, []byte("tls_server_config: {cert_file: none}\n"), 0o600))
 	for file, want := range map[string]string{
 		"":                               "",
-		"serve_test.go":                  "",
+		valid:                            "",
+		invalid:                          "--web.config.file: " + invalid + ": missing one of key or key_file",
 		directory:                        "--web.config.file: read " + directory + ": is a directory",
 		os.DevNull:                       "--web.config.file: read " + os.DevNull + ": is a pipe, a socket or a device; use a regular file",
 		filepath.Join(directory, "none"): "--web.config.file: stat " + filepath.Join(directory, "none") + ": no such file or directory",
@@ -22,6 +26,21 @@ func TestWebConfigIsNotARegularFile(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", file, got, want)
+		}
+	}
+}
+
+// A service manager must not restart the exporter before its files are corrected.
+func TestServeExitsWithUsageForItsFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "session_exporter.yml")
+	must(t, os.WriteFile(file, []byte("endpoints: 1\n"), 0o600))
+	for _, args := range [][]string{
+		{"--config.file=" + file},
+		{"--config.file=" + file + ".missing"},
+		{"--config.file=" + file, "--web.config.file=" + file + ".missing"},
+	} {
+		if code, _, stderr := runWith(t, t.Context(), args...); code != exitUsage || stderr == "" {
+			t.Errorf("%v: exit code %d: %s", args, code, stderr)
 		}
 	}
 }
