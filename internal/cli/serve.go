@@ -28,8 +28,12 @@ import (
 func addServe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("serve", "Run the exporter.").Default()
 	file := addConfigFlag(cmd)
+	check := cmd.Flag("config.check", "Load the configuration, then exit: with 0 if it is valid, 2 if not.").Bool()
 	flags := addServerFlags(cmd, serveAddress)
-	return func(ctx context.Context) error { return flags.serve(ctx, *file, s) }
+	return func(ctx context.Context) error {
+		flags.checkOnly = *check
+		return flags.serve(ctx, *file, s)
+	}
 }
 
 // The default listen addresses of the commands that run the exporter.
@@ -61,6 +65,7 @@ type serverFlags struct {
 	routePrefix   *string
 	hosts         *[]string
 	lifecycle     *bool
+	checkOnly     bool // load the configuration, and do not run
 }
 
 // parseServerFlags parses the arguments of a command that runs the exporter.
@@ -73,7 +78,7 @@ func parseServerFlags(args []string) (*serverFlags, error) {
 	return flags[command], err
 }
 
-// serve runs the exporter until ctx is canceled.
+// serve runs the exporter until ctx is canceled, or only loads its configuration.
 func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) error {
 	shard, err := config.ParseShard(*f.shard)
 	if err != nil {
@@ -103,6 +108,9 @@ func (f *serverFlags) serve(ctx context.Context, configFile string, s streams) e
 	handler, err := f.handler(e)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if f.checkOnly {
+		return nil
 	}
 	serve := func(server *http.Server) error { return toolkit.ListenAndServe(server, f.toolkit, logger) }
 	return e.Run(ctx, handler, serve, hangup)

@@ -44,3 +44,24 @@ func TestServeExitsWithUsageForItsFiles(t *testing.T) {
 		}
 	}
 }
+
+// A reload accepts a missing secret, which check-config calls an error; so does the check
+// before the reload. An error, or a wrong flag, fails it.
+func TestServeChecksItsConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "session_exporter.yml")
+	must(t, os.WriteFile(file, []byte("credentials: {x: {token_file: missing}}\nmodules: {dr: {api: dr, credential: x, auth: token}}\n"), 0o600))
+	for flag, want := range map[string]int{
+		"--shard=0/1":             exitOK,
+		"--shard=1/1":             exitUsage,
+		"--web.external-url=out":  exitUsage,
+		"--web.config.file=/none": exitUsage,
+	} {
+		if code, _, stderr := runWith(t, t.Context(), "--config.file="+file, "--config.check", flag); code != want {
+			t.Errorf("%s: exit code %d, want %d: %s", flag, code, want, stderr)
+		}
+	}
+	must(t, os.WriteFile(file, []byte("endpoints: 1\n"), 0o600))
+	if code, _, stderr := runWith(t, t.Context(), "--config.file="+file, "--config.check"); code != exitUsage {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
