@@ -15,6 +15,7 @@ GORELEASER := $(BIN)/goreleaser-$(GORELEASER_VERSION)/goreleaser
 CYCLONEDX_VERSION := v1.10.0
 CYCLONEDX := $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 ACTIONLINT_VERSION := v1.7.12
+GOVULNCHECK_VERSION := v1.9.0
 ACTIONLINT := $(BIN)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
 # At the tag v0.1.0, and without git, the version is that of the file VERSION. Elsewhere, the commit follows,
@@ -39,7 +40,7 @@ LDFLAGS = -s -w \
 FUZZTIME ?= 10s
 
 .PHONY: build test background unit full e2e lint fmt bench soak fuzz browser servers deploy tools \
-	release release-files release-snapshot release-test release-tools demo clean
+	release release-files release-snapshot release-test release-tools vulnerabilities demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
@@ -149,7 +150,7 @@ $(ALERTMANAGER) $(AMTOOL):
 
 # The archives and packages of this commit, in dist/. Needs no tag, and publishes nothing.
 release-snapshot: release-files
-	$(RELEASE_ENV) $(GORELEASER) release --snapshot --clean
+	$(RELEASE_ENV) $(GORELEASER) release --snapshot --clean --skip=sign
 
 # Publishes. The release workflow runs this at a tag, see docs/releasing.md.
 release: release-files
@@ -165,7 +166,6 @@ release-files: build $(GORELEASER) $(CYCLONEDX)
 	mkdir -p build
 	./session_exporter --help-man > build/session_exporter.1
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
-	gzip --best --no-name --stdout CHANGELOG.md > build/changelog.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
 # What a release consists of, and how it installs. Needs the tools of Debian, which are installed with apt.
@@ -173,8 +173,8 @@ release-test: release-snapshot release-tools
 	go -C test test -timeout 30m ./release
 
 release-tools: $(ACTIONLINT)
-	command -v lintian >/dev/null && command -v mandoc >/dev/null && command -v shellcheck >/dev/null && command -v rpm >/dev/null || \
-	{ apt-get update && apt-get install -y --no-install-recommends lintian man-db mandoc rpm shellcheck; }
+	type groff lintian mandoc rpm shellcheck zsh >/dev/null 2>&1 || \
+	{ apt-get update && apt-get install -y --no-install-recommends groff lintian mandoc rpm shellcheck zsh; }
 
 $(GORELEASER):
 	GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
@@ -184,6 +184,10 @@ $(CYCLONEDX):
 
 $(ACTIONLINT):
 	GOBIN=$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
+# Known vulnerabilities of code that the exporter calls. Asks vuln.go.dev.
+vulnerabilities:
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 demo:
 	go run . demo

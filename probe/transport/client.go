@@ -13,10 +13,10 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
-	"github.com/prometheus/common/version"
 	"golang.org/x/net/http/httpguts"
 
 	"session_exporter/config"
+	"session_exporter/internal/buildinfo"
 	"session_exporter/probe/transport/http1"
 	"session_exporter/secret"
 )
@@ -26,7 +26,7 @@ import (
 const maxDial = 30 * time.Second
 
 // UserAgent identifies the client to the appliance's administrators.
-var UserAgent = "session_exporter/" + version.Version
+var UserAgent = "session_exporter/" + buildinfo.Version
 
 // Header values that all requests share.
 var (
