@@ -58,7 +58,7 @@ func successor(t *testing.T, deb string) string {
 	version := command(t, "dpkg-deb", "--field", deb, "Version")
 	must(t, os.WriteFile(control, []byte(strings.Replace(string(text), "Version: "+version, "Version: "+version+"+next", 1)), 0o644)) //nolint:gosec // as in the package
 	next := filepath.Join(t.TempDir(), "next.deb")
-	command(t, "dpkg-deb", "--root-owner-group", "--build", dir, next)
+	command(t, "dpkg-deb", "--root-owner-group", "-Znone", "--build", dir, next)
 	return next
 }
 
