@@ -1,7 +1,10 @@
 # The exporter, its CA certificates, and nothing else. With the version stamped:
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" \
 #     --build-arg BRANCH=main --build-arg BUILD_DATE="$(git log -1 --format=%cI)" .
-FROM golang:1.26.8-bookworm AS build
+#
+# For other platforms, Go cross-compiles on that of the builder:
+#   docker buildx build --platform=linux/amd64,linux/arm64 .
+FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -15,8 +18,6 @@ ARG BUILD_DATE=unknown
 ARG TARGETOS
 ARG TARGETARCH
 RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build
-# `demo` and `simulate` keep their files in /tmp, which a scratch image does not have.
-RUN install -d -m 1777 /rootfs/tmp
 
 FROM scratch
 ARG VERSION=0.1.0-dev
@@ -24,17 +25,21 @@ ARG REVISION=unknown
 ARG BUILD_DATE=unknown
 LABEL org.opencontainers.image.title="session_exporter" \
       org.opencontainers.image.description="Prometheus exporter that watches sessions, tokens and passwords against management APIs" \
+      org.opencontainers.image.url="https://github.com/session-exporter/session_exporter" \
+      org.opencontainers.image.documentation="https://github.com/session-exporter/session_exporter/blob/main/docs/README.md" \
       org.opencontainers.image.source="https://github.com/session-exporter/session_exporter" \
+      org.opencontainers.image.vendor="The session_exporter authors" \
+      org.opencontainers.image.authors="The session_exporter authors" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="scratch" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$BUILD_DATE"
-COPY --from=build /rootfs /
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /src/session_exporter /session_exporter
 USER 65532:65532
 EXPOSE 10987
-# A command of its own: there is no shell, curl or wget here.
+# A command of its own: there is no shell, curl or wget here. It reads the exporter's flags from /proc.
 HEALTHCHECK --timeout=5s CMD ["/session_exporter", "healthcheck"]
 ENTRYPOINT ["/session_exporter"]
 CMD ["--config.file=/etc/session_exporter/session_exporter.yml"]

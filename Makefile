@@ -170,11 +170,13 @@ release-files: build $(GORELEASER) $(CYCLONEDX)
 
 # What a release consists of, and how it installs. Needs the tools of Debian, which are installed with apt.
 release-test: release-snapshot release-tools
-	go -C test test -timeout 30m ./release
+	go -C test test -timeout 30m ./release ./container
 
 release-tools: $(ACTIONLINT)
 	type groff lintian mandoc rpm shellcheck zsh >/dev/null 2>&1 || \
 	{ apt-get update && apt-get install -y --no-install-recommends groff lintian mandoc rpm shellcheck zsh; }
+	command -v buildah >/dev/null && command -v podman >/dev/null && command -v runc >/dev/null && command -v debootstrap >/dev/null || \
+	{ apt-get update && apt-get install -y --no-install-recommends buildah podman runc debootstrap; }
 
 $(GORELEASER):
 	GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)

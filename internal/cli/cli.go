@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -77,10 +78,10 @@ func run(ctx context.Context, args []string, s streams) int {
 	case terminated != nil:
 		return *terminated
 	case err != nil:
-		fmt.Fprintf(s.err, "session_exporter: %v; try --help\n", err)
+		fmt.Fprintf(logging.WithPriority(s.err, slog.LevelError), "session_exporter: %v; try --help\n", err)
 		return exitUsage
 	}
-	return exitCode(commands[name](ctx), s.err)
+	return exitCode(commands[name](ctx), logging.WithPriority(s.err, slog.LevelError))
 }
 
 // usageTemplate adds the flags of serve to the program's help, where users of other

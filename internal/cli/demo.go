@@ -21,7 +21,7 @@ import (
 
 func addDemo(app *kingpin.Application, s streams) command {
 	cmd := app.Command("demo", "Run the exporter against simulated appliances, some of them broken. Needs no configuration.")
-	flags := addServerFlags(cmd, "127.0.0.1:10987")
+	flags := addServerFlags(cmd, demoAddress)
 	return func(ctx context.Context) error {
 		return withFleet(ctx, func(ctx context.Context, fleet *simulator.Fleet, configFile string) error {
 			printFleet(s.out, fleet)
@@ -49,9 +49,9 @@ func addSimulate(app *kingpin.Application, s streams) command {
 // withFleet runs simulated appliances and calls do with the path of a configuration for
 // them.
 func withFleet(ctx context.Context, do func(ctx context.Context, fleet *simulator.Fleet, configFile string) error) (err error) {
-	dir, err := os.MkdirTemp("", "session_exporter-demo-")
+	dir, err := makeTempDir()
 	if err != nil {
-		return fmt.Errorf("creating a directory for the simulated appliances' secrets: %w", err)
+		return fmt.Errorf("creating a directory for the simulated appliances' secrets: %w; mount a tmpfs there", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	fleet, err := simulator.NewFleet(dir)
@@ -64,6 +64,20 @@ func withFleet(ctx context.Context, do func(ctx context.Context, fleet *simulato
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return whileScriptsRun(ctx, fleet, func(ctx context.Context) error { return do(ctx, fleet, configFile) })
+}
+
+// makeTempDir creates a directory that only this user can read. Containers have the
+// directory /dev/shm, in memory, even if their root file system is read-only.
+func makeTempDir() (string, error) {
+	const pattern = "session_exporter-demo-"
+	dir, err := os.MkdirTemp("", pattern)
+	if err == nil {
+		return dir, nil
+	}
+	if dir, memoryErr := os.MkdirTemp("/dev/shm", pattern); memoryErr == nil {
+		return dir, nil
+	}
+	return "", err
 }
 
 // whileScriptsRun calls do while the scripts of a fleet run, and cancels it when a script
@@ -96,15 +110,25 @@ func printFleet(out io.Writer, fleet *simulator.Fleet) {
 
 // printLinks prints the URLs of the pages and the metrics.
 func (f *serverFlags) printLinks(out io.Writer) error {
+	roots, err := f.rootURLs()
+	for _, root := range roots {
+		fmt.Fprintf(out, "Open %s and %s; stop with Ctrl-C.\n\n", root, root.JoinPath(*f.telemetryPath))
+	}
+	return err
+}
+
+// rootURLs returns the local URL of the overview page for each listen address.
+func (f *serverFlags) rootURLs() ([]*url.URL, error) {
 	prefix, _, err := f.route()
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var roots []*url.URL
 	for _, address := range *f.toolkit.WebListenAddresses {
 		root := url.URL{Scheme: scheme(*f.toolkit.WebConfigFile), Host: browsable(address)}
-		fmt.Fprintf(out, "Open %s and %s; stop with Ctrl-C.\n\n", root.JoinPath(prefix, "/"), root.JoinPath(prefix, *f.telemetryPath))
+		roots = append(roots, root.JoinPath(prefix, "/"))
 	}
-	return nil
+	return roots, nil
 }
 
 // scheme returns the URL scheme of a server with a --web.config.file. The server reports
@@ -125,7 +149,7 @@ func browsable(address string) string {
 		return address
 	}
 	if host == "" || host == "::" || host == "0.0.0.0" {
-		host = "localhost"
+		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
 }

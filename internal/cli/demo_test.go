@@ -55,6 +55,20 @@ func TestProbeCommandOfFleet(t *testing.T) {
 	}
 }
 
+// The root file system of a container may be read-only, or have no /tmp.
+func TestDemoWithoutTempDir(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "missing"))
+	dir, err := makeTempDir()
+	if _, noMemory := os.Stat("/dev/shm"); noMemory != nil { // not on Linux
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("error %v, want one about the missing directory", err)
+		}
+		return
+	}
+	must(t, err)
+	must(t, os.Remove(dir))
+}
+
 // TestLinks checks that the printed links lead to pages that are served.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()
@@ -66,7 +80,7 @@ func TestLinks(t *testing.T) {
 		want string // the links, or the error
 	}{
 		{"no flags", nil, "http://127.0.0.1:10987/ http://127.0.0.1:10987/metrics"},
-		{"every address", []string{"--web.listen-address=:80", "--web.listen-address=[::1]:81"}, "http://localhost:80/ http://localhost:80/metrics http://[::1]:81/ http://[::1]:81/metrics"},
+		{"every address", []string{"--web.listen-address=:80", "--web.listen-address=[::1]:81"}, "http://127.0.0.1:80/ http://127.0.0.1:80/metrics http://[::1]:81/ http://[::1]:81/metrics"},
 		{"prefix", []string{"--web.route-prefix=in/", "--web.telemetry-path=/m"}, "http://127.0.0.1:10987/in/ http://127.0.0.1:10987/in/m"},
 		{"external URL", []string{"--web.external-url=https://example.com/out"}, "http://127.0.0.1:10987/out/ http://127.0.0.1:10987/out/metrics"},
 		{"both", []string{"--web.external-url=https://example.com/out", "--web.route-prefix=/"}, "http://127.0.0.1:10987/ http://127.0.0.1:10987/metrics"},

@@ -7,6 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,14 +23,41 @@ const healthcheckTimeout = 3 * time.Second
 // addHealthcheck adds the health check of containers, which have no shell.
 func addHealthcheck(app *kingpin.Application, s streams) command {
 	cmd := app.Command("healthcheck", "Check whether a running exporter is healthy. Exits with 0 if it is, 1 if not.")
-	address := cmd.Flag("url", "The exporter's health URL.").Default("http://127.0.0.1:10987/-/healthy").String()
+	address := cmd.Flag("url", "The exporter's health URL. Defaults to that of the container's exporter, otherwise "+defaultHealthURL+".").PlaceHolder("<url>").String()
 	return func(ctx context.Context) error {
+		if *address == "" {
+			commandLine, _ := os.ReadFile("/proc/1/cmdline") // exists on Linux only
+			*address = healthURL(commandLine)
+		}
 		if err := healthcheck(ctx, *address); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(s.out, "Healthy")
 		return err
 	}
+}
+
+// defaultHealthURL is that of an exporter without flags.
+const defaultHealthURL = "http://127.0.0.1:10987/-/healthy"
+
+// healthURL returns the health URL of the exporter that a command line runs, in the
+// format of /proc/PID/cmdline. An init may precede the program, as in
+// "/sbin/docker-init -- /session_exporter".
+func healthURL(commandLine []byte) string {
+	args := strings.Split(strings.TrimSuffix(string(commandLine), "\x00"), "\x00")
+	program := slices.IndexFunc(args, func(arg string) bool { return path.Base(arg) == "session_exporter" })
+	if program < 0 {
+		return defaultHealthURL
+	}
+	flags, err := parseServerFlags(args[program+1:])
+	if err != nil {
+		return defaultHealthURL
+	}
+	roots, err := flags.rootURLs()
+	if err != nil {
+		return defaultHealthURL
+	}
+	return roots[0].JoinPath("/-/healthy").String()
 }
 
 func healthcheck(ctx context.Context, address string) error {

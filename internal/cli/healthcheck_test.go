@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -51,6 +53,28 @@ func TestHealthcheck(t *testing.T) {
 	for url, want := range map[string]int{"http://127.0.0.1:1": exitFailed, "://": exitUsage} {
 		if code := Run(t.Context(), []string{"healthcheck", "--url", url}, io.Discard, io.Discard); code != want {
 			t.Errorf("%s: exit code %d, want %d", url, code, want)
+		}
+	}
+}
+
+// Without a URL, the check follows the flags of the container's first process.
+func TestHealthcheckFollowsTheExporter(t *testing.T) {
+	tls := filepath.Join(t.TempDir(), "web.yml")
+	must(t, os.WriteFile(tls, []byte("tls_server_config: {cert_file: c, key_file: k}\n"), 0o600))
+	for commandLine, want := range map[string]string{
+		"":                                  defaultHealthURL,
+		"/usr/lib/systemd/systemd --system": defaultHealthURL,
+		"/session_exporter simulate":        defaultHealthURL,
+		"/session_exporter --config.file=/etc/session_exporter/session_exporter.yml":             defaultHealthURL,
+		"/session_exporter demo --web.listen-address=:80":                                        "http://127.0.0.1:80/-/healthy",
+		"/session_exporter serve --web.listen-address [::1]:80 --web.listen-address=:81":         "http://[::1]:80/-/healthy",
+		"/session_exporter --web.config.file=" + tls:                                             "https://127.0.0.1:10987/-/healthy",
+		"/session_exporter --web.external-url=https://example.com/out --log.level=debug":         "http://127.0.0.1:10987/out/-/healthy",
+		"/sbin/docker-init -- /session_exporter --web.route-prefix=/in --web.listen-address=:80": "http://127.0.0.1:80/in/-/healthy",
+		"/session_exporter --web.external-url=out":                                               defaultHealthURL,
+	} {
+		if got := healthURL([]byte(strings.ReplaceAll(commandLine, " ", "\x00") + "\x00")); got != want {
+			t.Errorf("%s: %s, want %s", commandLine, got, want)
 		}
 	}
 }

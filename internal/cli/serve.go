@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -27,9 +28,19 @@ import (
 func addServe(app *kingpin.Application, s streams) command {
 	cmd := app.Command("serve", "Run the exporter.").Default()
 	files := addConfigFlag(cmd).Strings()
-	flags := addServerFlags(cmd, ":10987")
-	return func(ctx context.Context) error { return flags.serve(ctx, *files, s) }
+	check := cmd.Flag("config.check", "Load the configuration, then exit: with 0 if it is valid, 2 if not.").Bool()
+	flags := addServerFlags(cmd, serveAddress)
+	return func(ctx context.Context) error {
+		flags.checkOnly = *check
+		return flags.serve(ctx, *files, s)
+	}
 }
+
+// The default listen addresses of the commands that run the exporter.
+const (
+	serveAddress = ":10987"
+	demoAddress  = "127.0.0.1:10987"
+)
 
 func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 	return &serverFlags{
@@ -54,9 +65,20 @@ type serverFlags struct {
 	routePrefix   *string
 	hosts         *[]string
 	lifecycle     *bool
+	checkOnly     bool // load the configuration, and do not run
 }
 
-// serve runs the exporter until ctx is canceled.
+// parseServerFlags parses the arguments of a command that runs the exporter.
+func parseServerFlags(args []string) (*serverFlags, error) {
+	app := kingpin.New("session_exporter", "").Terminate(nil).UsageWriter(io.Discard)
+	serve, demo := app.Command("serve", "").Default(), app.Command("demo", "")
+	addConfigFlag(serve).Strings()
+	flags := map[string]*serverFlags{"serve": addServerFlags(serve, serveAddress), "demo": addServerFlags(demo, demoAddress)}
+	command, err := app.Parse(args)
+	return flags[command], err
+}
+
+// serve runs the exporter until ctx is canceled, or only loads its configuration.
 func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams) error {
 	shard, err := config.ParseShard(*f.shard)
 	if err != nil {
@@ -81,11 +103,14 @@ func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams
 		logger.Info("stopped while loading the configuration")
 		return nil
 	case err != nil:
-		return err
+		return &exitError{exitUsage, err}
 	}
 	handler, err := f.handler(e)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if f.checkOnly {
+		return nil
 	}
 	serve := func(server *http.Server) error { return toolkit.ListenAndServe(server, f.toolkit, logger) }
 	return e.Run(ctx, handler, serve, hangup)
@@ -95,13 +120,16 @@ func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams
 const maxWebConfig = 16 << 20
 
 // checkWebConfig rejects a pipe, which may never reach EOF, and a file that exceeds the
-// limit: exporter-toolkit would read both.
+// limit: exporter-toolkit would read both. It then has exporter-toolkit check the file.
 func checkWebConfig(file string) error {
 	if file == "" {
 		return nil
 	}
 	if _, err := boundedfile.Read(file, maxWebConfig); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("--web.config.file: %w", err)}
+	}
+	if err := toolkit.Validate(file); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("--web.config.file: %s: %w", file, err)}
 	}
 	return nil
 }

@@ -7,11 +7,15 @@ import (
 )
 
 // A pipe would block forever, and a device would exhaust the memory.
-func TestWebConfigIsNotARegularFile(t *testing.T) {
+func TestWebConfigIsChecked(t *testing.T) {
 	directory := t.TempDir()
+	valid, invalid := filepath.Join(directory, "valid.yml"), filepath.Join(directory, "invalid.yml")
+	must(t, os.WriteFile(valid, []byte("basic_auth_users: {}\n"), 0o600))
+	must(t, os.WriteFile(invalid, []byte("tls_server_config: {cert_file: none}\n"), 0o600))
 	for file, want := range map[string]string{
 		"":                               "",
-		"serve_test.go":                  "",
+		valid:                            "",
+		invalid:                          "--web.config.file: " + invalid + ": missing one of key or key_file",
 		directory:                        "--web.config.file: read " + directory + ": is a directory",
 		os.DevNull:                       "--web.config.file: read " + os.DevNull + ": is a pipe, a socket or a device; use a regular file",
 		filepath.Join(directory, "none"): "--web.config.file: stat " + filepath.Join(directory, "none") + ": no such file or directory",
@@ -23,5 +27,41 @@ func TestWebConfigIsNotARegularFile(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: %q, want %q", file, got, want)
 		}
+	}
+}
+
+// A service manager must not restart the exporter before its files are corrected.
+func TestServeExitsWithUsageForItsFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "session_exporter.yml")
+	must(t, os.WriteFile(file, []byte("endpoints: 1\n"), 0o600))
+	for _, args := range [][]string{
+		{"--config.file=" + file},
+		{"--config.file=" + file + ".missing"},
+		{"--config.file=" + file, "--web.config.file=" + file + ".missing"},
+	} {
+		if code, _, stderr := runWith(t, t.Context(), args...); code != exitUsage || stderr == "" {
+			t.Errorf("%v: exit code %d: %s", args, code, stderr)
+		}
+	}
+}
+
+// A reload accepts a missing secret, which check-config calls an error; so does the check
+// before the reload. An error, or a wrong flag, fails it.
+func TestServeChecksItsConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "session_exporter.yml")
+	must(t, os.WriteFile(file, []byte("credentials: {x: {token_file: missing}}\nmodules: {dr: {api: dr, credential: x, auth: token}}\n"), 0o600))
+	for flag, want := range map[string]int{
+		"--shard=0/1":             exitOK,
+		"--shard=1/1":             exitUsage,
+		"--web.external-url=out":  exitUsage,
+		"--web.config.file=/none": exitUsage,
+	} {
+		if code, _, stderr := runWith(t, t.Context(), "--config.file="+file, "--config.check", flag); code != want {
+			t.Errorf("%s: exit code %d, want %d: %s", flag, code, want, stderr)
+		}
+	}
+	must(t, os.WriteFile(file, []byte("endpoints: 1\n"), 0o600))
+	if code, _, stderr := runWith(t, t.Context(), "--config.file="+file, "--config.check"); code != exitUsage {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

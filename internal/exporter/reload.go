@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"session_exporter/collector"
 	"session_exporter/config"
 )
@@ -14,7 +16,12 @@ import (
 // Reload loads the configuration again, and keeps the previous one if that fails. The
 // error is also logged, because the caller might not show it.
 func (e *Exporter) Reload() error {
-	err := e.load()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// The time is for Type=notify-reload of systemd 253 and later.
+	e.notify(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec())
+	defer e.notify(daemon.SdNotifyReady)
+	err := e.loadLocked()
 	e.logReloadFailure(err)
 	return err
 }
@@ -34,9 +41,11 @@ func (e *Exporter) loadLocked() error {
 	e.watch.Reloaded(err == nil)
 	if err != nil {
 		e.failure = err.Error()
+		e.notify("STATUS=Configuration not loaded, see the log")
 		return err
 	}
 	e.failure = ""
+	e.notify(fmt.Sprintf("STATUS=Endpoints: %d", len(settings.Endpoints)))
 	e.logLoaded(settings)
 	e.logProblems(Problems(settings))
 	e.limits.warnOfFiles(settings.Endpoints, e.logger)

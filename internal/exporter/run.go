@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"session_exporter/web"
@@ -41,6 +44,12 @@ func (e *Exporter) Run(ctx context.Context, handler http.Handler, serve func(*ht
 	defer stop()
 	server := web.NewServer(handler, e.limits.clients)
 	server.ErrorLog = slog.NewLogLogger(serverLog{e.logger.Handler()}, slog.LevelError)
+	// Called by each listener before its first request. All of them are open by then.
+	ready := sync.OnceFunc(func() { e.notify(daemon.SdNotifyReady) })
+	server.BaseContext = func(net.Listener) context.Context {
+		ready()
+		return context.Background()
+	}
 	served := make(chan error, 1)
 	go func() {
 		served <- serve(server)
@@ -49,6 +58,7 @@ func (e *Exporter) Run(ctx context.Context, handler http.Handler, serve func(*ht
 	followingEnds := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		e.stopping.Store(true)
+		e.notify(daemon.SdNotifyStopping)
 		time.AfterFunc(maxFollowing, func() { close(followingEnds) })
 	})
 	followed := make(chan struct{})

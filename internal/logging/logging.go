@@ -20,6 +20,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/go-kit/log"
 )
 
@@ -30,7 +31,8 @@ const (
 )
 
 // New returns a logger that writes records of a level and above (debug, info, warn or
-// error) to w. Concurrent writes are serialized. A logfmt line looks like
+// error) to w. Concurrent writes are serialized. If systemd's journal reads w, lines have
+// the priority of their level. A logfmt line looks like
 //
 //	ts=2026-01-02T15:04:05.000Z caller=schedule.go:123 level=info msg="probe failed" endpoint=a
 func New(w io.Writer, level, format string) (*slog.Logger, error) {
@@ -49,14 +51,23 @@ func New(w io.Writer, level, format string) (*slog.Logger, error) {
 		return nil, fmt.Errorf("log level %q: must be debug, info, warn or error", level)
 	}
 
-	w = escapingWriter{log.NewSyncWriter(w)}
+	var encoder func(io.Writer) log.Logger
 	switch format {
 	case Logfmt:
-		h.out, h.plain = log.NewLogfmtLogger(w), fmtText
+		encoder, h.plain = log.NewLogfmtLogger, fmtText
 	case JSON:
-		h.out, h.plain = log.NewJSONLogger(w), jsonText
+		encoder, h.plain = log.NewJSONLogger, jsonText
 	default:
 		return nil, fmt.Errorf("log format %q: must be logfmt or json", format)
+	}
+	shared := log.NewSyncWriter(w)
+	h.out = make(map[journal.Priority]log.Logger, len(priorities))
+	for _, priority := range priorities {
+		out := shared
+		if isJournal(w) {
+			out = priorityWriter{shared, priority}
+		}
+		h.out[priority] = encoder(escapingWriter{out})
 	}
 	return slog.New(h), nil
 }
@@ -65,7 +76,7 @@ func New(w io.Writer, level, format string) (*slog.Logger, error) {
 // because logfmt cannot nest.
 type handler struct {
 	level   slog.Level
-	out     log.Logger
+	out     map[journal.Priority]log.Logger
 	plain   func(any) any // makes a value of any type encodable
 	prefix  string        // the open groups: "a.b."
 	keyvals []any         // from WithAttrs; never modified in place, children share it
@@ -108,7 +119,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 		keyvals = h.appendAttr(keyvals, h.prefix, a)
 		return true
 	})
-	return h.out.Log(keyvals...)
+	return h.out[priority(r.Level)].Log(keyvals...)
 }
 
 // appendAttr flattens a. It appends only keys and values that both encoders can write,

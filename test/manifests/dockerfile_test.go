@@ -90,8 +90,13 @@ func TestVersionIsStamped(t *testing.T) {
 	}
 }
 
+// The same commit is built with the same base, on the builder's platform for any other.
 func TestImageIsBuiltWithTheModulesGo(t *testing.T) {
-	base := stages(t)[0].BaseName
+	stage := stages(t)[0]
+	base := stage.BaseName
+	if !regexp.MustCompile(`@sha256:[0-9a-f]{64}$`).MatchString(base) || stage.Platform != "$BUILDPLATFORM" {
+		t.Errorf("it is built with %s on %q, want a digest and $BUILDPLATFORM", base, stage.Platform)
+	}
 	language := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, repository+"/go.mod"))
 	if want := "golang:" + language[1] + "."; !strings.HasPrefix(base, want) {
 		t.Errorf("it is built with %s, go.mod asks for %s", base, language[1])

@@ -5,14 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
 const (
-	systemd   = repository + "/deploy/systemd"
-	execStart = "\nExecStart=session_exporter "
-	unit      = "session_exporter.service"
+	systemd = repository + "/deploy/systemd"
+	unit    = "session_exporter.service"
 )
 
 // installed returns the unit in a directory of its own. This test binary replaces the
@@ -22,11 +22,14 @@ func installed(t *testing.T) string {
 	self, err := os.Executable()
 	must(t, err)
 	text := read(t, filepath.Join(systemd, unit))
-	if !strings.Contains(text, execStart) {
-		t.Errorf("the unit does not have %q, which finds the program wherever it is installed", execStart)
+	for _, setting := range []string{"\nExecStart=", "\nExecReload="} {
+		if !strings.Contains(text, setting+"session_exporter ") {
+			t.Errorf("the unit does not have %q with the program's name alone, which finds it wherever it is installed", setting)
+		}
+		text = strings.Replace(text, setting+"session_exporter ", setting+self+" ", 1)
 	}
 	file := filepath.Join(t.TempDir(), unit)
-	write(t, file, strings.Replace(text, execStart, "\nExecStart="+self+" ", 1))
+	write(t, file, text)
 	return file
 }
 
@@ -54,6 +57,16 @@ func TestUnitIsValid(t *testing.T) {
 				t.Error(complaints)
 			}
 		})
+	}
+}
+
+// A reload checks what it loads: the start's flags, and no other.
+func TestUnitReloadsWhatItStarts(t *testing.T) {
+	text := read(t, filepath.Join(systemd, unit))
+	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(text)[1]
+	reload := regexp.MustCompile(`(?m)^ExecReload=(session_exporter .*)$`).FindStringSubmatch(text)[1]
+	if got := strings.Replace(reload, " --config.check", "", 1); got != start || got == reload {
+		t.Errorf("a reload checks with %q, a start is %q", reload, start)
 	}
 }
 

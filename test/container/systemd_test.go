@@ -1,0 +1,215 @@
+package container
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const (
+	service      = "session_exporter.service"
+	debPackage   = "session-exporter"
+	settingsFile = "/etc/session_exporter/session_exporter.yml"
+	secretFile   = "/etc/session_exporter/secrets/dr"
+	credential   = "/run/credentials/" + service + "/secrets_dr" // systemd's copy of the secret
+)
+
+// TestPackage takes the Debian package through its life on a system with systemd. Its steps
+// depend on one another.
+func TestPackage(t *testing.T) {
+	first := release(t)
+	c := boot(t)
+	s := appliance(t)
+	c.install(first)
+	if state := c.exec("systemctl", "is-enabled", service); state != "enabled" {
+		t.Errorf("after its installation, the service is %s", state)
+	}
+
+	c.configure(s)
+	c.reload(s)
+	c.refuseErrors(s)
+	c.crash(s)
+	c.upgrade(s, successor(t, first))
+	c.remove(s)
+}
+
+// release returns the package of `make release-snapshot`.
+func release(t *testing.T) string {
+	t.Helper()
+	found, err := filepath.Glob(repository + "/dist/*_" + runtime.GOARCH + ".deb")
+	must(t, err)
+	if len(found) != 1 {
+		t.Fatalf("dist has %d packages for %s; `make release-snapshot` builds one", len(found), runtime.GOARCH)
+	}
+	return found[0]
+}
+
+// successor returns the same package with a later version.
+func successor(t *testing.T, deb string) string {
+	t.Helper()
+	dir := t.TempDir()
+	command(t, "dpkg-deb", "--raw-extract", deb, dir)
+	control := filepath.Join(dir, "DEBIAN/control")
+	text, err := os.ReadFile(control)
+	must(t, err)
+	version := command(t, "dpkg-deb", "--field", deb, "Version")
+	must(t, os.WriteFile(control, []byte(strings.Replace(string(text), "Version: "+version, "Version: "+version+"+next", 1)), 0o644)) //nolint:gosec // as in the package
+	next := filepath.Join(t.TempDir(), "next.deb")
+	command(t, "dpkg-deb", "--root-owner-group", "-Znone", "--build", dir, next)
+	return next
+}
+
+// boot starts a container with systemd.
+func boot(t *testing.T) container {
+	t.Helper()
+	base := baseImage(t, "systemd:"+debian, "systemd,systemd-sysv,dbus,init,ca-certificates", func(string) {})
+	c := run(t, []string{"--privileged", "--systemd=always", "--network=host"}, base, "/sbin/init")
+	t.Cleanup(func() {
+		if t.Failed() {
+			// The test's context is done.
+			log, _ := exec.Command("podman", "exec", c.name, "journalctl", "--no-pager", "--lines=100", "--unit="+service).CombinedOutput() //nolint:noctx // see above
+			t.Logf("%s", log)
+		}
+	})
+	eventually(t, "booted", func() bool {
+		state, _ := c.try("systemctl", "is-system-running")
+		return state == "running" || state == "degraded"
+	})
+	// Outside a container systemd does this itself; the service does not see its credentials without.
+	c.exec("mount", "--make-rshared", "/")
+	return c
+}
+
+func (c container) install(deb string) {
+	c.Helper()
+	command(c.T, "podman", "cp", deb, c.name+":/root/package.deb")
+	c.exec("dpkg", "--install", "/root/package.deb")
+}
+
+// property returns a property of the service.
+func (c container) property(name string) string {
+	c.Helper()
+	return c.exec("systemctl", "show", "--value", "--property="+name, service)
+}
+
+// expect compares properties of the service.
+func (c container) expect(step string, properties map[string]string) {
+	c.Helper()
+	for name, want := range properties {
+		if got := c.property(name); got != want {
+			c.Errorf("after %s, the service's %s is %q, want %q", step, name, got, want)
+		}
+	}
+}
+
+// fails runs a systemctl command that must fail.
+func (c container) fails(verb string) {
+	c.Helper()
+	if output, err := c.try("systemctl", verb, service); err == nil {
+		c.Errorf("systemctl %s succeeds with a broken configuration: %s", verb, output)
+	}
+}
+
+// watches waits until the exporter has a session for each of n endpoints.
+func (c container) watches(s site, n int) {
+	c.Helper()
+	eventually(c.T, "logged in to all endpoints", func() bool { return s.Stats().Sessions == n })
+}
+
+func (c container) configure(s site) {
+	c.Helper()
+	c.write(secretFile, password)
+	c.write(settingsFile, s.config(credential, "a"))
+	c.write("/etc/default/session_exporter", `SESSION_EXPORTER_OPTS="--web.listen-address=`+freeAddress(c.T)+"\"\n")
+	c.exec("systemctl", "restart", service) // waits until it serves
+	c.expect("a start", map[string]string{"ActiveState": "active", "StatusText": "Endpoints: 1"})
+	c.watches(s, 1)
+}
+
+// reload adds an endpoint.
+func (c container) reload(s site) {
+	c.Helper()
+	process := c.property("MainPID")
+	c.write(settingsFile, s.config(credential, "a", "b"))
+	c.exec("systemctl", "reload", service)
+	c.watches(s, 2)
+	c.expect("a reload", map[string]string{"MainPID": process, "StatusText": "Endpoints: 2"})
+}
+
+// refuseErrors breaks the configuration and corrects it.
+func (c container) refuseErrors(s site) {
+	c.Helper()
+	process := c.property("MainPID")
+	c.write(settingsFile, "endpoints: 1\n")
+	c.fails("reload")
+	eventually(c.T, "reported", func() bool { return c.property("StatusText") == "Configuration not loaded, see the log" })
+	c.expect("a reload that failed", map[string]string{"ActiveState": "active", "MainPID": process})
+	c.watches(s, 2)
+
+	c.fails("restart")
+	c.expect("a start that failed", map[string]string{"ActiveState": "failed", "ExecMainStatus": "2", "NRestarts": "0"})
+	if stats := s.Stats(); stats.Sessions != 0 || stats.Logins != stats.Logouts {
+		c.Errorf("the stop leaves %d sessions after %d logins and %d logouts", stats.Sessions, stats.Logins, stats.Logouts)
+	}
+	log := c.exec("journalctl", "--no-pager", "--output=cat", "--priority=err", "--unit="+service)
+	for _, want := range []string{settingsFile + ":1: endpoints: must be a list", "reload failed, keeping the previous configuration"} {
+		if !strings.Contains(log, want) {
+			c.Errorf("no error in the journal has %q:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "level=info") || strings.Contains(log, "level=warn") || strings.Contains(log, "<3>") {
+		c.Errorf("priorities in the journal are wrong:\n%s", log)
+	}
+
+	c.write(settingsFile, s.config(credential, "a"))
+	c.exec("systemctl", "start", service)
+	c.watches(s, 1)
+}
+
+// crash checks that a crash is not mistaken for a configuration error: for both, Go and the
+// exporter would exit with 2.
+func (c container) crash(s site) {
+	c.Helper()
+	c.exec("systemctl", "kill", "--kill-who=main", "--signal=QUIT", service)
+	eventually(c.T, "restarting after a crash", func() bool { return c.property("SubState") == "auto-restart" })
+	s.EndSessions() // which the crash left
+	c.exec("systemctl", "restart", service)
+	c.watches(s, 1)
+}
+
+func (c container) upgrade(s site, deb string) {
+	c.Helper()
+	process, before := c.property("MainPID"), s.Stats()
+	c.install(deb)
+	c.watches(s, 1)
+	if after := s.Stats(); after.Logouts != before.Logouts+1 {
+		c.Errorf("the upgrade logs out of %d sessions, want 1", after.Logouts-before.Logouts)
+	}
+	if c.property("MainPID") == process {
+		c.Error("the upgrade does not restart the service")
+	}
+	c.expect("an upgrade", map[string]string{"ActiveState": "active", "StatusText": "Endpoints: 1"})
+	if version := c.exec("dpkg-query", "--show", "--showformat=${Version}", debPackage); !strings.HasSuffix(version, "+next") {
+		c.Errorf("after the upgrade, version %s is installed", version)
+	}
+}
+
+// remove removes the package, which keeps the configuration, and purges it.
+func (c container) remove(s site) {
+	c.Helper()
+	before := s.Stats()
+	c.exec("dpkg", "--remove", debPackage)
+	if after := s.Stats(); after.Sessions != 0 || after.Logouts != before.Logouts+1 {
+		c.Errorf("the removal leaves %d sessions after %d logouts", after.Sessions, after.Logouts-before.Logouts)
+	}
+	c.exec("test", "-e", settingsFile)
+	c.exec("test", "-e", secretFile)
+	c.expect("the removal", map[string]string{"LoadState": "not-found"})
+	c.exec("dpkg", "--purge", debPackage)
+	if output, err := c.try("test", "!", "-e", "/etc/session_exporter", "-a", "!", "-e", "/etc/default/session_exporter"); err != nil {
+		c.Errorf("the purge leaves files: %s", output)
+	}
+}
