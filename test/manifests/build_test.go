@@ -41,6 +41,9 @@ type object struct {
 // README, overlays with other components, and the chart.
 func builds(t *testing.T) map[string][]object {
 	t.Helper()
+	if built != nil {
+		return maps.Clone(built)
+	}
 	folders, err := filepath.Glob(kubernetes + "/overlays/*")
 	must(t, err)
 	folders = append(folders, kubernetes+"/base")
@@ -57,8 +60,12 @@ func builds(t *testing.T) map[string][]object {
 	for _, folder := range folders {
 		found[filepath.Base(folder)] = build(t, folder)
 	}
-	return found
+	built = found
+	return maps.Clone(built)
 }
+
+// built is the result of builds, for the next test: they do not change the objects.
+var built map[string][]object
 
 // build does what `kubectl kustomize` does, with the same code and the same
 // restrictions, and decodes each object strictly: an unknown or duplicate field, or one

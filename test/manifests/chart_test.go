@@ -86,8 +86,14 @@ func chartBuilds(t *testing.T) map[string][]object {
 	base := the[*corev1.Namespace](t, build(t, kubernetes+"/base"))
 	namespace := object{Object: base, kind: "Namespace", typed: base}
 	found := map[string][]object{"chart": append(release(t, app, nil), namespace)}
-	for _, set := range []string{"sharded", "monitored", "rules", "web"} {
+	for _, set := range []string{"sharded", "teams", "monitored", "rules", "web"} {
 		found["chart-"+set] = append(release(t, app, valueSet(t, set)), namespace)
+	}
+	// The teams' ConfigMaps are not the chart's.
+	for _, o := range build(t, kubernetes+"/overlays/teams") {
+		if o.kind == "ConfigMap" && o.GetName() != app {
+			found["chart-teams"] = append(found["chart-teams"], object{Object: o.Object, kind: o.kind, typed: o.typed})
+		}
 	}
 	return found
 }

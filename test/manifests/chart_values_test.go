@@ -74,6 +74,21 @@ func TestReferenceChart(t *testing.T) {
 	}
 }
 
+// The values that the README shows are accepted.
+func TestDocumentedValues(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, chartFolder+"/README.md"), -1)
+	if len(blocks) < 3 {
+		t.Errorf("the README has %d examples", len(blocks))
+	}
+	for _, block := range blocks {
+		var values map[string]any
+		must(t, yaml.UnmarshalStrict([]byte(block[1]), &values))
+		if len(release(t, app, values)) == 0 {
+			t.Errorf("nothing is installed with\n%s", block[1])
+		}
+	}
+}
+
 func TestWrongValues(t *testing.T) {
 	for _, test := range []struct{ values, want string }{
 		{"shard: 3", "shard"},
