@@ -10,9 +10,19 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 ALERTMANAGER_VERSION := v0.31.1
 ALERTMANAGER := $(BIN)/alertmanager-$(ALERTMANAGER_VERSION)
 AMTOOL := $(BIN)/amtool-$(ALERTMANAGER_VERSION)
+GORELEASER_VERSION := v2.15.1
+GORELEASER := $(BIN)/goreleaser-$(GORELEASER_VERSION)/goreleaser
+CYCLONEDX_VERSION := v1.10.0
+CYCLONEDX := $(BIN)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
+ACTIONLINT_VERSION := v1.7.12
+GOVULNCHECK_VERSION := v1.9.0
+ACTIONLINT := $(BIN)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-# Set these when building from an archive, without git.
-VERSION    ?= $(shell git describe --tags --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0-dev)
+# At the tag v0.1.0, and without git, the version is that of the file VERSION. Elsewhere, the commit follows,
+# as in 0.1.0+20261129082410.c17f652, with .dirty if it was changed: packages of later commits are newer.
+RELEASE    := $(shell cat VERSION)
+DESCRIBED  := $(shell git describe --tags --exact-match --match 'v$(RELEASE)' --dirty 2>/dev/null)
+VERSION    ?= $(RELEASE)$(if $(filter v$(RELEASE),$(DESCRIBED)),,$(shell TZ=UTC0 git log -1 --date=format-local:%Y%m%d%H%M%S --format=+%cd 2>/dev/null)$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null | sed 's/^/./'))
 REVISION   ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 BRANCH     ?= $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
 # The date of the commit, not of the build: the same commit gives the same binary.
@@ -35,14 +45,15 @@ HELM := $(BIN)/helm-$(HELM_VERSION)
 # Time for each target of each package; `make fuzz FUZZTIME=10m` searches longer.
 FUZZTIME ?= 10s
 
-.PHONY: build test background unit full e2e lint fmt bench soak fuzz browser servers deploy release-kubernetes tools demo clean
+.PHONY: build test background unit full e2e lint fmt bench soak fuzz browser servers deploy tools \
+	release release-files release-snapshot release-test release-tools release-kubernetes vulnerabilities demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
-# Tests in real time come first and alone. The end-to-end tests mostly wait, seven minutes
-# for two alerts that resolve or begin to flap: those in virtual time, which a busy machine
-# does not disturb, and everything else run beside them at the lowest priority.
+# Tests in real time come first and alone. The end-to-end tests mostly wait (seven minutes
+# for two alerts), so the tests in virtual time, which a busy machine does not disturb, and
+# everything else run beside them at the lowest priority.
 test: tools browser
 	go vet ./...
 	$(MAKE) unit
@@ -54,8 +65,8 @@ background:
 unit:
 	go test -race -timeout 40m $(filter-out %/internal/exporter,$(shell go list ./...))
 
-# The tests in virtual time: with the race detector, and at their full size without. The
-# matcher and the tools have tests that do without.
+# The tests in virtual time: with the race detector, and at their full size without it. The
+# tests of the tools, and some of the masker, run without it too.
 full:
 	go test -race -timeout 40m ./internal/exporter
 	go test -timeout 40m ./internal/exporter -full
@@ -158,8 +169,49 @@ $(ALERTMANAGER) $(AMTOOL):
 	GOBIN=$(BIN) go install github.com/prometheus/alertmanager/cmd/$(@F:-$(ALERTMANAGER_VERSION)=)@$(ALERTMANAGER_VERSION)
 	mv $(@:-$(ALERTMANAGER_VERSION)=) $@
 
+# The archives and packages of this commit, in dist/. Needs no tag, and publishes nothing.
+release-snapshot: release-files
+	$(RELEASE_ENV) $(GORELEASER) release --snapshot --clean --skip=sign
+
+# Publishes. The release workflow runs this at a tag, see docs/releasing.md.
+release: release-files
+	test "$(VERSION)" = "$(RELEASE)" || { echo "HEAD is not the tag v$(RELEASE) of the file VERSION, or was changed" >&2; exit 1; }
+	$(RELEASE_ENV) $(GORELEASER) release --clean --release-notes build/notes.md
+
+# goreleaser finds the SBOM's command in PATH.
+RELEASE_ENV = PATH="$(dir $(CYCLONEDX)):$$PATH" VERSION='$(VERSION)' BUILD_DATE='$(BUILD_DATE)' COMMIT_TIME=$$(git log -1 --format=%ct) LDFLAGS='$(LDFLAGS)'
+
+# Files of the release that are not in the repository. --no-name: without the time, the same commit gives the
+# same file.
+release-files: build $(GORELEASER) $(CYCLONEDX)
+	mkdir -p build
+	./session_exporter --help-man > build/session_exporter.1
+	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
+	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
+
+# What a release consists of, and how it installs. Needs the tools of Debian, which are installed with apt.
+release-test: release-snapshot release-tools
+	go -C test test -timeout 30m ./release
+
+release-tools: $(ACTIONLINT)
+	type groff lintian mandoc rpm shellcheck zsh >/dev/null 2>&1 || \
+	{ apt-get update && apt-get install -y --no-install-recommends groff lintian mandoc rpm shellcheck zsh; }
+
+$(GORELEASER):
+	GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+$(CYCLONEDX):
+	GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
+
+$(ACTIONLINT):
+	GOBIN=$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
+# Known vulnerabilities of code that the exporter calls. Asks vuln.go.dev.
+vulnerabilities:
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
+
 demo:
 	go run . demo
 
 clean:
-	rm -rf session_exporter .bin
+	rm -rf session_exporter build dist .bin

@@ -144,7 +144,7 @@ func TestPageIsOfOneMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(slow.Bytes(), before) {
-		t.Error("the page is of two moments")
+		t.Error("the page mixes the states of two moments")
 	}
 }
 

@@ -4,7 +4,7 @@
 // Data flows one way: the schedule starts a probe, its result is recorded in the
 // endpoint's state, and a scrape reads that state. A scrape of /metrics never waits for
 // a probe. Probes run concurrently; one waits for another only for a slot, or for the
-// lockout guard. The package speaks no HTTP.
+// lockout guard. The package knows nothing of HTTP.
 package collector
 
 import (

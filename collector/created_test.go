@@ -142,8 +142,9 @@ func labelOf(m *dto.Metric, name string) string {
 	return ""
 }
 
-// Counters start when their endpoint is added, not when the exporter starts, or an increase
-// right after a reload is missed. A reload that keeps the counters keeps their start.
+// Counters start when their endpoint is added, not when the exporter starts; otherwise, an
+// increase right after a reload would be missed. A reload that keeps the counters keeps their
+// start.
 func TestCountersStartWithTheirEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tw := newTwin(t)

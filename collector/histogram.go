@@ -39,7 +39,7 @@ var nativeBounds = func() (bounds [1 << nativeSchema]float64) {
 // exemplars are those of the classic buckets, the last of each; client_golang selects ten
 // others.
 type histogram struct {
-	operation string // the API's name of an operation id, for exemplars; constant
+	operation string // the API's name of an operation ID, for exemplars; constant
 	created   int64  // Unix time in nanoseconds
 	sum       float64
 	classic   [len(classicBounds)]uint32 // not cumulative
@@ -74,7 +74,7 @@ func (h *histogram) clone() histogram {
 	return c
 }
 
-// observe adds the duration of a probe. id is the API's id of its last operation, empty
+// observe adds the duration of a probe. id is the API's ID of its last operation, empty
 // for none.
 func (h *histogram) observe(d time.Duration, id string) {
 	seconds := d.Seconds()

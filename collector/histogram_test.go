@@ -64,21 +64,21 @@ func TestHistogram(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		next   func(r *rand.Rand, i int) time.Duration
-		schema int32 // in the end
+		schema int32 // after all observations
 	}{
 		{"none but 0", func(*rand.Rand, int) time.Duration { return 0 }, 3},
 		{"one bucket", func(*rand.Rand, int) time.Duration { return 150 * time.Millisecond }, 3},
 		{"few buckets", func(r *rand.Rand, _ int) time.Duration { return logUniform(r, .02, .2) }, 3},
 		{"many buckets", func(r *rand.Rand, _ int) time.Duration { return logUniform(r, .001, 30) }, 1},
 		{"hours", func(r *rand.Rand, _ int) time.Duration { return logUniform(r, 1e-9, 10*hour) }, 0},
-		{"all that there are", func(r *rand.Rand, _ int) time.Duration {
+		{"the whole range", func(r *rand.Rand, _ int) time.Duration {
 			return time.Duration(r.Uint64() >> (1 + r.UintN(64)))
 		}, -1},
-		{"classic bounds, and next to them", func(r *rand.Rand, i int) time.Duration {
+		{"the classic bounds, and a nanosecond beside them", func(r *rand.Rand, i int) time.Duration {
 			return time.Duration(classicBounds[i%(len(classicBounds)-1)]*1e9) + time.Duration(r.IntN(3)-1)
 		}, 3},
 		{"powers of two", func(_ *rand.Rand, i int) time.Duration { return time.Second << 9 >> (i % 19) }, 3},
-		{"next to powers of two", func(r *rand.Rand, i int) time.Duration {
+		{"powers of two, and a nanosecond beside them", func(r *rand.Rand, i int) time.Duration {
 			return time.Second<<9>>(i%19) + time.Duration(r.IntN(3)-1)
 		}, 3},
 		{"far apart, the largest first", func(_ *rand.Rand, i int) time.Duration { return math.MaxInt64 >> (i % 64) }, -1},

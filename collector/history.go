@@ -21,7 +21,7 @@ type PastProbe struct {
 	Sent     bool   // whether a request was sent
 	Status   int    // of the last response, 0 for none
 	Code     string // the API's own error code
-	OpID     string // the API's own operation id
+	OpID     string // the API's own operation ID
 	Phases   probe.Phases
 }
 
@@ -151,7 +151,7 @@ func (d *decoder) bytes(n int64) []byte {
 }
 
 // A text is encoded as its length and its bytes. A UUID (RFC 9562, section 4), as most
-// operation ids are, is encoded as uuidMark and 16 bytes: as text, an endpoint with a full
+// operation IDs are, is encoded as uuidMark and 16 bytes: as text, an endpoint with a full
 // history takes 10.4 instead of 7.6 kB.
 const (
 	uuidMark  = -1

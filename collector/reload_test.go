@@ -87,7 +87,7 @@ func TestReloadIsByDifference(t *testing.T) {
 		{"another API", []*config.Endpoint{otherAPI}, "a#1 closed, a#2 probed", 60},
 		{"one added", []*config.Endpoint{newEndpoint("a"), newEndpoint("b")}, "a#1 probed, b#1 probed", 120},
 		{"removed", nil, "a#1 closed", 0},
-		{"another in its place", []*config.Endpoint{newEndpoint("b")}, "a#1 closed, b#1 probed", 0},
+		{"replaced by another endpoint", []*config.Endpoint{newEndpoint("b")}, "a#1 closed, b#1 probed", 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -190,8 +190,8 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// A shutdown names each target once whose logout, after a reload or because it was idle,
-// does not complete in time.
+// A shutdown logs, once each, the targets whose logout, after a reload or because they were
+// idle, does not complete in time.
 func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := func(*config.Endpoint) Prober {

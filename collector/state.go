@@ -49,7 +49,7 @@ type state struct {
 }
 
 // newState returns the state of an endpoint that was not probed yet. documented are its
-// API's error codes, operation is the API's name of an operation id.
+// API's error codes, operation is the API's name of an operation ID.
 func newState(documented []string, operation string) state {
 	s := state{
 		version:  1,

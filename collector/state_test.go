@@ -53,7 +53,7 @@ func TestVerdict(t *testing.T) {
 			}, sessionapi.Accepted, judged(0),
 		},
 		{"refused, then an outage", []probe.Result{at(0, sessionapi.CredentialsRejected, check), at(1, sessionapi.Unreachable, check)}, sessionapi.Refused, judged(0)},
-		{"an outcome that stands", []probe.Result{at(0, sessionapi.CredentialsRejected, check), at(1, sessionapi.CredentialsRejected), at(2, sessionapi.CredentialsRejected)}, sessionapi.Refused, judged(0)},
+		{"refused, then in back-off", []probe.Result{at(0, sessionapi.CredentialsRejected, check), at(1, sessionapi.CredentialsRejected), at(2, sessionapi.CredentialsRejected)}, sessionapi.Refused, judged(0)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
@@ -111,7 +111,7 @@ func TestProbesAndFailures(t *testing.T) {
 		{"never valid", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Unexpected, check)}, 2, 2, 2, time.Time{}},
 		{"valid, then not", []probe.Result{at(0, sessionapi.Valid, check), at(1, sessionapi.Forbidden, check), at(2, sessionapi.LoginSuspended)}, 3, 2, 2, minute(0)},
 		{"valid again", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Timeout, check), at(2, sessionapi.Valid, check)}, 3, 2, 0, minute(2)},
-		{"and again not", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Valid, check), at(2, sessionapi.Timeout, check)}, 3, 2, 1, minute(1)},
+		{"and invalid again", []probe.Result{at(0, sessionapi.Timeout, check), at(1, sessionapi.Valid, check), at(2, sessionapi.Timeout, check)}, 3, 2, 1, minute(1)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
@@ -149,7 +149,7 @@ func TestKept(t *testing.T) {
 		t.Errorf("certificate until %s, lifetime %s", s.certificateExpiry, s.lifetime)
 	}
 	if s.result.Identity != nil {
-		t.Error("an identity without a session")
+		t.Error("there is an identity without a session")
 	}
 	renewed := at(3, sessionapi.TLSFailed, check)
 	renewed.CertificateExpiry, renewed.Lifetime = minute(-5), time.Hour

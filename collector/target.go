@@ -22,9 +22,9 @@ type target struct {
 	slots     *slots // of all targets
 	adhoc     bool   // the configuration does not list it
 
-	sem    chan struct{} // of one; guards prober
+	sem    chan struct{} // has capacity 1; guards prober
 	prober Prober
-	closed chan struct{} // closed with the target: sem remains acquired
+	closed chan struct{} // closed by close, which never releases sem
 
 	mu          sync.Mutex // guards the fields below
 	state       state

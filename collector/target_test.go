@@ -26,7 +26,7 @@ func TestDurationOfProbesThatWereSent(t *testing.T) {
 		{"sent", at(0, sessionapi.Valid, check), 1},
 		{"sent and failed", at(1, sessionapi.Timeout, check), 2},
 		{"held back", at(2, sessionapi.LoginSuspended), 2},
-		{"an outcome that stands", at(3, sessionapi.RateLimited), 2},
+		{"in back-off", at(3, sessionapi.RateLimited), 2},
 		{"with an operation id", at(4, sessionapi.Valid, probe.StepResult{Step: sessionapi.Check, OpID: strings.Repeat("é", 65)}), 3},
 	} {
 		a.record(&tc.result)
@@ -47,7 +47,7 @@ func TestClose(t *testing.T) {
 		{"logged out", probe.Result{Logouts: 1}, nil, "1 0 0"},
 		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("the response was 500"), "0 1 0"},
 		{"no logout in the API", probe.Result{}, nil, "0 0 0"},
-		{"of a late session too", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
+		{"of a late session as well", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			prober := &fake{did: &tc.did, close: func(context.Context) error { return tc.err }}

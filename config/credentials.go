@@ -101,32 +101,32 @@ func (r *resolver) firstSet(block strictyaml.Key, choices ...[]sourceChoice) str
 // exchanged returns the secret that a grant exchanges: that of the entry, or the block's
 // own.
 func (r *resolver) exchanged(key strictyaml.Key, block *OAuth2, own secret.Source, passwords, tokens []sourceChoice) secret.Source {
-	takes, refused, cures := []sourceChoice(nil), slices.Concat(passwords, tokens), ""
+	wanted, unwanted, hint := []sourceChoice(nil), slices.Concat(passwords, tokens), ""
 	switch {
 	case r.Invalid(key.Field("oauth2").Field("grant_type")):
 		return secret.Source{}
 	case block.GrantType.TakesPassword():
-		takes, refused = passwords, tokens
+		wanted, unwanted = passwords, tokens
 	case block.GrantType.TakesToken():
-		takes, refused = tokens, passwords
+		wanted, unwanted = tokens, passwords
 	case r.firstSet(key, passwords) != "":
-		cures = ", or set its `grant_type: password`"
+		hint = ", or set its `grant_type: password`"
 	default:
-		cures = ", or set its `grant_type` to refresh_token or vcf_api_token"
+		hint = ", or set its `grant_type` to refresh_token or vcf_api_token"
 	}
 	kind := block.GrantType.SecretKind()
-	if set := r.firstSet(key, refused); set != "" && takes == nil {
-		r.Add(key.Field("oauth2"), "conflicts with `%s`; keep one of them%s", set, cures)
+	if set := r.firstSet(key, unwanted); set != "" && wanted == nil {
+		r.Add(key.Field("oauth2"), "conflicts with `%s`; keep one of them%s", set, hint)
 	} else if set != "" {
 		r.Add(key.Field(set), "is not sent with `grant_type: %s`, which takes a %s; remove it", block.GrantType, kind)
 	}
-	if takes == nil {
+	if wanted == nil {
 		return own
 	}
-	if r.firstSet(key, takes) == "" {
-		r.Require(key, takes[0].key, "needs the %s in `%s`, `%s` or `%s` for `grant_type: %s`", kind, takes[1].key, takes[0].key, takes[2].key, block.GrantType)
+	if r.firstSet(key, wanted) == "" {
+		r.Require(key, wanted[0].key, "needs the %s in `%s`, `%s` or `%s` for `grant_type: %s`", kind, wanted[1].key, wanted[0].key, wanted[2].key, block.GrantType)
 	}
-	return r.only(key, takes)
+	return r.only(key, wanted)
 }
 
 // checkGiven checks that a secret is configured. An empty one in the configuration itself is

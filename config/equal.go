@@ -8,7 +8,7 @@ import (
 	"session_exporter/sessionapi/custom"
 )
 
-// SameProbe reports whether both endpoints, which must be from the same Loader, are
+// SameProbe reports whether e and other, which must be from the same Loader, are
 // probed in the same way, so that they can share a session. Labels do not matter.
 func (e *Endpoint) SameProbe(other *Endpoint) bool {
 	a, b := *e, *other
@@ -20,8 +20,8 @@ func (e *Endpoint) SameProbe(other *Endpoint) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// SameAccount reports whether both endpoints log in to the same place with the same
-// account, so that a session of one is also valid for the other, even if other settings
+// SameAccount reports whether e and other log in to the same place with the same
+// account, so that a session of one is also valid for the other, even if further settings
 // differ.
 func (e *Endpoint) SameAccount(other *Endpoint) bool {
 	return e.Auth == sessionapi.AuthLogin && other.Auth == sessionapi.AuthLogin &&
@@ -32,8 +32,8 @@ func (e *Endpoint) SameAccount(other *Endpoint) bool {
 		maps.Equal(e.Login, other.Login)
 }
 
-// sameAPI reports whether both are the same API. Those that a file defines are compared by
-// their definitions.
+// sameAPI reports whether a and b are the same API. Those that a file defines are compared
+// by their definitions.
 func sameAPI(a, b sessionapi.API) bool {
 	definedA, isA := a.(*custom.API)
 	definedB, isB := b.(*custom.API)
@@ -43,7 +43,7 @@ func sameAPI(a, b sessionapi.API) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// equal reports whether both are the same pairing with the same local account.
+// equal reports whether p and other are the same pairing with the same local account.
 func (p *Pairing) equal(other *Pairing) bool {
 	if p == nil || other == nil {
 		return p == other

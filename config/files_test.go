@@ -72,7 +72,7 @@ func TestFilesAndSameProbe(t *testing.T) {
 	// A rotated password does not change the settings; a renewed certificate does.
 	write(t, filepath.Join(dir, "secret"), "two")
 	if !first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir).Endpoints[0]) {
-		t.Error("another password is taken for other settings")
+		t.Error("another password counts as a change of the settings")
 	}
 	write(t, filepath.Join(dir, "ca.pem"), string(ca)+"\n")
 	if first.Endpoints[0].SameProbe(settingsWith(t, &loader, dir).Endpoints[0]) {

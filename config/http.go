@@ -47,15 +47,15 @@ func (r *resolver) setsProxy(key strictyaml.Key) bool {
 // tls resolves the files of a TLS block and builds its configuration once, so that
 // unusable certificates and keys are found when the file is loaded.
 func (r *resolver) tls(key strictyaml.Key, block *promconfig.TLSConfig) {
-	sound := true
+	valid := true
 	for name, file := range map[string]*string{"ca": &block.CAFile, "cert": &block.CertFile, "key": &block.KeyFile} {
 		inline := key.Field(name)
 		r.checkPEM(inline+"_file", *file)
 		*file = r.absolute(*file)
-		r.refuseRef(inline+"_ref", name+"_file")
-		sound = sound && !r.Invalid(inline) && !r.Invalid(inline+"_file") && !r.Invalid(inline+"_ref")
+		r.rejectRef(inline+"_ref", name+"_file")
+		valid = valid && !r.Invalid(inline) && !r.Invalid(inline+"_file") && !r.Invalid(inline+"_ref")
 	}
-	if !sound {
+	if !valid {
 		return
 	}
 	if err := block.Validate(); err != nil {
@@ -96,8 +96,8 @@ func (r *resolver) checkProxy(key strictyaml.Key, proxy promconfig.ProxyConfig) 
 func (r *resolver) headers(key strictyaml.Key, headers *promconfig.Headers) {
 	for name, header := range headers.Headers {
 		at := key.Field(name)
-		own := http.CanonicalHeaderKey(name)
-		if _, reserved := promconfig.ReservedHeaders[own]; reserved || (sessionapi.IsReservedHeader(name) && own != "Cookie") {
+		canonical := http.CanonicalHeaderKey(name)
+		if _, reserved := promconfig.ReservedHeaders[canonical]; reserved || (sessionapi.IsReservedHeader(name) && canonical != "Cookie") {
 			r.Add(at, "is set from other settings; remove it")
 		}
 		r.AddProblem(at, sessionapi.HeaderNameProblem(name))

@@ -80,8 +80,8 @@ func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, ow
 	r.tls(key.Field("tls_config"), &block.HTTP.TLS)
 	block.HTTP.TLSFiles = fingerprint(r.files, tlsFiles(&block.HTTP.TLS))
 	r.checkProxy(key, block.HTTP.Proxy)
-	r.refuseRef(key.Field("client_secret_ref"), "client_secret_file")
-	r.refuseRef(key.Field("client_certificate_key_ref"), "client_certificate_key_file")
+	r.rejectRef(key.Field("client_secret_ref"), "client_secret_file")
+	r.rejectRef(key.Field("client_certificate_key_ref"), "client_certificate_key_file")
 	if at := key.Field("grant_type"); !slices.Contains(grantTypes, block.GrantType) {
 		r.Add(at, "must be one of: %s", joined(grantTypes))
 		return block, secret.Source{}
@@ -102,7 +102,7 @@ func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, ow
 
 // checkForeignKeys rejects the keys of other grants, which would have no effect.
 func (r *resolver) checkForeignKeys(key strictyaml.Key, grant GrantType) {
-	refuse := func(reason string, names ...string) {
+	reject := func(reason string, names ...string) {
 		for _, name := range names {
 			if at := key.Field(name); r.IsSet(at) && !r.Invalid(at) {
 				r.Add(at, "%s", reason)
@@ -112,12 +112,12 @@ func (r *resolver) checkForeignKeys(key strictyaml.Key, grant GrantType) {
 	client := []string{"client_secret", "client_secret_file", "client_secret_env", "auth_style"}
 	switch grant {
 	case GrantVCFAPIToken:
-		refuse("is not sent with this `grant_type`, which has no client; remove it", append(client, "client_id")...)
+		reject("is not sent with this `grant_type`, which has no client; remove it", append(client, "client_id")...)
 	case GrantJWTBearer:
-		refuse("is not sent with this `grant_type`, which authenticates by `client_certificate_key`; remove it", client...)
+		reject("is not sent with this `grant_type`, which authenticates by `client_certificate_key`; remove it", client...)
 		return
 	}
-	refuse("belongs to another grant; remove it, or set `grant_type: "+string(GrantJWTBearer)+"`",
+	reject("belongs to another grant; remove it, or set `grant_type: "+string(GrantJWTBearer)+"`",
 		"client_certificate_key", "client_certificate_key_file", "client_certificate_key_id",
 		"signature_algorithm", "iss", "audience", "claims")
 }
@@ -229,7 +229,7 @@ const valueless = "has no value; is a space missing after a colon?"
 // checkParams checks that every parameter has a value, and that none is set twice.
 func (r *resolver) checkParams(key strictyaml.Key, raw *rawOAuth2, block *OAuth2) {
 	params := key.Field("endpoint_params")
-	if _, again := raw.EndpointParams["scope"]; again && len(raw.Scopes) > 0 {
+	if _, isSet := raw.EndpointParams["scope"]; isSet && len(raw.Scopes) > 0 {
 		r.Add(params.Field("scope"), "conflicts with `scopes`; keep one of them")
 	}
 	own := block.parameters()

@@ -43,8 +43,8 @@ func (r *resolver) apiName(name string) string {
 	return strings.ReplaceAll(r.describe("api", "apis", name), `"`, "")
 }
 
-func (r *resolver) credentialName(of *Credential) string {
-	return r.describe("credential", "credentials", of.Name)
+func (r *resolver) credentialName(c *Credential) string {
+	return r.describe("credential", "credentials", c.Name)
 }
 
 // plainValue matches a documented value, which may be a path.
@@ -58,7 +58,7 @@ func oneOfValues(values []string) string {
 	return "must be one of: " + strings.Join(values, ", ")
 }
 
-// joined lists values for people.
+// joined returns the values, separated by commas.
 func joined[S ~string](values []S) string {
 	texts := make([]string, len(values))
 	for i, value := range values {
@@ -73,8 +73,8 @@ func (r *resolver) anyInvalid(block strictyaml.Key, names ...string) bool {
 }
 
 // resolveAPIs compiles the APIs that the file defines, in addition to the built-in ones. An API of
-// the file replaces the built-in one of the same name, so that an API that a later version
-// adds breaks no file that defines it already.
+// the file replaces the built-in one of the same name, so a file that defines an API still
+// works with a later version that has it built in.
 func (r *resolver) resolveAPIs() error {
 	r.apis = sessionapi.BuiltIn()
 	r.described = make(map[string]*custom.API, len(r.raw.APIs))

@@ -29,8 +29,8 @@ var sharedBlocks = strings.NewReplacer(
 // replaced by `steps`.
 var withoutRequired = []strictyaml.Key{"apis.NAME.logout", "apis.NAME.login", "apis.NAME.check"}
 
-// TestSchema holds the published schema to the raw types, and to the documentation of
-// their keys in docs/configuration.md. With -update, it writes the schema.
+// TestSchema compares the published schema with the raw types, and with the documentation
+// of their keys in docs/configuration.md. With -update, it writes the schema.
 func TestSchema(t *testing.T) {
 	page := sections(t)
 	rowOf := func(block strictyaml.Key, name string) (row documented, ok bool) {

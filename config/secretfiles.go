@@ -81,8 +81,8 @@ func (r *resolver) fileSource(file string) secret.Source {
 	return secret.FromFile(r.absolute(file), r.files)
 }
 
-// refuseRef rejects a reference to a secret manager.
-func (r *resolver) refuseRef(key strictyaml.Key, alternative string) {
+// rejectRef rejects a reference to a secret manager.
+func (r *resolver) rejectRef(key strictyaml.Key, alternative string) {
 	if r.IsSet(key) && !r.Invalid(key) {
 		r.Add(key, "secret managers are not supported; use `%s`", alternative)
 	}

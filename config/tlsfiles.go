@@ -28,11 +28,11 @@ func newTLSConfig(block *promconfig.TLSConfig, files *boundedfile.Reader) (*tls.
 	if err != nil {
 		return nil, err
 	}
-	made, err := promconfig.NewTLSConfig(inline)
-	if err != nil || made.GetClientCertificate == nil || block.CertFile+block.KeyFile == "" {
-		return made, err
+	settings, err := promconfig.NewTLSConfig(inline)
+	if err != nil || settings.GetClientCertificate == nil || block.CertFile+block.KeyFile == "" {
+		return settings, err
 	}
-	made.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	settings.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		inline, err := inlined(block, files)
 		if err != nil {
 			return nil, err
@@ -43,7 +43,7 @@ func newTLSConfig(block *promconfig.TLSConfig, files *boundedfile.Reader) (*tls.
 		}
 		return fresh.GetClientCertificate(request)
 	}
-	return made, nil
+	return settings, nil
 }
 
 // inlined returns a TLS block with the content of its files instead of their names.

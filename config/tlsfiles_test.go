@@ -50,12 +50,12 @@ func TestClientCertificateIsReadAgain(t *testing.T) {
 	}
 }
 
-// An empty file must not mean the system's authorities.
+// An empty file must not select the system's certificate authorities.
 func TestEmptyCA(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, file, "")
 	if made, err := (&config.HTTP{TLS: promconfig.TLSConfig{CAFile: file}}).NewTLSConfig(); err == nil || made != nil {
-		t.Error("an empty file is taken for authorities")
+		t.Error("an empty file is accepted as certificate authorities")
 	}
 	if made, err := (&config.HTTP{TLS: promconfig.TLSConfig{CAFile: tlsFile("ca.pem")}}).NewTLSConfig(); err != nil || made.RootCAs == nil {
 		t.Errorf("no authorities: %v", err)

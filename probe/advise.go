@@ -264,7 +264,7 @@ func adviseAuthStyle(o *outcome, style config.AuthStyle) string {
 	}
 }
 
-// adviseTLS distinguishes the reasons for which a TLS connection fails.
+// adviseTLS distinguishes the reasons why a TLS connection fails.
 func adviseTLS(o *outcome) string {
 	host := o.exchange.URL.Hostname()
 	if o.exchange.FailedAtProxy() {

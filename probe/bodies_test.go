@@ -59,8 +59,8 @@ func TestBodies(t *testing.T) {
 		{"user in another case", "hcx", 200, hcxUser(`{"userName": "alice"}`), sessionapi.SessionExpired, "it names no user"},
 		{"byte-order mark", "hcx", 200, "\ufeff" + hcxOK, sessionapi.Valid, "Logged in"},
 		{"byte-order mark twice", "hcx", 200, "\ufeff\ufeff" + hcxOK, sessionapi.InvalidResponse, "not JSON"},
-		{"time beyond all numbers", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, `1e400`, 1), sessionapi.Valid, "Logged in"},
-		{"time beyond all numbers, roles is text", "hcx", 200, `{"success": true, "time": 1e400, "data": {"user": {"username": "alice", "roles": "x"}}}`, sessionapi.InvalidResponse, "`data.user.roles` has the wrong type, a JSON string"},
+		{"time that overflows", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, `1e400`, 1), sessionapi.Valid, "Logged in"},
+		{"time that overflows, roles is text", "hcx", 200, `{"success": true, "time": 1e400, "data": {"user": {"username": "alice", "roles": "x"}}}`, sessionapi.InvalidResponse, "`data.user.roles` has the wrong type, a JSON string"},
 		{"time of a thousand digits", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, strings.Repeat("9", 2000), 1), sessionapi.InvalidResponse, "a number of more than a thousand digits"},
 		{"not UTF-8", "hcx", 200, hcxUser("{\"username\": \"alic\xe9\"}"), sessionapi.Valid, "alic"},
 		{"success null", "hcx", 200, `{"success": null, "data": {"user": {"username": "alice"}}}`, sessionapi.InvalidResponse, "no `success` field"},
@@ -81,7 +81,7 @@ func TestBodies(t *testing.T) {
 		{"role is a number", "hcx", 200, hcxUser(`{"username": "alice", "roles": [1]}`), sessionapi.InvalidResponse, "wrong type"},
 		{"time is text", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, `"1753089693083"`, 1), sessionapi.InvalidResponse, "`time` has the wrong type, a JSON string"},
 		{"user is text", "hcx", 200, hcxUser(`"alice"`), sessionapi.InvalidResponse, "wrong type"},
-		{"only what is needed", "hcx", 200, hcxUser(`{"username": "alice"}`), sessionapi.Valid, `"alice"`},
+		{"only the required fields", "hcx", 200, hcxUser(`{"username": "alice"}`), sessionapi.Valid, `"alice"`},
 		{"all else null", "hcx", 200, `{"success": true, "completed": null, "time": null, "version": null, "data": {"user": {"username": "alice", "roles": null, "organization": null}}}`, sessionapi.Valid, `"alice"`},
 	} {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {

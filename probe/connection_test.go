@@ -106,10 +106,10 @@ func TestSharing(t *testing.T) {
 	generation := generationOf(t, first, second)
 	a, b, c := proberOf(t, generation, first), proberOf(t, generation, second), proberOf(t, generation, third)
 	if a.client != b.client || a.client == c.client {
-		t.Error("the transport goes by endpoint")
+		t.Error("endpoints share a transport although their settings differ, or do not although they are the same")
 	}
 	if a.credential == b.credential || a.credential != c.credential {
-		t.Error("the guard goes by endpoint")
+		t.Error("endpoints share a guard although their accounts differ, or do not although they are the same")
 	}
 }
 

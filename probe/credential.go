@@ -103,7 +103,7 @@ func (c *credential) readLocked(last secretReading) secretReading {
 		c.changedSinceRefresh = !last.at.IsZero() // else it is the first
 		now.jwtExpiry = sessionapi.JWTExpiry(now.secret)
 		if now.changedAt = c.Secret.ModTime(); now.changedAt.IsZero() {
-			now.changedAt = now.at // the environment does not know
+			now.changedAt = now.at // an environment variable has no modification time
 		}
 	}
 	if now.err == nil && c.OAuth2 != nil && c.OAuth2.ClientSecret != (secret.Source{}) {
@@ -127,8 +127,8 @@ func (c *credential) readClientLocked(now *secretReading, last secretReading) {
 		return
 	}
 	c.changedSinceRefresh = !last.at.IsZero()
-	// The other secret may have been refused because of the client's. This is not a new
-	// budget: the grants are limited.
+	// The other secret may have been refused because of the client's. Resume is limited, so
+	// this is not a new budget.
 	c.guard.Resume()
 }
 

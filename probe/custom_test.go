@@ -278,7 +278,7 @@ func TestCustomResponses(t *testing.T) {
 		{"wrong type", typed, reply{200, nil, `{"user": {"name": 7}}`}, sessionapi.InvalidResponse, "its field `user.name` has the wrong type, a JSON number"},
 		{"a list", typed, reply{200, nil, `[]`}, sessionapi.InvalidResponse, "a JSON array instead of an object"},
 		{"a code", typed, reply{200, nil, `{"code": 7}`}, sessionapi.Forbidden, "200 7"},
-		{"a code of no meaning", typed, reply{400, nil, `{"code": 8}`}, sessionapi.BadRequest, "400 8"},
+		{"a code without a meaning", typed, reply{400, nil, `{"code": 8}`}, sessionapi.BadRequest, "400 8"},
 		{"a rule", typed, reply{200, nil, `{"code": 9}`}, sessionapi.RateLimited, "limits the rate of requests"},
 		{"a header", typed, reply{400, map[string]string{"X-Down": "yes"}, ``}, sessionapi.ServerError, "failed on the appliance's side"},
 		{"a status", typed, reply{404, nil, `{}`}, sessionapi.SessionExpired, "there is no such session"},

@@ -45,7 +45,8 @@ type part struct {
 	step     sessionapi.Step
 	at, of   int
 	secret   bool // the request carries the account's secret
-	after    bool // one before it did
+	// afterSecret is set if an earlier request carried it.
+	afterSecret bool
 }
 
 // clone returns a copy that outlives the release of its exchange.
@@ -61,12 +62,12 @@ func (p *part) isLast() bool { return p == nil || p.at == p.of }
 
 // followsSecret reports whether the login has been accepted so far.
 func (p *part) followsSecret() bool {
-	return p != nil && p.step == sessionapi.Login && p.after && !p.secret
+	return p != nil && p.step == sessionapi.Login && p.afterSecret && !p.secret
 }
 
 // precedesSecret reports whether a request of a login presents nothing.
 func (p *part) precedesSecret() bool {
-	return p != nil && p.step == sessionapi.Login && !p.after && !p.secret
+	return p != nil && p.step == sessionapi.Login && !p.afterSecret && !p.secret
 }
 
 // request is a request to an API, or to an authorization server, and its authorization.
@@ -135,8 +136,8 @@ func (x *exchange) loggedOut(in sessionapi.Interpretation) bool {
 func (x *exchange) failure(m mask.Masker) string {
 	text := transport.Cause(x.Err).Error()
 	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == sessionapi.Login || x.step == sessionapi.Token) && !x.Written.IsZero() {
-		// The error quotes malformed HTTP, or HTTP/2's reason, which may contain the new session, unknown to
-		// any mask.
+		// The error quotes malformed HTTP, or HTTP/2's reason, which may contain the new session,
+		// which is unknown to any mask.
 		text = text[:quoted] + transport.NotShown
 	}
 	return sessionapi.CleanText(m.Mask(text), sessionapi.MaxMessage)

@@ -18,7 +18,7 @@ import (
 
 // explanationTimes are the times in an explanation that are not part of its outcome.
 type explanationTimes struct {
-	within    time.Duration // of the probe
+	within    time.Duration // the time limit of the probe
 	resumeAt  time.Time     // when something is sent again, zero if that is the next probe
 	heldUntil time.Time     // end of the suspension after a refusal, zero without one
 }
@@ -34,7 +34,7 @@ func explain(o *outcome, e *config.Endpoint, times explanationTimes) (diagnosis,
 		return diagnosis, advice
 	}
 	diagnosis, advice = explainAt(o.endpoint, o, times)
-	return fmt.Sprintf("Pairing %q: there is no local session through which to log in to the other site. %s", e.Pairing.ID, diagnosis), advice
+	return fmt.Sprintf("Pairing %q: no local session exists through which to log in to the other site. %s", e.Pairing.ID, diagnosis), advice
 }
 
 // explainAt is explain for one site.

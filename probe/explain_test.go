@@ -107,7 +107,7 @@ func explanations() []explanation {
 		{"password refused, held back for days", sessionapi.AuthLogin, false, heldUntil(code("INVALID_CREDENTIALS", ""), aMoment.AddDate(0, 0, 3)).of(sessionapi.CredentialsRejected, withResponse(sessionapi.Login, 401))},
 		{"account locked", sessionapi.AuthLogin, false, heldUntil(code("ACCOUNT_LOCKED", "The account is locked"), aMoment).of(sessionapi.CredentialsRejected, withResponse(sessionapi.Login, 401))},
 		{"password refused by a page", sessionapi.AuthLogin, false, interpreted(sessionapi.Interpretation{State: sessionapi.InvalidResponse, Why: "its body is an HTML page instead of JSON"}).of(sessionapi.CredentialsRejected, withResponse(sessionapi.Login, 401))},
-		{"password refused without a word", sessionapi.AuthLogin, false, code("", "").of(sessionapi.CredentialsRejected, withResponse(sessionapi.Login, 401))},
+		{"password refused without code or message", sessionapi.AuthLogin, false, code("", "").of(sessionapi.CredentialsRejected, withResponse(sessionapi.Login, 401))},
 		{"password refused at check", sessionapi.AuthBasic, false, code("INVALID_CREDENTIALS", "").of(sessionapi.CredentialsRejected, withResponse(sessionapi.Check, 401))},
 		{"client refused", sessionapi.AuthBearer, true, code("invalid_client", "").of(sessionapi.CredentialsRejected, atSSO(withResponse(sessionapi.Login, 401)))},
 		{"suspended everywhere", sessionapi.AuthLogin, false, suspended(2).of(sessionapi.LoginSuspended, nil)},

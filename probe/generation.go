@@ -156,15 +156,15 @@ func (g *Generation) backoffOf(endpoint *config.Endpoint) *endpointBackoff {
 	}
 	g.manager.mu.Lock()
 	defer g.manager.mu.Unlock()
-	own, known := g.manager.backoffs[key]
+	b, known := g.manager.backoffs[key]
 	if !known {
-		own = new(endpointBackoff)
+		b = new(endpointBackoff)
 		if g.manager.backoffs == nil {
 			g.manager.backoffs = make(map[string]*endpointBackoff)
 		}
-		g.manager.backoffs[key] = own
+		g.manager.backoffs[key] = b
 	}
-	return own
+	return b
 }
 
 func backoffKey(endpoint *config.Endpoint) string {

@@ -18,7 +18,7 @@ func TestRolesExpected(t *testing.T) {
 		has    []string
 		want   map[string]bool
 	}{
-		{"there and missing", config.Expect{Roles: []string{"a", "b"}}, []string{"a", "c"}, map[string]bool{"a": true, "b": false}},
+		{"one present, one missing", config.Expect{Roles: []string{"a", "b"}}, []string{"a", "c"}, map[string]bool{"a": true, "b": false}},
 		{"none at all", config.Expect{Roles: []string{"a"}}, []string{}, map[string]bool{"a": false}},
 		{"none reported", config.Expect{Roles: []string{"a"}}, nil, nil},
 		{"a forbidden one is not missing", config.Expect{Roles: []string{"a"}, ForbidRoles: []string{"root"}}, []string{"a"}, map[string]bool{"a": true}},
@@ -44,7 +44,7 @@ func TestExpectIsComparedWithWholeNames(t *testing.T) {
 		{"a long role that is forbidden", config.Expect{ForbidRoles: []string{long}}, `"roles": ["` + long + `"]`, sessionapi.Unexpected, `xxx…" is present but forbidden`},
 		{"a long role, exactly", config.Expect{Roles: []string{long}, RolesExact: true}, `"roles": ["` + long + `"]`, sessionapi.Valid, ""},
 		{"two long roles, of which one is forbidden", config.Expect{ForbidRoles: []string{long + "a"}}, `"roles": ["` + long + `b"]`, sessionapi.Valid, ""},
-		{"a role as long as what is shown of it", config.Expect{Roles: []string{long[:128] + "…"}}, `"roles": ["` + long + `"]`, sessionapi.Unexpected, "is missing"},
+		{"the shown part of a long role", config.Expect{Roles: []string{long[:128] + "…"}}, `"roles": ["` + long + `"]`, sessionapi.Unexpected, "is missing"},
 		{"an invisible character", config.Expect{Roles: []string{"Admin"}}, `"roles": ["Ad\u200bmin"]`, sessionapi.Unexpected, `role "Admin" is missing (the session has one that differs only in invisible characters)`},
 		{"an invisible character, exactly", config.Expect{Roles: []string{"Admin"}, RolesExact: true}, `"roles": ["Admin", "Ad\u200bmin"]`, sessionapi.Unexpected, `role "Ad\u200bmin" is present but not expected`},
 		{"a forbidden role without it", config.Expect{ForbidRoles: []string{"Admin"}}, `"roles": ["Ad\u200bmin"]`, sessionapi.Valid, ""},

@@ -53,7 +53,7 @@ func TestProbeHasOneConnection(t *testing.T) {
 		{"two nodes, a session is held", 0, 30 * time.Minute, 2, false, true, false},
 		{"three nodes, a session is held", 0, 30 * time.Minute, 3, false, true, false},
 		{"an age between one and two intervals", 1400 * time.Millisecond, time.Second, 2, false, false, true},
-		{"such an age, a session is held", 1400 * time.Millisecond, 30 * time.Minute, 2, false, false, true},
+		{"an age between one and two intervals, a session is held", 1400 * time.Millisecond, 30 * time.Minute, 2, false, false, true},
 		{"an age of some intervals", 3 * time.Second, 2 * time.Second, 2, false, false, true},
 		{"an age of some intervals, a session is held", 3 * time.Second, 30 * time.Minute, 2, false, false, true},
 		{"a proxy, two nodes, each probe logs in", 0, time.Second, 2, true, true, false},

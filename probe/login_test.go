@@ -113,7 +113,7 @@ func TestTokenOfAFailedLogin(t *testing.T) {
 		{"failed", "hcx", reply{200, map[string]string{"x-hm-authorization": canaryToken}, hcxFailure("INTERNAL_SERVER_ERROR")}, "POST DELETE", sessionapi.ServerError},
 		{"refused", "hcx", reply{401, map[string]string{"x-hm-authorization": canaryToken}, hcxFailure("INVALID_CREDENTIALS")}, "POST DELETE", sessionapi.CredentialsRejected},
 		{"wrong type", "dr", reply{200, nil, `{"session_id": "` + canaryToken + `", "username": 7}`}, "POST DELETE", sessionapi.InvalidResponse},
-		{"not for a header", "dr", reply{200, nil, `{"session_id": "a\r\nb"}`}, "POST", sessionapi.InvalidResponse},
+		{"token that no header can carry", "dr", reply{200, nil, `{"session_id": "a\r\nb"}`}, "POST", sessionapi.InvalidResponse},
 		{"a number", "dr", reply{200, nil, `{"session_id": 7}`}, "POST", sessionapi.InvalidResponse},
 		{"empty", "dr", reply{200, nil, ``}, "POST", sessionapi.InvalidResponse},
 		{"204", "dr", reply{204, nil, ``}, "POST", sessionapi.InvalidResponse},

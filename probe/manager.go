@@ -145,7 +145,7 @@ func guardKey(e *config.Endpoint) string {
 	return key
 }
 
-// Credentials returns the status of the active credentials, in no order.
+// Credentials returns the status of the active credentials, in no particular order.
 func (m *Manager) Credentials() []CredentialStatus {
 	var all []CredentialStatus
 	m.mu.Lock()

@@ -86,8 +86,8 @@ func controlled(t *testing.T, e *config.Endpoint, others http.Handler) (Result, 
 // hang responds to nothing.
 var hang = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 
-// An outage says nothing about an impossible token; whatever else does not name a user
-// refuses it.
+// An outage says nothing about an impossible token. Any other response that names no user is
+// a refusal.
 func TestNegativeControlVerdict(t *testing.T) {
 	const forbiddenAlice = `{"success": false, "completed": true, "time": 1, "version": "1", "errorCode": "NOT_ENOUGH_PRIVILEGES", "data": {"user": {"username": "alice"}}}`
 	for name, c := range map[string]struct {
@@ -129,8 +129,8 @@ func TestNegativeControlVerdict(t *testing.T) {
 	}
 }
 
-// Some APIs answer anyone, and name a guest. If that is not the user that is expected, a valid
-// session still means something.
+// Some APIs respond to anyone, as to a guest. Unless the guest is the expected user, the state
+// valid still proves something.
 func TestNegativeControlOfAGuest(t *testing.T) {
 	guest := json200(strings.Replace(hcxAlice.body, `"alice"`, `"guest"`, 1))
 	for expected, refused := range map[string]bool{"alice": true, "": false} {
@@ -356,7 +356,7 @@ func TestPanicInANegativeControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &tokenServer{header: hcxTokenHeader, token: longToken, valid: hcxAlice, others: reply{status: 401}}
 		p := piped(t, controlledEndpoint(), server)
-		broken := breakAPI(p, sessionapi.Login) // as which a session in the response is looked for
+		broken := breakAPI(p, sessionapi.Login) // the step as which a control's response is searched for a session
 		mustProbe(t, p)
 		time.Sleep(time.Minute)
 		broken.Store(false)

@@ -82,7 +82,7 @@ func TestOAuthFailures(t *testing.T) {
 		{"404", reply{404, text, "<html>"}, sessionapi.InvalidResponse, "404"},
 		{"garbage", reply{200, nil, "garbage"}, sessionapi.InvalidResponse, "its body is not JSON"},
 		{"no token", reply{200, nil, `{"token_type": "Bearer"}`}, sessionapi.InvalidResponse, "it has no `access_token`"},
-		{"token not for a header", reply{200, nil, `{"access_token": "a\nb"}`}, sessionapi.InvalidResponse, "characters that no HTTP header can carry"},
+		{"token that no header can carry", reply{200, nil, `{"access_token": "a\nb"}`}, sessionapi.InvalidResponse, "characters that no HTTP header can carry"},
 		{"not HTTP", raw("garbage\r\n\r\n"), sessionapi.InvalidResponse, "sso.test does not speak valid HTTP"},
 		{"truncated", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), sessionapi.Unreachable, "was lost before the response to the token request was complete"},
 		{"truncated 401", raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\n{"), sessionapi.CredentialsRejected, `sso.test refused the OAuth 2.0 client "exporter" (401)`},

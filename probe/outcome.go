@@ -135,16 +135,16 @@ func (o *outcome) guardVerdict() sessionapi.Verdict {
 			return sessionapi.Refused // in its own words, whatever the status
 		}
 	case sessionapi.InvalidResponse, sessionapi.Timeout, sessionapi.Unreachable:
-		if classify.MayHaveChecked(status) || o.isUnlisted() {
+		if classify.MayHaveChecked(status) || o.isUnlistedSuccess() {
 			return sessionapi.Refused
 		}
 	}
 	return sessionapi.Inconclusive
 }
 
-// isUnlisted reports whether a request with the secret has a response that is complete, but not
-// among those that the definition lists as success: the form again, for instance.
-func (o *outcome) isUnlisted() bool {
+// isUnlistedSuccess reports whether a request with the secret has a complete 2xx response whose
+// status the definition does not list as a success: the login form again, for instance.
+func (o *outcome) isUnlistedSuccess() bool {
 	x := o.exchange
 	return x.part != nil && x.part.secret && x.Response.OK() && !x.IsIncomplete() && !o.interpretation.Succeeded
 }

@@ -111,7 +111,7 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 	r.Duration = time.Since(r.Start)
 	p.complete(r, o, times)
 	if p.control != nil {
-		p.controlNegatively(ctx, r)
+		p.runNegativeControl(ctx, r)
 	}
 	return r, nil
 }
@@ -192,9 +192,9 @@ func (p *Prober) Close(ctx context.Context) (*Result, error) {
 	return r, err
 }
 
-// controlNegatively presents an impossible token after a valid probe, in the background, if
+// runNegativeControl presents an impossible token after a valid probe, in the background, if
 // a control is due. It adds the last verdict to the result.
-func (p *Prober) controlNegatively(ctx context.Context, r *Result) {
+func (p *Prober) runNegativeControl(ctx context.Context, r *Result) {
 	verdict := p.control.Verdict()
 	if !verdict.Time.IsZero() {
 		r.NegativeControl = &verdict

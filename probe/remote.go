@@ -26,7 +26,7 @@ func (f *remoteFlow) run(ctx context.Context, r *Result) *outcome {
 		return o
 	}
 	if !session.remote.IsZero() {
-		r.expire(session.remote)
+		r.countExpiration(session.remote)
 		session.remote = time.Time{}
 	}
 	if failed := f.login(ctx, r); failed != nil {

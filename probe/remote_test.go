@@ -108,7 +108,7 @@ func TestPairingDistinguishesSites(t *testing.T) {
 	}{
 		{"well", func(*simulator.Settings) {}, sessionapi.Valid, sessionapi.Valid, `Pairing "p-1", other site: Logged in as "bob"`, ""},
 		{"remote password", func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" }, sessionapi.Valid, sessionapi.CredentialsRejected, `Wrong password for "bob"`, "remote"},
-		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, sessionapi.CredentialsRejected, sessionapi.LoginSuspended, `there is no local session through which to log in to the other site. Wrong password for "alice"`, "monitor"},
+		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, sessionapi.CredentialsRejected, sessionapi.LoginSuspended, `no local session exists through which to log in to the other site. Wrong password for "alice"`, "monitor"},
 		{"local rights", func(s *simulator.Settings) {
 			s.Accounts["alice"] = simulator.Account{Password: canaryPassword, Forbidden: true}
 		}, sessionapi.Forbidden, sessionapi.LoginSuspended, "no local session", ""},
@@ -249,7 +249,7 @@ func TestPairingLateRefusal(t *testing.T) {
 	}{
 		"local": {
 			func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} },
-			simulator.Login, sessionapi.LoginSuspended, `there is no local session through which to log in to the other site. Wrong password for "alice"`,
+			simulator.Login, sessionapi.LoginSuspended, `no local session exists through which to log in to the other site. Wrong password for "alice"`,
 		},
 		"remote": {
 			func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" },

@@ -143,9 +143,9 @@ func TestForbiddenSessionIsRenewedOnce(t *testing.T) {
 		}{
 			{"the old session alone", []http.Handler{valid, forbidden, valid}, gone, "valid valid valid valid", "POST GET GET DELETE POST GET GET GET", 2, 1, 0},
 			{"logged out all the same", []http.Handler{valid, forbidden, valid}, w.logout(), "valid valid valid valid", "POST GET GET DELETE POST GET GET GET", 2, 0, 0},
-			{"the new one too", []http.Handler{valid, forbidden}, w.logout(), "valid forbidden forbidden forbidden", "POST GET GET DELETE POST GET GET GET", 2, 0, 0},
+			{"the new session too", []http.Handler{valid, forbidden}, w.logout(), "valid forbidden forbidden forbidden", "POST GET GET DELETE POST GET GET GET", 2, 0, 0},
 			{"from the beginning", []http.Handler{forbidden}, w.logout(), "forbidden forbidden forbidden forbidden", "POST GET GET GET GET", 1, 0, 0},
-			{"until the account may again", []http.Handler{valid, forbidden, forbidden, valid, forbidden, valid}, w.logout(), "valid forbidden valid valid", "POST GET GET DELETE POST GET GET GET DELETE POST GET", 3, 0, 0},
+			{"until the account is permitted again", []http.Handler{valid, forbidden, forbidden, valid, forbidden, valid}, w.logout(), "valid forbidden valid valid", "POST GET GET DELETE POST GET GET GET DELETE POST GET", 3, 0, 0},
 			{"and the logout fails", []http.Handler{valid, forbidden, valid}, reply{status: 500}, "valid valid valid valid", "POST GET GET DELETE POST GET GET GET", 2, 0, 1},
 		} {
 			t.Run(w.api+"/"+c.name, func(t *testing.T) {

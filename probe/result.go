@@ -28,7 +28,7 @@ type Result struct {
 	// CertificateExpiry is the earliest expiry in the certificate chain that was
 	// verified, or of the presented certificates if none was; zero without certificates.
 	CertificateExpiry time.Time
-	// ClockSkew is the appliance's clock minus ours, nil if it is unknown.
+	// ClockSkew is the appliance's clock minus the exporter's, nil if it is unknown.
 	ClockSkew *time.Duration
 	// Identity is set while the session is Valid or Unexpected.
 	Identity *sessionapi.Identity
@@ -46,7 +46,7 @@ type Result struct {
 	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left one that cannot be logged out
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
-	Expirations           int // held sessions that the appliance had ended
+	Expirations           int // held sessions that the appliance terminated
 	// Lifetime is the lifetime of the last session in Expirations.
 	Lifetime time.Duration
 	// Established is when the session held now was established, zero when none
@@ -112,8 +112,8 @@ func (r *Result) HeldBack() (Reason, time.Time) {
 	}
 }
 
-// expire counts a session that the appliance has ended.
-func (r *Result) expire(established time.Time) {
+// countExpiration counts a session that the appliance terminated.
+func (r *Result) countExpiration(established time.Time) {
 	r.Expirations++
 	r.Lifetime = time.Since(established)
 }
@@ -135,7 +135,7 @@ type StepResult struct {
 	NotSent  bool   // there was no connection to write the request to
 	Status   int    // 0 without a response
 	Code     string // the API's own error code
-	OpID     string // the API's own operation id
+	OpID     string // the API's own operation ID
 	Duration time.Duration
 	Phases   Phases
 	// Trace is set in a probe that found no valid session, where the step itself

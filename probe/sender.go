@@ -73,10 +73,10 @@ type expiry struct {
 	byCheck bool   // a check reported it, and not the login
 }
 
-// recordExpiry records when the session or token expires, as the response reports it. A
-// response without an expiry discards the previous one if it is to a login, and that was of
-// the session, or to a valid check, and that came from a check. A refused check discards it
-// too. An outage changes nothing.
+// recordExpiry records when the session or token expires, as the response reports it. Without
+// an expiry, the response to a login discards the previous one if that was the session's, and
+// the response to a valid check discards it if it came from a check. A refused check always
+// discards it. An outage changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
 	step, in := o.exchange.step, &o.interpretation
 	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
@@ -163,7 +163,7 @@ func (q *sequence) run(ctx context.Context, r *Result) *outcome {
 
 // next sends the current request.
 func (q *sequence) next(ctx context.Context, r *Result) *outcome {
-	place := part{step: q.step, after: q.sent, secret: q.step == sessionapi.Login && q.steps.CarriesSecret() || q.step == sessionapi.Check && q.endpoint.Auth == sessionapi.AuthBasic}
+	place := part{step: q.step, afterSecret: q.sent, secret: q.step == sessionapi.Login && q.steps.CarriesSecret() || q.step == sessionapi.Check && q.endpoint.Auth == sessionapi.AuthBasic}
 	place.at, place.of = q.steps.Number()
 	if place.secret {
 		return q.submit(ctx, r, submission{
@@ -207,9 +207,9 @@ func (q *sequence) exchange(place part, current secret.Secret) *exchange {
 	return q.prepare(next)
 }
 
-// take takes over the permit of a request that was sent. A response that is still to come
-// keeps it.
-func (q *sequence) take(permit *guard.Permit, current secret.Secret, o *outcome, isPending bool) {
+// keepPermit takes over the permit of a request that was sent. If the response is pending,
+// the pending login keeps the permit.
+func (q *sequence) keepPermit(permit *guard.Permit, current secret.Secret, o *outcome, isPending bool) {
 	q.sent = q.sent || !o.exchange.Written.IsZero()
 	q.permit, q.current = permit, current
 	if isPending {

@@ -100,7 +100,7 @@ func (f *sessionFlow) dropRefused(ctx context.Context, r *Result, refusal *outco
 	// It may still be alive, on another node for instance: sessions must not pile up.
 	mayLive := fresh || f.session.refused || refusal.exchange.Response.Status != http.StatusUnauthorized
 	if !f.session.refused {
-		r.expire(f.session.established)
+		r.countExpiration(f.session.established)
 		f.session.refused = true
 	}
 	if mayLive {
@@ -122,7 +122,7 @@ func (f *sessionFlow) dropUnusable(ctx context.Context, r *Result) *outcome {
 			return failed
 		}
 	case f.session.cookies.AllExpired():
-		r.expire(f.session.established)
+		r.countExpiration(f.session.established)
 		f.session = nil
 	}
 	return nil
@@ -222,8 +222,8 @@ func (f *sessionFlow) logoutInTime(ctx context.Context, r *Result) *outcome {
 
 // logout ends the held session. It drops the session whatever the response is, unless
 // nothing could be sent or the appliance limits the rate of requests. Without a logout in
-// the API, the session is left behind.
-// Like a login, it is not interrupted when the exporter stops.
+// the API, the session is left behind. Like a login, it is not interrupted when the
+// exporter stops.
 func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 	ctx, cancel := uninterrupted(ctx)
 	defer cancel()
@@ -248,7 +248,7 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // there is nothing to end
 		return noLogout()
 	case o.state.Verdict() == sessionapi.Refused && !held.refused, o.state == sessionapi.Forbidden && held.forbidden:
-		r.expire(held.established) // there was nothing left to end
+		r.countExpiration(held.established) // there was nothing left to end
 	default:
 		r.LogoutFailures++
 	}

@@ -236,8 +236,8 @@ func TestStepsSessionBeforeFailure(t *testing.T) {
 	}
 }
 
-// A session that no header can carry can be neither presented nor ended. Later steps do not
-// try.
+// A session that no header can carry can be neither presented nor ended. Later steps are not
+// sent.
 func TestStepsUnusableSession(t *testing.T) {
 	definition := strings.Replace(threeSteps, "{from: header, name: x-token}", "{from: body, name: token, to: header, as: x-token}", 1)
 	server := threeStepServer()
@@ -277,7 +277,7 @@ func TestStepsRefusedLate(t *testing.T) {
 	}
 }
 
-// An outage of a later step is not a refusal, but logins become rare.
+// An outage of a later step is not a refusal, but further logins back off.
 func TestStepsOutageBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := threeStepServer()
@@ -590,8 +590,9 @@ func TestStepsForbiddenLate(t *testing.T) {
 	}
 }
 
-// Success that comes after its probe, in the middle of a login, accepts no password: it must not
-// renew the budget of a server that refuses the password in the next step.
+// A success that arrives after its probe's timeout, in the middle of a login, does not mean that
+// the password was accepted: it must not renew the budget of a server that refuses the password
+// in the next step.
 func TestStepsLateSuccessAcceptsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := threeStepServer()
@@ -616,7 +617,7 @@ func TestStepsLateSuccessAcceptsNothing(t *testing.T) {
 	})
 }
 
-// A form that is returned again is no success if the definition lists the statuses of success.
+// A form that is returned again is not a success if the definition lists the statuses of success.
 // The password may be wrong, which must not lock the account.
 func TestStepsFormAgain(t *testing.T) {
 	definition := strings.Replace(threeSteps, "send: json", "send: json\n          success: [302]", 1)

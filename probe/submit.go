@@ -11,8 +11,7 @@ import (
 )
 
 // maxLateWait limits the wait for the response to a secret that was sent, after the deadline
-// of its probe. Directories that delay refusals do so by a few
-// seconds.
+// of its probe. Directories that delay refusals do so by a few seconds.
 const maxLateWait = 30 * time.Second
 
 // errSecretChanged is the error of a request whose secret is out of date.
@@ -67,12 +66,12 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	x := sub.prepare(current)
 	var permit *guard.Permit // nil before the request is written
 	if sub.sequence != nil {
-		permit, sub.sequence.permit = sub.sequence.permit, nil // until take
+		permit, sub.sequence.permit = sub.sequence.permit, nil // until keepPermit
 	}
 	var held error
-	done := false // with the permit
+	permitHandled := false
 	defer func() {
-		if !done && permit != nil { // a panic: the account must not wait for this login
+		if !permitHandled && permit != nil { // a panic: the account must not wait for this login
 			permit.Record(sessionapi.Inconclusive)
 		}
 	}()
@@ -95,20 +94,20 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	// The guard needs the verdict even after the probe has ended.
 	late := x.SendDetached(sending, maxLateWait)
 	if held != nil {
-		done = true
+		permitHandled = true
 		if !errors.Is(held, errSecretChanged) {
 			s.connection.Record(&x.Exchange) // it is closed
 		}
 		return nil, held
 	}
-	var rest *exchange // which late completes
+	var rest *exchange // completed by late
 	if late != nil {
 		rest = &exchange{step: x.step, authorization: x.authorization, interpretToken: x.interpretToken, exchanged: x.exchanged, part: x.part.clone()}
 	}
 	o := s.receive(r, x)
-	done = true
+	permitHandled = true
 	if sub.sequence != nil {
-		sub.sequence.take(permit, current, o, late != nil)
+		sub.sequence.keepPermit(permit, current, o, late != nil)
 	}
 	if late == nil {
 		if sub.sequence == nil {
@@ -185,7 +184,7 @@ func (s *sender) notSent(err error) *outcome {
 		return s.suspended(held, s.credential.lastRead().secret)
 	}
 	if errors.Is(err, guard.ErrInFlight) {
-		return s.withheld(queued(s.endpoint, s.backoff.failedWithoutVerdict == 0), s.credential.lastRead().secret)
+		return s.withRefusedBefore(queued(s.endpoint, s.backoff.failedWithoutVerdict == 0), s.credential.lastRead().secret)
 	}
 	if errors.Is(err, errSecretChanged) {
 		return queued(s.endpoint, true).with(func(next *outcome) { next.reason = "the refresh token has just changed" })
@@ -200,12 +199,12 @@ func (s *sender) suspended(held *guard.Suspension, current secret.Secret) *outco
 	if refusal := s.backoff.logins.takeLateRefusal(s.guardKey, current); refusal != nil {
 		return refusal.with(func(next *outcome) { next.heldCredential, next.resumeAt = o.heldCredential, o.resumeAt })
 	}
-	return s.withheld(o, current)
+	return s.withRefusedBefore(o, current)
 }
 
-// withheld adds to the outcome of a secret that was not sent whether the endpoint has
-// refused it.
-func (s *sender) withheld(o *outcome, current secret.Secret) *outcome {
+// withRefusedBefore adds to the outcome of a secret that was not sent whether the endpoint
+// has refused it.
+func (s *sender) withRefusedBefore(o *outcome, current secret.Secret) *outcome {
 	refused := s.credential.guard.Refused(current, s.guardKey)
 	return o.with(func(next *outcome) { next.refusedBefore = refused })
 }

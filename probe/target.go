@@ -56,11 +56,11 @@ type Session struct {
 
 // newSession returns the session that a login established.
 func newSession(api sessionapi.API, in sessionapi.Interpretation) *Session {
-	given := &Session{token: in.Token, established: time.Now()}
+	s := &Session{token: in.Token, established: time.Now()}
 	if keeper, ok := api.(sessionapi.CookieAuthorizer); ok {
-		given.setCookies(keeper, in.Cookies)
+		s.setCookies(keeper, in.Cookies)
 	}
-	return given
+	return s
 }
 
 // setCookies takes over the cookies that a response sets or deletes.

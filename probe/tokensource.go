@@ -45,7 +45,7 @@ type tokenSource struct {
 }
 
 // newTokenSource returns the token source of an account.
-func newTokenSource(account *config.Credential, dial transport.DialFunc, known *rotation.Registry) (*tokenSource, error) {
+func newTokenSource(account *config.Credential, dial transport.DialFunc, refreshTokens *rotation.Registry) (*tokenSource, error) {
 	settings := account.OAuth2
 	endpoint, err := url.Parse(settings.TokenURL)
 	if err != nil {
@@ -55,7 +55,7 @@ func newTokenSource(account *config.Credential, dial transport.DialFunc, known *
 	if err != nil {
 		return nil, err
 	}
-	s := &tokenSource{account: account, settings: settings, endpoint: endpoint, client: client, fetching: make(chan struct{}, 1), refreshTokens: known}
+	s := &tokenSource{account: account, settings: settings, endpoint: endpoint, client: client, fetching: make(chan struct{}, 1), refreshTokens: refreshTokens}
 	for _, name := range slices.Sorted(maps.Keys(settings.EndpointParams)) {
 		s.params = append(s.params, sessionapi.InBody(settings.EndpointParams[name]).Secrets...)
 	}
@@ -240,7 +240,7 @@ func (s *tokenSource) request(presented, clientSecret secret.Secret) request {
 	return request{step: sessionapi.Token, call: call, base: s.endpoint, authorization: authorization, close: true}
 }
 
-// assertionLifetime is that of Prometheus.
+// assertionLifetime is the lifetime of an assertion, as in Prometheus.
 const assertionLifetime = 10 * time.Minute
 
 // assertion returns a new assertion signed by a key, with the claims that Prometheus sends.

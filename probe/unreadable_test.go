@@ -38,7 +38,7 @@ func unreadable(status string) map[string]http.HandlerFunc {
 		"broken chunk":     raw(begin + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{"),
 		"too large":        raw(begin + "Content-Length: 2097152\r\n\r\n" + strings.Repeat("a", 2<<20)),
 		"endless":          endless,
-		"gzip that is not": raw(begin + "Content-Encoding: gzip\r\nContent-Length: 13\r\n\r\nnot gzip here"),
+		"not gzip":         raw(begin + "Content-Encoding: gzip\r\nContent-Length: 13\r\n\r\nnot gzip here"),
 		"brotli":           raw(begin + "Content-Encoding: br\r\nContent-Length: 4\r\n\r\n\x0b\x02\x80a"),
 		"wrong type":       raw(begin + "Content-Length: 2\r\n\r\n[]"),
 		"wrong field type": raw(begin + "Content-Length: 32\r\n\r\n" + `{"username":7,"success":"false"}`),
@@ -66,7 +66,7 @@ func TestStatusOfAnUnreadableBody(t *testing.T) {
 			for _, w := range []way{{"hcx", sessionapi.AuthToken}, {"dr", sessionapi.AuthToken}, {"vcenter", sessionapi.AuthToken}, {"couchdb", sessionapi.AuthToken}} {
 				t.Run(status+"/"+name+"/"+w.String(), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						defer time.Sleep(2 * time.Second) // the endless body ends when it is not read
+						defer time.Sleep(2 * time.Second) // until the handler of the endless body notices that nothing reads it
 						r := mustProbe(t, piped(t, describedEndpoint(w), handler))
 						if r.State != want || len(r.Steps) != 1 || r.Duration > 5*time.Second {
 							t.Errorf("%s after %s: %s", r.State, r.Duration, r.Diagnosis)
@@ -84,7 +84,7 @@ func TestSessionRefusedByAnUnreadableBody(t *testing.T) {
 		for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"dr", sessionapi.AuthLogin}} {
 			t.Run(name+"/"+w.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					defer time.Sleep(2 * time.Second) // the endless body ends when it is not read
+					defer time.Sleep(2 * time.Second) // until the handler of the endless body notices that nothing reads it
 					appliance := &handwritten{
 						post: []http.Handler{w.login()}, del: []http.Handler{w.logout()},
 						get: []http.Handler{w.check(), refusal, w.check()},
@@ -107,7 +107,7 @@ func TestLoginRefusedByAnUnreadableBody(t *testing.T) {
 		for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
 			t.Run(name+"/"+w.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					defer time.Sleep(2 * time.Second) // the endless body ends when it is not read
+					defer time.Sleep(2 * time.Second) // until the handler of the endless body notices that nothing reads it
 					p := piped(t, w.endpoint(), refusal)
 					r := mustProbe(t, p)
 					if _, refusals := p.credential.guard.Status(nil); r.State != sessionapi.CredentialsRejected || refusals != 1 {

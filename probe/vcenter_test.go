@@ -49,7 +49,7 @@ func TestVCenterResponses(t *testing.T) {
 		{"login is an object", json200(`{"session": "x"}`), given, sessionapi.InvalidResponse, "not a session ID", "POST"},
 		{"login is empty", reply{status: 201}, given, sessionapi.InvalidResponse, "not a session ID", "POST"},
 		{"login gives an empty token", json200(`""`), given, sessionapi.InvalidResponse, "not a session ID", "POST"},
-		{"login gives no header's text", json200(`"a\u0000b"`), given, sessionapi.InvalidResponse, "no HTTP header", "POST"},
+		{"login gives a token that no header can carry", json200(`"a\u0000b"`), given, sessionapi.InvalidResponse, "no HTTP header", "POST"},
 		{"too old", reply{404, nil, ""}, given, sessionapi.InvalidResponse, vcenterOldPath, "POST"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

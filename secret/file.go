@@ -10,7 +10,7 @@ import (
 // MaxFileSize is the maximum size in bytes of a secret's file.
 const MaxFileSize = 64 << 10
 
-// byteOrderMark is what Windows editors put at the start of UTF-8 files.
+// byteOrderMark is the mark that Windows editors write at the start of UTF-8 files.
 const byteOrderMark = "\ufeff"
 
 // FromFile returns a source that reads a file. files remembers files that hang.

@@ -20,7 +20,7 @@ const Masked = "<secret>"
 // without calling their methods.
 type Secret struct{ p *string }
 
-// New returns a secret with a text.
+// New returns a Secret that holds text.
 func New(text string) Secret { return Secret{&text} }
 
 // Reveal returns the text, empty for the zero Secret.
@@ -34,7 +34,7 @@ func (s Secret) Reveal() string {
 // IsZero reports whether the text is empty.
 func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
-// Equal reports whether both have the same text.
+// Equal reports whether s and other hold the same text.
 func (s Secret) Equal(other Secret) bool { return s.Reveal() == other.Reveal() }
 
 // Format implements fmt.Formatter for every verb.

@@ -134,15 +134,15 @@ func TestSecretValue(t *testing.T) {
 	a, b, zero := secret.New("a"), secret.New("b"), secret.Secret{}
 	switch {
 	case a.Reveal() != "a" || zero.Reveal() != "":
-		t.Error("Reveal gives another text")
+		t.Error("Reveal returns another text")
 	case !a.Equal(secret.New("a")) || a.Equal(b) || a.Equal(zero) || !zero.Equal(secret.New("")):
 		t.Error("Equal does not compare the texts")
 	case a.IsZero() || !zero.IsZero() || !secret.New("").IsZero():
-		t.Error("IsZero is not about the text")
+		t.Error("IsZero does not report whether the text is empty")
 	}
 	var list secret.Secret
 	if err := yaml.Unmarshal([]byte("["+hidden+"]"), &list); err == nil {
-		t.Error("a list is taken for a secret")
+		t.Error("a list is accepted as a secret")
 	} else {
 		mustHide(t, "the error", err.Error())
 	}

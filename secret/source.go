@@ -12,7 +12,7 @@ import (
 )
 
 // Source is where a secret comes from: the configuration itself, a file or the
-// environment. Exactly one of them is set.
+// environment. Exactly one of Inline, File and Env is set.
 type Source struct {
 	Inline Secret
 	File   string
@@ -29,7 +29,7 @@ var (
 	// ErrEmpty is returned for a secret that is empty or only spaces.
 	ErrEmpty = errors.New("it is empty")
 	errLines = errors.New("it has more than one line; leave only the secret, on the first line")
-	// No API would receive these unchanged.
+	// A secret with one of these problems could not be sent unchanged.
 	errEncoding = errors.New("it is not UTF-8")
 	errNUL      = errors.New("it contains a NUL character")
 )
@@ -78,7 +78,7 @@ func (s Source) check(text string) error {
 	return nil
 }
 
-// Same reports whether both are the same source.
+// Same reports whether s and other are the same source.
 func (s Source) Same(other Source) bool {
 	return s.File == other.File && s.Env == other.Env && s.Inline.Equal(other.Inline)
 }

@@ -50,7 +50,8 @@ type Sequencer interface {
 type Sequence interface {
 	API
 	CookieAuthorizer
-	// Number returns the number of the current request, from 1, and that of the last.
+	// Number returns the number of the current request, counted from 1, and the number
+	// of requests.
 	Number() (at, of int)
 	// Advance moves on to the next request after a valid response. It reports false if there
 	// is no further one.
@@ -60,7 +61,7 @@ type Sequence interface {
 	// Extend adds what responses have given so far to the authorization of the current
 	// request.
 	Extend(a Authorization) Authorization
-	// Secrets are the values that were kept for later requests.
+	// Secrets returns the values that were kept for later requests.
 	Secrets() []secret.Secret
 	// Session returns the session that exists by now, zero without one. partial is set for
 	// one that lacks a part, so that it can be neither presented nor ended.
@@ -101,7 +102,7 @@ type Spec struct {
 type URLHints struct {
 	NoPath   bool   // set if the API is at the root
 	BasePath string // an example of the path below which the API is
-	Ending   string // of a path; it belongs to the requests and not to the base path
+	Ending   string // the end of the requests' paths, which does not belong in the base path
 	Port     string // the usual port, if it is not the scheme's
 }
 
@@ -119,7 +120,7 @@ const (
 // Auths returns all ways to authenticate.
 func Auths() []Auth { return []Auth{AuthLogin, AuthBasic, AuthToken, AuthBearer} }
 
-// JoinAuths returns ways to authenticate as a list for people.
+// JoinAuths returns the names of auths, separated by commas.
 func JoinAuths(auths []Auth) string {
 	names := make([]string, len(auths))
 	for i, auth := range auths {
@@ -150,8 +151,8 @@ type Account struct {
 // the API has none.
 type Request struct {
 	Method string
-	Path   string // escaped; with a query, perhaps
-	Shown  string // replaces a path with a session in it wherever it is shown
+	Path   string // escaped; may have a query
+	Shown  string // shown instead of a Path that contains a session
 	Body   []byte // nil for none
 	Basic  bool   // carries the account as HTTP Basic
 	// ContentType is the body's; JSON if it is empty.
@@ -230,7 +231,7 @@ type Interpretation struct {
 	Identity *Identity
 	// Token is the session that a login established, whatever its status.
 	Token secret.Secret
-	// Cookies are those to keep with the session that the response sets or deletes.
+	// Cookies are the session's cookies that the response sets or deletes.
 	Cookies []Cookie
 	// Succeeded is set if a definition counts the status as a success, such as a redirect
 	// after a form was sent.

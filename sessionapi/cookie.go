@@ -25,8 +25,8 @@ type Cookie struct {
 	secure  bool
 }
 
-// SetCookies returns the cookies that a response sets, in its order, including expired
-// ones, which delete a cookie. Those for another host are left out.
+// SetCookies returns the cookies that a response sets, in order, including expired
+// ones, which delete a cookie. It omits cookies for another host.
 func SetCookies(response Response) []Cookie {
 	var set []Cookie
 	for _, line := range response.Header["Set-Cookie"] {
@@ -75,7 +75,7 @@ func parseCookie(line string, from *url.URL) (c Cookie, ok bool) {
 
 func trimBlanks(text string) string { return strings.Trim(text, " \t") }
 
-// maxAge returns when a cookie with such a Max-Age expires.
+// maxAge returns when a cookie with this Max-Age expires.
 func maxAge(value string) (at time.Time, ok bool) {
 	seconds, err := strconv.ParseInt(value, 10, 32)
 	switch {
@@ -99,7 +99,7 @@ func inDomain(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain) && net.ParseIP(host) == nil
 }
 
-// defaultPath is that of a cookie without a Path (RFC 6265, 5.1.4).
+// defaultPath returns the path of a cookie without a Path attribute (RFC 6265, 5.1.4).
 func defaultPath(u *url.URL) string {
 	if u == nil {
 		return "/"

@@ -34,11 +34,11 @@ func TestCookies(t *testing.T) {
 		{"the longest path first", []string{"sid=A; Path=/", "sid=B; Path=/api"}, "https://appliance.test/api/me", "sid=B; sid=A"},
 		{"the path itself", []string{"sid=A; Path=/api"}, "https://appliance.test/api", "sid=A"},
 		{"a path that ends in a slash", []string{"sid=A; Path=/api/"}, "https://appliance.test/api/me", "sid=A"},
-		{"a path that begins alike", []string{"sid=A; Path=/api"}, "https://appliance.test/apis", ""},
+		{"a path with the same beginning", []string{"sid=A; Path=/api"}, "https://appliance.test/apis", ""},
 		{"no path", []string{"sid=A"}, "https://appliance.test/api/me", "sid=A"},
 		{"no path, elsewhere", []string{"sid=A"}, "https://appliance.test/me", ""},
 		{"an empty path", []string{"sid=A; Path="}, "https://appliance.test/api/me", "sid=A"},
-		{"a path that is none", []string{"sid=A; Path=api"}, "https://appliance.test/ui", ""},
+		{"an invalid path", []string{"sid=A; Path=api"}, "https://appliance.test/ui", ""},
 		{"the last path", []string{"sid=A; Path=/ui; path=/api"}, "https://appliance.test/api", "sid=A"},
 		{"upper case", []string{"sid=A; PATH=/API"}, "https://appliance.test/api", ""},
 
@@ -63,7 +63,7 @@ func TestCookies(t *testing.T) {
 		{"its own domain", []string{"sid=A; Path=/; Domain=appliance.test"}, "https://appliance.test/", "sid=A"},
 		{"a domain above it", []string{"sid=A; Path=/; Domain=.TEST"}, "https://appliance.test/", "sid=A"},
 		{"another domain", []string{"sid=A; Path=/; Domain=elsewhere.test"}, "https://appliance.test/", ""},
-		{"a domain that ends alike", []string{"sid=A; Path=/; Domain=ance.test"}, "https://appliance.test/", ""},
+		{"a domain with the same ending", []string{"sid=A; Path=/; Domain=ance.test"}, "https://appliance.test/", ""},
 		{"an empty domain", []string{"sid=A; Path=/; Domain="}, "https://appliance.test/", "sid=A"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -55,8 +55,8 @@ func leadingNumber(token string) (n, digits int) {
 	return n, digits
 }
 
-// clockOf returns hour, minute and second of a token such as 08:49:37, nil for
-// another.
+// clockOf returns hour, minute and second of a token such as 08:49:37, nil for any
+// other token.
 func clockOf(token string) []int {
 	parts := strings.SplitN(token, ":", 3)
 	if len(parts) != 3 {

@@ -75,8 +75,8 @@ endpoints: [{name: e, url: "http://couchdb.test", module: m}]
 	return settings
 }
 
-// TestAddYourAPI holds both examples of docs/apis/README.md, the definition and the
-// Go file, to what the page shows and to each other.
+// TestAddYourAPI compares both examples of docs/apis/README.md, the definition and the
+// Go file, with what the page shows and with each other.
 func TestAddYourAPI(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "apis", "README.md"))
 	if err != nil {

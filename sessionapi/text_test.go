@@ -26,9 +26,9 @@ func TestClean(t *testing.T) {
 		{"invalid UTF-8", "a\xff\xfeb", "a\ufffd\ufffdb"},
 		{"half a character", "a\xe2\x82", "a\ufffd\ufffd"},
 		{"surrogate", "a\xed\xa0\x80", "a\ufffd\ufffd\ufffd"},
-		{"as long as may be", strings.Repeat("a", 20), strings.Repeat("a", 20)},
+		{"of the maximum length", strings.Repeat("a", 20), strings.Repeat("a", 20)},
 		{"too long", strings.Repeat("a", 21), strings.Repeat("a", 20) + "…"},
-		{"as long as may be in characters", strings.Repeat("ü", 20), strings.Repeat("ü", 20)},
+		{"of the maximum length in characters", strings.Repeat("ü", 20), strings.Repeat("ü", 20)},
 		{"too long in characters", strings.Repeat("ü", 21), strings.Repeat("ü", 20) + "…"},
 		{"a cut after a space", strings.Repeat("a ", 11), strings.Repeat("a ", 10) + "…"},
 	} {

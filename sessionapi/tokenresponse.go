@@ -20,7 +20,7 @@ type Issued struct {
 	Expires time.Time
 	// RefreshToken replaces the one that was presented, if it is not zero.
 	RefreshToken secret.Secret
-	// IDToken is of no use here, and a secret.
+	// IDToken is not used, but must be masked.
 	IDToken secret.Secret
 }
 

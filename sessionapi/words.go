@@ -12,19 +12,20 @@ const unusableWords = `locked|lock ?out|disabled|deactivated|inactive|suspended|
 // The words of codes and messages, matched without case and punctuation: see
 // plainWords.
 var (
-	// refusedLogin are the words of refused logins alone.
+	// refusedLogin matches words that only a refused login has.
 	refusedLogin = regexp.MustCompile(unusableWords +
 		`|(wrong|incorrect|invalid|bad|unknown|unrecognized) (the )?(auth\w* )?(credential|password|pass ?phrase|pass ?code|user|login|logon|account)` +
 		`|(credential|password|pass ?phrase|pass ?code|user ?name|user|login|logon|sign ?in|account)s? (\w+ ){0,3}?(wrong|incorrect|invalid|not valid|not correct|mismatch|not match|not found|not exist|unknown|denied|fail\w*|rejected|refused|unsuccessful)` +
 		`|(auth|authentication) (was |has |is )?(fail|error|denied|reject|refus|unsuccess)` +
 		`|(login|logon|sign ?in|authentication|password|failed|too many) (\w+ )?attempt` +
 		`|not (be )?authenticated|unauthenticated|(cannot|can t|unable to|failed to|could not) (authenticate|log ?in|log ?on|sign ?in|validate (the |your )?credential)`)
-	// unusable are the words of an account that the right password does not open.
+	// unusable matches words about an account that cannot log in even with the right
+	// password.
 	unusable = regexp.MustCompile(unusableWords)
-	// notAllowed are the words of an account that lacks a permission.
+	// notAllowed matches words about an account that lacks a permission.
 	notAllowed = regexp.MustCompile(`privilege|permission|entitle|(insufficient|missing|lack\w*|no) (access )?(right|role|scope)`)
-	// turnedAway are the words of a refusal without a reason.
-	turnedAway = regexp.MustCompile(`unauthori[sz]ed|not authori[sz]ed|denied|refused|rejected`)
+	// unexplained matches words of a refusal without a reason.
+	unexplained = regexp.MustCompile(`unauthori[sz]ed|not authori[sz]ed|denied|refused|rejected`)
 )
 
 // LoginState returns what the code and the message of a failed login mean:
@@ -62,7 +63,7 @@ func wordsState(words string) State {
 		return CredentialsRejected
 	case notAllowed.MatchString(words):
 		return Forbidden
-	case turnedAway.MatchString(words):
+	case unexplained.MatchString(words):
 		return CredentialsRejected
 	}
 	return ""

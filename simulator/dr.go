@@ -11,14 +11,15 @@ const drToken = "x-dr-session"
 // dr is the dialect of the disaster-recovery REST gateways, {base}/session.
 type dr struct{}
 
-// drError is ResponseError. The list of codes is open, and the pages document none.
+// drError is ResponseError of the API pages. The list of codes is open, and the pages
+// document none.
 type drError struct {
 	ErrorCode string `json:"error_code,omitempty"`
 	Message   string `json:"message,omitempty"`
 	OpID      string `json:"op_id"`
 }
 
-// drSession is SessionInfo.
+// drSession is SessionInfo of the API pages.
 type drSession struct {
 	Username string `json:"username"`
 }

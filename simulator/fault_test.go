@@ -21,7 +21,7 @@ func TestFaultCounts(t *testing.T) {
 		{"twice", []Fault{{Times: 2, Status: 500}}, []testRequest{check, check, check}, []int{500, 500, 401}},
 		{"after two", []Fault{{Skip: 2, Status: 500}}, []testRequest{check, check, check}, []int{401, 401, 500}},
 		{"one after the other", []Fault{{Times: 1, Status: 500}, {Times: 1, Status: 502}}, []testRequest{check, check, check}, []int{500, 502, 401}},
-		{"one until the other", []Fault{{Skip: 1, Status: 500}, {Status: 502}}, []testRequest{check, check}, []int{502, 500}},
+		{"one fault, then another", []Fault{{Skip: 1, Status: 500}, {Status: 502}}, []testRequest{check, check}, []int{502, 500}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			settings := alice()
@@ -54,10 +54,10 @@ func TestFaultResponses(t *testing.T) {
 			fault: Fault{Body: "<p>", Header: map[string]string{"Content-Type": "text/html"}},
 		},
 		{
-			name: "header on the own response", status: 200, body: `{"username":"alice"}`, header: map[string]string{"Date": "never"},
+			name: "header on the regular response", status: 200, body: `{"username":"alice"}`, header: map[string]string{"Date": "never"},
 			fault: Fault{Header: map[string]string{"Date": "never"}},
 		},
-		{name: "size of the own response", fault: Fault{Size: 24}, status: 200, body: `{"username":"alice"}    `},
+		{name: "size of the regular response", fault: Fault{Size: 24}, status: 200, body: `{"username":"alice"}    `},
 		{name: "size of a body", fault: Fault{Body: "[]", Size: 4}, status: 200, body: "[]  "},
 		{name: "size below the body's", fault: Fault{Body: "[ ]", Size: 1}, status: 200, body: "[ ]"},
 		{name: "dr code", fault: Fault{Code: "C"}, status: 500, body: `{"error_code":"C","message":"Simulated failure","op_id":"{uuid}"}`},

@@ -24,15 +24,15 @@ type hcxStatus struct {
 	Version   string `json:"version"`
 }
 
-// hcxError is SessionErrorResponse.
+// hcxError is SessionErrorResponse of the API pages.
 type hcxError struct {
 	hcxStatus
 	ErrorCode string `json:"errorCode,omitempty"`
 	Error     string `json:"error,omitempty"`
 }
 
-// hcxSession is SessionGetResponse and, with cloud and organizations, the response to a
-// login.
+// hcxSession is SessionGetResponse of the API pages and, with cloud and organizations,
+// the response to a login.
 type hcxSession struct {
 	hcxStatus
 	Data hcxData `json:"data"`

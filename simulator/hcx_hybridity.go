@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// hybridityResources are the documented requests. There is none for the current session,
-// and none that ends it.
+// hybridityResources are the documented requests. None returns the current session, and
+// none ends it.
 var hybridityResources = map[string]resource{
 	"/hybridity/api/sessions":     {http.MethodPost: Login},
 	"/hybridity/api/cloudConfigs": {http.MethodGet: Check},

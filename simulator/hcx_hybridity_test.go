@@ -21,7 +21,7 @@ func TestHCXHybridity(t *testing.T) {
 	for _, e := range []exchange{
 		{name: "login", request: login(`{"username":"alice","password":"right"}`), status: 200, header: map[string]string{hcxToken: "{random}"}},
 		{name: "login with the documented authType", request: login(`{"username":"alice","password":"right","authType":"password"}`), status: 200},
-		{name: "login with that of the other API", request: login(`{"username":"alice","password":"right","authType":"vsphere"}`), status: 400},
+		{name: "login with the authType of the other API", request: login(`{"username":"alice","password":"right","authType":"vsphere"}`), status: 400},
 		{name: "login with malformed JSON", request: login(`{`), status: 400},
 		{name: "login with a wrong password", request: login(`{"username":"alice","password":"wrong"}`), status: 401},
 		{

@@ -23,7 +23,7 @@ type Settings struct {
 	LockAfter int
 	LockFor   time.Duration
 
-	ClockOffset time.Duration // appliance's clock minus ours, in bodies and in the Date header
+	ClockOffset time.Duration // appliance's clock minus the host's, in bodies and in the Date header
 
 	// NoSession, unless zero, is the response to a check without a live session or an
 	// accepted bearer token. The dr pages do not document it (200 "{}", 204 and 400 are

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// hosts are the accepted host names; nil accepts all. A web page whose own name resolves
-// to our address (DNS rebinding) is of the same origin for a browser, but its requests
-// still carry that name in the Host header.
+// hosts are the accepted host names; nil accepts all. To a browser, a web page whose own
+// name resolves to our address (DNS rebinding) has the same origin, but its requests still
+// carry that name in the Host header.
 type hosts map[string]bool
 
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$`)

@@ -111,7 +111,7 @@ func TestForms(t *testing.T) {
 		{"resume, at an endpoint", "/-/resume?credential=known", url.Values{"endpoint": {"a"}}, "../endpoints/a?done=resumed"},
 		{"resume, to elsewhere", "/-/resume?credential=known", url.Values{"back": {"//attacker.example/\r\nX: y"}}, "../?%2F%2Fattacker.example%2F%0D%0AX%3A+y=&done=resumed"},
 		{"resume, at an endpoint elsewhere", "/-/resume?credential=known", url.Values{"endpoint": {"//attacker.example"}}, "../endpoints/?name=%2F%2Fattacker.example&done=resumed"},
-		{"resume, nonsense", "/-/resume?credential=known", url.Values{"back": {"%zz;"}}, "../?done=resumed"},
+		{"resume, malformed", "/-/resume?credential=known", url.Values{"back": {"%zz;"}}, "../?done=resumed"},
 		{"probe", "/-/probe?endpoint=a", nil, "../endpoints/a?done=probed"},
 		{"probe, a slash", "/-/probe?endpoint=a%2Fb", nil, "../endpoints/?name=a%2Fb&done=probed"},
 	} {

@@ -25,7 +25,7 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	logger    *slog.Logger
 	encoders  encoders
-	// negotiated is the last one: scrapers send the same header each time.
+	// negotiated caches the last negotiation: scrapers send the same header each time.
 	negotiated atomic.Pointer[negotiation]
 	fallback   http.Handler // for formats that are not kept rendered; costs 50 times as much
 	inFlight   chan struct{}

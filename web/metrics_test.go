@@ -94,7 +94,7 @@ func TestEncodings(t *testing.T) {
 		{"all refused", "gzip;q=0,zstd;q=none", "", "# HELP"},
 		{"refused in capitals", "gzip;Q=0, ZSTD; Q=0.0", "", "# HELP"},
 		{"weighted in capitals", "gzip;Q=0.2, zstd;Q=0.1", "gzip", "\x1f\x8b"},
-		{"more than a weight", "gzip;q=1;foo=bar", "gzip", "\x1f\x8b"},
+		{"a parameter besides the weight", "gzip;q=1;foo=bar", "gzip", "\x1f\x8b"},
 		{"refused after another parameter", "gzip;foo=bar;q=0", "", "# HELP"},
 		{"no parameter", "gzip;", "gzip", "\x1f\x8b"},
 		{"malformed", "gzip;q, zstd;q=1;q=0, gzip/zstd/x", "", "# HELP"},

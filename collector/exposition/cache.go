@@ -4,7 +4,7 @@
 // part of the cost: for 10,000 targets about a fiftieth of the CPU time (see
 // docs/performance.md).
 //
-// It does not know where the values come from, and it speaks no HTTP.
+// It does not know where the values come from, and knows nothing of HTTP.
 package exposition
 
 import (

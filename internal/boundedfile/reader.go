@@ -38,7 +38,7 @@ type hang struct {
 	retryDelay time.Duration
 }
 
-// Read is Reader.Read without memory, for a file that is read once.
+// Read is Reader.Read for a file that is read once: it remembers no file that hangs.
 func Read(path string, limit int64) ([]byte, error) { return new(Reader).Read(path, limit) }
 
 // Read returns the content of a regular file of at most limit bytes, within two seconds.

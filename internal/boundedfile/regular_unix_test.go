@@ -93,6 +93,6 @@ func TestFileReplacedWhileOpened(t *testing.T) {
 	}
 	defer func() { _ = file.Close() }()
 	if info, err := file.Stat(); err != nil || checkRegular(info, limit) == nil {
-		t.Errorf("an open pipe is taken for a regular file: %v", err)
+		t.Errorf("an open pipe is accepted as a regular file: %v", err)
 	}
 }

@@ -42,7 +42,7 @@ func runWith(t *testing.T, ctx context.Context, args ...string) (code int, stdou
 	return code, out.String(), errOut.String()
 }
 
-// A first contact needs one command, and leaves a configuration that can be used.
+// One command probes a URL without a configuration, and prints one that can be used.
 func TestProbeURL(t *testing.T) {
 	appliance, flags, _ := newAppliance(t)
 	code, stdout, stderr := runWith(t, t.Context(), flags...)

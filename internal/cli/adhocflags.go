@@ -168,7 +168,7 @@ func (f *adhocFlags) firstOf(names ...string) string {
 	return "flags"
 }
 
-// rename replaces the keys in a text by their flags.
+// rename replaces the keys in a text with their flags.
 func (f *adhocFlags) rename(text string) string {
 	pairs := []string{
 		"`credentials`", "`--username` and `--password-file`",

@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	app.Version(build)
 	app.HelpFlag.Short('h').Help("Show this help. After a command, show the command's flags.")
 	app.UsageTemplate(usageTemplate)
+	app.UsageFuncs(manFuncs)
 	app.UsageWriter(s.out)
 	app.ErrorWriter(s.err)
 	// The parser terminates the program after printing the help or the version.

@@ -28,7 +28,9 @@ _session_exporter() {
     [[ -n $options ]] && compadd -a options || _files
 }
 
-# Sourced rather than found in $fpath.
-if [[ $funcstack[1] != _session_exporter ]]; then
+# The first call, if the shell found the file in $fpath; otherwise it was sourced.
+if [[ $funcstack[1] == _session_exporter ]]; then
+    _session_exporter "$@"
+else
     compdef _session_exporter session_exporter
 fi

@@ -44,7 +44,7 @@ func TestDemoConfigurationHasNoProblems(t *testing.T) {
 	}
 }
 
-// The command that `simulate` prints is a first contact that succeeds.
+// The `probe` command that `simulate` prints succeeds.
 func TestProbeCommandOfFleet(t *testing.T) {
 	fleet, err := simulator.NewFleet(t.TempDir())
 	must(t, err)

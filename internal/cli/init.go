@@ -58,7 +58,7 @@ func starter(api string) ([]byte, error) {
 		spec := builtIn.Spec()
 		v.Options, v.NoUsername = spec.LoginOptions, spec.NoUsername
 	} else {
-		text, _ := catalogue.File(api) // it has every other example
+		text, _ := catalogue.File(api) // it has every API that is not built in
 		comment, block, _ := strings.Cut(string(text), "\napis:\n")
 		v.Comment = comment
 		v.Definition, _, _ = strings.Cut(block, "\ncredentials:")

@@ -283,10 +283,10 @@ func reportLeftSessions(left error, s streams) {
 }
 
 // probeAll probes all endpoints of a collector, and shows the progress on a terminal.
-func probeAll(ctx context.Context, watch *collector.Collector, count int, errOut io.Writer) ([]collector.EndpointResult, error) {
+func probeAll(ctx context.Context, c *collector.Collector, count int, errOut io.Writer) ([]collector.EndpointResult, error) {
 	progress := report.NewProgress(errOut, count)
 	if progress == nil {
-		return watch.ProbeAll(ctx)
+		return c.ProbeAll(ctx)
 	}
 	// The bar stays until the last logout, even after an interrupt.
 	showing, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -294,5 +294,5 @@ func probeAll(ctx context.Context, watch *collector.Collector, count int, errOut
 	drawing.Go(func() { progress.Show(showing) })
 	defer drawing.Wait()
 	defer stop()
-	return watch.ProbeEach(ctx, progress.Add)
+	return c.ProbeEach(ctx, progress.Add)
 }

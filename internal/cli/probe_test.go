@@ -88,7 +88,7 @@ func TestInterruptedProbe(t *testing.T) {
 	}
 }
 
-// The warnings about what is probed are printed before it is, and no others.
+// The warnings about the selected endpoints are printed before the probes, and no others.
 func TestProbeWarnings(t *testing.T) {
 	const text = `credentials:
   a: {username: "a ", password: x}

@@ -213,7 +213,7 @@ func TestLogLoaded(t *testing.T) {
 		{"no shards", config.Shard{}, 1, "endpoints=1 credentials=1\n", ""},
 		{"the endpoint's shard", config.Shard{Index: owner, Count: 3}, 1, "endpoints=1 credentials=1 shard=" + has + "\n", ""},
 		{"another shard", config.Shard{Index: other, Count: 3}, 1, "endpoints=0 credentials=1 shard=" + hasNot + "\n", fmt.Sprintf(nothing, hasNot)},
-		{"a shard of nothing", config.Shard{Index: other, Count: 3}, 0, "endpoints=0 credentials=1 shard=" + hasNot + "\n", ""},
+		{"no endpoints", config.Shard{Index: other, Count: 3}, 0, "endpoints=0 credentials=1 shard=" + hasNot + "\n", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer

@@ -88,6 +88,6 @@ func (l serverLog) Handle(ctx context.Context, r slog.Record) error {
 		return nil
 	}
 	r.Add("err", r.Message)
-	r.Message = "HTTP server failed"
+	r.Message = "HTTP server error"
 	return l.Handler.Handle(ctx, r)
 }

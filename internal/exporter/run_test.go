@@ -16,7 +16,7 @@ func TestServerLog(t *testing.T) {
 		t.Errorf("it logs %q", log.String())
 	}
 	logger.Print("http: panic serving 10.0.0.1:4711: runtime error")
-	if got := log.String(); !strings.Contains(got, `level=ERROR msg="HTTP server failed" err="http: panic serving 10.0.0.1:4711: runtime error"`) {
+	if got := log.String(); !strings.Contains(got, `level=ERROR msg="HTTP server error" err="http: panic serving 10.0.0.1:4711: runtime error"`) {
 		t.Errorf("it logs %q", got)
 	}
 }

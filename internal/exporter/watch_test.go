@@ -210,7 +210,7 @@ func TestDirectoriesThatCannotBeWatched(t *testing.T) {
 		{"at first", []string{"/a/1", "/a/2", "/b/3"}, 2},
 		{"again", []string{"/a/1", "/a/2", "/b/3"}, 0},
 		{"another", []string{"/a/1", "/c/4"}, 1},
-		{"a file that was dropped meanwhile", []string{"/a/1", "/b/3"}, 1},
+		{"a file that is no longer watched", []string{"/a/1", "/b/3"}, 1},
 	} {
 		log.Reset()
 		failed = watchDirs(watcher, tc.files, failed, slog.New(slog.NewTextHandler(&log, nil)))

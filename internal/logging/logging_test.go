@@ -89,7 +89,7 @@ func TestLoggerLine(t *testing.T) {
 				`"level":"info","msg":"m","took":"1.5s"}`,
 		},
 		{
-			name: "nil and what panics for being nil",
+			name: "nil, and a method that panics on nil",
 			log: func(l *slog.Logger) {
 				l.Info("m", "nil", nil, "ptr", (*stringer)(nil), "err", error(nil), "text", "null")
 			},
@@ -105,7 +105,7 @@ func TestLoggerLine(t *testing.T) {
 			json:   `{"level":"info","list":["a b","c"],"map":{"x":1},"msg":"m","struct":{"A":1,"B":2}}`,
 		},
 		{
-			name: "values that an encoder refuses",
+			name: "values that cannot be encoded",
 			log: func(l *slog.Logger) {
 				l.Info("m", "nan", math.NaN(), "inf", []float64{math.Inf(1)}, "chan", pipe,
 					"text", textError{}, "panic", jsonPanic{7})

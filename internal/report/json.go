@@ -37,9 +37,9 @@ type stepJSON struct {
 }
 
 // JSON writes results as an array with one object for each endpoint.
-func JSON(out io.Writer, found []collector.EndpointResult) error {
-	endpoints := make([]endpointJSON, len(found))
-	for i, f := range found {
+func JSON(out io.Writer, results []collector.EndpointResult) error {
+	endpoints := make([]endpointJSON, len(results))
+	for i, f := range results {
 		endpoints[i] = newEndpointJSON(f)
 	}
 	encoder := json.NewEncoder(out)

@@ -11,10 +11,10 @@ import (
 )
 
 // Metrics writes the metrics of a collector's endpoints in Prometheus' text format.
-func Metrics(out io.Writer, watch *collector.Collector) error {
+func Metrics(out io.Writer, c *collector.Collector) error {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(watch)
-	families, err := watch.Filter(registry).Gather()
+	registry.MustRegister(c)
+	families, err := c.Filter(registry).Gather()
 	if err != nil {
 		return err
 	}

@@ -67,7 +67,7 @@ func TestProgressShows(t *testing.T) {
 					t.Errorf("drawn: %q\nwant:  %q", got, want)
 				}
 				if strings.Contains(out.String(), "\n") {
-					t.Error("a line that was left could not be erased")
+					t.Error("a line break was written: the line before it can no longer be erased")
 				}
 				<-time.After(2 * time.Second) // for the timer of the test
 			})

@@ -13,7 +13,7 @@ const (
 	nameColumn = iota
 	stateColumn
 	latencyColumn
-	whatColumn
+	diagnosisColumn
 	columnCount
 )
 
@@ -28,9 +28,9 @@ type tableRow [columnCount]string
 
 // writeTable writes a row for each endpoint. text/tabwriter would count colors as text,
 // and cannot truncate columns.
-func writeTable(b *strings.Builder, found []collector.EndpointResult, s style) {
+func writeTable(b *strings.Builder, results []collector.EndpointResult, s style) {
 	rows := []tableRow{{"ENDPOINT", "STATE", "LATENCY", "DIAGNOSIS"}}
-	for _, f := range found {
+	for _, f := range results {
 		rows = append(rows, tableRow{Printable(f.Endpoint.Name), string(f.Result.State), latency(&f.Result), Printable(f.Result.Diagnosis)})
 	}
 	widths := s.fit(rows)
@@ -38,7 +38,7 @@ func writeTable(b *strings.Builder, found []collector.EndpointResult, s style) {
 	for i, row := range rows[1:] {
 		writeRow(b, row, widths, func(column int, text string) string {
 			if column == stateColumn {
-				return s.paint(colorOf(found[i].Result.State), text)
+				return s.paint(colorOf(results[i].Result.State), text)
 			}
 			return text
 		})
@@ -57,7 +57,7 @@ func (s style) fit(rows []tableRow) (widths [columnCount]int) {
 		rest := s.width - widths[stateColumn] - widths[latencyColumn] - (columnCount-1)*len(gap)
 		// The name is cut only after the diagnosis, which is repeated below the table.
 		widths[nameColumn] = min(widths[nameColumn], max(rest-minWidth, minWidth))
-		widths[whatColumn] = max(rest-widths[nameColumn], minWidth)
+		widths[diagnosisColumn] = max(rest-widths[nameColumn], minWidth)
 	}
 	return widths
 }

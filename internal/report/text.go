@@ -21,18 +21,18 @@ const detailLimit = 5
 // Text explains endpoints to readers unfamiliar with their APIs. If there are more than
 // five, or all is set, it lists them in a table first and explains only those that are not
 // valid. color is auto, always or never.
-func Text(out io.Writer, found []collector.EndpointResult, all bool, color string) error {
+func Text(out io.Writer, results []collector.EndpointResult, all bool, color string) error {
 	s := styleFor(out, color)
-	if all || len(found) > detailLimit {
-		return writeOverview(out, found, s)
+	if all || len(results) > detailLimit {
+		return writeOverview(out, results, s)
 	}
-	return writeDetails(out, found, s)
+	return writeDetails(out, results, s)
 }
 
 // writeDetails explains each endpoint.
-func writeDetails(out io.Writer, found []collector.EndpointResult, s style) error {
+func writeDetails(out io.Writer, results []collector.EndpointResult, s style) error {
 	var b strings.Builder
-	for i, f := range found {
+	for i, f := range results {
 		if i > 0 {
 			b.WriteString("\n")
 		}
@@ -43,15 +43,15 @@ func writeDetails(out io.Writer, found []collector.EndpointResult, s style) erro
 }
 
 // writeOverview lists all endpoints and explains those that are not valid.
-func writeOverview(out io.Writer, found []collector.EndpointResult, s style) error {
-	found = failingFirst(found)
+func writeOverview(out io.Writer, results []collector.EndpointResult, s style) error {
+	results = failingFirst(results)
 	var b strings.Builder
-	if len(found) > 0 {
-		writeTable(&b, found, s)
+	if len(results) > 0 {
+		writeTable(&b, results, s)
 		b.WriteString("\n")
 	}
-	b.WriteString(summary(found, s) + "\n")
-	for _, f := range found {
+	b.WriteString(summary(results, s) + "\n")
+	for _, f := range results {
 		if f.Result.State != sessionapi.Valid {
 			b.WriteString("\n")
 			explain(&b, f, s)
@@ -80,13 +80,13 @@ func explainBelow(b *strings.Builder, f collector.EndpointResult, s style) {
 
 // failingFirst returns the results sorted by state, valid ones last. Endpoints in the
 // same state often have the same cause.
-func failingFirst(found []collector.EndpointResult) []collector.EndpointResult {
+func failingFirst(results []collector.EndpointResult) []collector.EndpointResult {
 	order := make(map[sessionapi.State]int)
 	for i, state := range sessionapi.States() {
 		order[state] = i
 	}
 	order[sessionapi.Valid] = len(order)
-	return slices.SortedStableFunc(slices.Values(found), func(a, b collector.EndpointResult) int {
+	return slices.SortedStableFunc(slices.Values(results), func(a, b collector.EndpointResult) int {
 		return cmp.Compare(order[a.Result.State], order[b.Result.State])
 	})
 }

@@ -21,7 +21,7 @@ import (
 // itself, and its errors name Go types and no keys. So the decoder walks mappings and
 // sequences itself, and the library decodes the scalars.
 type Decoder struct {
-	// Scalars are the types that decode from a single value in a way of their own.
+	// Scalars are the types that decode themselves from a single value, or have few values.
 	Scalars map[reflect.Type]Scalar
 	// Inspect is called with each decoded scalar; target points to it. It may be nil.
 	Inspect func(key Key, node *yaml.Node, target any)
@@ -42,27 +42,27 @@ type Scalar struct {
 
 // Decode reads one YAML document into target, a pointer, and reports what does not fit.
 // It returns false if the text is not a single YAML document.
-func (d *Decoder) Decode(text []byte, target any, found *Collector) bool {
+func (d *Decoder) Decode(text []byte, target any, collector *Collector) bool {
 	lines := &lineReader{rest: text}
 	documents, err := documents(lines)
 	switch {
 	case err != nil:
 		line, message := syntaxError(err, lines.begun)
-		found.AddAt(line, "", "not valid YAML: %s", message)
+		collector.AddAt(line, "", "not valid YAML: %s", message)
 		return false
 	case len(documents) == 0:
 		return true // empty, or only comments
 	case len(documents) > 1:
-		found.AddAt(documents[1].Line, "", "a second YAML document; remove the `---` between them")
+		collector.AddAt(documents[1].Line, "", "a second YAML document; remove the `---` between them")
 		return false
 	}
 	// Without aliases, a text has fewer values than bytes. Aliases of aliases can
 	// exceed that, and grow without bound.
 	left := len(text) + 100_000
-	walker{d, found, &left}.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())
+	walker{d, collector, &left}.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())
 	if left < 0 {
-		found.problems = nil // there is one for each alias
-		found.AddAt(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
+		collector.problems = nil // there is one for each alias
+		collector.AddAt(0, "", "its aliases (`*name`) repeat too much; write out what they stand for")
 	}
 	return left >= 0
 }
@@ -83,8 +83,8 @@ func documents(text io.Reader) (all []*yaml.Node, err error) {
 
 type walker struct {
 	*Decoder
-	found *Collector
-	left  *int // number of values that may still be read
+	collector *Collector
+	left      *int // number of values that may still be read
 }
 
 // value decodes a node into target, recursively; key is its path.
@@ -122,7 +122,7 @@ func (w walker) fields(key Key, node *yaml.Node, target reflect.Value) {
 		switch {
 		case known:
 			at := key.Field(name)
-			w.found.lines[at], w.found.empty[at] = p.key.Line, isNull(resolved(p.value))
+			w.collector.lines[at], w.collector.empty[at] = p.key.Line, isNull(resolved(p.value))
 			w.value(at, p.value, field)
 		case rest.IsValid():
 			unowned = append(unowned, p)
@@ -139,18 +139,18 @@ func (w walker) fields(key Key, node *yaml.Node, target reflect.Value) {
 func (w walker) unknown(block Key, p pair, fields map[string]reflect.Value) {
 	name := p.key.Value
 	switch {
-	case w.found.quotable(block, name, isNull(resolved(p.value))):
-		w.found.AddAt(p.key.Line, block.Field(name), "unknown key%s", Suggest(name, fields))
+	case w.collector.quotable(block, name, isNull(resolved(p.value))):
+		w.collector.AddAt(p.key.Line, block.Field(name), "unknown key%s", Suggest(name, fields))
 	case IsWord(name):
-		w.found.AddAt(p.key.Line, block, "unknown key without a value%s", Suggest(name, fields))
+		w.collector.AddAt(p.key.Line, block, "unknown key without a value%s", Suggest(name, fields))
 	default:
-		w.found.AddAt(p.key.Line, block, "invalid key (is a space missing after a colon?)%s", oneOf(fields))
+		w.collector.AddAt(p.key.Line, block, "invalid key (is a space missing after a colon?)%s", oneOf(fields))
 	}
 }
 
 // pairs returns a mapping's entries, and counts them as read.
 func (w walker) pairs(key Key, node *yaml.Node) []pair {
-	m := merged{found: w.found, key: key, has: make(map[string]bool), seen: make(map[*yaml.Node]bool)}
+	m := merged{collector: w.collector, key: key, has: make(map[string]bool), seen: make(map[*yaml.Node]bool)}
 	m.add(node)
 	*w.left -= len(m.pairs)
 	return m.pairs
@@ -162,12 +162,12 @@ func (w walker) entries(key Key, entries []pair, target reflect.Value) {
 	}
 	for _, p := range entries {
 		if BadName(p.key.Value) {
-			w.found.AddAt(p.key.Line, key, "has a key that is empty, contains control characters, or starts or ends with a space")
+			w.collector.AddAt(p.key.Line, key, "has a key that is empty, contains control characters, or starts or ends with a space")
 			continue
 		}
 		at := key.Field(p.key.Value)
-		w.found.lines[at], w.found.empty[at] = p.key.Line, isNull(resolved(p.value))
-		w.found.Hide(key, p.key.Value, w.found.empty[at])
+		w.collector.lines[at], w.collector.empty[at] = p.key.Line, isNull(resolved(p.value))
+		w.collector.Hide(key, p.key.Value, w.collector.empty[at])
 		element := reflect.New(target.Type().Elem()).Elem()
 		w.value(at, p.value, element)
 		target.SetMapIndex(reflect.ValueOf(p.key.Value).Convert(target.Type().Key()), element)
@@ -179,9 +179,9 @@ func (w walker) items(key Key, node *yaml.Node, target reflect.Value) {
 	items := reflect.MakeSlice(target.Type(), len(node.Content), len(node.Content))
 	for i, item := range node.Content {
 		at := key.Item(i)
-		w.found.lines[at] = item.Line
+		w.collector.lines[at] = item.Line
 		if isNull(resolved(item)) {
-			w.found.Add(at, "has no value; give it one, or remove the line")
+			w.collector.Add(at, "has no value; give it one, or remove the line")
 			continue
 		}
 		w.value(at, item, items.Index(i))
@@ -197,7 +197,7 @@ func (w walker) scalar(key Key, node *yaml.Node, target reflect.Value) {
 	truncated := target.Kind() == reflect.Int && node.ShortTag() != "!!int" // 2.7 would become 2
 	valid := w.Scalars[target.Type()].Valid
 	if err != nil || truncated || valid != nil && !valid(pointer) {
-		w.found.AddAt(node.Line, key, "must be %s", w.words(target))
+		w.collector.AddAt(node.Line, key, "must be %s", w.words(target))
 		return
 	}
 	if w.Inspect != nil {

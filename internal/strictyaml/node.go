@@ -9,11 +9,11 @@ type pair struct{ key, value *yaml.Node }
 // merged collects a mapping's entries without duplicates. Those from merge keys (`<<: *base`)
 // follow its own, which take precedence.
 type merged struct {
-	found *Collector
-	key   Key
-	pairs []pair
-	has   map[string]bool     // the keys of pairs
-	seen  map[*yaml.Node]bool // stops a mapping that merges itself
+	collector *Collector
+	key       Key
+	pairs     []pair
+	has       map[string]bool     // the keys of pairs
+	seen      map[*yaml.Node]bool // stops a mapping that merges itself
 }
 
 func (m *merged) add(node *yaml.Node) {
@@ -29,13 +29,13 @@ func (m *merged) add(node *yaml.Node) {
 		lines[key.Value] = node.Content[i].Line
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			m.found.AddAt(key.Line, m.key, "has a list or a block where a key should be; put quotes around a key with { or [")
+			m.collector.AddAt(key.Line, m.key, "has a list or a block where a key should be; put quotes around a key with { or [")
 		case again:
 			at := m.key
-			if name := key.Value; name == "<<" || m.found.quotable(m.key, name, false) {
+			if name := key.Value; name == "<<" || m.collector.quotable(m.key, name, false) {
 				at = at.Field(name)
 			}
-			m.found.AddAt(node.Content[i].Line, at, "duplicate key (first used on line %d)", line)
+			m.collector.AddAt(node.Content[i].Line, at, "duplicate key (first used on line %d)", line)
 		case key.ShortTag() == "!!merge":
 			bases = append(bases, value)
 		case !m.has[key.Value]:
@@ -58,8 +58,8 @@ func (m *merged) merge(base *yaml.Node) {
 		if item = resolved(item); item.Kind == yaml.MappingNode {
 			m.add(item)
 		} else {
-			m.found.invalid[m.key] = true // a missing key may be in there
-			m.found.AddAt(line, m.key.Field("<<"), "must be `*name` for a block marked `&name` elsewhere, or a list of these")
+			m.collector.invalid[m.key] = true // a missing key may be in there
+			m.collector.AddAt(line, m.key.Field("<<"), "must be `*name` for a block marked `&name` elsewhere, or a list of these")
 		}
 	}
 }

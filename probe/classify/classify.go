@@ -57,7 +57,7 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 }
 
 // StatusDecides reports whether a status keeps its meaning when the body cannot be
-// read. A body with one of the others may change what they mean.
+// read. The meaning of any other status may depend on the body.
 func StatusDecides(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:

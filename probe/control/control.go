@@ -10,8 +10,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// maxInFlight limits the negative controls of all endpoints. Their connections use spare files:
-// the probes must not run out of theirs. Ten thousand endpoints take a few minutes.
+// maxInFlight limits the negative controls of all endpoints, so that their connections do not
+// take file descriptors from the probes. Ten thousand endpoints take a few minutes.
 const maxInFlight = 4
 
 // Slots are shared by the controls of all endpoints. They are safe for concurrent use.
@@ -26,7 +26,7 @@ type Control struct {
 	slots Slots
 
 	mu        sync.Mutex // guards the fields below
-	presented time.Time  // when an impossible token was last presented, whatever came of it
+	presented time.Time  // when an impossible token was last presented, whatever the result
 	verdict   Verdict
 	cancel    context.CancelFunc
 	done      chan struct{} // closed when the last control ends; nil before the first
@@ -38,7 +38,7 @@ type Verdict struct {
 	Refused bool      `json:"refused"` // the token was refused, as it must be
 }
 
-// New returns the control of an endpoint, which has made none.
+// New returns the Control of an endpoint that has made no negative control yet.
 func New(slots Slots) *Control { return &Control{slots: slots} }
 
 // Begin begins a control if the last one began at least a period ago and there is a slot. It

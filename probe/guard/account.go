@@ -81,8 +81,8 @@ type refusal struct {
 // The limits of the memory. A secret that is forgotten starts anew, within the
 // account's budget.
 const (
-	maxSecrets  = 32 // of an account
-	fewSecrets  = 1000
+	maxSecrets  = 32   // of an account
+	minPruneAt  = 1000 // secrets of all accounts; fewer are not worth pruning
 	rememberFor = 24 * time.Hour
 )
 
@@ -117,7 +117,7 @@ func (r *Registry) secretLocked(g *Guard, text secret.Secret) *secretRecord {
 
 func (r *Registry) newSecretLocked(a *account) *secretRecord {
 	now := time.Now()
-	if len(r.secrets) >= max(r.pruneAt, fewSecrets) {
+	if len(r.secrets) >= max(r.pruneAt, minPruneAt) {
 		maps.DeleteFunc(r.secrets, func(_ digest, s *secretRecord) bool { return s.idleLocked(now) && now.Sub(s.usedAt) > rememberFor })
 		r.pruneAt = 2 * len(r.secrets)
 	}
@@ -128,9 +128,9 @@ func (r *Registry) newSecretLocked(a *account) *secretRecord {
 }
 
 // digest hashes a secret together with its owner.
-func (r *Registry) digest(kind, of string, text secret.Secret) (d digest) {
+func (r *Registry) digest(kind, owner string, text secret.Secret) (d digest) {
 	h := hmac.New(sha256.New, r.key[:])
-	for _, part := range []string{kind, of, text.Reveal()} {
+	for _, part := range []string{kind, owner, text.Reveal()} {
 		sum := sha256.Sum256([]byte(part)) // of a fixed length, so that adjacent parts cannot be confused
 		_, _ = h.Write(sum[:])
 	}

@@ -59,7 +59,7 @@ type Guard struct {
 	refusals *tally        // of all its secrets; shared with its predecessors
 }
 
-// tally is a total that counts from a time on.
+// tally counts events since a point in time.
 type tally struct {
 	count int
 	since time.Time

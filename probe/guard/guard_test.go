@@ -357,7 +357,7 @@ func TestDeadlineInTheQueue(t *testing.T) {
 		}
 		first.Release()
 		if !g.Ready(secret, "fourth") {
-			t.Error("logins that nothing waits for take places")
+			t.Error("abandoned logins occupy places in the queue")
 		}
 	})
 }
@@ -473,11 +473,11 @@ func TestBounds(t *testing.T) {
 		if try(t, g, "held", 2, sessionapi.Refused) {
 			t.Error("a suspension was forgotten")
 		}
-		for i := range 3 * fewSecrets {
+		for i := range 3 * minPruneAt {
 			try(t, g.registry.NewGuard(fmt.Sprint("user", i), settings, nil), "a", 0, sessionapi.Accepted)
 			time.Sleep(time.Hour)
 		}
-		if n := len(g.registry.secrets); n > 2*fewSecrets+1 {
+		if n := len(g.registry.secrets); n > 2*minPruneAt+1 {
 			t.Errorf("%d secrets of earlier accounts are remembered", n)
 		}
 	})
@@ -509,7 +509,7 @@ func TestSecretInUseIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, secret := newGuard(), secret.New("a")
 		try(t, g, "a", 0, sessionapi.Refused)
-		for i := range 3 * fewSecrets {
+		for i := range 3 * minPruneAt {
 			try(t, g.registry.NewGuard(fmt.Sprint("user", i), settings, nil), "a", 0, sessionapi.Accepted)
 			time.Sleep(time.Hour)
 			_ = g.Held(secret, "0")

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
-	"github.com/prometheus/common/version"
 	"golang.org/x/net/http/httpguts"
 
 	"session_exporter/config"
+	"session_exporter/internal/buildinfo"
 	"session_exporter/probe/transport/http1"
 	"session_exporter/secret"
 )
@@ -26,7 +26,7 @@ import (
 const maxDial = 30 * time.Second
 
 // UserAgent identifies the client to the appliance's administrators.
-var UserAgent = "session_exporter/" + version.Version
+var UserAgent = "session_exporter/" + buildinfo.Version
 
 // Header values that all requests share.
 var (
@@ -108,8 +108,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 }
 
 // newHTTPTransport returns net/http's transport, which supports all kinds of proxies, and
-// HTTP/2.
-// connectTimeout limits the time to connect and, separately, the TLS handshake.
+// HTTP/2. connectTimeout limits the time to connect and, separately, the TLS handshake.
 func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext:            dial.within(connectTimeout).Track,

@@ -13,28 +13,28 @@ type ConnCounter struct {
 	maxKept atomic.Int64 // 0: no limit
 }
 
-// SetMaxKept sets the number of open connections from which no further one is kept; 0
+// SetMaxKept sets the number of open connections at which new ones are no longer kept; 0
 // means no limit.
-func (o *ConnCounter) SetMaxKept(maxKept int) { o.maxKept.Store(int64(maxKept)) }
+func (c *ConnCounter) SetMaxKept(maxKept int) { c.maxKept.Store(int64(maxKept)) }
 
 // Count returns how many connections are open.
-func (o *ConnCounter) Count() int64 { return o.open.Load() }
+func (c *ConnCounter) Count() int64 { return c.open.Load() }
 
 // full reports whether a new connection must not be kept.
-func (o *ConnCounter) full() bool {
-	maxKept := o.maxKept.Load()
-	return maxKept > 0 && o.open.Load() >= maxKept
+func (c *ConnCounter) full() bool {
+	maxKept := c.maxKept.Load()
+	return maxKept > 0 && c.open.Load() >= maxKept
 }
 
 // CountDials returns dial with its connections counted.
-func (o *ConnCounter) CountDials(dial DialFunc) DialFunc {
+func (c *ConnCounter) CountDials(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
-		o.open.Add(1)
-		return &countedConn{Conn: conn, open: &o.open}, nil
+		c.open.Add(1)
+		return &countedConn{Conn: conn, open: &c.open}, nil
 	}
 }
 

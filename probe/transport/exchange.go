@@ -114,9 +114,9 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 
 // SendDetached is Send for a request whose response is needed even if ctx's deadline
 // passes after it was sent. In that case x has what is known so far, and late yields
-// the complete exchange, at most extra after the deadline. Otherwise late is nil.
-// A canceled ctx interrupts the exchange, unless KeepsResponse is set. A panic while sending is passed on to
-// the caller, as a *Panic.
+// the complete exchange, at most extra after the deadline. Otherwise late is nil. A
+// canceled ctx interrupts the exchange, unless KeepsResponse is set. A panic while sending
+// is passed on to the caller, as a *Panic.
 func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late <-chan Late) {
 	if x.request == nil {
 		return nil
@@ -187,8 +187,8 @@ func (l Late) Exchange() *Exchange {
 // IsIncomplete reports whether no complete response came, or its body could not be read.
 func (x *Exchange) IsIncomplete() bool { return x.Err != nil || x.TooLarge }
 
-// Skew returns the appliance's clock minus ours. It assumes that the appliance read its
-// clock half way between the end of the request and the first byte of the response.
+// Skew returns the appliance's clock minus the exporter's. It assumes that the appliance read
+// its clock halfway between the end of the request and the first byte of the response.
 func (x *Exchange) Skew(serverTime time.Time) (time.Duration, bool) {
 	age := x.Response.Header.Get("Age") // of a response from a cache, whose Date is old (RFC 9111, 5.1)
 	if serverTime.IsZero() || x.Written.IsZero() || x.FirstByte.IsZero() || age != "" && age != "0" {

@@ -60,8 +60,8 @@ func (c *Client) Prepare(r Request) Exchange {
 	x.request = &http.Request{Method: r.Method, URL: r.URL, Host: hostHeader(r.URL), Header: x.Header, Close: r.Close}
 	if body := r.Body; body != nil {
 		x.request.ContentLength = int64(len(body))
-		// For a kept connection that turns out to be closed before anything was
-		// written.
+		// GetBody lets the transport repeat the request if a kept connection turns out
+		// to be closed before anything was written.
 		x.request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		x.request.Body, _ = x.request.GetBody()
 	}

@@ -37,21 +37,22 @@ func (a *API) Spec() sessionapi.Spec { return a.spec }
 // YAML returns the definition as it was understood.
 func (a *API) YAML() string { return a.yaml }
 
-// Equal reports whether both have the same definition. Compiled expressions cannot be
-// compared.
+// Equal reports whether a and other have the same definition. It compares the text,
+// because compiled expressions cannot be compared.
 func (a *API) Equal(other *API) bool { return a.yaml == other.yaml }
 
 // request describes one of an API's requests.
 type request struct {
 	method string
-	path   template // with a query, perhaps
+	path   template // may have a query
 	send   send
 	body   *value // nil for none
 
 	secretBody bool // of the response
 }
 
-// cookiePolicy is which cookies a session has apart from those that are parts of it.
+// cookiePolicy determines which cookies are kept with a session in addition to those that
+// are parts of it.
 type cookiePolicy string
 
 // keepCookies keeps all cookies with the session, such as a load balancer's.

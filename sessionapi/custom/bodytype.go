@@ -16,7 +16,7 @@ type bodyType struct {
 // jsonKinds are the types of single values.
 var jsonKinds = map[string]struct {
 	cel  *cel.Type // that expressions see
-	json string    // the word of the JSON specification
+	json string    // JSON's name for it
 }{
 	"text":   {cel.StringType, "string"},
 	"number": {cel.DoubleType, "number"},
@@ -63,8 +63,8 @@ func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	return nil, is
 }
 
-// words returns JSON's name for the type.
-func (t *bodyType) words() string {
+// jsonName returns JSON's name for the type.
+func (t *bodyType) jsonName() string {
 	switch {
 	case t.kind != "":
 		return jsonKinds[t.kind].json

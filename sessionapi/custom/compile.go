@@ -33,7 +33,7 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 	c.checkSessionPath()
 	c.api.keepsCookies = d.Cookies == keepCookies
 	if d.Cookies != "" && !c.api.keepsCookies {
-		c.Add(key.Field("cookies"), "must be keep, or absent: then only cookies of the `session` are kept")
+		c.Add(key.Field("cookies"), "must be keep; without it, only the cookies of the `session` are kept")
 	}
 	if !d.Body.IsZero() {
 		c.api.body = c.compileBody(key.Field("body"), "object body", d.Body)

@@ -84,19 +84,19 @@ func (c *compiler) compileRules() {
 	if len(d.ErrorCodes) > 0 && d.Answer.ErrorCode.IsZero() && !c.Invalid(c.key.Field("answer.error_code")) {
 		c.Add(c.key.Field("error_codes"), "requires an `error_code` in `answer`")
 	}
-	for i, own := range d.States {
+	for i, r := range d.States {
 		name := strictyaml.Key("states").Item(i)
 		at := c.key.Field(string(name))
-		if own.When.IsZero() {
+		if r.When.IsZero() {
 			c.Require(at, "when", "needs a `when`, an expression that is true for responses that mean this state")
 		}
 		switch state := at.Field("state"); {
 		case c.Invalid(state):
-		case own.State == "":
+		case r.State == "":
 			c.Require(at, "state", "needs a `state`, one of: %s", all)
-		case !slices.Contains(valid, own.State):
+		case !slices.Contains(valid, r.State):
 			c.Add(state, "%s", words)
 		}
-		c.api.rules = append(c.api.rules, rule{c.compileExpression(c.ruleEnv, name.Field("when"), own.When, cel.BoolType), own.State, own.Why})
+		c.api.rules = append(c.api.rules, rule{c.compileExpression(c.ruleEnv, name.Field("when"), r.When, cel.BoolType), r.State, r.Why})
 	}
 }

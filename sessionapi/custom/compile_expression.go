@@ -61,7 +61,7 @@ func (c *compiler) compileExpression(env *cel.Env, name strictyaml.Key, text Exp
 		return nil
 	}
 	key := c.key.Field(string(name))
-	refused := func(why string) *expression {
+	reject := func(why string) *expression {
 		c.AddPosition(key, text.at(c.lines, strictyaml.Position{Line: 1}), why)
 		return nil
 	}
@@ -74,18 +74,18 @@ func (c *compiler) compileExpression(env *cel.Env, name strictyaml.Key, text Exp
 		return nil
 	}
 	if !fits(ast.OutputType(), want) {
-		return refused("must return " + describeTypes(want) + ", but returns " + describeType(ast.OutputType()))
+		return reject("must return " + describeTypes(want) + ", but returns " + describeType(ast.OutputType()))
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	switch estimate, err := env.EstimateCost(ast, sizes{}); {
 	case err == nil && estimate.Min > maxCost:
-		return refused("takes too long on any response; simplify it")
+		return reject("takes too long on any response; simplify it")
 	case err != nil || estimate.Max > maxCost:
 		options = append(options, cel.CostLimit(maxCost)) // counting costs, too
 	}
 	program, err := env.Program(ast, options...)
 	if err != nil {
-		return refused("cannot be evaluated")
+		return reject("cannot be evaluated")
 	}
 	loops := celast.MatchDescendants(celast.NavigateAST(ast.NativeRep()), celast.KindMatcher(celast.ComprehensionKind))
 	return &expression{name: string(name), program: program, field: fieldOf(ast.NativeRep().Expr()), loops: len(loops) > 0}

@@ -113,7 +113,7 @@ func (c *compiler) compileSteps(key strictyaml.Key, all []stepDefinition, known 
 func (c *compiler) checkSuccess(at strictyaml.Key, statuses []int) {
 	for i, status := range statuses {
 		if status < 200 || status > 399 {
-			c.Add(at.Field("success").Item(i), "must be a status from 200 to 399; others are failures of every API")
+			c.Add(at.Field("success").Item(i), "must be a status from 200 to 399; any other status is a failure")
 		}
 	}
 }

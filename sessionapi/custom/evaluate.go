@@ -23,19 +23,19 @@ type scope struct {
 	// code and username are those of the response, for the rules.
 	code, username string
 
-	of *sequence // whose current response it is, nil if the request is the only one
+	seq *sequence // the sequence that the response belongs to, nil for a single request
 }
 
 // ok reports whether the status means success.
 func (s *scope) ok() bool {
-	if s.of != nil {
-		return s.of.succeeded(s.response)
+	if s.seq != nil {
+		return s.seq.succeeded(s.response)
 	}
 	return s.response.OK()
 }
 
 // isLast reports whether no other request follows.
-func (s *scope) isLast() bool { return s.of == nil || s.of.isLast() }
+func (s *scope) isLast() bool { return s.seq == nil || s.seq.isLast() }
 
 // ResolveName implements cel.Activation.
 func (s *scope) ResolveName(name string) (any, bool) {
@@ -45,10 +45,10 @@ func (s *scope) ResolveName(name string) (any, bool) {
 	case "ok":
 		return s.ok(), true
 	case "request":
-		if s.of == nil {
+		if s.seq == nil {
 			return int64(1), true
 		}
-		return int64(s.of.at + 1), true
+		return int64(s.seq.at + 1), true
 	case "cookies":
 		set := make(map[string]string)
 		for _, c := range sessionapi.Jar(nil).With(sessionapi.SetCookies(s.response)) {

@@ -15,8 +15,8 @@ func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sess
 	return a.interpret(step, response, nil)
 }
 
-// interpret is Interpret, for the current request of a sequence if that is not nil.
-func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *sequence) sessionapi.Interpretation {
+// interpret is Interpret, for the current request of seq unless seq is nil.
+func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, seq *sequence) sessionapi.Interpretation {
 	in, body := sessionapi.DecodeJSON[any](response)
 	malformed := in.State != ""
 	if a.body != nil && !malformed {
@@ -25,15 +25,15 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *
 	if body == nil && !malformed && len(response.Body) > 0 {
 		body = map[string]any{} // `null` means the same as `{}`
 	}
-	ev := evaluator{scope: scope{step: step, response: response, body: withoutNulls(body), of: of}, in: &in}
+	ev := evaluator{scope: scope{step: step, response: response, body: withoutNulls(body), seq: seq}, in: &in}
 	ev.malformed = in.State != ""
 	if malformed {
 		ev.body = nil
 	}
 	missing, found := "", false
 	switch {
-	case of != nil:
-		missing, found = of.collect(&ev, body)
+	case seq != nil:
+		missing, found = seq.collect(&ev, body)
 		in.Succeeded = ev.ok()
 	case step == sessionapi.Login:
 		in.Token, missing, in.Lost = a.token(response, body)
@@ -48,11 +48,11 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *
 	switch {
 	case in.State == "":
 		in.State, in.Why = a.meaning(&ev, missing)
-	case malformed && of != nil:
+	case malformed && seq != nil:
 		a.acceptNonJSON(&ev, missing, found)
 	}
-	if of != nil && step == sessionapi.Login {
-		in.Token, in.Lost = of.token(in.State == sessionapi.Valid)
+	if seq != nil && step == sessionapi.Login {
+		in.Token, in.Lost = seq.token(in.State == sessionapi.Valid)
 	}
 	if step == sessionapi.Login && (ev.ok() || in.Lost) && in.State.Verdict() != sessionapi.Refused && ev.code == "" {
 		in.Message, in.OperationID = "", "" // they may contain a session in a place that the definition does not name
@@ -61,7 +61,7 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, of *
 }
 
 // acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login form: a
-// rule may have a state for it, and it may have all that is needed in its headers.
+// rule may have a state for it, or its headers may have all that is needed.
 func (a *API) acceptNonJSON(ev *evaluator, missing string, found bool) {
 	in := ev.in
 	state, why := in.State, in.Why
@@ -83,12 +83,12 @@ func (a *API) mismatch(body any) (state sessionapi.State, why string) {
 	case got == "":
 		return "", ""
 	case len(path) == 0:
-		words := a.body.words()
+		want := a.body.jsonName()
 		article := "a "
-		if words != "string" && words != "number" && words != "bool" {
+		if want != "string" && want != "number" && want != "bool" {
 			article = "an "
 		}
-		return sessionapi.InvalidResponse, "its body is a JSON " + got + " instead of " + article + words
+		return sessionapi.InvalidResponse, "its body is a JSON " + got + " instead of " + article + want
 	default:
 		return sessionapi.InvalidResponse, "its field `" + strings.Join(path, ".") + "` has the wrong type, a JSON " + got
 	}
@@ -126,15 +126,15 @@ func (a *API) describe(ev *evaluator) {
 		ev.in.ServerTime = sessionapi.DateHeader(ev.response.Header)
 	}
 	if ev.ok() && ev.step != sessionapi.Logout {
-		a.expire(ev)
-		if ev.of != nil {
-			ev.of.keepExpiry(ev.in)
+		a.readExpiry(ev)
+		if ev.seq != nil {
+			ev.seq.keepExpiry(ev.in)
 		}
 	}
 }
 
-// expire interprets the expiry: of several, the earliest.
-func (a *API) expire(ev *evaluator) {
+// readExpiry interprets the expiry. If the response has several, the earliest counts.
+func (a *API) readExpiry(ev *evaluator) {
 	all := ev.clocks(a.answer.expiry)
 	first := -1
 	for i, at := range all {
@@ -169,7 +169,7 @@ func (a *API) identify(ev *evaluator) {
 }
 
 // meaning interprets a well-formed or empty body: first by the error codes and rules of
-// the definition, then by what a success must have. missing says what it lacks.
+// the definition, then by what a success must have. missing describes what it lacks.
 func (a *API) meaning(ev *evaluator, missing string) (meaning sessionapi.State, why string) {
 	if state := a.errorCodes[ev.in.Code]; state != "" {
 		return state, ""

@@ -31,10 +31,10 @@ type sequence struct {
 	expiryOf string
 
 	// Of a login.
-	parts  []string // of the session, from the last responses that have them
-	begun  bool     // a request with the password was sent
-	exists bool     // a session, because the password was accepted or a part came after it
-	unsafe bool     // a part cannot be presented
+	parts        []string // of the session, from the last responses that have them
+	sentPassword bool     // a request with the password was sent
+	exists       bool     // a session exists: the password was accepted, or a part followed it
+	unsendable   bool     // a part of the session cannot be presented
 }
 
 // Sequence implements sessionapi.Sequencer.
@@ -156,11 +156,11 @@ func (s *sequence) keepExpiry(in *sessionapi.Interpretation) {
 
 func (s *sequence) isLast() bool { return s.at == len(s.steps)-1 }
 
-// collect keeps the values and the parts of the session that a response has. missing says
-// what a success lacks; found is set if it has any.
+// collect keeps the values and the parts of the session that a response has. missing
+// describes what it lacks for a success; found is set if it has any of them.
 func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool) {
 	response := ev.response
-	s.begun = s.begun || s.CarriesSecret()
+	s.sentPassword = s.sentPassword || s.CarriesSecret()
 	if s.step == sessionapi.Login {
 		own := sessionapi.Jar(nil).With(s.API.SessionCookies(response))
 		for i := range s.session {
@@ -168,10 +168,10 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 			switch value := valueOf(part, response, body, own); {
 			case value == "":
 			case !httpguts.ValidHeaderFieldValue(value):
-				s.unsafe = true
+				s.unsendable = true
 			default:
 				s.parts[i] = value
-				found, s.exists = true, s.exists || s.begun && part.to != inPath
+				found, s.exists = true, s.exists || s.sentPassword && part.to != inPath
 			}
 			if s.parts[i] == "" && !part.optional && missing == "" && s.isLast() {
 				missing = "it has no session in its " + describeSources(part)
@@ -181,7 +181,7 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 	switch {
 	case !s.succeeded(response):
 		return missing, found
-	case s.unsafe:
+	case s.unsendable:
 		return "its session token has characters that no HTTP header can carry", found
 	}
 	for _, kept := range s.steps[s.at].keep {
@@ -204,8 +204,8 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 // token returns the session that exists after the current response. partial is set for one
 // that lacks a part.
 func (s *sequence) token(valid bool) (token secret.Secret, partial bool) {
-	s.exists = s.exists || valid && s.begun
-	if s.unsafe {
+	s.exists = s.exists || valid && s.sentPassword
+	if s.unsendable {
 		return token, true
 	}
 	for i := range s.session {

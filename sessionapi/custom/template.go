@@ -23,7 +23,7 @@ type segment struct{ text, variable string }
 // lookup returns the value of a variable, and whether it has one.
 type lookup func(variable string) (value string, known bool)
 
-// fill replaces the variables by their values. complete is false if one has none.
+// fill replaces the variables with their values. complete is false if one has none.
 func (t template) fill(values lookup) (text string, complete bool) {
 	var b strings.Builder
 	for _, s := range t {

@@ -1,5 +1,5 @@
-// What a dashboard in deploy/grafana may be: Grafana's own schema, with the
-// gaps closed that it leaves to panel plugins and data sources.
+// The type of a dashboard in deploy/grafana: Grafana's own schema, which leaves the types of
+// panel plugins and data sources open, and these types.
 import type * as schema from '@grafana/schema';
 import type * as bargauge from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
 import type * as stat from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
@@ -40,14 +40,16 @@ type Transformation =
 
 type Link = { title: string; url: string };
 
-// A property of an override is one of all fields, or, as custom.*, of the panel's.
+// Property is a property of an override: one that all fields have, or, as custom.*, one of
+// the panel's.
 type Property<Custom> =
   | { [K in keyof Defaults]-?: { id: K; value: Json<Defaults[K]> } }[keyof Defaults]
   | { [K in keyof Custom & string]-?: { id: `custom.${K}`; value: Json<Custom[K]> } }[keyof Custom & string];
 
 type Defaults = Omit<schema.FieldConfig, 'custom' | 'links'> & { links?: Link[] };
 
-// A panel with a description and queries, and nothing that its plugin does not know.
+// Panel is a panel with a description and queries, and without properties that its plugin
+// does not know.
 type Panel<Type extends string, Options, Custom> = Json<
   Omit<schema.Panel, 'type' | 'options' | 'fieldConfig' | 'targets' | 'transformations' | 'datasource'> & {
     type: Type;

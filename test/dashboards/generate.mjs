@@ -1,7 +1,7 @@
-// Turns every dashboard into TypeScript that claims to be one, for tsc to check.
+// Writes every dashboard as TypeScript that declares it a Dashboard, for tsc to check.
 //
-// TypeScript could import JSON, but would take "stat" there for any string, and
-// would let properties pass that the schema does not know. In a literal it does neither.
+// TypeScript could import the JSON, but would widen "stat" to any string, and would accept
+// properties that the schema does not know. In a literal it does neither.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 const dashboards = new URL('../../deploy/grafana/dashboards/', import.meta.url);
@@ -15,7 +15,7 @@ rmSync(generated, { recursive: true, force: true });
 mkdirSync(generated);
 for (const file of files) {
   const json = readFileSync(new URL(file, dashboards), 'utf8').trimEnd();
-  JSON.parse(json); // or a comment would pass for a dashboard
+  JSON.parse(json); // TypeScript would accept comments, too
   // All on the first line: the line numbers of errors are those of the JSON.
   const source = `import type { Dashboard } from '../dashboard'; export default ${json} satisfies Dashboard;\n`;
   writeFileSync(new URL(file.replace(/json$/, 'ts'), generated), source);

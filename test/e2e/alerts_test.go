@@ -25,7 +25,7 @@ import (
 const (
 	deployed = "../../deploy/"
 	runbooks = "../../docs/runbooks/"
-	// The exporter cannot serve the runbooks of the alerts that it is down.
+	// The exporter cannot serve the runbooks of alerts that fire when it is down.
 	publicRunbooks = "https://github.com/session-exporter/session_exporter/blob/main/docs/runbooks/"
 )
 
@@ -35,7 +35,7 @@ const (
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	receiver := newReceiver(t)
-	// Before the exporter, which logs out of them when it stops.
+	// Started before the exporter, which logs out of them when it stops.
 	const switchedOff, corrected = "dr-switched-off", "dr-corrected"
 	const different = password + "-2" // the same would join the accounts
 	appliance, another := newDR(t, withAccount(password)), newDR(t, withAccount(different))

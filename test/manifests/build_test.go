@@ -116,8 +116,8 @@ func all[T runtime.Object](objects []object) []T {
 	return found
 }
 
-// the returns the build's only object of one type.
-func the[T runtime.Object](t *testing.T, objects []object) T {
+// only returns the build's only object of one type.
+func only[T runtime.Object](t *testing.T, objects []object) T {
 	t.Helper()
 	found := all[T](objects)
 	if len(found) != 1 {
@@ -164,7 +164,7 @@ patches:
 
 var published = regexp.MustCompile(`https://github\.com/session-exporter/session_exporter//deploy/k8s(\S+)\?ref=\S+`)
 
-// readmeOverlay returns the overlay number which of the README, applied to these
+// readmeOverlay returns the README's overlay with the index which, applied to these
 // manifests instead of those of a release.
 func readmeOverlay(t *testing.T, which int) string {
 	t.Helper()

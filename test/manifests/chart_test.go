@@ -83,7 +83,7 @@ func valueSet(t *testing.T, name string) map[string]any {
 // all builds check. The namespace is not the chart's.
 func chartBuilds(t *testing.T) map[string][]object {
 	t.Helper()
-	base := the[*corev1.Namespace](t, build(t, kubernetes+"/base"))
+	base := only[*corev1.Namespace](t, build(t, kubernetes+"/base"))
 	namespace := object{Object: base, kind: "Namespace", typed: base}
 	found := map[string][]object{"chart": append(release(t, app, nil), namespace)}
 	for _, set := range []string{"sharded", "teams", "monitored", "rules", "web"} {
@@ -161,7 +161,7 @@ func TestEverySetOfValuesIsAccepted(t *testing.T) {
 		set := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		t.Run(set, func(t *testing.T) {
 			objects := release(t, app, valueSet(t, set))
-			pod := theWorkload(t, objects).template
+			pod := onlyWorkload(t, objects).template
 			restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 			for _, result := range evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec) {
 				if !result.Allowed {
@@ -195,7 +195,7 @@ func TestReleasesInOneNamespace(t *testing.T) {
 	}
 	for name, objects := range releases {
 		for other, others := range releases {
-			pod := labels.Set(theWorkload(t, others).template.Labels)
+			pod := labels.Set(onlyWorkload(t, others).template.Labels)
 			for what, selector := range selectors(t, objects) {
 				s, err := metav1.LabelSelectorAsSelector(selector)
 				must(t, err)

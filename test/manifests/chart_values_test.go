@@ -152,8 +152,8 @@ func alerts(rule *monitoringv1.PrometheusRule) map[string]monitoringv1.Rule {
 
 func TestThresholdsAreValues(t *testing.T) {
 	values := valueSet(t, "rules")
-	rule := the[*monitoringv1.PrometheusRule](t, release(t, app, values))
-	shipped := alerts(the[*monitoringv1.PrometheusRule](t, build(t, kubernetes+"/overlays/prometheus-operator")))
+	rule := only[*monitoringv1.PrometheusRule](t, release(t, app, values))
+	shipped := alerts(only[*monitoringv1.PrometheusRule](t, build(t, kubernetes+"/overlays/prometheus-operator")))
 	changed := alerts(rule)
 	if rule.Labels["release"] != "kube-prometheus-stack" {
 		t.Errorf("the labels are %v", rule.Labels)
@@ -194,7 +194,7 @@ func TestThresholdsAreValues(t *testing.T) {
 
 // The links of a release with TLS lead to https.
 func TestLinksFollowTLS(t *testing.T) {
-	rule := the[*monitoringv1.PrometheusRule](t, release(t, app, valueSet(t, "web")))
+	rule := only[*monitoringv1.PrometheusRule](t, release(t, app, valueSet(t, "web")))
 	if url := alerts(rule)["SessionSlow"].Annotations["runbook_url"]; url != "https://{{ $labels.instance }}/runbooks/SessionSlow" {
 		t.Errorf("the runbook is at %s", url)
 	}
@@ -215,7 +215,7 @@ func TestLinksFollowTLS(t *testing.T) {
 // Requests that change anything are off when the values say so.
 func TestLifecycleSwitch(t *testing.T) {
 	for set, want := range map[string]bool{"web": true, "monitored": false} {
-		if args := theWorkload(t, release(t, app, valueSet(t, set))).container(t).Args; slices.Contains(args, "--no-web.enable-lifecycle") != want {
+		if args := onlyWorkload(t, release(t, app, valueSet(t, set))).container(t).Args; slices.Contains(args, "--no-web.enable-lifecycle") != want {
 			t.Errorf("%s: the arguments are %q", set, args)
 		}
 	}

@@ -69,7 +69,7 @@ func mounted(t *testing.T, objects []object, root string) (secrets []string) {
 			t.Errorf("the ConfigMap %s cannot change", config.Name)
 		}
 	}
-	pod := theWorkload(t, objects)
+	pod := onlyWorkload(t, objects)
 	volumes := map[string]corev1.Volume{}
 	for _, volume := range pod.template.Spec.Volumes {
 		volumes[volume.Name] = volume
@@ -99,7 +99,7 @@ func mounted(t *testing.T, objects []object, root string) (secrets []string) {
 func configFiles(t *testing.T, objects []object, root string) []string {
 	t.Helper()
 	var files []string
-	for _, argument := range theWorkload(t, objects).container(t).Args {
+	for _, argument := range onlyWorkload(t, objects).container(t).Args {
 		if pattern, ok := strings.CutPrefix(argument, "--config.file="); ok {
 			found, err := filepath.Glob(root + pattern)
 			must(t, err)
@@ -143,10 +143,10 @@ func TestSecretExample(t *testing.T) {
 	if len(all[*corev1.Secret](objects)) > 0 {
 		t.Error("the base would overwrite the Secret")
 	}
-	if namespace := the[*corev1.Namespace](t, objects).Name; example.Name != app || example.Namespace != namespace || example.Immutable != nil {
+	if namespace := only[*corev1.Namespace](t, objects).Name; example.Name != app || example.Namespace != namespace || example.Immutable != nil {
 		t.Errorf("the Secret is %s in %s", example.Name, example.Namespace)
 	}
-	config := parse(t, the[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"])
+	config := parse(t, only[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"])
 	for name, credential := range config.Credentials {
 		value, ok := example.StringData[path.Base(credential.PasswordFile)]
 		if !ok || value != "" {
@@ -163,8 +163,8 @@ func TestSecretExample(t *testing.T) {
 func TestShardsDoNotLockAccounts(t *testing.T) {
 	const locks = 5
 	objects := build(t, kubernetes+"/overlays/sharded")
-	shards := int(theWorkload(t, objects).replicas)
-	for name, credential := range parse(t, the[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"]).Credentials {
+	shards := int(onlyWorkload(t, objects).replicas)
+	for name, credential := range parse(t, only[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"]).Credentials {
 		most := 2 // by default
 		if own := credential.LockoutGuard.MaxRefusals; own != nil {
 			most = *own

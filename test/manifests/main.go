@@ -1,4 +1,4 @@
-// Manifests keeps the manifests in deploy/ consistent with their sources. It generates
+// Command manifests keeps the manifests in deploy/ consistent with their sources. It generates
 // the PrometheusRule for Prometheus Operator from the rule files that Prometheus itself
 // loads; its tests check everything else in deploy/ that Kubernetes, container engines
 // and systemd read.
@@ -14,7 +14,7 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "folder of the repository")
-	write := flag.Bool("write", false, "write the PrometheusRule; without it, only say whether it is out of date")
+	write := flag.Bool("write", false, "write the PrometheusRule; without it, only report whether it is out of date")
 	flag.Parse()
 	if err := run(*root, *write); err != nil {
 		fmt.Fprintf(os.Stderr, "manifests: %v\n", err)

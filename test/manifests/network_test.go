@@ -22,14 +22,14 @@ const port = 10987 // the exporter's, everywhere
 func selectors(t *testing.T, objects []object) map[string]*metav1.LabelSelector {
 	t.Helper()
 	found := map[string]*metav1.LabelSelector{
-		"the workload":      theWorkload(t, objects).selector,
-		"the Service":       {MatchLabels: the[*corev1.Service](t, objects).Spec.Selector},
-		"the NetworkPolicy": &the[*networkingv1.NetworkPolicy](t, objects).Spec.PodSelector,
+		"the workload":      onlyWorkload(t, objects).selector,
+		"the Service":       {MatchLabels: only[*corev1.Service](t, objects).Spec.Selector},
+		"the NetworkPolicy": &only[*networkingv1.NetworkPolicy](t, objects).Spec.PodSelector,
 	}
 	for _, budget := range all[*policyv1.PodDisruptionBudget](objects) {
 		found["the PodDisruptionBudget"] = budget.Spec.Selector
 	}
-	for _, constraint := range theWorkload(t, objects).template.Spec.TopologySpreadConstraints {
+	for _, constraint := range onlyWorkload(t, objects).template.Spec.TopologySpreadConstraints {
 		found["the spread over nodes"] = constraint.LabelSelector
 	}
 	return found
@@ -38,11 +38,11 @@ func selectors(t *testing.T, objects []object) map[string]*metav1.LabelSelector 
 func TestSelectorsSelect(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			pod := labels.Set(theWorkload(t, objects).template.Labels)
+			pod := labels.Set(onlyWorkload(t, objects).template.Labels)
 			for what, selector := range selectors(t, objects) {
 				selects(t, what, selector, pod)
 			}
-			service := the[*corev1.Service](t, objects)
+			service := only[*corev1.Service](t, objects)
 			for _, monitor := range all[*monitoringv1.ServiceMonitor](objects) {
 				selects(t, "the ServiceMonitor", &monitor.Spec.Selector, labels.Set(service.Labels))
 			}
@@ -77,7 +77,7 @@ func TestLabels(t *testing.T) {
 					check(o.kind+" "+o.GetName(), o.GetLabels())
 				}
 			}
-			check("the Pod", theWorkload(t, objects).template.Labels)
+			check("the Pod", onlyWorkload(t, objects).template.Labels)
 			for what, selector := range selectors(t, objects) {
 				if want := map[string]string{prefix + "name": app, prefix + "instance": app}; !maps.Equal(selector.MatchLabels, want) {
 					t.Errorf("the selector of %s is %v, want %v", what, selector.MatchLabels, want)
@@ -99,7 +99,7 @@ func selects(t *testing.T, what string, selector *metav1.LabelSelector, set labe
 func TestEverythingIsInOneNamespace(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			namespace := the[*corev1.Namespace](t, objects).Name
+			namespace := only[*corev1.Namespace](t, objects).Name
 			for _, o := range objects {
 				if o.kind != "Namespace" && o.GetNamespace() != namespace {
 					t.Errorf("%s %s is in namespace %q, not %q", o.kind, o.GetName(), o.GetNamespace(), namespace)
@@ -116,7 +116,7 @@ func TestPortsMatch(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
 			ports := map[string]int32{}
-			container := theWorkload(t, objects).container(t)
+			container := onlyWorkload(t, objects).container(t)
 			for _, p := range container.Ports {
 				ports[p.Name] = p.ContainerPort
 			}
@@ -128,7 +128,7 @@ func TestPortsMatch(t *testing.T) {
 					t.Errorf("a probe uses port %s, which is not one of %v", probe.HTTPGet.Port.String(), ports)
 				}
 			}
-			service := the[*corev1.Service](t, objects).Spec.Ports
+			service := only[*corev1.Service](t, objects).Spec.Ports
 			if len(service) != 1 || service[0].Port != port || ports[service[0].TargetPort.String()] == 0 {
 				t.Errorf("the Service's ports are %v", service)
 			}
@@ -146,7 +146,7 @@ func TestPortsMatch(t *testing.T) {
 func TestNetworkPolicy(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			spec := the[*networkingv1.NetworkPolicy](t, objects).Spec
+			spec := only[*networkingv1.NetworkPolicy](t, objects).Spec
 			if want := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}; !slices.Equal(spec.PolicyTypes, want) {
 				t.Errorf("it is for %v, want %v", spec.PolicyTypes, want)
 			}
@@ -177,7 +177,7 @@ func TestNetworkPolicy(t *testing.T) {
 func TestEgressLeavesOutTheCluster(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			peers := the[*networkingv1.NetworkPolicy](t, objects).Spec.Egress[1].To
+			peers := only[*networkingv1.NetworkPolicy](t, objects).Spec.Egress[1].To
 			for address, want := range map[string]bool{
 				"10.20.0.1": true, "172.16.0.1": true, "192.168.1.1": true, "fd12::1": true,
 				"10.96.0.1": false, "10.111.255.254": false, "10.244.3.7": false, "fd00:10:96::a": false, "fd00:10:244:1::7": false,
@@ -235,8 +235,8 @@ func TestPodDisruptionBudgetIsForShards(t *testing.T) {
 func TestShardsHaveAddresses(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			service := the[*corev1.Service](t, objects)
-			set := theWorkload(t, objects).set
+			service := only[*corev1.Service](t, objects)
+			set := onlyWorkload(t, objects).set
 			headless := service.Spec.ClusterIP == corev1.ClusterIPNone
 			if headless != (set != nil) {
 				t.Errorf("clusterIP is %q", service.Spec.ClusterIP)

@@ -29,7 +29,7 @@ func TestPodResponds(t *testing.T) {
 	program := exporter(t)
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			container := theWorkload(t, objects).container(t)
+			container := onlyWorkload(t, objects).container(t)
 			args := []string{"--config.file=" + file}
 			for _, argument := range container.Args {
 				switch name, _, _ := strings.Cut(argument, "="); name {

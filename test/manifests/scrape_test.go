@@ -54,9 +54,9 @@ func relabelled(t *testing.T, set labels.Labels, rules []monitoringv1.RelabelCon
 // and `endpoint` to the name of the port.
 func monitored(t *testing.T, objects []object) []labels.Labels {
 	t.Helper()
-	monitor := the[*monitoringv1.ServiceMonitor](t, objects)
-	service := the[*corev1.Service](t, objects)
-	w := theWorkload(t, objects)
+	monitor := only[*monitoringv1.ServiceMonitor](t, objects)
+	service := only[*corev1.Service](t, objects)
+	w := onlyWorkload(t, objects)
 	targets := make([]labels.Labels, 0, w.replicas)
 	for i := range w.replicas {
 		pod, controller := w.name+"-5c9f7d9b4-x2k8p", "ReplicaSet"
@@ -106,7 +106,7 @@ func monitoredBuilds(t *testing.T) map[string][]object {
 func TestTargetsHaveLastingLabels(t *testing.T) {
 	for name, objects := range monitoredBuilds(t) {
 		t.Run(name, func(t *testing.T) {
-			shards := theWorkload(t, objects).set != nil
+			shards := onlyWorkload(t, objects).set != nil
 			for i, target := range monitored(t, objects) {
 				shard := ""
 				if shards {
@@ -162,7 +162,7 @@ func TestNothingIsStoredTwice(t *testing.T) {
 	for name, objects := range monitoredBuilds(t) {
 		t.Run(name, func(t *testing.T) {
 			probed := len(all[*monitoringv1alpha1.ScrapeConfig](objects)) > 0
-			rules := the[*monitoringv1.ServiceMonitor](t, objects).Spec.Endpoints[0].MetricRelabelConfigs
+			rules := only[*monitoringv1.ServiceMonitor](t, objects).Spec.Endpoints[0].MetricRelabelConfigs
 			for series, want := range map[string]bool{"session_up": !probed, "session_exporter_endpoints": true} {
 				set := labels.FromStrings(model.MetricNameLabel, series)
 				if series == "session_up" {

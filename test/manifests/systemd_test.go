@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	systemd = repository + "/deploy/systemd"
-	program = "/usr/local/bin/session_exporter"
-	unit    = "session_exporter.service"
+	systemd   = repository + "/deploy/systemd"
+	execStart = "\nExecStart=session_exporter "
+	unit      = "session_exporter.service"
 )
 
 // installed returns the unit in a directory of its own. This test binary replaces the
@@ -22,11 +22,11 @@ func installed(t *testing.T) string {
 	self, err := os.Executable()
 	must(t, err)
 	text := read(t, filepath.Join(systemd, unit))
-	if !strings.Contains(text, "\nExecStart="+program+" ") {
-		t.Errorf("the unit does not start %s", program)
+	if !strings.Contains(text, execStart) {
+		t.Errorf("the unit does not have %q, which finds the program wherever it is installed", execStart)
 	}
 	file := filepath.Join(t.TempDir(), unit)
-	write(t, file, strings.ReplaceAll(text, program, self))
+	write(t, file, strings.Replace(text, execStart, "\nExecStart="+self+" ", 1))
 	return file
 }
 

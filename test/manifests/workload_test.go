@@ -23,17 +23,17 @@ type workload struct {
 	set      *appsv1.StatefulSet // nil for a Deployment
 }
 
-// theWorkload returns the build's only Deployment or StatefulSet.
-func theWorkload(t *testing.T, objects []object) workload {
+// onlyWorkload returns the build's only Deployment or StatefulSet.
+func onlyWorkload(t *testing.T, objects []object) workload {
 	t.Helper()
 	if sets := all[*appsv1.StatefulSet](objects); len(sets) > 0 {
 		if n := len(all[*appsv1.Deployment](objects)); n > 0 {
 			t.Fatalf("a StatefulSet and %d Deployments", n)
 		}
-		set := the[*appsv1.StatefulSet](t, objects)
+		set := only[*appsv1.StatefulSet](t, objects)
 		return workload{set.Name, *set.Spec.Replicas, set.Spec.Selector, set.Spec.Template, set}
 	}
-	deployment := the[*appsv1.Deployment](t, objects)
+	deployment := only[*appsv1.Deployment](t, objects)
 	if strategy := deployment.Spec.Strategy.Type; strategy != appsv1.RecreateDeploymentStrategyType {
 		t.Errorf("the strategy is %q: two exporters with the same accounts", strategy)
 	}
@@ -54,13 +54,13 @@ func TestPodsMeetTheRestrictedStandard(t *testing.T) {
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			pod := theWorkload(t, objects).template
+			pod := onlyWorkload(t, objects).template
 			for _, result := range evaluator.EvaluatePod(restricted, &pod.ObjectMeta, &pod.Spec) {
 				if !result.Allowed {
 					t.Errorf("%s: %s", result.ForbiddenReason, result.ForbiddenDetail)
 				}
 			}
-			namespace := the[*corev1.Namespace](t, objects)
+			namespace := only[*corev1.Namespace](t, objects)
 			if level := namespace.Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" {
 				t.Errorf("the namespace enforces %q", level)
 			}
@@ -72,9 +72,9 @@ func TestPodsMeetTheRestrictedStandard(t *testing.T) {
 func TestPodsMayDoNothingElse(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			pod := theWorkload(t, objects).template.Spec
-			container := theWorkload(t, objects).container(t)
-			account := the[*corev1.ServiceAccount](t, objects)
+			pod := onlyWorkload(t, objects).template.Spec
+			container := onlyWorkload(t, objects).container(t)
+			account := only[*corev1.ServiceAccount](t, objects)
 			image := strings.TrimPrefix(container.Image, "ghcr.io/session-exporter/session_exporter:")
 			for what, right := range map[string]bool{
 				"a root file system that is read-only":     *container.SecurityContext.ReadOnlyRootFilesystem,
@@ -104,7 +104,7 @@ func TestPodsMayDoNothingElse(t *testing.T) {
 func TestGoKnowsTheMemoryLimit(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			container := theWorkload(t, objects).container(t)
+			container := onlyWorkload(t, objects).container(t)
 			env := map[string]corev1.EnvVar{}
 			for _, variable := range container.Env {
 				env[variable.Name] = variable
@@ -130,7 +130,7 @@ func TestGoKnowsTheMemoryLimit(t *testing.T) {
 func TestStatefulSetRunsAllShards(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			w := theWorkload(t, objects)
+			w := onlyWorkload(t, objects)
 			shard := ""
 			for _, argument := range w.container(t).Args {
 				if value, ok := strings.CutPrefix(argument, "--shard="); ok {
@@ -168,7 +168,7 @@ func TestShardMemoryLimitSuffices(t *testing.T) {
 	mebibytes, err := strconv.ParseInt(found[2], 10, 64)
 	must(t, err)
 	for _, name := range []string{"sharded", "README-shards"} {
-		container := theWorkload(t, builds(t)[name]).container(t)
+		container := onlyWorkload(t, builds(t)[name]).container(t)
 		limit := container.Resources.Limits.Memory().Value()
 		if want := (mebibytes<<20 + hang) * 3 / 2; limit < want {
 			t.Errorf("%s: a shard has %d MiB, want 1.5 times its use, %d", name, limit>>20, want>>20)

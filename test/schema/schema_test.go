@@ -25,7 +25,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// compiled compiles the schema, and validates it against the schema of schemas.
+// compiled compiles the schema, and validates it against the meta-schema.
 func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	document, err := jsonschema.UnmarshalJSON(strings.NewReader(docs.Schema))
@@ -41,7 +41,7 @@ func compiled(t *testing.T) *jsonschema.Schema {
 }
 
 // configurations returns every configuration of the repository by its place: fixtures,
-// the catalogue, those to install, those of the documents, and that of the demo.
+// the catalogue, those in deploy/, those in the documents, and that of the demo.
 func configurations(t *testing.T) map[string]string {
 	t.Helper()
 	all := make(map[string]string)

@@ -123,15 +123,15 @@ func delay(first, last *sample, share float64) float64 {
 }
 
 // memory returns the mean of the samples in MiB, 0 without samples.
-func memory(of []*sample) float64 {
-	if len(of) == 0 {
+func memory(samples []*sample) float64 {
+	if len(samples) == 0 {
 		return 0
 	}
 	sum := 0.0
-	for _, s := range of {
+	for _, s := range samples {
 		sum += s.mib()
 	}
-	return sum / float64(len(of))
+	return sum / float64(len(samples))
 }
 
 // full returns the samples since all histories are full, in two halves, or none if they

@@ -20,6 +20,6 @@ func TestSkew(t *testing.T) {
 		}
 	}
 	if skewText(nil) != "" || skewKind(nil) != "" {
-		t.Error("a text for an unknown skew")
+		t.Error("an unknown skew has a text")
 	}
 }

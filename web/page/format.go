@@ -9,7 +9,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// verdictText is empty without a conclusive verdict.
+// verdictText returns a verdict in words, empty for one that is not conclusive.
 func verdictText(verdict sessionapi.Verdict) string {
 	switch verdict {
 	case sessionapi.Accepted:

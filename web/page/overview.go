@@ -191,7 +191,7 @@ func diagnosis(status *collector.Status) string {
 	return status.Result.Diagnosis
 }
 
-// latencyText is empty if the probe sent nothing.
+// latencyText formats the duration of the last probe, empty if it sent nothing.
 func latencyText(status *collector.Status) string {
 	if len(status.Result.Steps) == 0 {
 		return ""

@@ -5,7 +5,6 @@ package page
 
 import (
 	"bytes"
-	"cmp"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -47,7 +46,7 @@ func New(o Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Site{Options: o, assets: assets, version: cmp.Or(version.Version, "not a release")}, nil
+	return &Site{Options: o, assets: assets, version: version.Version}, nil
 }
 
 // Register registers the pages and their static files below a prefix.

@@ -205,13 +205,13 @@ type column struct {
 	key     string
 	title   string
 	compare func(a, b *collector.Overview) int // in ascending order
-	// first is the order of the column's link, unless the column is sorted already: the
-	// rows of interest are on top.
+	// first is the order of the column's link, unless the column is sorted already. It
+	// puts the rows of interest on top.
 	first string
 }
 
-// columns are the sortable columns. Rows of interest are those failing, recently changed,
-// slow, or not probed for long.
+// columns are the sortable columns. Rows of interest are those that are failing, recently
+// changed, slow, or not probed for a long time.
 var columns = []column{
 	{"state", "State", compareState, "state"},
 	{"name", "Endpoint", func(a, b *collector.Overview) int { return cmp.Compare(a.Endpoint.Name, b.Endpoint.Name) }, "name"},

@@ -51,7 +51,7 @@ func TestPastKinds(t *testing.T) {
 	}{
 		{"its own refusal", true, start, history(sessionapi.Valid, rejected, held, held), []string{kindOK, kindRefused, kindRefused, kindRefused}},
 		{"elsewhere", false, start, history(sessionapi.Valid, held), []string{kindOK, kindHeld}},
-		{"elsewhere, after an own one", false, start, history(rejected, held, sessionapi.Valid, held), []string{kindRefused, kindRefused, kindOK, kindHeld}},
+		{"elsewhere, after its own refusal", false, start, history(rejected, held, sessionapi.Valid, held), []string{kindRefused, kindRefused, kindOK, kindHeld}},
 		{"an outage in between", true, start, history(rejected, sessionapi.Timeout, held), []string{kindRefused, kindTrouble, kindRefused}},
 		{"a session expired", false, start, history(rejected, sessionapi.SessionExpired, held), []string{kindRefused, kindRefused, kindHeld}},
 		{"its secret was replaced", false, start, history(rejected, held, held), []string{kindRefused, kindRefused, kindHeld}},

@@ -24,7 +24,7 @@ type suspended struct {
 	example   string // an endpoint at which it is held back or was refused
 }
 
-// suspended returns the suspended credentials, those of the most endpoints first, at most
+// suspended returns the suspended credentials, those with the most endpoints first, at most
 // maxSuspended of them, and the number of the others. Reason and time come from an
 // endpoint at which the credential is held back, or was just refused.
 func (s *Site) suspended(sel *Selection, all []collector.Overview, now time.Time) (shown []suspended, more int) {

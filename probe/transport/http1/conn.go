@@ -246,13 +246,13 @@ func (b *body) Close() error {
 	return nil
 }
 
-func (b *body) end(how error) {
+func (b *body) end(err error) {
 	c, r := b.conn, b.reader
-	b.conn, b.reader, b.ended = nil, nil, how
+	b.conn, b.reader, b.ended = nil, nil, err
 	if b.limited {
 		_ = c.SetReadDeadline(time.Time{}) // the connection may be kept
 	}
-	whole := errors.Is(how, io.EOF)
+	whole := errors.Is(err, io.EOF)
 	left := r.Buffered()
 	release(r)
 	// The context's callback may set the connection's deadline later.

@@ -59,7 +59,7 @@ func TestContextEnds(t *testing.T) {
 			_, _ = io.ReadFull(conn, make([]byte, 10))
 			time.Sleep(time.Hour)
 		}},
-		{name: "while the request is not read's body", scheme: "http", body: strings.Repeat("a", 10000), handler: func(conn net.Conn) {
+		{name: "while the request's body is not read", scheme: "http", body: strings.Repeat("a", 10000), handler: func(conn net.Conn) {
 			_, _ = io.ReadFull(conn, make([]byte, 5000))
 			time.Sleep(time.Hour)
 		}},

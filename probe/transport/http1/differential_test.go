@@ -34,10 +34,10 @@ var scripts = []script{
 	{name: "until the end", response: head("Server: old") + "hello", hangsUp: true},
 	{name: "HTTP/1.0", response: "HTTP/1.0 200 OK\r\n\r\nhello", hangsUp: true},
 	{name: "HTTP/1.0 with content length", response: "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
-	{name: "HTTP/1.0 that keeps", response: "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", kept: true},
+	{name: "HTTP/1.0 with keep-alive", response: "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", kept: true},
 	{name: "connection close", response: head("Connection: close", "Content-Length: 5") + "hello"},
 	{name: "the last request", response: ok, last: true},
-	{name: "gzip that is left packed", response: head("Content-Encoding: gzip", "Content-Length: 5") + "\x1f\x8b\x08\x00\x00", kept: true},
+	{name: "gzip that is not decoded", response: head("Content-Encoding: gzip", "Content-Length: 5") + "\x1f\x8b\x08\x00\x00", kept: true},
 
 	// Responses without a body.
 	{name: "204", response: "HTTP/1.1 204 No Content\r\n\r\n", kept: true},
@@ -58,7 +58,7 @@ var scripts = []script{
 	{name: "100, 102 and 103", response: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + ok, kept: true},
 	{name: "100 and no more", response: "HTTP/1.1 100 Continue\r\n\r\n", hangsUp: true},
 	{name: "101", response: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n", hangsUp: true},
-	{name: "101 to nothing", response: "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
+	{name: "101 without an upgrade", response: "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
 
 	// Truncated responses.
 	{name: "truncated body", response: head("Content-Length: 10") + "hello", hangsUp: true},
@@ -76,7 +76,7 @@ var scripts = []script{
 	{name: "header with a space before its colon", response: head("Server : a", "Content-Length: 5") + "hello", kept: true},
 	{name: "folded header", response: head("Server: one", " two", "Content-Length: 5") + "hello", kept: true},
 	{name: "many headers", response: head(strings.Repeat("A: b\r\n", 1000)+"Content-Length: 5") + "hello", kept: true},
-	{name: "as many headers as may be", response: headOf(maxHeaders) + "hello", kept: true},
+	{name: "headers of the maximum size", response: headOf(maxHeaders) + "hello", kept: true},
 	{name: "HTTP/2.0", response: "HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", kept: true},
 
 	// Invalid responses.

@@ -140,13 +140,13 @@ func TestClosedBeforeResponse(t *testing.T) {
 		{name: "HEAD", method: http.MethodHead, sentAgain: true},
 		{name: "OPTIONS", method: http.MethodOptions, sentAgain: true},
 		{name: "GET with a body", method: http.MethodGet, body: "a=b", sentAgain: true},
-		{name: "GET with a body that is gone", method: http.MethodGet, body: "a=b", change: withoutGetBody},
+		{name: "GET with a body that cannot be sent again", method: http.MethodGet, body: "a=b", change: withoutGetBody},
 		{name: "POST", method: http.MethodPost, body: "a=b"},
 		{name: "POST without a body", method: http.MethodPost},
 		{name: "DELETE", method: http.MethodDelete},
 		{name: "idempotent POST", method: http.MethodPost, body: strings.Repeat("a=b&", 5000), change: setKey, sentAgain: true},
 		{name: "idempotent DELETE", method: http.MethodDelete, change: setKey, sentAgain: true},
-		{name: "idempotent POST with a body that is gone", method: http.MethodPost, body: "a=b", change: func(req *http.Request) { setKey(req); withoutGetBody(req) }},
+		{name: "idempotent POST with a body that cannot be sent again", method: http.MethodPost, body: "a=b", change: func(req *http.Request) { setKey(req); withoutGetBody(req) }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -216,7 +216,7 @@ func TestNothingSent(t *testing.T) {
 		name    string
 		again   bool
 		dialled int
-	}{{"body to be had again", true, 2}, {"body that is gone", false, 1}} {
+	}{{"a body that can be sent again", true, 2}, {"a body that cannot be sent again", false, 1}} {
 		t.Run(reader.name, func(t *testing.T) {
 			server := newPipes(t, always(ok))
 			kept := transport(t, server)

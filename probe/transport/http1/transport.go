@@ -27,7 +27,7 @@ import (
 // the same names. All but TLSClientConfig must be set before its first use. It calls an
 // httptrace.ClientTrace.
 //
-// A request's context limits the connecting and the exchange, until the response's body
+// A request's context limits connecting and the exchange, until the response's body
 // is read to its end or closed. Unlike http.Transport, it does nothing after that, and
 // does not read a response before the whole request is written: it is for requests that
 // servers read to their end.

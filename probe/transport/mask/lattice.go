@@ -31,8 +31,8 @@ type edge struct {
 
 func (e *edge) spells() string { return string(e.bytes[:e.n]) }
 
-// is returns the ASCII character that the edge means, if it means exactly one.
-func (e *edge) is() (byte, bool) { return e.bytes[0], e.n == 1 && e.bytes[0] < utf8.RuneSelf }
+// ascii returns the ASCII character that the edge means, if it means exactly one.
+func (e *edge) ascii() (byte, bool) { return e.bytes[0], e.n == 1 && e.bytes[0] < utf8.RuneSelf }
 
 // maxEdges limits the edges of a position. Only long runs of backslashes and the like
 // exceed it.
@@ -160,7 +160,7 @@ func (l *lattice) add(start, end int, spells ...byte) {
 	}
 	l.edges = append(l.edges, added)
 	l.first[start] = int32(len(l.edges))
-	c, ok := added.is()
+	c, ok := added.ascii()
 	if ok && escapes[c] {
 		l.decode(start, end, c)
 	}
@@ -202,7 +202,7 @@ func (l *lattice) each(i int, f func(c byte, end int)) {
 	for at := l.first[i]; at != 0; {
 		e := l.edges[at-1]
 		*l.work--
-		if c, ok := e.is(); ok {
+		if c, ok := e.ascii(); ok {
 			f(c, int(e.end))
 		}
 		at = e.next

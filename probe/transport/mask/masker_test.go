@@ -90,7 +90,7 @@ func TestMask(t *testing.T) {
 		{"weak in Base64", []string{"password"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("me:password")), "Basic " + Masked},
 		{"three characters, alone", []string{"abc"}, "you sent 'abc'", Withheld},
 		{"three characters, in a word", []string{"abc"}, "you sent abcd", "you sent abcd"},
-		{"mask not that of a word", []string{"INVALID_credentials1"}, "error: invalid_credentials1", "error: " + Masked},
+		{"a word in another case", []string{"INVALID_credentials1"}, "error: invalid_credentials1", "error: " + Masked},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := NewMasker(setOf(c.secrets...)).Mask(c.text); got != c.want {

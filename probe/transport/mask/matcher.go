@@ -175,7 +175,7 @@ func (m *matcher) isCut(i int) bool {
 		return false
 	}
 	for e := m.at(i); e != nil; e = m.after(e) {
-		if c, ok := e.is(); ok && strings.IndexByte(closing, c) >= 0 {
+		if c, ok := e.ascii(); ok && strings.IndexByte(closing, c) >= 0 {
 			return true
 		}
 	}
@@ -191,7 +191,7 @@ func (m *matcher) wordBefore(i int) bool {
 	}
 	for at := max(i-maxEscape, 0); at < i; at++ {
 		for e := m.at(at); e != nil; e = m.after(e) {
-			if c, ok := e.is(); int(e.end) == i && ok && !isWord(c) {
+			if c, ok := e.ascii(); int(e.end) == i && ok && !isWord(c) {
 				return false
 			}
 		}
@@ -206,7 +206,7 @@ func (m *matcher) wordAfter(i int) bool {
 		return true
 	}
 	for e := m.at(i); e != nil; e = m.after(e) {
-		if c, ok := e.is(); ok && isWord(c) {
+		if c, ok := e.ascii(); ok && isWord(c) {
 			return true
 		}
 	}

@@ -31,8 +31,8 @@ func shortest(wanted []needle) int {
 	return least
 }
 
-// digits are those of an encoding, of bits bits each. A group of digits makes whole
-// bytes, and may start with any of a run's first group digits.
+// digits describes the digits of an encoding, each of which has bits bits. A group of
+// digits makes whole bytes, and may start with any of a run's first group digits.
 type digits struct {
 	value func(c byte) (value byte, ok bool)
 	bits  int

@@ -1,0 +1,113 @@
+// Package release tests what `make release-snapshot` has built in dist/: what users download.
+package release
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	repository = "../.."
+	dist       = repository + "/dist"
+)
+
+// metadata is what goreleaser says about the release.
+type metadata struct{ Version, Commit, Date string }
+
+func snapshot(t *testing.T) metadata {
+	t.Helper()
+	var m metadata
+	must(t, json.Unmarshal([]byte(read(t, dist+"/metadata.json")), &m))
+	return m
+}
+
+// platforms are those of the archives, and their suffixes.
+var platforms = map[string]string{
+	"linux-amd64":   ".tar.gz",
+	"linux-arm64":   ".tar.gz",
+	"darwin-arm64":  ".tar.gz",
+	"freebsd-amd64": ".tar.gz",
+	"windows-amd64": ".zip",
+}
+
+// The version is that of the file VERSION; that of a commit that is not released follows.
+func TestVersion(t *testing.T) {
+	released := strings.TrimSpace(read(t, repository+"/VERSION"))
+	version := snapshot(t).Version
+	if suffix, ok := strings.CutPrefix(version, released); !ok || suffix != "" && suffix[0] != '+' {
+		t.Errorf("version %s, want %s or %s+…", version, released, released)
+	}
+	if got := run(t, binary(t, "linux_amd64"), "--version"); !strings.HasPrefix(got, "session_exporter, version "+version+" (") {
+		t.Errorf("the program prints %q, want version %s", got, version)
+	}
+}
+
+// The binary of a release is that of `make build`: there is one recipe.
+func TestMakeBuildsTheSameBinary(t *testing.T) {
+	released := read(t, binary(t, "linux_amd64"))
+	if released != read(t, repository+"/session_exporter") {
+		t.Error("the binaries differ")
+	}
+	root, err := filepath.Abs(repository)
+	must(t, err)
+	if strings.Contains(released, root) {
+		t.Errorf("the binary has the path %s of its source", root)
+	}
+}
+
+// The same commit gives the same files.
+func TestReproducible(t *testing.T) {
+	before := read(t, dist+"/sha256sums.txt")
+	run(t, "make", "-C", repository, "release-snapshot")
+	if after := read(t, dist+"/sha256sums.txt"); after != before {
+		t.Errorf("at first:\n%s\nfrom the same sources:\n%s", before, after)
+	}
+}
+
+// binary returns the path of the binary for a platform.
+func binary(t *testing.T, platform string) string {
+	t.Helper()
+	return the(t, dist+"/session_exporter_"+platform+"*/session_exporter*")
+}
+
+// the returns the only file that matches a pattern.
+func the(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(pattern)
+	must(t, err)
+	if len(found) != 1 {
+		t.Fatalf("%s: %d files, want 1; `make release-snapshot` builds them", pattern, len(found))
+	}
+	return found[0]
+}
+
+// run returns the standard output of a command that must succeed.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s%s", cmd, err, &stdout, &stderr)
+	}
+	return stdout.String()
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	must(t, err)
+	return string(content)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
