@@ -135,7 +135,11 @@ func prepare(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if _, err := output(ctx, "", "kubectl", "wait", "--for=condition=Established", "--timeout=2m", "crd", "--all"); err != nil {
+	// It fails for a definition that has no status yet.
+	if err := await(ctx, func() error {
+		_, err := output(ctx, "", "kubectl", "wait", "--for=condition=Established", "--timeout=1m", "crd", "--all")
+		return err
+	}); err != nil {
 		return err
 	}
 	if _, err := output(ctx, "", "kubectl", "apply", "-k", deployed+"k8s/admission-policy"); err != nil {
