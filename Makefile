@@ -36,11 +36,17 @@ LDFLAGS = -s -w \
 	-X $(VERSION_PKG).BuildUser=make \
 	-X $(VERSION_PKG).BuildDate=$(BUILD_DATE)
 
+# The versions of the API server and of Helm that the manifests and the chart are tested with.
+KUBERNETES_VERSION := $(shell sed -n 's/^\tk8s.io.kubernetes \([^ ]*\).*/\1/p' test/kubernetes/apiserver/go.mod)
+KUBE_APISERVER := $(BIN)/kube-apiserver-$(KUBERNETES_VERSION)
+HELM_VERSION := $(shell sed -n 's/^\thelm.sh.helm.v3 //p' test/go.mod)
+HELM := $(BIN)/helm-$(HELM_VERSION)
+
 # Time for each target of each package; `make fuzz FUZZTIME=10m` searches longer.
 FUZZTIME ?= 10s
 
 .PHONY: build test background unit full e2e lint fmt bench soak fuzz browser servers deploy tools \
-	release release-files release-snapshot release-test release-tools vulnerabilities demo clean
+	release release-files release-snapshot release-test release-tools release-kubernetes vulnerabilities demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
@@ -89,6 +95,21 @@ deploy: test/node_modules
 	go -C test test ./manifests
 	npm --prefix test run dockerfile
 	npm --prefix test run dashboards
+
+# The chart and the manifests, installed on a Kubernetes API server. Needs kubectl; etcd is installed
+# with apt. The first build takes 10 CPU minutes.
+release-kubernetes: $(KUBE_APISERVER) $(HELM)
+	command -v etcd >/dev/null || { apt-get update && apt-get install -y --no-install-recommends etcd-server; }
+	KUBE_APISERVER=$(KUBE_APISERVER) HELM=$(HELM) go -C test test -count 1 -timeout 20m ./kubernetes
+
+# Helm refuses charts for newer versions than the server's, which is only stamped in a release.
+$(KUBE_APISERVER): KUBE_VERSION_PKG := k8s.io/component-base/version
+$(KUBE_APISERVER):
+	go -C test/kubernetes/apiserver build -o $@ -ldflags '-s -w -X $(KUBE_VERSION_PKG).gitVersion=$(KUBERNETES_VERSION)' k8s.io/kubernetes/cmd/kube-apiserver
+
+$(HELM):
+	GOBIN=$(BIN) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	mv $(BIN)/helm $@
 
 test/node_modules: test/package-lock.json
 	npm --prefix test ci

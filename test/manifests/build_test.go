@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +11,7 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -35,9 +38,12 @@ type object struct {
 }
 
 // builds returns all that users can build: the base, each overlay, the overlays in the
-// README, and overlays whose endpoints are probed on scrapes.
+// README, overlays with other components, and the chart.
 func builds(t *testing.T) map[string][]object {
 	t.Helper()
+	if built != nil {
+		return maps.Clone(built)
+	}
 	folders, err := filepath.Glob(kubernetes + "/overlays/*")
 	must(t, err)
 	folders = append(folders, kubernetes+"/base")
@@ -46,12 +52,20 @@ func builds(t *testing.T) map[string][]object {
 		"README-shards": build(t, readmeOverlay(t, 1)),
 		"probed":        build(t, overlay(t, probedKustomization, nil)),
 		"probed-shards": build(t, overlay(t, probedShardsKustomization, nil)),
+		"web":           build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "web-tls"), nil)),
+		"web-shards":    build(t, overlay(t, fmt.Sprintf(componentsKustomization, "overlays/sharded", "web-tls"), nil)),
+		"dashboards":    build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "dashboards"), nil)),
 	}
+	maps.Copy(found, chartBuilds(t))
 	for _, folder := range folders {
 		found[filepath.Base(folder)] = build(t, folder)
 	}
-	return found
+	built = found
+	return maps.Clone(built)
 }
+
+// built is the result of builds, for the next test: they do not change the objects.
+var built map[string][]object
 
 // build does what `kubectl kustomize` does, with the same code and the same
 // restrictions, and decodes each object strictly: an unknown or duplicate field, or one
@@ -84,7 +98,7 @@ func strictDecoder(t *testing.T) runtime.Decoder {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		appsv1.AddToScheme, corev1.AddToScheme, networkingv1.AddToScheme, policyv1.AddToScheme,
-		monitoringv1.AddToScheme, monitoringv1alpha1.AddToScheme,
+		admissionregistrationv1.AddToScheme, monitoringv1.AddToScheme, monitoringv1alpha1.AddToScheme,
 	} {
 		must(t, add(scheme))
 	}
@@ -111,6 +125,15 @@ func only[T runtime.Object](t *testing.T, objects []object) T {
 	}
 	return found[0]
 }
+
+// A resource with Prometheus Operator and another component.
+const componentsKustomization = `
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: session-exporter
+resources: [DEPLOY/%s]
+components: [DEPLOY/components/prometheus-operator, DEPLOY/components/%s]
+`
 
 // Prometheus schedules the probes of the endpoints.
 const probedKustomization = `

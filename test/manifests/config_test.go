@@ -37,9 +37,6 @@ func parse(t *testing.T, text string) settings {
 	t.Helper()
 	var s settings
 	must(t, yaml.Unmarshal([]byte(text), &s))
-	if len(s.Credentials) == 0 {
-		t.Error("the configuration has no credentials")
-	}
 	return s
 }
 
@@ -62,50 +59,78 @@ func checkConfig(t *testing.T, program, text, secrets string) {
 	}
 }
 
-// mount returns where a volume is mounted, and checks that it is mounted whole and
-// read-only.
-func mount(t *testing.T, w workload, is func(corev1.VolumeSource) bool) string {
+// mounted writes the files of the Pod's ConfigMaps into a directory instead of the root,
+// and returns where the Pod's Secrets are mounted. All mounts are whole and read-only.
+func mounted(t *testing.T, objects []object, root string) (secrets []string) {
 	t.Helper()
-	volumes := w.template.Spec.Volumes
-	i := slices.IndexFunc(volumes, func(v corev1.Volume) bool { return is(v.VolumeSource) })
-	if i < 0 {
-		t.Fatal("the Pod lacks a volume")
-	}
-	for _, m := range w.container(t).VolumeMounts {
-		if m.Name != volumes[i].Name {
-			continue
+	files := map[string]map[string]string{}
+	for _, config := range all[*corev1.ConfigMap](objects) {
+		if files[config.Name] = config.Data; config.Immutable != nil {
+			t.Errorf("the ConfigMap %s cannot change", config.Name)
 		}
+	}
+	pod := onlyWorkload(t, objects)
+	volumes := map[string]corev1.Volume{}
+	for _, volume := range pod.template.Spec.Volumes {
+		volumes[volume.Name] = volume
+	}
+	for _, m := range pod.container(t).VolumeMounts {
 		if m.SubPath != "" || m.SubPathExpr != "" || !m.ReadOnly {
 			t.Errorf("the mount is %+v: with a subPath its files would never change", m)
 		}
-		return m.MountPath
+		switch volume := volumes[m.Name]; {
+		case volume.ConfigMap != nil:
+			if len(files[volume.ConfigMap.Name]) == 0 {
+				t.Errorf("no ConfigMap %s", volume.ConfigMap.Name)
+			}
+			for name, text := range files[volume.ConfigMap.Name] {
+				write(t, filepath.Join(root, m.MountPath, name), strings.ReplaceAll(text, "/etc/", root+"/etc/"))
+			}
+		case volume.Secret != nil:
+			secrets = append(secrets, root+m.MountPath)
+		case volume.Projected == nil:
+			t.Errorf("the volume %s is %+v", m.Name, volume.VolumeSource)
+		}
 	}
-	t.Fatalf("the volume %s is not mounted", volumes[i].Name)
-	return ""
+	return secrets
+}
+
+// configFiles returns the files in root that --config.file names.
+func configFiles(t *testing.T, objects []object, root string) []string {
+	t.Helper()
+	var files []string
+	for _, argument := range onlyWorkload(t, objects).container(t).Args {
+		if pattern, ok := strings.CutPrefix(argument, "--config.file="); ok {
+			found, err := filepath.Glob(root + pattern)
+			must(t, err)
+			if len(found) == 0 {
+				t.Errorf("%s names no file of a ConfigMap", argument)
+			}
+			files = append(files, found...)
+		}
+	}
+	return files
 }
 
 func TestConfigurationsAreValid(t *testing.T) {
 	program := exporter(t)
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
-			w := onlyWorkload(t, objects)
-			config := only[*corev1.ConfigMap](t, objects)
-			folder := mount(t, w, func(v corev1.VolumeSource) bool { return v.ConfigMap != nil && v.ConfigMap.Name == config.Name })
-			secrets := mount(t, w, func(v corev1.VolumeSource) bool { return v.Secret != nil && v.Secret.SecretName == app })
-			if config.Name != app || config.Immutable != nil {
-				t.Errorf("the ConfigMap is called %s: another one for each configuration means another Pod", config.Name)
+			root := t.TempDir()
+			secrets := mounted(t, objects, root)
+			files := configFiles(t, objects, root)
+			for _, file := range files {
+				for name, credential := range parse(t, read(t, file)).Credentials {
+					if !slices.Contains(secrets, filepath.Dir(credential.PasswordFile)) {
+						t.Errorf("the secret of %s is %s, not in %q", name, credential.PasswordFile, secrets)
+					}
+					write(t, credential.PasswordFile, "secret")
+				}
 			}
-			const flag = "--config.file="
-			args := w.container(t).Args
-			i := slices.IndexFunc(args, func(argument string) bool { return strings.HasPrefix(argument, flag) })
-			if i < 0 {
-				t.Fatalf("no %s in %q", flag, args)
+			output, err := exec.CommandContext(t.Context(), program, append([]string{"check-config"}, files...)...).CombinedOutput()
+			if err != nil || !strings.Contains(string(output), " is valid: ") {
+				t.Errorf("%v: %s", err, output)
 			}
-			file := strings.TrimPrefix(args[i], flag)
-			if path.Dir(file) != folder {
-				t.Errorf("the exporter reads %s, the ConfigMap is in %s", file, folder)
-			}
-			checkConfig(t, program, config.Data[path.Base(file)], secrets+"/")
 		})
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -49,6 +50,43 @@ func TestSelectorsSelect(t *testing.T) {
 	}
 }
 
+// Every object has the five standard labels. Selectors have the two that never change.
+func TestLabels(t *testing.T) {
+	const prefix = "app.kubernetes.io/"
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			manager := "kustomize"
+			if strings.HasPrefix(name, "chart") {
+				manager = "Helm"
+			}
+			check := func(what string, got map[string]string) {
+				t.Helper()
+				for label, want := range map[string]string{
+					prefix + "name": app, prefix + "instance": app, prefix + "part-of": app, prefix + "managed-by": manager,
+				} {
+					if got[label] != want {
+						t.Errorf("the label %s of %s is %q, want %q", label, what, got[label], want)
+					}
+				}
+				if got[prefix+"component"] == "" {
+					t.Errorf("%s has no component", what)
+				}
+			}
+			for _, o := range objects {
+				if o.text != nil { // of this build
+					check(o.kind+" "+o.GetName(), o.GetLabels())
+				}
+			}
+			check("the Pod", onlyWorkload(t, objects).template.Labels)
+			for what, selector := range selectors(t, objects) {
+				if want := map[string]string{prefix + "name": app, prefix + "instance": app}; !maps.Equal(selector.MatchLabels, want) {
+					t.Errorf("the selector of %s is %v, want %v", what, selector.MatchLabels, want)
+				}
+			}
+		})
+	}
+}
+
 func selects(t *testing.T, what string, selector *metav1.LabelSelector, set labels.Set) {
 	t.Helper()
 	s, err := metav1.LabelSelectorAsSelector(selector)
@@ -86,8 +124,8 @@ func TestPortsMatch(t *testing.T) {
 				t.Errorf("the container's ports are %v, want %v", ports, want)
 			}
 			for _, probe := range []*corev1.Probe{container.LivenessProbe, container.ReadinessProbe} {
-				if name := probe.HTTPGet.Port.String(); ports[name] == 0 {
-					t.Errorf("a probe uses port %s, which is not one of %v", name, ports)
+				if probe.HTTPGet != nil && ports[probe.HTTPGet.Port.String()] == 0 {
+					t.Errorf("a probe uses port %s, which is not one of %v", probe.HTTPGet.Port.String(), ports)
 				}
 			}
 			service := only[*corev1.Service](t, objects).Spec.Ports
@@ -133,6 +171,37 @@ func TestNetworkPolicy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The cluster's own Pods and Services are no destinations, by default.
+func TestEgressLeavesOutTheCluster(t *testing.T) {
+	for name, objects := range builds(t) {
+		t.Run(name, func(t *testing.T) {
+			peers := only[*networkingv1.NetworkPolicy](t, objects).Spec.Egress[1].To
+			for address, want := range map[string]bool{
+				"10.20.0.1": true, "172.16.0.1": true, "192.168.1.1": true, "fd12::1": true,
+				"10.96.0.1": false, "10.111.255.254": false, "10.244.3.7": false, "fd00:10:96::a": false, "fd00:10:244:1::7": false,
+				"169.254.169.254": false, "198.51.100.1": false,
+			} {
+				if name == "README" { // its networks are narrower
+					want = want && address == "10.20.0.1"
+				}
+				if got := slices.ContainsFunc(peers, func(p networkingv1.NetworkPolicyPeer) bool { return permits(t, p.IPBlock, address) }); got != want {
+					t.Errorf("egress to %s is permitted: %t, want %t", address, got, want)
+				}
+			}
+		})
+	}
+}
+
+func permits(t *testing.T, block *networkingv1.IPBlock, address string) bool {
+	t.Helper()
+	contains := func(cidr string) bool {
+		prefix, err := netip.ParsePrefix(cidr)
+		must(t, err)
+		return prefix.Contains(netip.MustParseAddr(address))
+	}
+	return contains(block.CIDR) && !slices.ContainsFunc(block.Except, contains)
 }
 
 func portsOf(ports []networkingv1.NetworkPolicyPort) []int {

@@ -37,8 +37,14 @@ func prometheusRule(folder string) ([]byte, error) {
 			Kind:       monitoringv1.PrometheusRuleKind,
 		},
 		ObjectMeta: metav1.ObjectMeta{
-			Name:   "session-exporter",
-			Labels: map[string]string{"app.kubernetes.io/name": "session-exporter"},
+			Name: "session-exporter",
+			Labels: map[string]string{
+				"app.kubernetes.io/name":       "session-exporter",
+				"app.kubernetes.io/instance":   "session-exporter",
+				"app.kubernetes.io/component":  "exporter",
+				"app.kubernetes.io/part-of":    "session-exporter",
+				"app.kubernetes.io/managed-by": "kustomize",
+			},
 		},
 	}
 	for _, file := range files {

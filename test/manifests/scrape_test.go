@@ -1,20 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
-	"net"
-	"net/http"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
@@ -208,70 +202,4 @@ func discovered(t *testing.T) labels.Labels {
 
 func with(set labels.Labels, name, value string) labels.Labels {
 	return labels.NewBuilder(set).Set(name, value).Labels()
-}
-
-// TestPodResponds starts the exporter as each build's container does, and sends the
-// requests of its probes and its health check.
-func TestPodResponds(t *testing.T) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "session_exporter.yml")
-	write(t, file, oneEndpoint)
-	program := exporter(t)
-	for name, objects := range builds(t) {
-		t.Run(name, func(t *testing.T) {
-			container := onlyWorkload(t, objects).container(t)
-			var args []string
-			for _, argument := range container.Args {
-				if strings.HasPrefix(argument, "--config.file=") {
-					argument = "--config.file=" + file
-				}
-				args = append(args, strings.ReplaceAll(argument, "$(POD_INDEX)", "0"))
-			}
-			base := start(t, program, args...)
-			for _, probe := range []*corev1.Probe{container.LivenessProbe, container.ReadinessProbe} {
-				get(t, base+probe.HTTPGet.Path)
-			}
-		})
-	}
-}
-
-// start starts the exporter and returns its address.
-func start(t *testing.T, program string, args ...string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := listener.Addr().String()
-	must(t, listener.Close())
-	process := exec.CommandContext(t.Context(), program, append(args, "--web.listen-address="+address)...)
-	var log bytes.Buffer
-	process.Stderr = &log
-	must(t, process.Start())
-	t.Cleanup(func() { _ = process.Wait() }) // the test's context stops it
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		healthcheck := exec.CommandContext(t.Context(), program, "healthcheck", "--url=http://"+address+"/-/healthy")
-		output, err := healthcheck.CombinedOutput()
-		if err == nil {
-			return "http://" + address
-		}
-		if time.Now().After(deadline) {
-			_ = process.Process.Kill()
-			_ = process.Wait() // so that the log is complete
-			t.Fatalf("it is not healthy: %v: %s\n%s", err, output, log.String())
-		}
-	}
-}
-
-func get(t *testing.T, url string) string {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
-	must(t, err)
-	response, err := http.DefaultClient.Do(request)
-	must(t, err)
-	defer func() { _ = response.Body.Close() }() // opened for reading only
-	body, err := io.ReadAll(response.Body)
-	must(t, err)
-	if response.StatusCode != http.StatusOK {
-		t.Errorf("%s: %s: %s", url, response.Status, body)
-	}
-	return string(body)
 }

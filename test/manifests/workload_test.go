@@ -88,6 +88,8 @@ func TestPodsMayDoNothingElse(t *testing.T) {
 				"the time to log out, with some to spare":  *pod.TerminationGracePeriodSeconds > 5,
 				"a request for CPU":                        !container.Resources.Requests.Cpu().IsZero(),
 				"a request for memory":                     !container.Resources.Requests.Memory().IsZero(),
+				"a request for ephemeral storage":          !container.Resources.Requests.StorageEphemeral().IsZero(),
+				"a limit of ephemeral storage":             container.Resources.Limits.StorageEphemeral().Cmp(*container.Resources.Requests.StorageEphemeral()) > 0,
 				"a limit of memory":                        container.Resources.Limits.Memory().Cmp(*container.Resources.Requests.Memory()) > 0,
 				"no limit of CPU, which would slow probes": container.Resources.Limits.Cpu().IsZero(),
 			} {

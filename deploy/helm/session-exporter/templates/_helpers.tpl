@@ -1,0 +1,64 @@
+{{- /* At most 52 characters: Kubernetes appends a hash or the number of a shard. */}}
+{{- define "session-exporter.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains .Chart.Name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" (.Release.Name | trunc 35 | trimSuffix "-") .Chart.Name }}
+{{- end }}
+{{- end }}
+
+{{- define "session-exporter.serviceAccountName" -}}
+{{- default (ternary (include "session-exporter.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "session-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "session-exporter.podLabels" -}}
+{{ include "session-exporter.selectorLabels" . }}
+app.kubernetes.io/component: exporter
+app.kubernetes.io/part-of: session-exporter
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "session-exporter.labels" -}}
+{{ include "session-exporter.podLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "session-exporter.hasConfigMap" -}}
+{{- if or .Values.config.inline .Values.config.files }}true{{ end }}
+{{- end }}
+
+{{- define "session-exporter.image" -}}
+{{- $image := printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- if .Values.image.digest }}{{ printf "%s@%s" $image .Values.image.digest }}{{ else }}{{ $image }}{{ end }}
+{{- end }}
+
+{{- /* The base of links to the exporter, where {instance} is the address that Prometheus scrapes. */}}
+{{- define "session-exporter.externalURL" -}}
+{{- default (ternary "https://{instance}" "http://{instance}" .Values.web.tls) .Values.externalURL | trimSuffix "/" }}
+{{- end }}
+
+{{- /* Values that the schema cannot check. */}}
+{{- define "session-exporter.check" -}}
+{{- if not (or .Values.config.inline .Values.config.existingConfigMaps) }}
+{{- fail "no configuration: set config.inline or config.existingConfigMaps" }}
+{{- end }}
+{{- if and .Values.web.tls (not .Values.web.existingSecrets) }}
+{{- fail "web.tls is true, but web.existingSecrets is empty: one of them must have web.yml, with tls_server_config" }}
+{{- end }}
+{{- $paths := dict "/etc/session_exporter" true "/etc/web" true }}
+{{- range .Values.existingSecrets }}
+{{- $path := default (printf "/etc/secrets/%s" .name) .mountPath }}
+{{- if hasKey $paths $path }}
+{{- fail (printf "existingSecrets: %s is mounted at %s, which is taken" .name $path) }}
+{{- end }}
+{{- $_ := set $paths $path true }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,127 @@
+package kubernetes
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// kustomizations returns what the README offers: the base, every overlay, and every
+// component with the base and with the shards, each in a namespace of its own.
+func kustomizations(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{
+		"base":         kustomization(t, "base", "base"),
+		"probed":       kustomization(t, "probed", "base", "prometheus-operator", "probe-on-scrape"),
+		"web":          kustomization(t, "web", "base", "prometheus-operator", "web-tls"),
+		"web-sharded":  kustomization(t, "web-sharded", "overlays/sharded", "prometheus-operator", "web-tls"),
+		"dashboards":   kustomization(t, "dashboards", "base", "dashboards"),
+		"dashboards-3": kustomization(t, "dashboards-3", "overlays/sharded", "dashboards", "prometheus-operator"),
+	}
+	overlays, err := os.ReadDir(deployed + "k8s/overlays")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range overlays {
+		found[entry.Name()] = kustomization(t, "overlay-"+entry.Name(), "overlays/"+entry.Name())
+	}
+	return found
+}
+
+// kustomization writes a kustomization of a resource and components of deploy/k8s.
+func kustomization(t *testing.T, namespace, resource string, components ...string) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifests, err := filepath.Abs(deployed + "k8s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Relative, as kustomize requires.
+	manifests, err = filepath.Rel(dir, manifests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources: [%s/%s]\ncomponents:\n", namespace, manifests, resource)
+	for _, component := range components {
+		text += fmt.Sprintf("  - %s/components/%s\n", manifests, component)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestKustomizations applies each kustomization twice. The API server accepts it without a
+// warning, and stores what the files have, so that the second time changes nothing.
+func TestKustomizations(t *testing.T) {
+	for name, dir := range kustomizations(t) {
+		t.Run(name, func(t *testing.T) {
+			first := kubectl(t, "", "apply", "-k", dir)
+			if strings.Count(first, " created") < 5 {
+				t.Errorf("it creates only\n%s", first)
+			}
+			second := kubectl(t, "", "apply", "-k", dir)
+			for line := range strings.Lines(second) {
+				if !strings.HasSuffix(line, " unchanged\n") {
+					t.Errorf("the second time: %s", line)
+				}
+			}
+			kubectl(t, "", "diff", "-k", dir) // fails if anything differs
+			createPods(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace(t, dir)))
+		})
+	}
+}
+
+func namespace(t *testing.T, dir string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "namespace: ")
+	name, _, _ := strings.Cut(after, "\n")
+	return name
+}
+
+// createPods creates the Pods of workloads, which no controller does here: the namespace
+// enforces the Pod Security Standard for Pods only.
+func createPods(t *testing.T, workloads string) {
+	t.Helper()
+	var list struct {
+		Items []struct {
+			Kind     string
+			Metadata struct{ Name, Namespace string }
+			Spec     struct{ Template map[string]any }
+		}
+	}
+	if err := json.Unmarshal([]byte(workloads), &list); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Items) != 1 {
+		t.Fatalf("%d workloads, want 1", len(list.Items))
+	}
+	item := list.Items[0]
+	pod := item.Spec.Template
+	pod["apiVersion"], pod["kind"] = "v1", "Pod"
+	metadata := pod["metadata"].(map[string]any)
+	metadata["name"], metadata["namespace"] = item.Metadata.Name+"-0", item.Metadata.Namespace
+	text, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, string(text), "create", "--dry-run=server", "-f", "-")
+
+	pod["spec"].(map[string]any)["hostNetwork"] = true
+	if text, err = json.Marshal(pod); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := output(t.Context(), string(text), "kubectl", "create", "--dry-run=server", "-f", "-"); err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted:latest"`) {
+		t.Errorf("a Pod in the host's network: %v", err)
+	}
+}
