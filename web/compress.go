@@ -53,9 +53,8 @@ type responseBody struct {
 	encoder  encoder // nil until the first compressed write
 }
 
-// newBody returns the body of the response to a request with these headers.
-func (e encoders) newBody(w http.ResponseWriter, requestHeader http.Header) *responseBody {
-	encoding := preferredEncoding(requestHeader)
+// newBody returns the body of a response in an encoding.
+func (e encoders) newBody(w http.ResponseWriter, encoding string) *responseBody {
 	return &responseBody{ResponseWriter: w, encoding: encoding, pool: e[encoding]}
 }
 

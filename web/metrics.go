@@ -25,7 +25,7 @@ type metrics struct {
 	errors    *prometheus.CounterVec
 	logger    *slog.Logger
 	encoders  encoders
-	// negotiated caches the last negotiation: scrapers send the same header each time.
+	// negotiated caches the last negotiation: scrapers send the same headers each time.
 	negotiated atomic.Pointer[negotiation]
 	fallback   http.Handler // for formats that are not kept rendered; costs 50 times as much
 	inFlight   chan struct{}
@@ -77,34 +77,36 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve responds to a scrape.
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
-	format := m.negotiate(r.Header)
-	if cache := m.collector.Cache(format); cache != nil {
-		m.write(w, r, &scraped{format, cache, m.exporter})
+	n := m.negotiate(r.Header)
+	if cache := m.collector.Cache(n.format); cache != nil {
+		m.write(w, r, &scraped{n, cache, m.exporter})
 		return
 	}
 	m.fallback.ServeHTTP(w, r)
 }
 
-// negotiation is the format for an Accept header.
+// negotiation is the format and the encoding of a response to a request with two headers.
 type negotiation struct {
-	accept string
-	format expfmt.Format
+	accept, acceptEncoding []string
+	format                 expfmt.Format
+	encoding               string
 }
 
-// negotiate returns the format of a response, as promhttp does.
-func (m *metrics) negotiate(requestHeader http.Header) expfmt.Format {
-	accept := requestHeader.Get("Accept")
+// negotiate returns the format of a response, as promhttp does, and its encoding.
+func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
+	accept, acceptEncoding := requestHeader["Accept"], requestHeader["Accept-Encoding"]
 	last := m.negotiated.Load()
-	if last == nil || last.accept != accept {
-		last = &negotiation{accept, expfmt.NegotiateAccept(requestHeader, expfmt.DefaultOpenMetricsAcceptedFormats()...)}
+	if last == nil || !slices.Equal(last.accept, accept) || !slices.Equal(last.acceptEncoding, acceptEncoding) {
+		format := expfmt.NegotiateAccept(requestHeader, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+		last = &negotiation{accept, acceptEncoding, format, preferredEncoding(requestHeader)}
 		m.negotiated.Store(last)
 	}
-	return last.format
+	return last
 }
 
 // scraped are rendered metrics in a format, and others to be merged with them.
 type scraped struct {
-	format   expfmt.Format
+	*negotiation
 	rendered interface {
 		// Write is exposition.Cache.Write.
 		Write(w io.Writer, format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool) error
@@ -126,7 +128,7 @@ func (m *metrics) write(w http.ResponseWriter, r *http.Request, s *scraped) {
 	if names := r.Form["name[]"]; len(names) > 0 {
 		wanted = func(name string) bool { return slices.Contains(names, name) }
 	}
-	body := m.encoders.newBody(w, r.Header)
+	body := m.encoders.newBody(w, s.encoding)
 	err = s.rendered.Write(body, s.format, gathered, wanted)
 	if err = errors.Join(err, body.Close()); r.Context().Err() == nil { // otherwise the scraper has disconnected
 		m.reportError("encoding", err)

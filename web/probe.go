@@ -51,9 +51,9 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 		s.writeProbeError(w, r, errorStatus(err), err)
 		return
 	}
-	format, own := s.metrics.negotiate(r.Header), probeMetrics(&probed.Result)
-	if rendered, known := probed.Rendered(format); known && !debugging {
-		s.metrics.write(w, r, &scraped{format, rendered, s.Collector.Filter(own)})
+	negotiated, own := s.metrics.negotiate(r.Header), probeMetrics(&probed.Result)
+	if rendered, known := probed.Rendered(negotiated.format); known && !debugging {
+		s.metrics.write(w, r, &scraped{negotiated, rendered, s.Collector.Filter(own)})
 		return
 	}
 	endpoint := prometheus.NewRegistry()

@@ -8,6 +8,7 @@ package web
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -119,17 +120,21 @@ func (s *server) config(w http.ResponseWriter, _ *http.Request) {
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// withSecurityHeaders sets the headers that restrict browsers.
+// securityHeaders restrict browsers. All responses share the values.
+var securityHeaders = http.Header{
+	"Content-Security-Policy": {policy},
+	"X-Content-Type-Options":  {"nosniff"},
+	"X-Frame-Options":         {"DENY"},
+	// Not no-referrer: browsers would then send our own forms with the origin
+	// "null", which the cross-origin protection refuses.
+	"Referrer-Policy": {"same-origin"},
+	"Cache-Control":   {"no-store"},
+}
+
+// withSecurityHeaders adds the security headers to the responses of a handler.
 func withSecurityHeaders(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy", policy)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("X-Frame-Options", "DENY")
-		// Not no-referrer: browsers would then send our own forms with the origin
-		// "null", which the cross-origin protection refuses.
-		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cache-Control", "no-store")
+		maps.Copy(w.Header(), securityHeaders)
 		handler.ServeHTTP(w, r)
 	})
 }

@@ -26,21 +26,26 @@ type scrape struct {
 	next    int // index of the next family
 	out     buffer
 	touched byte
+
+	encoder expfmt.Encoder // of others, to out; nil before the first page
+	format  expfmt.Format  // of encoder
 }
 
 // writePage writes all families, see Cache.Write.
 func (s *scrape) writePage(format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool) error {
-	encoder := expfmt.NewEncoder(&s.out, format, expfmt.WithCreatedLines())
+	if s.encoder == nil || s.format != format { // a new one parses the format again
+		s.encoder, s.format = expfmt.NewEncoder(&s.out, format, expfmt.WithCreatedLines()), format
+	}
 	var errs []error
 	for _, other := range others {
 		if wanted != nil && !wanted(other.GetName()) {
 			continue
 		}
 		s.writeUntil(other.GetName(), wanted)
-		errs = append(errs, encoder.Encode(other))
+		errs = append(errs, s.encoder.Encode(other))
 	}
 	s.writeUntil("", wanted)
-	if closer, ok := encoder.(expfmt.Closer); ok {
+	if closer, ok := s.encoder.(expfmt.Closer); ok {
 		errs = append(errs, closer.Close())
 	}
 	if err := s.out.flush(); err != nil {
