@@ -22,6 +22,7 @@ type Connection struct {
 
 	// certSeenAt is when the connection was made, zero if it is not kept.
 	certSeenAt time.Time
+	renewedFor int64  // the period that a connection was last closed for
 	unanswered int    // consecutive requests on kept connections without a response
 	lease      *Lease // of the probe in progress, nil if none
 	inUse      bool   // by a probe in progress
@@ -101,7 +102,16 @@ func (c *Connection) expires() bool {
 		return false
 	}
 	next := time.Now().Add(c.Interval + c.Interval/2)
-	return next.Sub(c.certSeenAt) > c.MaxAge || c.maxAgePeriod(next) != c.maxAgePeriod(c.certSeenAt.Add(c.Interval/2))
+	if next.Sub(c.certSeenAt) > c.MaxAge {
+		return true
+	}
+	// Probes on demand may come much earlier: they must not close the next connection too.
+	period := c.maxAgePeriod(next)
+	ends := period != c.maxAgePeriod(c.certSeenAt.Add(c.Interval/2)) && period != c.renewedFor
+	if ends {
+		c.renewedFor = period
+	}
+	return ends
 }
 
 // maxAgePeriod numbers the periods of MaxAge. A connection is closed at the end of its

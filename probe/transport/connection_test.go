@@ -59,6 +59,24 @@ func TestConnectionEndsByItsAge(t *testing.T) {
 	})
 }
 
+// Probes on demand, more frequent than the interval, renew the connection as rarely as
+// scheduled ones, give or take one.
+func TestFrequentProbesKeepTheirConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEndpoint(10 * time.Minute)
+		closed := 0
+		for range 60 * 12 {
+			if !e.probe(true) {
+				closed++
+			}
+			time.Sleep(e.Interval / 12)
+		}
+		if closed < 5 || closed > 12 {
+			t.Errorf("%d of the connections of an hour were closed, want one or two in 10 minutes", closed)
+		}
+	})
+}
+
 // No connection is kept after two consecutive requests without a response on kept ones.
 func TestUnansweredRequestsEndKeeping(t *testing.T) {
 	e := newEndpoint(24 * time.Hour)
