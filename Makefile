@@ -45,7 +45,7 @@ HELM := $(BIN)/helm-$(HELM_VERSION)
 # Time for each target of each package; `make fuzz FUZZTIME=10m` searches longer.
 FUZZTIME ?= 10s
 
-.PHONY: build test background unit full e2e lint fmt bench soak fuzz browser servers deploy tools \
+.PHONY: build test background unit full e2e lint fmt bench soak compare profile fuzz browser servers deploy tools \
 	release release-files release-snapshot release-test release-tools release-kubernetes vulnerabilities demo clean
 
 build:
@@ -139,6 +139,14 @@ bench:
 SOAK ?= -for 30m
 soak: build
 	go -C test run ./soak -exporter ../session_exporter -page ../docs/performance.md $(SOAK)
+
+# The CPU time of a probe under several loads, compared with other exporters', and what it is
+# spent on. Binaries of others are found in .bin/; see docs/performance.md.
+COMPARE ?=
+compare profile: build
+	go -C test run ./soak -$@ -exporter ../session_exporter -page ../docs/performance.md \
+		-blackbox "$(wildcard $(BIN)/blackbox_exporter-v*)" -json-exporter "$(wildcard $(BIN)/json_exporter-v*)" \
+		-cloudprober "$(wildcard $(BIN)/cloudprober-v*)" $(COMPARE)
 
 # Go fuzzes one target at a time; `make -j2 fuzz` runs two. Without its limit, minimizing
 # interesting inputs would take up the whole time. On a busy machine, Go may fail with

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -176,14 +177,76 @@ func TestReferenceCodes(t *testing.T) {
 	}
 }
 
+// countSeries returns the number and the size of the series in text format.
+func countSeries(t *testing.T, c *Collector) (series, size int) {
+	t.Helper()
+	for line := range strings.Lines(string(expose(t, c, textFormat))) {
+		if !strings.HasPrefix(line, "#") {
+			series++
+			size += len(line)
+		}
+	}
+	return series, size
+}
+
+// TestReferencePresets writes the presets of metrics_deny and their sizes into the page: a
+// preset omits each metric of endpoints that its files do not mention.
+func TestReferencePresets(t *testing.T) {
+	var rows strings.Builder
+	for _, preset := range []struct {
+		name  string
+		files []string // in deploy
+	}{
+		{"everything", nil},
+		{"overview", []string{"prometheus/rules/*.yml", "grafana/dashboards/fleet.json", "grafana/dashboards/exporter.json"}},
+		{"alerts", []string{"prometheus/rules/*.yml"}},
+	} {
+		settings := newSettings()
+		if preset.files != nil {
+			unused := unusedFamilies(t, preset.files)
+			settings.MetricsDeny = []*regexp.Regexp{regexp.MustCompile("^(?:" + strings.Join(unused, "|") + ")$")}
+			golden.Between(t, metricsPage, "metrics_deny: # "+preset.name+"\n", "```", []byte("    - "+strings.Join(unused, "\n    - ")+"\n"))
+		}
+		own, ownSize := countSeries(t, watch(t, settings, idle))
+		settings.Endpoints = newEndpoints(1)
+		c, result := watch(t, settings, idle), hcxValid()
+		result.RolesExpected, result.CredentialExpiries, result.NegativeControl = nil, nil, nil
+		c.applied.Load().watched[0].record(&result)
+		series, size := countSeries(t, c)
+		fmt.Fprintf(&rows, "| %s | %d | %.1f kB |\n", preset.name, series-own, float64(size-ownSize)/1000)
+	}
+	golden.Between(t, metricsPage, "| preset | series of an `hcx` endpoint | their lines in a text scrape |\n| --- | --- | --- |\n", "\n`overview` keeps", []byte(rows.String()))
+}
+
+// unusedFamilies returns the metrics of endpoints that no file mentions.
+func unusedFamilies(t *testing.T, patterns []string) (unused []string) {
+	t.Helper()
+	var text strings.Builder
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(filepath.Join("../deploy", pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no files %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text.Write(content)
+		}
+	}
+	for _, f := range familyTable() {
+		if !regexp.MustCompile(`\b` + f.name + `(_bucket|_count|_sum)?\b`).MatchString(text.String()) {
+			unused = append(unused, f.name)
+		}
+	}
+	return unused
+}
+
 // TestReferenceSeries compares the numbers of series with the page.
 func TestReferenceSeries(t *testing.T) {
-	count := func(c *Collector) (series int) {
-		for line := range strings.Lines(string(expose(t, c, textFormat))) {
-			if !strings.HasPrefix(line, "#") {
-				series++
-			}
-		}
+	count := func(c *Collector) int {
+		series, _ := countSeries(t, c)
 		return series
 	}
 	hcx, dr := hcxValid(), hcxValid()

@@ -10,7 +10,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"sync/atomic"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,12 +21,12 @@ import (
 
 // bare is the client that the exporter is compared with: it sends the same requests to
 // the same appliances at the same times, with only net/http's client. It holds no
-// sessions, judges nothing, and remembers nothing.
+// sessions, judges nothing, and keeps of each endpoint the newest response.
 type bare struct {
 	CA       string
 	URLs     []string
-	Interval time.Duration
-	Address  string // where it serves its metrics
+	Interval time.Duration // 0 to send requests only on demand
+	Address  string        // where it serves its metrics
 }
 
 // bareWindow is the granularity of the schedule: requests that are due within a window
@@ -35,10 +36,14 @@ const bareWindow = 100 * time.Millisecond
 // bareUp counts the endpoints that responded to their last request.
 const bareUp = "session_exporter_bare_up"
 
-// runBare decodes a bare from standard input and runs it until ctx is canceled.
-func runBare(ctx context.Context) error {
+// runBare runs the client that a file describes until ctx is canceled.
+func runBare(ctx context.Context, file string) error {
+	description, err := os.ReadFile(file) //nolint:gosec // the user names the file
+	if err != nil {
+		return err
+	}
 	var b bare
-	if err := json.NewDecoder(os.Stdin).Decode(&b); err != nil {
+	if err := json.Unmarshal(description, &b); err != nil {
 		return err
 	}
 	roots := x509.NewCertPool()
@@ -51,18 +56,38 @@ func runBare(ctx context.Context) error {
 	}}
 	delay := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "session_exporter_probe_delay_seconds", Buckets: prometheus.DefBuckets})
 	skipped := prometheus.NewCounter(prometheus.CounterOpts{Name: "session_exporter_probes_skipped_total"})
-	up := make(responding, len(b.URLs))
+	endpoints := newBareEndpoints(b.URLs)
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(delay, skipped, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: bareUp}, up.count), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
-	go b.requestAll(ctx, client, func(i int, late time.Duration, err error) {
-		delay.Observe(late.Seconds())
-		up[i].Store(err == nil)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			skipped.Inc()
+	registry.MustRegister(delay, skipped, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: bareUp}, func() float64 { return countUp(endpoints) }), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewGoCollector())
+	if b.Interval > 0 {
+		go b.requestAll(ctx, func(i int, late time.Duration) {
+			delay.Observe(late.Seconds())
+			if err := endpoints[i].request(ctx, client); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				skipped.Inc()
+			}
+		})
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/probe", func(w http.ResponseWriter, r *http.Request) {
+		i, err := strconv.Atoi(r.FormValue("endpoint"))
+		if err != nil || i < 0 || i >= len(endpoints) {
+			http.NotFound(w, r)
+			return
+		}
+		_ = endpoints[i].request(r.Context(), client) // its series show the failure
+		_, _ = w.Write(endpoints[i].appendSeries(nil))
+	})
+	own := promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
+	mux.HandleFunc("/metrics", func(w http.ResponseWriter, r *http.Request) {
+		own.ServeHTTP(w, r)
+		var page []byte
+		for i := range endpoints {
+			page = endpoints[i].appendSeries(page[:0])
+			_, _ = w.Write(page)
 		}
 	})
-	server := &http.Server{Addr: b.Address, Handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), ReadHeaderTimeout: time.Second}
+	server := &http.Server{Addr: b.Address, Handler: mux, ReadHeaderTimeout: time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -70,21 +95,8 @@ func runBare(ctx context.Context) error {
 	return nil
 }
 
-// responding reports for each URL whether its last request got a response.
-type responding []atomic.Bool
-
-func (a responding) count() float64 {
-	n := 0
-	for i := range a {
-		if a[i].Load() {
-			n++
-		}
-	}
-	return float64(n)
-}
-
-// requestAll sends a request to each URL once per interval, spread over the windows.
-func (b *bare) requestAll(ctx context.Context, client *http.Client, done func(i int, late time.Duration, err error)) {
+// requestAll makes each request due once per interval, spread over the windows.
+func (b *bare) requestAll(ctx context.Context, request func(i int, late time.Duration)) {
 	windows := max(int(b.Interval/bareWindow), 1)
 	ticks := time.NewTicker(bareWindow)
 	defer ticks.Stop()
@@ -96,36 +108,137 @@ func (b *bare) requestAll(ctx context.Context, client *http.Client, done func(i 
 		case due = <-ticks.C:
 		}
 		for i := window % windows; i < len(b.URLs); i += windows {
-			go func() { done(i, time.Since(due), requestOne(ctx, client, b.URLs[i])) }()
+			go func() { request(i, time.Since(due)) }()
 		}
 	}
 }
 
-func requestOne(ctx context.Context, client *http.Client, address string) error {
+// bareEndpoint is an endpoint of the bare client.
+type bareEndpoint struct {
+	url, labels string
+
+	mu               sync.Mutex // guards the fields below
+	probes, failures int
+	lastSuccess      time.Time
+	newest           bareResponse
+}
+
+// bareResponse is a response, or the lack of one.
+type bareResponse struct {
+	up          bool
+	start       time.Time
+	took        time.Duration
+	status      int
+	size        int
+	certificate time.Time // its expiry
+	body        struct {
+		Success, Completed bool
+		Time               float64 // Unix ms
+		Version            string
+		Data               struct {
+			User struct {
+				Username, Enterprise, CurrentOrganization, TransactionID string
+				Organization, Roles                                      []string
+			}
+		}
+	}
+}
+
+func newBareEndpoints(urls []string) []bareEndpoint {
+	endpoints := make([]bareEndpoint, len(urls))
+	for i, url := range urls {
+		endpoints[i].url, endpoints[i].labels = url, fmt.Sprintf("endpoint=%q", url)
+	}
+	return endpoints
+}
+
+// countUp counts the endpoints that responded to their last request.
+func countUp(endpoints []bareEndpoint) (n float64) {
+	for i := range endpoints {
+		e := &endpoints[i]
+		e.mu.Lock()
+		if e.newest.up {
+			n++
+		}
+		e.mu.Unlock()
+	}
+	return n
+}
+
+// request sends one request and records the response.
+func (e *bareEndpoint) request(ctx context.Context, client *http.Client) error {
+	response, err := requestOne(ctx, client, e.url)
+	e.record(response, err)
+	return err
+}
+
+func (e *bareEndpoint) record(r bareResponse, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r.up = err == nil
+	e.newest = r
+	e.probes++
+	if err != nil {
+		e.failures++
+		return
+	}
+	e.lastSuccess = r.start
+}
+
+// appendSeries appends the 15 series of the endpoint.
+func (e *bareEndpoint) appendSeries(to []byte) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r, user := &e.newest, &e.newest.body.Data.User
+	for _, series := range []struct {
+		name  string
+		value float64
+	}{
+		{"up", one(r.up)}, {"success", one(r.body.Success)}, {"completed", one(r.body.Completed)},
+		{"status", float64(r.status)}, {"body_bytes", float64(r.size)}, {"duration_seconds", r.took.Seconds()},
+		{"start_seconds", float64(r.start.UnixMilli()) / 1e3}, {"server_time_seconds", r.body.Time / 1e3},
+		{"clock_skew_seconds", r.body.Time/1e3 - float64(r.start.Add(r.took/2).UnixMilli())/1e3},
+		{"certificate_expiry_seconds", float64(r.certificate.Unix())}, {"roles", float64(len(user.Roles))},
+		{"last_success_seconds", float64(e.lastSuccess.Unix())}, {"probes_total", float64(e.probes)}, {"failures_total", float64(e.failures)},
+	} {
+		to = fmt.Appendf(to, "bare_%s{%s} %v\n", series.name, e.labels, series.value)
+	}
+	return fmt.Appendf(to, "bare_info{%s,username=%q,organization=%q,version=%q} 1\n", e.labels, user.Username, user.CurrentOrganization, r.body.Version)
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func requestOne(ctx context.Context, client *http.Client, address string) (r bareResponse, err error) {
+	r.start = time.Now()
+	defer func() { r.took = time.Since(r.start) }()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return err
+		return r, err
 	}
 	request.SetBasicAuth("monitor", password)
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return r, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return r, err
 	}
-	var decoded struct {
-		Data struct {
-			User struct{ Username string }
-		}
+	r.status, r.size = response.StatusCode, len(body)
+	if response.TLS != nil {
+		r.certificate = response.TLS.PeerCertificates[0].NotAfter
 	}
-	if err := json.Unmarshal(body, &decoded); err != nil {
-		return err
+	if err := json.Unmarshal(body, &r.body); err != nil {
+		return r, err
 	}
-	if decoded.Data.User.Username == "" {
-		return fmt.Errorf("%s: %s has no username", address, response.Status)
+	if r.body.Data.User.Username == "" {
+		return r, fmt.Errorf("%s: %s has no username", address, response.Status)
 	}
-	return nil
+	return r, nil
 }

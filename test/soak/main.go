@@ -1,14 +1,15 @@
 // Command soak runs the exporter against simulated appliances in a separate process for
 // half an hour, and prints what it used. It fails if a probe was skipped or late, an
-// endpoint is not valid, or memory grows.
+// endpoint is not valid, or memory grows. With -compare, it measures the CPU time of a probe
+// under several loads instead, and compares it with a bare client's and other exporters'.
 //
 //	go -C test run ./soak -exporter ../session_exporter -for 30m
+//	go -C test run ./soak -exporter ../session_exporter -compare
 //
 // Each endpoint has its own address in 127.0.0.0/8, which Linux needs no setup for.
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -39,7 +41,16 @@ type options struct {
 func main() {
 	var o options
 	serving := flag.Int("serve", 0, "simulate appliances on this many ports until standard input is closed")
-	client := flag.Bool("client", false, "run the bare client described on standard input")
+	client := flag.String("client", "", "run the bare client that this file describes")
+	var c comparison
+	comparing := flag.Bool("compare", false, "compare the exporter with the bare client and other exporters, each on one processor")
+	profiling := flag.Bool("profile", false, "measure what the CPU time of the exporter's probes is spent on, under the same loads")
+	profiled := flag.String("profiled", "", "run the exporter with the remaining arguments, and write a CPU profile")
+	rows := flag.String("rows", "", "regular expression of the rows to compare or profile")
+	flag.IntVar(&c.rounds, "rounds", 1, "how often each row is compared; the table has the medians")
+	blackbox := flag.String("blackbox", "", "blackbox_exporter binary to compare")
+	jsonExporter := flag.String("json-exporter", "", "json_exporter binary to compare")
+	cloudprober := flag.String("cloudprober", "", "cloudprober binary to compare")
 	flag.BoolVar(&o.bare, "bare", false, "for comparison, run a minimal net/http client instead of the exporter")
 	flag.StringVar(&o.exporter, "exporter", "../session_exporter", "exporter binary")
 	flag.IntVar(&o.endpoints, "endpoints", 10_000, "number of endpoints")
@@ -54,8 +65,22 @@ func main() {
 	switch {
 	case *serving > 0:
 		err = serve(*serving, o.endpoints)
-	case *client:
-		err = runBare(ctx)
+	case *client != "":
+		err = runBare(ctx, *client)
+	case *profiled != "":
+		err = runProfiled(ctx, *profiled, flag.Args())
+	case *comparing, *profiling:
+		c.page = o.page
+		c.only, err = regexp.Compile(*rows)
+		if err == nil {
+			c.contenders, err = newContenders(*blackbox, *jsonExporter, *cloudprober, o.exporter)
+		}
+		if err == nil && *comparing {
+			err = c.run(ctx)
+		}
+		if err == nil && *profiling {
+			err = c.profile(ctx)
+		}
 	default:
 		err = o.run(ctx)
 	}
@@ -108,7 +133,7 @@ func (o *options) run(ctx context.Context) error {
 	table := o.table(seen)
 	fmt.Print(table)
 	if o.page != "" {
-		if err := replaceTable(o.page, table); err != nil {
+		if err := replaceTable(o.page, "soak", table); err != nil {
 			return err
 		}
 	}
@@ -123,9 +148,8 @@ func (o *options) command(ctx context.Context, dir, address string, a *appliance
 		if err != nil {
 			return nil, err
 		}
-		client := exec.CommandContext(ctx, os.Args[0], "-client") //nolint:gosec // it is this program
-		client.Stdin = bytes.NewReader(description)
-		return client, nil
+		file := filepath.Join(dir, "bare.json")
+		return exec.CommandContext(ctx, os.Args[0], "-client="+file), os.WriteFile(file, description, 0o600) //nolint:gosec // it is this program
 	}
 	file := filepath.Join(dir, "session_exporter.yml")
 	if err := os.WriteFile(file, []byte(o.configuration(a)), 0o600); err != nil {
@@ -137,7 +161,8 @@ func (o *options) command(ctx context.Context, dir, address string, a *appliance
 // appliances describes the process that simulates them.
 type appliances struct {
 	cmd     *exec.Cmd
-	in      io.Closer
+	in      io.WriteCloser
+	out     *json.Decoder
 	CA      string
 	Ports   []string
 	Hanging string // port of those that hang
@@ -161,12 +186,20 @@ func startAppliances(ctx context.Context, endpoints int) (*appliances, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	a := &appliances{cmd: cmd, in: in}
-	if err := json.NewDecoder(out).Decode(a); err != nil {
+	a := &appliances{cmd: cmd, in: in, out: json.NewDecoder(out)}
+	if err := a.out.Decode(a); err != nil {
 		a.end()
 		return nil, fmt.Errorf("decoding the appliances' description: %w", err)
 	}
 	return a, nil
+}
+
+// served returns how many checks have been served.
+func (a *appliances) served() (n int64, err error) {
+	if _, err = io.WriteString(a.in, "\n"); err == nil {
+		err = a.out.Decode(&n)
+	}
+	return n, err
 }
 
 func (a *appliances) end() {
@@ -176,7 +209,7 @@ func (a *appliances) end() {
 
 func (o *options) configuration(a *appliances) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "global: {interval: %s, timeout: %s}\n", o.interval, min(10*time.Second, (o.interval*2/3).Truncate(time.Second)))
+	fmt.Fprintf(&b, "global: {interval: %s, timeout: %s}\n", o.interval, min(10*time.Second, (o.interval*2/3).Truncate(100*time.Millisecond)))
 	b.WriteString("credentials:\n")
 	for i := range a.Ports {
 		fmt.Fprintf(&b, "  site-%d: {username: monitor, password: %s}\n", i, password)
@@ -229,8 +262,9 @@ func freeAddress(ctx context.Context) (string, error) {
 
 // machine describes the machine.
 func machine() string {
-	model := runtime.GOARCH
+	model, cores := runtime.GOARCH, runtime.NumCPU()
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		cores = strings.Count("\n"+string(info), "\nprocessor\t") // NumCPU counts those that this process may use
 		for line := range strings.Lines(string(info)) {
 			if name, ok := strings.CutPrefix(line, "model name"); ok {
 				model = strings.TrimSpace(strings.TrimLeft(name, "\t :"))
@@ -238,5 +272,5 @@ func machine() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d cores, %s, %s %s/%s", runtime.NumCPU(), model, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%d cores, %s, %s %s/%s", cores, model, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

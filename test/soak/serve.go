@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
+	"sync/atomic"
 
 	"session_exporter/simulator"
 )
@@ -15,7 +18,7 @@ import (
 const password = "correct horse"
 
 // serve simulates the appliances until standard input is closed. Each port responds at
-// every address.
+// every address. For each line of the input, serve prints how many checks it has served.
 func serve(n, endpoints int) error {
 	ca, err := simulator.NewCA()
 	if err != nil {
@@ -26,11 +29,18 @@ func serve(n, endpoints int) error {
 		hosts = append(hosts, host(i))
 	}
 	description := appliances{CA: ca.PEM()}
+	var checks atomic.Int64
 	for range n {
 		site := simulator.NewHCX(simulator.Settings{
 			Accounts: map[string]simulator.Account{"monitor": {Password: password, Roles: []string{"System Administrator"}}},
 		})
-		server, err := ca.Serve(site, "0.0.0.0:0", simulator.ServerOptions{Hosts: hosts})
+		counting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				checks.Add(1)
+			}
+			site.ServeHTTP(w, r)
+		})
+		server, err := ca.Serve(counting, "0.0.0.0:0", simulator.ServerOptions{Hosts: hosts})
 		if err != nil {
 			return err
 		}
@@ -44,11 +54,17 @@ func serve(n, endpoints int) error {
 	if description.Hanging, err = hang(); err != nil {
 		return err
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(description); err != nil {
+	out := json.NewEncoder(os.Stdout)
+	if err := out.Encode(description); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, os.Stdin)
-	return err
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		if err := out.Encode(checks.Load()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // hang accepts connections on a port and never responds.

@@ -214,9 +214,9 @@ func (o *options) table(seen []*sample) string {
 	return b.String()
 }
 
-// replaceTable replaces the table between the page's markers.
-func replaceTable(page, table string) error {
-	const begin, end = "<!-- soak -->\n", "<!-- /soak -->"
+// replaceTable replaces the table between the page's markers of a name.
+func replaceTable(page, name, table string) error {
+	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err

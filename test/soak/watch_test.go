@@ -67,7 +67,7 @@ func TestTable(t *testing.T) {
 	o := options{endpoints: 1, interval: time.Second}
 	seen := good()
 	seen[3].values["process_resident_memory_bytes"] += 700 << 10
-	if err := replaceTable(page, o.table(seen)); err != nil {
+	if err := replaceTable(page, "soak", o.table(seen)); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(page)
@@ -85,7 +85,7 @@ func TestTable(t *testing.T) {
 	if strings.Contains(string(text), "old") {
 		t.Errorf("still there:\n%s", text)
 	}
-	if err := replaceTable(filepath.Join(t.TempDir(), "none.md"), ""); err == nil {
+	if err := replaceTable(filepath.Join(t.TempDir(), "none.md"), "soak", ""); err == nil {
 		t.Error("no error without the page")
 	}
 }

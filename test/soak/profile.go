@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"session_exporter/internal/cli"
+)
+
+// runProfiled runs the exporter, and writes a CPU profile of the time between two signals:
+// the exporter itself serves no profiles.
+func runProfiled(ctx context.Context, file string, args []string) error {
+	toggle := make(chan os.Signal, 1)
+	signal.Notify(toggle, syscall.SIGUSR1)
+	out, err := os.Create(file) //nolint:gosec // the user names the file
+	if err != nil {
+		return err
+	}
+	go func() {
+		<-toggle
+		if err := pprof.StartCPUProfile(out); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		<-toggle
+		pprof.StopCPUProfile()
+		_ = out.Close() // the reader notices an incomplete profile
+	}()
+	if code := cli.Run(ctx, args, os.Stdout, os.Stderr); code != 0 {
+		return fmt.Errorf("the exporter's exit code is %d", code)
+	}
+	return nil
+}
+
+// part is what a probe's CPU time is spent on: all samples whose innermost function of any
+// part has one of these prefixes. A sample belongs to the part of its innermost such
+// function.
+type part struct {
+	name     string
+	prefixes []string
+}
+
+var parts = []part{
+	{"system calls: read, write, peek, poll", []string{"syscall.", "internal/runtime/syscall.", "runtime/internal/syscall.", "runtime.netpoll"}},
+	{"garbage collection", []string{"runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.bgsweep", "runtime.bgscavenge", "runtime.gcStart", "runtime.gcMarkTermination", "runtime.GC"}},
+	{"allocation", []string{"runtime.mallocgc", "runtime.newobject", "runtime.makeslice", "runtime.growslice", "runtime.makemap", "runtime.concatstring", "runtime.slicebytetostring", "runtime.stringtoslicebyte", "runtime.rawstring", "runtime.rawbyteslice"}},
+	{"stacks that grow", []string{"runtime.newstack", "runtime.morestack"}},
+	{"goroutines, timers and waiting", []string{"runtime.mcall", "runtime.schedule", "runtime.findRunnable", "runtime.park_m", "runtime.mstart", "runtime.systemstack", "runtime.goexit0", "runtime.gopark", "runtime.goready", "runtime.ready", "runtime.newproc", "runtime.sysmon", "runtime.selectgo", "runtime.chansend", "runtime.chanrecv", "time.", "context."}},
+	{"TLS", []string{"crypto/"}},
+	{"JSON", []string{"github.com/go-json-experiment/", "encoding/json"}},
+	{"compression", []string{"github.com/klauspost/compress", "compress/"}},
+	{"secrets: remembering and masking", []string{"session_exporter/probe/transport/mask.", "session_exporter/secret."}},
+	{"serving: HTTP server", []string{"net/http.(*conn).", "net/http.(*response).", "net/http.(*connReader)", "net/http.serverHandler", "net/http.readRequest", "net/http.(*ServeMux)", "session_exporter/web"}},
+	{"metrics: rendering", []string{"session_exporter/collector/exposition.", "session_exporter/collector.(*applied).render", "session_exporter/collector.(*rendering)", "session_exporter/collector.(*applied).expose", "github.com/prometheus/"}},
+	{"HTTP client: request and response", []string{"session_exporter/probe/transport.", "session_exporter/probe/transport/http1.", "net/http.", "net/textproto."}},
+	{"recording: history, histogram, changes", []string{"session_exporter/collector.(*state).", "session_exporter/collector.(*history).", "session_exporter/collector.(*histogram)."}},
+	{"scheduling", []string{"session_exporter/collector."}},
+	{"judging: interpretation, outcome, diagnosis", []string{"session_exporter/probe.", "session_exporter/probe/", "session_exporter/sessionapi."}},
+}
+
+// profileWindows is how many windows of a row are profiled: there are only a hundred samples
+// in a second of CPU time.
+const profileWindows = 3
+
+// otherPart is of all other samples.
+const otherPart = "other"
+
+// partOf returns the part of a sample.
+func partOf(s *profile.Sample) string {
+	for _, location := range s.Location {
+		for _, line := range location.Line {
+			for _, p := range parts {
+				if slices.ContainsFunc(p.prefixes, func(prefix string) bool { return strings.HasPrefix(line.Function.Name, prefix) }) {
+					return p.name
+				}
+			}
+		}
+	}
+	return otherPart
+}
+
+// shares returns the share of each part in a CPU profile.
+func shares(p *profile.Profile) map[string]float64 {
+	const cpu = 1 // the second value of a sample, after their number
+	total := 0.0
+	of := map[string]float64{}
+	for _, s := range p.Sample {
+		of[partOf(s)] += float64(s.Value[cpu])
+		total += float64(s.Value[cpu])
+	}
+	for name := range of {
+		of[name] /= total
+	}
+	return of
+}
+
+// profiled returns the contender that is the exporter in this program.
+func profiled(x contender, file string) (contender, error) {
+	self, err := os.Executable()
+	configure := x.configure
+	x.binary = self
+	x.configure = func(s *site) ([]string, error) {
+		args, err := configure(s)
+		return append([]string{"-profiled=" + file, "--"}, args...), err
+	}
+	x.observe = func(pid int) error { return syscall.Kill(pid, syscall.SIGUSR1) }
+	return x, err
+}
+
+// profile measures the parts of a probe in all rows without scrapes, which would hide the
+// probes.
+func (c *comparison) profile(ctx context.Context) error {
+	if err := leaveProcessor(); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "soak")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ours := c.contenders[slices.IndexFunc(c.contenders, func(x contender) bool { return x.name == oursName })]
+	file := filepath.Join(dir, "cpu.pprof")
+	ours, err = profiled(ours, file)
+	if err != nil {
+		return err
+	}
+	var of []map[string]float64
+	var head, rule strings.Builder
+	for _, r := range rows {
+		if r.scrape > 0 || !c.takes(r) {
+			continue
+		}
+		r.window *= profileWindows
+		m, err := measure(ctx, r, ours)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.label, err)
+		}
+		fmt.Fprintln(os.Stderr, m.benchmark(r, ours))
+		data, err := os.ReadFile(file) //nolint:gosec // it is our own
+		if err != nil {
+			return err
+		}
+		p, err := profile.ParseData(data)
+		if err != nil {
+			return err
+		}
+		took := shares(p)
+		for name := range took {
+			took[name] *= m.micros()
+		}
+		of = append(of, took)
+		fmt.Fprintf(&head, " | %s", r.label)
+		rule.WriteString(" | ---")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, on %s. CPU time of a probe in µs; the profiler itself takes a few.\n\n| %s |\n| ---%s |\n", time.Now().UTC().Format(time.DateOnly), machine(), head.String(), rule.String())
+	names := []string{otherPart}
+	for _, p := range slices.Backward(parts) {
+		names = append(names, p.name)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(of[0][b], of[0][a]) })
+	for _, name := range names {
+		fmt.Fprintf(&b, "| %s", name)
+		for _, took := range of {
+			fmt.Fprintf(&b, " | %.0f", took[name])
+		}
+		b.WriteString(" |\n")
+	}
+	return c.print("profile", b.String())
+}
