@@ -39,7 +39,7 @@ func TestStatesForSystemd(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "session_exporter.yml")
 	write := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o600)) }
 	write("credentials: {x: {token: t}}\nmodules: {dr: {api: dr, credential: x}}\n")
-	e := newExporter(file, probe.NewManager(), slog.New(slog.DiscardHandler))
+	e := newExporter([]string{file}, probe.NewManager(), slog.New(slog.DiscardHandler))
 	must(t, e.Load(t.Context()))
 	await("STATUS=Endpoints: 0")
 
