@@ -223,7 +223,7 @@ func unusedFamilies(t *testing.T, patterns []string) (unused []string) {
 	t.Helper()
 	var text strings.Builder
 	for _, pattern := range patterns {
-		files, err := filepath.Glob(filepath.Join("../deploy", pattern))
+		files, err := filepath.Glob(filepath.Join("..", "deploy", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files %s: %v", pattern, err)
 		}

@@ -27,7 +27,8 @@ func TestDocumentedVersion(t *testing.T) {
 		text := read(t, path)
 		for _, mention := range mentions {
 			for _, match := range mention.FindAllStringSubmatch(text, -1) {
-				if found++; match[1] != version {
+				found++
+				if match[1] != version {
 					t.Errorf("%s: %q, and VERSION is %s", path, strings.TrimSpace(match[0]), version)
 				}
 			}

@@ -38,7 +38,7 @@ const bareUp = "session_exporter_bare_up"
 
 // runBare runs the client that a file describes until ctx is canceled.
 func runBare(ctx context.Context, file string) error {
-	description, err := os.ReadFile(file) //nolint:gosec // the user names the file
+	description, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
@@ -194,12 +194,20 @@ func (e *bareEndpoint) appendSeries(to []byte) []byte {
 		name  string
 		value float64
 	}{
-		{"up", one(r.up)}, {"success", one(r.body.Success)}, {"completed", one(r.body.Completed)},
-		{"status", float64(r.status)}, {"body_bytes", float64(r.size)}, {"duration_seconds", r.took.Seconds()},
-		{"start_seconds", float64(r.start.UnixMilli()) / 1e3}, {"server_time_seconds", r.body.Time / 1e3},
+		{"up", one(r.up)},
+		{"success", one(r.body.Success)},
+		{"completed", one(r.body.Completed)},
+		{"status", float64(r.status)},
+		{"body_bytes", float64(r.size)},
+		{"duration_seconds", r.took.Seconds()},
+		{"start_seconds", float64(r.start.UnixMilli()) / 1e3},
+		{"server_time_seconds", r.body.Time / 1e3},
 		{"clock_skew_seconds", r.body.Time/1e3 - float64(r.start.Add(r.took/2).UnixMilli())/1e3},
-		{"certificate_expiry_seconds", float64(r.certificate.Unix())}, {"roles", float64(len(user.Roles))},
-		{"last_success_seconds", float64(e.lastSuccess.Unix())}, {"probes_total", float64(e.probes)}, {"failures_total", float64(e.failures)},
+		{"certificate_expiry_seconds", float64(r.certificate.Unix())},
+		{"roles", float64(len(user.Roles))},
+		{"last_success_seconds", float64(e.lastSuccess.Unix())},
+		{"probes_total", float64(e.probes)},
+		{"failures_total", float64(e.failures)},
 	} {
 		to = fmt.Appendf(to, "bare_%s{%s} %v\n", series.name, e.labels, series.value)
 	}

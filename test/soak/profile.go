@@ -23,7 +23,7 @@ import (
 func runProfiled(ctx context.Context, file string, args []string) error {
 	toggle := make(chan os.Signal, 1)
 	signal.Notify(toggle, syscall.SIGUSR1)
-	out, err := os.Create(file) //nolint:gosec // the user names the file
+	out, err := os.Create(file)
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (c *comparison) profile(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", r.label, err)
 		}
 		fmt.Fprintln(os.Stderr, m.benchmark(r, ours))
-		data, err := os.ReadFile(file) //nolint:gosec // it is our own
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}

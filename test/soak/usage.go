@@ -48,8 +48,10 @@ func watchMemory(ctx context.Context, pid int) (float64, error) {
 			return 0, err
 		}
 		sum += mib
-		if sleep(ctx, time.Second) != nil {
+		select {
+		case <-ctx.Done():
 			return sum / n, nil
+		case <-time.After(time.Second):
 		}
 	}
 }
