@@ -88,7 +88,7 @@ func TestCLICompletion(t *testing.T) {
 		}
 	}
 	all := completions(t, folder, "session_exporter probe ")
-	if want := []string{"hcx-a", "hcx-b", "dr:1", "dr:2", "two_words", `\$\(touch_pwned\)`, "\\`touch_pwned\\`", `\*`}; !slices.Equal(all, want) {
+	if want := []string{`\$\(touch_pwned\)`, `\*`, "\\`touch_pwned\\`", "dr:1", "dr:2", "hcx-a", "hcx-b", "two_words"}; !slices.Equal(all, want) {
 		t.Errorf("all endpoints: %q, want %q", all, want)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "pwned")); err == nil {

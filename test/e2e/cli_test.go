@@ -98,7 +98,7 @@ endpoints:
 			}
 		}
 		// The exporter itself prints the same.
-		if served := run(t, "--config.file="+file); served.code != 1 || !strings.HasSuffix(served.stderr, got.stderr) {
+		if served := run(t, "--config.file="+file); served.code != 2 || !strings.HasSuffix(served.stderr, got.stderr) {
 			t.Errorf("serve: %+v", served)
 		}
 	})
@@ -123,7 +123,6 @@ func TestUsage(t *testing.T) {
 		{"unknown command", []string{"watch"}, "watch"},
 		{"unknown log level", []string{"--log.level=loud"}, "loud"},
 		{"unknown log format", []string{"--log.format=xml"}, "xml"},
-		{"check-config of two files", []string{"check-config", good, good}, good},
 		{"probe of nothing", []string{"probe", "--config.file=" + good}, "name endpoints of " + good + " or use --all; available: a"},
 		{"probe of all and one", []string{"probe", "--config.file=" + good, "--all", "a"}, "--all"},
 		{"probe of an unknown endpoint", []string{"probe", "--config.file=" + good, "b"}, `has no endpoint "b"; available: a`},
