@@ -74,6 +74,36 @@ func TestCheckConfigWithoutFile(t *testing.T) {
 	}
 }
 
+// Several files and standard input are one configuration, and an error names its file.
+func TestCheckConfigFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	must(t, os.WriteFile("base.yml", []byte("modules: {m: {api: hcx, credential: c}}\n"), 0o600))
+	must(t, os.WriteFile("a.yml", []byte("endpoints: [{name: x, url: 'https://x.example.com:9443', module: m}]\n"), 0o600))
+	const secrets = "credentials: {c: {token: t}}\n"
+	for _, c := range []struct {
+		args   []string
+		input  string
+		code   int
+		output string
+	}{
+		{[]string{"*.yml", "-"}, secrets, exitOK, "*.yml, standard input is valid: 3 files, 1 endpoint, 1 credential.\n"},
+		{[]string{"-", "a.yml", "base.yml"}, secrets, exitOK, "a.yml, base.yml, standard input is valid: 3 files, 1 endpoint, 1 credential.\n"},
+		{[]string{"*.yml", "-"}, secrets + "endpoints:\n  - {name: x, url: 'https://y.example.com:9443', module: m}\n", exitFailed, "standard input:3: endpoints[0].name: duplicate endpoint name (first used at a.yml:1)\n"},
+		{[]string{"base.yml", "-"}, secrets + "modules: {m: {api: hcx, credential: c}}\n", exitFailed, "standard input:2: modules.m: duplicate key (first used at base.yml:1)\n"},
+		{[]string{"*.yaml", "-"}, secrets, exitFailed, "*.yaml: no file matches this pattern; name another pattern or file, or - for standard input\n"},
+	} {
+		must(t, os.WriteFile("input", []byte(c.input), 0o600))
+		in, err := os.Open("input")
+		must(t, err)
+		var out bytes.Buffer
+		code := run(t.Context(), append([]string{"check-config"}, c.args...), streams{out: &out, err: &out, in: in})
+		must(t, in.Close())
+		if code != c.code || out.String() != c.output {
+			t.Errorf("%v: exit code %d, output\n%swant %d and\n%s", c.args, code, &out, c.code, c.output)
+		}
+	}
+}
+
 // An interrupt ends the wait for standard input, which may never end.
 func TestCheckConfigInterrupted(t *testing.T) {
 	in, writer, err := os.Pipe()

@@ -44,9 +44,10 @@ func watchFiles(ctx context.Context, files func() []string, changed func(), logg
 }
 
 // awaitChanges calls changed when files have settled after an event, and every
-// pollInterval without one, until ctx is done.
+// pollInterval without one, until ctx is done. It starts with a call, because files may
+// have changed between loading and watching them.
 func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, changed func(), logger *slog.Logger) {
-	timer := time.NewTimer(pollInterval)
+	timer := time.NewTimer(settleAfter)
 	defer timer.Stop()
 	var firstEvent time.Time // since the last call, zero without one
 	onEvent := func() {

@@ -93,7 +93,8 @@ func (c *Collector) Report(severity Severity, key Key, at Position, text string)
 	}
 	c.problems = append(c.problems, Problem{
 		Severity: severity, File: at.File, Line: at.Line, Column: at.Column,
-		Key: c.inFile(at.File, c.shown(key)), Text: text, key: key,
+		Key: c.inFile(at.File, c.shown(key)), Text: text,
+		key: Key(strings.Clone(string(key))), // most keys have no problem, and stay on the stack
 	})
 }
 
@@ -172,7 +173,7 @@ func (c *Collector) inFile(file, key string) string {
 	}
 	index, rest, _ := strings.Cut(item, "]")
 	n, _ := strconv.Atoi(index) // made by Key.Item
-	return fmt.Sprintf("%s[%d]%s", list, n-first, rest)
+	return string(Key(list).Item(n-first)) + rest
 }
 
 // Shows reports whether errors may show a key of a named block.
