@@ -80,11 +80,7 @@ func TestKustomizations(t *testing.T) {
 
 func namespace(t *testing.T, dir string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, "kustomization.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), "namespace: ")
+	_, after, _ := strings.Cut(read(t, filepath.Join(dir, "kustomization.yaml")), "namespace: ")
 	name, _, _ := strings.Cut(after, "\n")
 	return name
 }
