@@ -9,13 +9,27 @@ import (
 const podTemplate = `{metadata: {labels: {app.kubernetes.io/name: %s}}, spec: {containers: [{name: c, image: i, args: [%s]}]}}`
 
 func deployment(replicas int, strategy string) string {
-	return fmt.Sprintf(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: d, namespace: default}, spec: {replicas: %d, strategy: {type: %s},
-selector: {matchLabels: {app.kubernetes.io/name: session-exporter}}, template: %s}}`, replicas, strategy, fmt.Sprintf(podTemplate, "session-exporter", ""))
+	return fmt.Sprintf(`apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d, namespace: default}
+spec:
+  replicas: %d
+  strategy: {type: %s}
+  selector: {matchLabels: {app.kubernetes.io/name: session-exporter}}
+  template: %s
+`, replicas, strategy, fmt.Sprintf(podTemplate, "session-exporter", ""))
 }
 
 func statefulSet(replicas int, name, args string) string {
-	return fmt.Sprintf(`{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s, namespace: default}, spec: {replicas: %d, serviceName: s,
-selector: {matchLabels: {app.kubernetes.io/name: %s}}, template: %s}}`, replicas, name, fmt.Sprintf(podTemplate, name, args))
+	return fmt.Sprintf(`apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: s, namespace: default}
+spec:
+  replicas: %d
+  serviceName: s
+  selector: {matchLabels: {app.kubernetes.io/name: %s}}
+  template: %s
+`, replicas, name, fmt.Sprintf(podTemplate, name, args))
 }
 
 // TestAdmissionPolicy: what lets two exporters watch the same endpoints is denied, with a

@@ -52,6 +52,7 @@ func TestChart(t *testing.T) {
 			helm(t, "lint", "--strict", "-f", values, chartFolder)
 			namespace := "chart-" + name
 			restricted(t, namespace)
+			kubectl(t, "", "create", "serviceaccount", "monitoring", "-n", namespace) // of existing.yaml
 			flags := []string{"session-exporter", chartFolder, "-n", namespace, "-f", values}
 
 			notes := helm(t, append([]string{"install"}, flags...)...)
@@ -117,8 +118,8 @@ func TestReleasesInOneNamespace(t *testing.T) {
 	}
 }
 
-// TestFromOneExporterToShards follows the chart's README. Without the deletion, the upgrade
-// fails before it starts a shard beside the Deployment.
+// TestFromOneExporterToShards follows the chart's README. Without both deletions, the
+// upgrade fails before it starts a shard beside the Deployment.
 func TestFromOneExporterToShards(t *testing.T) {
 	const namespace = "chart-to-shards"
 	restricted(t, namespace)
@@ -129,13 +130,15 @@ func TestFromOneExporterToShards(t *testing.T) {
 	} {
 		upgrade := []string{"upgrade", "--install", "session-exporter", chartFolder, "-n", namespace, "-f", step.values}
 		if before := workloads(t, namespace); before != "" {
-			if _, err := runHelm(t.Context(), upgrade...); err == nil || !strings.Contains(err.Error(), "clusterIP") {
-				t.Errorf("without the deletion: %v", err)
+			for _, object := range []string{before, "service/session-exporter"} {
+				if _, err := runHelm(t.Context(), upgrade...); err == nil || !strings.Contains(err.Error(), "and the Service session-exporter first") {
+					t.Errorf("without the deletion of %s: %v", object, err)
+				}
+				if after := workloads(t, namespace); object == before && after != before || object != before && after != "" {
+					t.Errorf("the failed upgrade leaves %q of %q", after, before)
+				}
+				kubectl(t, "", "delete", "-n", namespace, object)
 			}
-			if after := workloads(t, namespace); after != before {
-				t.Errorf("the failed upgrade leaves %q of %q", after, before)
-			}
-			kubectl(t, "", "delete", "-n", namespace, before, "service/session-exporter")
 		}
 		helm(t, upgrade...)
 		if got := workloads(t, namespace); !strings.HasPrefix(got, step.workload) {

@@ -200,22 +200,41 @@ func kubectl(t *testing.T, input string, args ...string) string {
 	return text
 }
 
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // restricted creates a namespace that enforces the Pod Security Standard.
 func restricted(t *testing.T, name string) {
 	t.Helper()
-	kubectl(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}}}", name),
-		"create", "-f", "-")
+	kubectl(t, fmt.Sprintf(`apiVersion: v1
+kind: Namespace
+metadata:
+  name: %s
+  labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}
+`, name), "create", "-f", "-")
 }
 
 // freePorts returns addresses on localhost that are not in use.
 func freePorts(n int) ([]string, error) {
+	var listeners []net.Listener
+	defer func() {
+		for _, listener := range listeners {
+			_ = listener.Close() // all at the end, so that the addresses differ
+		}
+	}()
 	var addresses []string
 	for range n {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = listener.Close() }() // all at the end, so that they differ
+		listeners = append(listeners, listener)
 		addresses = append(addresses, listener.Addr().String())
 	}
 	return addresses, nil

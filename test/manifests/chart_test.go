@@ -1,8 +1,7 @@
 package main
 
 import (
-	"io"
-	"log"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"regexp"
@@ -31,7 +30,7 @@ const (
 
 func loadChart(t *testing.T) *chart.Chart {
 	t.Helper()
-	log.SetOutput(io.Discard) // Helm logs each symbolic link
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // of package log too: Helm logs each symbolic link
 	loaded, err := loader.Load(chartFolder)
 	must(t, err)
 	return loaded
@@ -98,9 +97,9 @@ func chartBuilds(t *testing.T) map[string][]object {
 	return found
 }
 
-// comparable returns the objects as YAML values, without what differs between Helm and
+// comparableObjects returns the objects as YAML values, without what differs between Helm and
 // kustomize: labels of the release, comments, and the order of a configuration's keys.
-func comparable(t *testing.T, objects []object) map[string]any {
+func comparableObjects(t *testing.T, objects []object) map[string]any {
 	t.Helper()
 	found := map[string]any{}
 	for _, o := range objects {
@@ -139,7 +138,7 @@ components: [DEPLOY/components/prometheus-operator, DEPLOY/components/dashboards
 		"monitored": {valueSet(t, "monitored"), overlay(t, monitored, nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, want := comparable(t, release(t, app, pair.values)), comparable(t, build(t, pair.folder))
+			got, want := comparableObjects(t, release(t, app, pair.values)), comparableObjects(t, build(t, pair.folder))
 			if len(want) < 5 {
 				t.Errorf("only %d objects", len(want))
 			}

@@ -64,7 +64,7 @@ func TestReferenceChart(t *testing.T) {
 		delete(documented, key)
 		encoded, err := json.Marshal(value)
 		must(t, err)
-		if want := fmt.Sprintf("`%s`", encoded); !ok || (len(want) < 40 && row != want) {
+		if want := fmt.Sprintf("%#q", encoded); !ok || (len(want) < 40 && row != want) {
 			t.Errorf("the README has the default of %s as %s, want %s", key, row, want)
 		}
 	}

@@ -61,4 +61,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- $_ := set $paths $path true }}
 {{- end }}
+{{- /* Helm starts the new workload before it deletes the old one, even if it fails to change the Service. */}}
+{{- $sharded := gt (int .Values.shards) 1 }}
+{{- $name := include "session-exporter.fullname" . }}
+{{- $kind := ternary "Deployment" "StatefulSet" $sharded }}
+{{- $service := lookup "v1" "Service" .Release.Namespace $name }}
+{{- if or (lookup "apps/v1" $kind .Release.Namespace $name) (and $service (ne $sharded (eq $service.spec.clusterIP "None"))) }}
+{{- fail (printf "delete the %s and the Service %s first, or two exporters watch the same endpoints: see Shards in the chart's README" $kind $name) }}
+{{- end }}
 {{- end }}
