@@ -29,10 +29,10 @@ endpoints:
 	return settings
 }
 
-func write(t testing.TB, file, content string) {
-	t.Helper()
+func write(tb testing.TB, file, content string) {
+	tb.Helper()
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

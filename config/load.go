@@ -92,7 +92,8 @@ func (l *Loader) check(given ...source) (config *Config, found Problems) {
 		}
 	}
 	found = append(found, r.Problems()...)
-	if found.Sort(); found.Err() != nil {
+	found.Sort()
+	if found.Err() != nil {
 		return nil, found
 	}
 	for _, s := range sources {
