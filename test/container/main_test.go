@@ -1,7 +1,9 @@
 package container
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +21,8 @@ const (
 	debian     = "bookworm"
 	// maxWait exceeds the time of every step on a machine that is busy.
 	maxWait = 4 * time.Minute
+	// The process of the test follows in the names of its containers.
+	containerPrefix = "session_exporter-test-"
 )
 
 // command runs a program and returns its output.
@@ -63,7 +67,7 @@ type container struct {
 // run starts a container. It is removed with the test.
 func run(t *testing.T, options []string, imageAndArgs ...string) container {
 	t.Helper()
-	c := container{t, fmt.Sprintf("session_exporter-test-%d-%d", os.Getpid(), time.Now().UnixNano())}
+	c := container{t, fmt.Sprintf(containerPrefix+"%d-%d", os.Getpid(), time.Now().UnixNano())}
 	t.Cleanup(func() {
 		// The test's context is done.
 		if t.Failed() {
@@ -173,5 +177,26 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "this needs Linux and root, for debootstrap and a container with systemd")
 		os.Exit(1)
 	}
+	if err := removeAbandoned(); err != nil {
+		fmt.Fprintln(os.Stderr, "removing the containers of tests that were killed:", err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
+}
+
+// removeAbandoned removes the containers of tests that were killed.
+func removeAbandoned() error {
+	names, err := exec.Command("podman", "ps", "--all", "--filter=name=^"+containerPrefix, "--format={{.Names}}").Output() //nolint:noctx // before any test
+	if err != nil {
+		return err
+	}
+	for name := range strings.FieldsSeq(string(names)) {
+		process, _, _ := strings.Cut(strings.TrimPrefix(name, containerPrefix), "-")
+		if _, err := os.Stat("/proc/" + process); errors.Is(err, fs.ErrNotExist) {
+			if err := exec.Command("podman", "rm", "--force", "--time=1", name).Run(); err != nil { //nolint:noctx // as above
+				return err
+			}
+		}
+	}
+	return nil
 }

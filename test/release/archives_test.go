@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -113,5 +114,26 @@ func TestChecksums(t *testing.T) {
 	slices.Sort(published)
 	if names := slices.Sorted(maps.Keys(sums)); !slices.Equal(names, published) {
 		t.Errorf("checksums of %v, want those of %v", names, published)
+	}
+}
+
+// docs/install.md names each archive and package.
+func TestDocumentedFiles(t *testing.T) {
+	released := strings.TrimSpace(read(t, repository+"/VERSION"))
+	name := regexp.MustCompile(`\bsession[-_]exporter[-_]` + regexp.QuoteMeta(released) + `[\w.-]*\.(?:tar\.gz|zip|deb|rpm)\b`)
+	documented := make(map[string]bool)
+	for _, file := range name.FindAllString(read(t, repository+"/docs/install.md"), -1) {
+		documented[strings.Replace(file, released, snapshot(t).Version, 1)] = true
+	}
+	published := make(map[string]bool)
+	for _, suffix := range []string{".tar.gz", ".zip", ".deb", ".rpm"} {
+		found, err := filepath.Glob(dist + "/*" + suffix)
+		must(t, err)
+		for _, file := range found {
+			published[filepath.Base(file)] = true
+		}
+	}
+	if !maps.Equal(documented, published) {
+		t.Errorf("documented are %v, published %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(published)))
 	}
 }
