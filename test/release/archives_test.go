@@ -34,6 +34,7 @@ func TestArchives(t *testing.T) {
 				"CHANGELOG.md", "LICENSE", "README.md", "docs/README.md", "docs/apis/README.md", "docs/configuration.md", "docs/images/overview.png",
 				"docs/runbooks/README.md", "docs/session_exporter.schema.json", "deploy/README.md", "deploy/grafana/dashboards/fleet.json",
 				"deploy/prometheus/rules/alerts.yml", "deploy/systemd/session_exporter.default", "deploy/systemd/session_exporter.service",
+				"deploy/helm/session-exporter/templates/_helpers.tpl", "deploy/helm/session-exporter/files/rules/alerts.yml",
 				"man/session_exporter.1", "completion/completion.bash", "completion/completion.zsh",
 			} {
 				if mode, ok := files[name+"/"+file]; !ok || mode.Perm() != 0o644 {

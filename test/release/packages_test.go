@@ -11,18 +11,19 @@ import (
 
 // installed has the modes of what the packages install, and of their directories.
 var installed = map[string]string{
-	"/etc/default/session_exporter":                                       "-rw-r--r--",
-	"/etc/session_exporter":                                               "drwxr-xr-x",
-	"/etc/session_exporter/secrets":                                       "drwx------",
-	"/etc/session_exporter/session_exporter.yml":                          "-rw-r--r--",
-	"/usr/bin/session_exporter":                                           "-rwxr-xr-x",
-	"/usr/lib/systemd/system/session_exporter.service":                    "-rw-r--r--",
-	"/usr/share/bash-completion/completions/session_exporter":             "-rw-r--r--",
-	"/usr/share/doc/session-exporter/README.md":                           "-rw-r--r--",
-	"/usr/share/doc/session-exporter/CHANGELOG.md":                        "-rw-r--r--",
-	"/usr/share/doc/session-exporter/deploy/systemd/session_exporter.yml": "-rw-r--r--",
-	"/usr/share/doc/session-exporter/docs/configuration.md":               "-rw-r--r--",
-	"/usr/share/man/man1/session_exporter.1.gz":                           "-rw-r--r--",
+	"/etc/default/session_exporter":                                            "-rw-r--r--",
+	"/etc/session_exporter":                                                    "drwxr-xr-x",
+	"/etc/session_exporter/secrets":                                            "drwx------",
+	"/etc/session_exporter/session_exporter.yml":                               "-rw-r--r--",
+	"/usr/bin/session_exporter":                                                "-rwxr-xr-x",
+	"/usr/lib/systemd/system/session_exporter.service":                         "-rw-r--r--",
+	"/usr/share/bash-completion/completions/session_exporter":                  "-rw-r--r--",
+	"/usr/share/doc/session-exporter/README.md":                                "-rw-r--r--",
+	"/usr/share/doc/session-exporter/CHANGELOG.md":                             "-rw-r--r--",
+	"/usr/share/doc/session-exporter/deploy/systemd/session_exporter.yml":      "-rw-r--r--",
+	"/usr/share/doc/session-exporter/deploy/helm/session-exporter/files/rules": "lrwxrwxrwx",
+	"/usr/share/doc/session-exporter/docs/configuration.md":                    "-rw-r--r--",
+	"/usr/share/man/man1/session_exporter.1.gz":                                "-rw-r--r--",
 }
 
 // configuration are the files that an upgrade does not overwrite.
