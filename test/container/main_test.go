@@ -71,10 +71,10 @@ func run(t *testing.T, options []string, imageAndArgs ...string) container {
 	t.Cleanup(func() {
 		// The test's context is done.
 		if t.Failed() {
-			output, _ := exec.Command("podman", "logs", "--tail=50", c.name).CombinedOutput() //nolint:noctx // see above
+			output, _ := exec.Command("podman", "logs", "--tail=50", c.name).CombinedOutput()
 			t.Logf("%s", output)
 		}
-		if output, err := exec.Command("podman", "rm", "--force", "--time=1", c.name).CombinedOutput(); err != nil { //nolint:noctx // see above
+		if output, err := exec.Command("podman", "rm", "--force", "--time=1", c.name).CombinedOutput(); err != nil {
 			t.Errorf("removing %s: %v\n%s", c.name, err, output)
 		}
 	})
@@ -108,7 +108,7 @@ func (c container) write(file, content string) {
 	c.Helper()
 	local := filepath.Join(c.TempDir(), "file")
 	must(c.T, os.WriteFile(local, []byte(content), 0o600))
-	must(c.T, os.Chmod(local, 0o644)) //nolint:gosec // for other users in the container; has no real secret
+	must(c.T, os.Chmod(local, 0o644))
 	command(c.T, "podman", "cp", local, c.name+":"+file)
 }
 
@@ -149,7 +149,7 @@ func (s site) config(passwordFile string, endpoints ...string) string {
 // freeAddress returns an address on 127.0.0.1 that is free, as far as can be known.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // does not block
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { must(t, listener.Close()) }()
 	return listener.Addr().String()
@@ -186,14 +186,14 @@ func TestMain(m *testing.M) {
 
 // removeAbandoned removes the containers of tests that were killed.
 func removeAbandoned() error {
-	names, err := exec.Command("podman", "ps", "--all", "--filter=name=^"+containerPrefix, "--format={{.Names}}").Output() //nolint:noctx // before any test
+	names, err := exec.Command("podman", "ps", "--all", "--filter=name=^"+containerPrefix, "--format={{.Names}}").Output()
 	if err != nil {
 		return err
 	}
 	for name := range strings.FieldsSeq(string(names)) {
 		process, _, _ := strings.Cut(strings.TrimPrefix(name, containerPrefix), "-")
 		if _, err := os.Stat("/proc/" + process); errors.Is(err, fs.ErrNotExist) {
-			if err := exec.Command("podman", "rm", "--force", "--time=1", name).Run(); err != nil { //nolint:noctx // as above
+			if err := exec.Command("podman", "rm", "--force", "--time=1", name).Run(); err != nil {
 				return err
 			}
 		}

@@ -49,11 +49,11 @@ func successor(t *testing.T, deb string) string {
 	t.Helper()
 	dir := t.TempDir()
 	command(t, "dpkg-deb", "--raw-extract", deb, dir)
-	control := filepath.Join(dir, "DEBIAN/control")
+	control := dir + "/DEBIAN/control"
 	text, err := os.ReadFile(control)
 	must(t, err)
 	version := command(t, "dpkg-deb", "--field", deb, "Version")
-	must(t, os.WriteFile(control, []byte(strings.Replace(string(text), "Version: "+version, "Version: "+version+"+next", 1)), 0o644)) //nolint:gosec // as in the package
+	must(t, os.WriteFile(control, []byte(strings.Replace(string(text), "Version: "+version, "Version: "+version+"+next", 1)), 0o644))
 	next := filepath.Join(t.TempDir(), "next.deb")
 	command(t, "dpkg-deb", "--root-owner-group", "-Znone", "--build", dir, next)
 	return next
@@ -67,7 +67,7 @@ func boot(t *testing.T) container {
 	t.Cleanup(func() {
 		if t.Failed() {
 			// The test's context is done.
-			log, _ := exec.Command("podman", "exec", c.name, "journalctl", "--no-pager", "--lines=100", "--unit="+service).CombinedOutput() //nolint:noctx // see above
+			log, _ := exec.Command("podman", "exec", c.name, "journalctl", "--no-pager", "--lines=100", "--unit="+service).CombinedOutput()
 			t.Logf("%s", log)
 		}
 	})

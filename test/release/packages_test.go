@@ -78,7 +78,8 @@ func TestRPM(t *testing.T) {
 			}
 		}
 		checkInstalled(t, file, got, "/usr/share/licenses/session-exporter/LICENSE", "/usr/share/zsh/site-functions/_session_exporter")
-		if slices.Sort(config); !slices.Equal(config, configuration) {
+		slices.Sort(config)
+		if !slices.Equal(config, configuration) {
 			t.Errorf("%s: configuration files %v, want %v", file, config, configuration)
 		}
 		scripts := run(t, "rpm", "--query", "--package", "--scripts", file)
