@@ -1,5 +1,5 @@
 # The exporter, its CA certificates, and nothing else. With the version stamped:
-#   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" \
+#   docker build --build-arg VERSION="$(cat VERSION)" --build-arg REVISION="$(git rev-parse HEAD)" \
 #     --build-arg BRANCH=main --build-arg BUILD_DATE="$(git log -1 --format=%cI)" .
 #
 # For other platforms, Go cross-compiles on that of the builder:
@@ -9,8 +9,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# The Makefile takes these instead of asking git, which is not here.
-ARG VERSION=0.1.0-dev
+# The Makefile takes these instead of asking git, which is not here. Without VERSION, it reads the file VERSION.
+ARG VERSION
 ARG REVISION=unknown
 ARG BRANCH=unknown
 ARG BUILD_DATE=unknown
@@ -20,7 +20,7 @@ ARG TARGETARCH
 RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build
 
 FROM scratch
-ARG VERSION=0.1.0-dev
+ARG VERSION=unknown
 ARG REVISION=unknown
 ARG BUILD_DATE=unknown
 LABEL org.opencontainers.image.title="session_exporter" \

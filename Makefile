@@ -197,9 +197,11 @@ release-files: build $(GORELEASER) $(CYCLONEDX)
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
-# What a release consists of, and how it installs. Needs the tools of Debian, which are installed with apt.
+# What a release consists of, and how it installs. Needs root, and tools of Debian, which are installed with
+# apt. The first tests build dist/ again, so the second wait for them.
 release-test: release-snapshot release-tools
-	go -C test test -timeout 30m ./release ./container
+	go -C test test -count 1 -timeout 30m ./release
+	go -C test test -count 1 -timeout 30m ./container
 
 release-tools: $(ACTIONLINT)
 	type groff lintian mandoc rpm shellcheck zsh >/dev/null 2>&1 || \

@@ -35,7 +35,7 @@ func build(t *testing.T) {
 		}
 	}
 	base := baseImage(t, "golang:"+runtime.Version(), "make,git,ca-certificates", func(root string) {
-		command(t, "cp", "-a", command(t, "go", "env", "GOROOT"), filepath.Join(root, "usr/local/go"))
+		command(t, "cp", "-a", command(t, "go", "env", "GOROOT"), root+"/usr/local/go")
 	})
 	args := []string{
 		"build", "--pull-never", "--isolation=chroot", "--network=host", "--format=docker", // OCI's has no HEALTHCHECK
@@ -47,7 +47,7 @@ func build(t *testing.T) {
 		args = append(args, "--volume="+command(t, "go", "env", variable)+":"+dir)
 	}
 	command(t, "buildah", append(args, repository)...)
-	t.Cleanup(func() { _ = exec.Command("podman", "rmi", "--force", image).Run() }) //nolint:noctx // the test's context is done
+	t.Cleanup(func() { _ = exec.Command("podman", "rmi", "--force", image).Run() })
 }
 
 func TestImage(t *testing.T) {
@@ -90,12 +90,13 @@ func testLabels(t *testing.T) {
 // testWatching runs the image as a user does: it becomes healthy, logs in, and logs out when it
 // is stopped.
 func testWatching(t *testing.T, options, args []string) {
+	t.Helper()
 	s := appliance(t)
 	dir := t.TempDir()
-	must(t, os.Chmod(dir, 0o755)) //nolint:gosec // any user reads it
+	must(t, os.Chmod(dir, 0o755))
 	write := func(name, content string) {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
-		must(t, os.Chmod(filepath.Join(dir, name), 0o644)) //nolint:gosec // as above
+		must(t, os.Chmod(filepath.Join(dir, name), 0o644))
 	}
 	write("session_exporter.yml", s.config("password", "a", "b"))
 	write("password", password)

@@ -1,7 +1,9 @@
 package container
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +21,8 @@ const (
 	debian     = "bookworm"
 	// maxWait exceeds the time of every step on a machine that is busy.
 	maxWait = 4 * time.Minute
+	// The process of the test follows in the names of its containers.
+	containerPrefix = "session_exporter-test-"
 )
 
 // command runs a program and returns its output.
@@ -63,14 +67,14 @@ type container struct {
 // run starts a container. It is removed with the test.
 func run(t *testing.T, options []string, imageAndArgs ...string) container {
 	t.Helper()
-	c := container{t, fmt.Sprintf("session_exporter-test-%d-%d", os.Getpid(), time.Now().UnixNano())}
+	c := container{t, fmt.Sprintf(containerPrefix+"%d-%d", os.Getpid(), time.Now().UnixNano())}
 	t.Cleanup(func() {
 		// The test's context is done.
 		if t.Failed() {
-			output, _ := exec.Command("podman", "logs", "--tail=50", c.name).CombinedOutput() //nolint:noctx // see above
+			output, _ := exec.Command("podman", "logs", "--tail=50", c.name).CombinedOutput()
 			t.Logf("%s", output)
 		}
-		if output, err := exec.Command("podman", "rm", "--force", "--time=1", c.name).CombinedOutput(); err != nil { //nolint:noctx // see above
+		if output, err := exec.Command("podman", "rm", "--force", "--time=1", c.name).CombinedOutput(); err != nil {
 			t.Errorf("removing %s: %v\n%s", c.name, err, output)
 		}
 	})
@@ -104,7 +108,7 @@ func (c container) write(file, content string) {
 	c.Helper()
 	local := filepath.Join(c.TempDir(), "file")
 	must(c.T, os.WriteFile(local, []byte(content), 0o600))
-	must(c.T, os.Chmod(local, 0o644)) //nolint:gosec // for other users in the container; has no real secret
+	must(c.T, os.Chmod(local, 0o644))
 	command(c.T, "podman", "cp", local, c.name+":"+file)
 }
 
@@ -145,7 +149,7 @@ func (s site) config(passwordFile string, endpoints ...string) string {
 // freeAddress returns an address on 127.0.0.1 that is free, as far as can be known.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // does not block
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { must(t, listener.Close()) }()
 	return listener.Addr().String()
@@ -173,5 +177,26 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "this needs Linux and root, for debootstrap and a container with systemd")
 		os.Exit(1)
 	}
+	if err := removeAbandoned(); err != nil {
+		fmt.Fprintln(os.Stderr, "removing the containers of tests that were killed:", err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
+}
+
+// removeAbandoned removes the containers of tests that were killed.
+func removeAbandoned() error {
+	names, err := exec.Command("podman", "ps", "--all", "--filter=name=^"+containerPrefix, "--format={{.Names}}").Output()
+	if err != nil {
+		return err
+	}
+	for name := range strings.FieldsSeq(string(names)) {
+		process, _, _ := strings.Cut(strings.TrimPrefix(name, containerPrefix), "-")
+		if _, err := os.Stat("/proc/" + process); errors.Is(err, fs.ErrNotExist) {
+			if err := exec.Command("podman", "rm", "--force", "--time=1", name).Run(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

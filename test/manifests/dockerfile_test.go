@@ -79,12 +79,9 @@ func TestVersionIsStamped(t *testing.T) {
 		}
 	}
 	makefile := read(t, repository+"/Makefile")
-	variables := regexp.MustCompile(`(?m)^(\w+)\s*\?= \$\(shell git .*\|\| echo (\S+)\)$`).FindAllStringSubmatch(makefile, -1)
-	if len(variables) < 3 {
+	variables := regexp.MustCompile(`(?m)^(\w+)\s*\?= .*\$\(shell git (?:.*\|\| echo (\S+)\)$)?`).FindAllStringSubmatch(makefile, -1)
+	if len(variables) < 4 {
 		t.Errorf("found only %d variables in the Makefile", len(variables))
-	}
-	if want := strings.TrimSpace(read(t, repository+"/VERSION")) + "-dev"; args["VERSION"] != want {
-		t.Errorf("ARG VERSION is %q, want %q", args["VERSION"], want)
 	}
 	for _, variable := range variables {
 		if value, ok := args[variable[1]]; !ok || value != variable[2] {

@@ -30,8 +30,8 @@ func ignored(t *testing.T, patterns []string, file string) bool {
 	return excluded
 }
 
-// The build in the container has every file that the build outside has: Go files, and the
-// files that they embed.
+// The build in the container has every file that the build outside has: Go files, the
+// files that they embed, and those of the Makefile.
 func TestDockerBuildHasAllSources(t *testing.T) {
 	var patterns []string
 	for line := range strings.SplitSeq(read(t, repository+"/.dockerignore"), "\n") {
@@ -52,7 +52,7 @@ func TestDockerBuildHasAllSources(t *testing.T) {
 	dir, err := root.Output()
 	must(t, err)
 	checked := 0
-	for file := range strings.FieldsSeq(string(output)) {
+	for file := range strings.FieldsSeq("go.mod go.sum Makefile VERSION " + string(output)) {
 		file = strings.TrimPrefix(file, strings.TrimSpace(string(dir))+"/")
 		checked++
 		if ignored(t, patterns, file) {

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +34,7 @@ func TestArchives(t *testing.T) {
 				"CHANGELOG.md", "LICENSE", "README.md", "docs/README.md", "docs/apis/README.md", "docs/configuration.md", "docs/images/overview.png",
 				"docs/runbooks/README.md", "docs/session_exporter.schema.json", "deploy/README.md", "deploy/grafana/dashboards/fleet.json",
 				"deploy/prometheus/rules/alerts.yml", "deploy/systemd/session_exporter.default", "deploy/systemd/session_exporter.service",
+				"deploy/helm/session-exporter/templates/_helpers.tpl", "deploy/helm/session-exporter/files/rules/alerts.yml",
 				"man/session_exporter.1", "completion/completion.bash", "completion/completion.zsh",
 			} {
 				if mode, ok := files[name+"/"+file]; !ok || mode.Perm() != 0o644 {
@@ -113,5 +115,26 @@ func TestChecksums(t *testing.T) {
 	slices.Sort(published)
 	if names := slices.Sorted(maps.Keys(sums)); !slices.Equal(names, published) {
 		t.Errorf("checksums of %v, want those of %v", names, published)
+	}
+}
+
+// docs/install.md names each archive and package.
+func TestDocumentedFiles(t *testing.T) {
+	released := strings.TrimSpace(read(t, repository+"/VERSION"))
+	name := regexp.MustCompile(`\bsession[-_]exporter[-_]` + regexp.QuoteMeta(released) + `[\w.-]*\.(?:tar\.gz|zip|deb|rpm)\b`)
+	documented := make(map[string]bool)
+	for _, file := range name.FindAllString(read(t, repository+"/docs/install.md"), -1) {
+		documented[strings.Replace(file, released, snapshot(t).Version, 1)] = true
+	}
+	published := make(map[string]bool)
+	for _, suffix := range []string{".tar.gz", ".zip", ".deb", ".rpm"} {
+		found, err := filepath.Glob(dist + "/*" + suffix)
+		must(t, err)
+		for _, file := range found {
+			published[filepath.Base(file)] = true
+		}
+	}
+	if !maps.Equal(documented, published) {
+		t.Errorf("documented are %v, published %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(published)))
 	}
 }

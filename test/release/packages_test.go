@@ -11,18 +11,19 @@ import (
 
 // installed has the modes of what the packages install, and of their directories.
 var installed = map[string]string{
-	"/etc/default/session_exporter":                                       "-rw-r--r--",
-	"/etc/session_exporter":                                               "drwxr-xr-x",
-	"/etc/session_exporter/secrets":                                       "drwx------",
-	"/etc/session_exporter/session_exporter.yml":                          "-rw-r--r--",
-	"/usr/bin/session_exporter":                                           "-rwxr-xr-x",
-	"/usr/lib/systemd/system/session_exporter.service":                    "-rw-r--r--",
-	"/usr/share/bash-completion/completions/session_exporter":             "-rw-r--r--",
-	"/usr/share/doc/session-exporter/README.md":                           "-rw-r--r--",
-	"/usr/share/doc/session-exporter/CHANGELOG.md":                        "-rw-r--r--",
-	"/usr/share/doc/session-exporter/deploy/systemd/session_exporter.yml": "-rw-r--r--",
-	"/usr/share/doc/session-exporter/docs/configuration.md":               "-rw-r--r--",
-	"/usr/share/man/man1/session_exporter.1.gz":                           "-rw-r--r--",
+	"/etc/default/session_exporter":                                            "-rw-r--r--",
+	"/etc/session_exporter":                                                    "drwxr-xr-x",
+	"/etc/session_exporter/secrets":                                            "drwx------",
+	"/etc/session_exporter/session_exporter.yml":                               "-rw-r--r--",
+	"/usr/bin/session_exporter":                                                "-rwxr-xr-x",
+	"/usr/lib/systemd/system/session_exporter.service":                         "-rw-r--r--",
+	"/usr/share/bash-completion/completions/session_exporter":                  "-rw-r--r--",
+	"/usr/share/doc/session-exporter/README.md":                                "-rw-r--r--",
+	"/usr/share/doc/session-exporter/CHANGELOG.md":                             "-rw-r--r--",
+	"/usr/share/doc/session-exporter/deploy/systemd/session_exporter.yml":      "-rw-r--r--",
+	"/usr/share/doc/session-exporter/deploy/helm/session-exporter/files/rules": "l---------", // the mode of a link has no effect
+	"/usr/share/doc/session-exporter/docs/configuration.md":                    "-rw-r--r--",
+	"/usr/share/man/man1/session_exporter.1.gz":                                "-rw-r--r--",
 }
 
 // configuration are the files that an upgrade does not overwrite.
@@ -77,7 +78,8 @@ func TestRPM(t *testing.T) {
 			}
 		}
 		checkInstalled(t, file, got, "/usr/share/licenses/session-exporter/LICENSE", "/usr/share/zsh/site-functions/_session_exporter")
-		if slices.Sort(config); !slices.Equal(config, configuration) {
+		slices.Sort(config)
+		if !slices.Equal(config, configuration) {
 			t.Errorf("%s: configuration files %v, want %v", file, config, configuration)
 		}
 		scripts := run(t, "rpm", "--query", "--package", "--scripts", file)

@@ -81,7 +81,7 @@ func TestDependabot(t *testing.T) {
 		}
 		if ecosystem, ok := ecosystems[filepath.Base(path)]; ok {
 			relative, _ := filepath.Rel(repository, filepath.Dir(path))
-			want[ecosystem+" "+filepath.Join("/", relative)] = true
+			want[ecosystem+" "+filepath.Clean("/"+relative)] = true
 		}
 		return err
 	}))
