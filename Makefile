@@ -197,9 +197,9 @@ release-files: build $(GORELEASER) $(CYCLONEDX)
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
-# What a release consists of, and how it installs. Needs root, and tools of Debian, which are installed with
+# What a release consists of, and how it installs, on Kubernetes too. Needs root, and tools of Debian, which are installed with
 # apt. The first tests build dist/ again, so the second wait for them.
-release-test: release-snapshot release-tools
+release-test: release-kubernetes release-snapshot release-tools
 	go -C test test -count 1 -timeout 30m ./release
 	go -C test test -count 1 -timeout 30m ./container
 

@@ -100,8 +100,8 @@ func TestWatchDeployments(t *testing.T) {
 					t.Fatalf("nothing was sent, want: %s", want)
 				}
 			}
-			one := strings.Replace(oneAccount(1, passwordModules["hcx login"]), "api: hcx", "api: hcx, interval: 200ms", 1)
-			two := strings.Replace(oneAccount(2, passwordModules["hcx login"]), "api: hcx", "api: hcx, interval: 200ms", 1)
+			one := strings.Replace(oneAccount(1, passwordModules["hcx login"]), "api: hcx", "api: hcx, interval: 4s", 1)
+			two := strings.Replace(oneAccount(2, passwordModules["hcx login"]), "api: hcx", "api: hcx, interval: 4s", 1)
 			deploy := deployment(t, w.dir)
 			deploy(map[string]string{"session_exporter.yml": one, "password": "wrong"})
 			must(t, w.Reload())

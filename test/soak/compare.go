@@ -76,6 +76,7 @@ func (c *comparison) run(ctx context.Context) error {
 		return err
 	}
 	results := map[string][]measurement{}
+	var errs []error // the table shows the rest
 	for range c.rounds {
 		for _, r := range rows {
 			if !c.takes(r) {
@@ -86,15 +87,19 @@ func (c *comparison) run(ctx context.Context) error {
 					continue
 				}
 				m, err := measure(ctx, r, x)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
 				if err != nil {
-					return fmt.Errorf("%s, %s: %w", r.label, x.name, err)
+					errs = append(errs, fmt.Errorf("%s, %s: %w", r.label, x.name, err))
+					continue
 				}
 				results[r.name+"/"+x.name] = append(results[r.name+"/"+x.name], m)
 				fmt.Println(m.benchmark(r, x))
 			}
 		}
 	}
-	return c.print("compare", c.table(results))
+	return errors.Join(append(errs, c.print("compare", c.table(results)))...)
 }
 
 // takes reports whether a row is measured.
