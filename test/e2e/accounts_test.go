@@ -21,8 +21,8 @@ func suspended(n int) want {
 }
 
 // TestPasswordChangedAndSessionsDropped: an appliance restarts after its password was
-// changed, and takes 1 s to refuse the old one to all endpoints at once. A login whose refusal
-// takes 5 s permits another one, so the rest is for a busy machine.
+// changed, and takes 1 s to refuse the old one to all endpoints at once. The guard
+// permits another login when a refusal takes 5 s, so a busy machine has 4 s of slack.
 func TestPasswordChangedAndSessionsDropped(t *testing.T) {
 	t.Parallel()
 	for _, auth := range []string{"login", "basic"} {
