@@ -2,19 +2,19 @@
 #   docker build --build-arg VERSION="$(cat VERSION)" --build-arg REVISION="$(git rev-parse HEAD)" \
 #     --build-arg BRANCH=main --build-arg BUILD_DATE="$(git log -1 --format=%cI)" .
 #
-# For other platforms, Go cross-compiles on that of the builder:
+# For other platforms, Go cross-compiles on the builder's platform:
 #   docker buildx build --platform=linux/amd64,linux/arm64 .
 FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# The Makefile takes these instead of asking git, which is not here. Without VERSION, it reads the file VERSION.
+# The Makefile uses these instead of git: .git is not part of the build context. Without VERSION, it reads the file VERSION.
 ARG VERSION
 ARG REVISION=unknown
 ARG BRANCH=unknown
 ARG BUILD_DATE=unknown
-# Set by builders for several platforms; empty, Go builds for its own.
+# Set by builders for several platforms. If they are empty, Go builds for its own.
 ARG TARGETOS
 ARG TARGETARCH
 RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build
@@ -39,7 +39,7 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /src/session_exporter /session_exporter
 USER 65532:65532
 EXPOSE 10987
-# A command of its own: there is no shell, curl or wget here. It reads the exporter's flags from /proc.
+# The exporter checks itself: the image has no shell, curl or wget. It reads the flags of process 1 from /proc.
 HEALTHCHECK --timeout=5s CMD ["/session_exporter", "healthcheck"]
 ENTRYPOINT ["/session_exporter"]
 CMD ["--config.file=/etc/session_exporter/session_exporter.yml"]

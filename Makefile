@@ -53,7 +53,7 @@ build:
 
 # Tests in real time come first and alone. The end-to-end tests mostly wait (seven minutes
 # for two alerts), so the tests in virtual time, which a busy machine does not disturb, and
-# everything else run beside them at the lowest priority.
+# everything else run in parallel at the lowest priority.
 test: tools browser
 	go vet ./...
 	$(MAKE) unit
@@ -81,8 +81,8 @@ e2e: tools browser
 servers: test/node_modules
 	go -C test test ./servers
 
-# Requirements of the tests of the pages: a browser with a font, a proxy, and
-# accessibility rules. Missing packages are installed with apt.
+# Requirements of the page tests: a browser with a font, a proxy, and accessibility
+# rules. Missing packages are installed with apt.
 browser: test/node_modules
 	{ test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null && \
 	PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \
@@ -141,7 +141,7 @@ soak: build
 	go -C test run ./soak -exporter ../session_exporter -page ../docs/performance.md $(SOAK)
 
 # The CPU time of a probe under several loads, compared with other exporters', and what it is
-# spent on. Binaries of others are found in .bin/; see docs/performance.md.
+# spent on. The binaries of other exporters must be in .bin/: see docs/performance.md.
 COMPARE ?=
 compare profile: build
 	go -C test run ./soak -$@ -exporter ../session_exporter -page ../docs/performance.md \
@@ -197,8 +197,8 @@ release-files: build $(GORELEASER) $(CYCLONEDX)
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
-# What a release consists of, and how it installs, on Kubernetes too. Needs root, and tools of Debian, which are installed with
-# apt. The first tests build dist/ again, so the second wait for them.
+# Tests the contents of a release and its installation, also on Kubernetes. Needs root, and Debian's tools, which are installed
+# with apt. ./release builds dist/ again, so ./container runs after it.
 release-test: release-kubernetes release-snapshot release-tools
 	go -C test test -count 1 -timeout 30m ./release
 	go -C test test -count 1 -timeout 30m ./container
@@ -218,7 +218,7 @@ $(CYCLONEDX):
 $(ACTIONLINT):
 	GOBIN=$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
-# Known vulnerabilities of code that the exporter calls. Asks vuln.go.dev.
+# Known vulnerabilities in code that the exporter calls. Queries vuln.go.dev.
 vulnerabilities:
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
