@@ -52,6 +52,6 @@ PASS
 		}
 	}
 	if after, err := os.ReadFile(page); err != nil || string(after) != string(got) {
-		t.Errorf("what failed changed the page: %v\n%s", err, after)
+		t.Errorf("a failed run changed the page: %v\n%s", err, after)
 	}
 }

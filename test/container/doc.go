@@ -1,4 +1,4 @@
-// Package container tests what is installed where it runs: the image in a container
-// without privileges, and the Debian package on a system with systemd. Needs root, buildah,
-// podman, runc and debootstrap, and the package of `make release-snapshot`.
+// Package container tests installations: the image in a container without privileges, and
+// the Debian package on a system with systemd. It needs root, buildah, podman, runc and
+// debootstrap, and the package that `make release-snapshot` builds.
 package container

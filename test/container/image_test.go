@@ -19,11 +19,11 @@ const image = "localhost/session_exporter-test:image"
 // confined are the restrictions under which the image must run.
 var confined = []string{
 	"--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt=no-new-privileges",
-	"--health-interval=disable", // only by `podman healthcheck run`: the timer needs systemd
+	"--health-interval=disable", // `podman healthcheck run` checks instead: the timer needs systemd
 }
 
-// build builds the image from the Dockerfile as it is; a local image takes the place of
-// the one that its first line names.
+// build builds the image from the unchanged Dockerfile; a local image replaces the one that
+// its first line names.
 func build(t *testing.T) {
 	t.Helper()
 	dockerfile, err := os.ReadFile(repository + "/Dockerfile")
@@ -75,16 +75,16 @@ func testLabels(t *testing.T) {
 		"vendor", "licenses", "authors", "base.name",
 	} {
 		if config.Labels["org.opencontainers.image."+label] == "" {
-			t.Errorf("it has no label %s", label)
+			t.Errorf("the image has no label %s", label)
 		}
 	}
 	if config.Labels["org.opencontainers.image.version"] != "1.2.3" || config.Labels["org.opencontainers.image.created"] != "2026-01-02T03:04:05Z" {
-		t.Errorf("its labels are %v", config.Labels)
+		t.Errorf("the image's labels are %v", config.Labels)
 	}
 	if config.User != "65532:65532" {
-		t.Errorf("its user is %q", config.User)
+		t.Errorf("the image's user is %q", config.User)
 	}
-	t.Logf("its size is %d bytes", images[0].Size)
+	t.Logf("the image has %d bytes", images[0].Size)
 }
 
 // testWatching runs the image as a user does: it becomes healthy, logs in, and logs out when it
@@ -112,7 +112,7 @@ func testWatching(t *testing.T, options, args []string) {
 	eventually(t, "logged in to both endpoints", func() bool { return s.Stats().Sessions == 2 })
 	c.stops()
 	if stats := s.Stats(); stats.Sessions != 0 || stats.Logins != stats.Logouts {
-		t.Errorf("it leaves %d sessions after %d logins and %d logouts", stats.Sessions, stats.Logins, stats.Logouts)
+		t.Errorf("the container leaves %d sessions after %d logins and %d logouts", stats.Sessions, stats.Logins, stats.Logouts)
 	}
 }
 

@@ -19,9 +19,9 @@ import (
 const (
 	repository = "../.."
 	debian     = "bookworm"
-	// maxWait exceeds the time of every step on a machine that is busy.
+	// maxWait exceeds the time of every step on a busy machine.
 	maxWait = 4 * time.Minute
-	// The process of the test follows in the names of its containers.
+	// The test's process ID follows it in the names of containers.
 	containerPrefix = "session_exporter-test-"
 )
 
@@ -36,7 +36,7 @@ func command(t *testing.T, name string, args ...string) string {
 }
 
 // baseImage returns an image with Debian's minimal system and some packages. prepare adds
-// files. It is built once: its name has everything on which it depends.
+// files. It is built once: its name contains everything that it depends on.
 func baseImage(t *testing.T, name, packages string, prepare func(root string)) string {
 	t.Helper()
 	image := "localhost/session_exporter-test-" + name
@@ -133,7 +133,7 @@ func appliance(t *testing.T) site {
 	return s
 }
 
-// config returns a configuration with endpoints that all are this appliance.
+// config returns a configuration whose endpoints all are this appliance.
 func (s site) config(passwordFile string, endpoints ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global: {interval: 1s, timeout: 1s}\n")
@@ -146,7 +146,7 @@ func (s site) config(passwordFile string, endpoints ...string) string {
 	return b.String()
 }
 
-// freeAddress returns an address on 127.0.0.1 that is free, as far as can be known.
+// freeAddress returns an address on 127.0.0.1 with a free port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -77,7 +77,7 @@ func boot(t *testing.T) container {
 		state, _ := c.try("systemctl", "is-system-running")
 		return state == "running" || state == "degraded"
 	})
-	// Outside a container systemd does this itself; the service does not see its credentials without.
+	// Outside a container, systemd does this itself. Without it, the service does not see its credentials.
 	c.exec("mount", "--make-rshared", "/")
 	return c
 }
@@ -89,7 +89,7 @@ func (c container) install(deb string) {
 }
 
 // installFirst installs the package, whose service starts with the configuration as installed.
-// Its port is another, because the network is the host's.
+// It listens on another port, because the network is the host's.
 func (c container) installFirst(deb string) {
 	c.Helper()
 	c.exec("mkdir", filepath.Dir(dropIn))
@@ -188,7 +188,7 @@ func (c container) crash(s site) {
 	c.Helper()
 	c.exec("systemctl", "kill", "--kill-who=main", "--signal=QUIT", service)
 	eventually(c.T, "restarting after a crash", func() bool { return c.property("SubState") == "auto-restart" })
-	s.EndSessions() // which the crash left
+	s.EndSessions() // those that the crash left
 	c.exec("systemctl", "restart", service)
 	c.watches(s, 1)
 }

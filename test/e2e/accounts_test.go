@@ -70,7 +70,7 @@ endpoints:
 	}
 	x.await(t, suspended(20))
 	if got := d.refusals(); got != 6 {
-		t.Errorf("%d refusals in all, want 6", got)
+		t.Errorf("%d refusals in total, want 6", got)
 	}
 }
 
@@ -124,8 +124,7 @@ func TestGuardBelongsToTheAccount(t *testing.T) {
 	}
 }
 
-// TestEntriesOfOneAccount: three credentials that name the same account share its
-// budget.
+// TestEntriesOfOneAccount: three credentials for the same account share its budget.
 func TestEntriesOfOneAccount(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -153,8 +152,8 @@ func TestEntriesOfOneAccount(t *testing.T) {
 	}
 }
 
-// TestReloadWhileLoginsWait: a reload replaces a wrong password by another one while 50
-// probes wait to try the first.
+// TestReloadWhileLoginsWait: a reload replaces a wrong password with another while 50 probes
+// wait to try the first.
 func TestReloadWhileLoginsWait(t *testing.T) {
 	t.Parallel()
 	d := newRealm(t, password, 250*time.Millisecond)
@@ -236,8 +235,8 @@ endpoints:
 	}
 }
 
-// TestGrantsAreGuarded: what a grant exchanges is guarded like the password of a login, and
-// is shown nowhere.
+// TestGrantsAreGuarded: the secret that a grant exchanges is guarded like the password of a
+// login, and never shown.
 func TestGrantsAreGuarded(t *testing.T) {
 	t.Parallel()
 	for grant, c := range map[string]struct{ entry, client, user string }{

@@ -10,8 +10,8 @@ import (
 )
 
 // TestRotatedPasswordIsNotified rotates the password of an account on two appliances, and
-// lets a third one refuse its right password once. Everything is as users are given it,
-// except addresses: intervals of the exporter, Prometheus and Alertmanager too.
+// lets a third one refuse its right password once. All files and intervals are those that
+// users get; only the addresses differ.
 func TestRotatedPasswordIsNotified(t *testing.T) {
 	t.Parallel()
 	receiver := newReceiver(t)

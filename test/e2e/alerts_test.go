@@ -30,14 +30,14 @@ const (
 )
 
 // TestAlerts follows incidents from the appliance to a webhook, with the real demo,
-// Prometheus, Alertmanager and the files that users are given, including `for` and
+// Prometheus, Alertmanager and the files that users get, including `for` and
 // `keep_firing_for`. Only addresses and intervals differ.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	receiver := newReceiver(t)
 	// Started before the exporter, which logs out of them when it stops.
 	const switchedOff, corrected = "dr-switched-off", "dr-corrected"
-	const different = password + "-2" // the same would join the accounts
+	const different = password + "-2" // with the same password, the accounts would be one
 	appliance, another := newDR(t, withAccount(password)), newDR(t, withAccount(different))
 	appliance.mayLeak = true // once it is off, logging out is impossible
 	file := secretFile(t, different)
@@ -84,7 +84,7 @@ func TestAlerts(t *testing.T) {
 	t.Logf("SessionUnreachable: %s from the power-off to the webhook", unreachable.received.Sub(off).Round(time.Second/10))
 	resolved := receiver.await(t, keepFiring+slack+maxWait, "resolved", "SessionCredentialsRejected", corrected)
 	if resolved.EndsAt.Before(published.Add(keepFiring)) {
-		t.Errorf("the right password was published at %s, and the alert over at %s", published, resolved.EndsAt)
+		t.Errorf("the right password was published at %s, and the alert resolved at %s", published, resolved.EndsAt)
 	}
 	t.Logf("SessionCredentialsRejected: resolved %s after the right password", resolved.received.Sub(published).Round(time.Second/10))
 	checkLinks(t, x, unreachable)
@@ -199,7 +199,7 @@ func (r *receiver) checkAlerts(t *testing.T, x *exporter, switchedOff string) {
 		alerts = slices.Compact(alerts)
 		t.Logf("%s: %v", cmp.Or(endpoint, "no endpoint"), alerts)
 		if slices.Contains(alerts, "SessionCredentialsRejected") && endpoint != "hcx-password-rotated" && endpoint != "dr-wrong-password" && endpoint != "dr-corrected" {
-			t.Errorf("%s is reported to refuse its password", endpoint)
+			t.Errorf("%s is reported as refusing its password", endpoint)
 		}
 		if endpoint == switchedOff && !slices.Equal(alerts, []string{"SessionUnreachable"}) {
 			t.Errorf("%s, which is off, raised %v", endpoint, alerts)
@@ -217,9 +217,8 @@ func (r *receiver) checkAlerts(t *testing.T, x *exporter, switchedOff string) {
 // keepFiring is the `keep_firing_for` of alerts about credentials.
 const keepFiring = 5 * time.Minute
 
-// alertmanager runs Alertmanager with the configuration that users are given, except
-// for the receivers' address and, unless wait is empty, the group wait. It returns its
-// address.
+// alertmanager runs Alertmanager with the configuration that users get, except for the
+// receivers' address and, unless wait is empty, the group wait. It returns its address.
 func alertmanager(t *testing.T, receiver, wait string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -232,8 +231,8 @@ func alertmanager(t *testing.T, receiver, wait string) string {
 		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--log.format=logfmt").address(t)
 }
 
-// prometheusWith runs Prometheus with the configuration and the rules that users are
-// given, except for addresses and the intervals.
+// prometheusWith runs Prometheus with the configuration and the rules that users get,
+// except for addresses and the intervals.
 func prometheusWith(t *testing.T, x *exporter, alertmanager, interval string) {
 	t.Helper()
 	rules, err := filepath.Abs(deployed + "prometheus/rules")
@@ -335,10 +334,10 @@ func TestAlertRules(t *testing.T) {
 				t.Errorf("%s lacks a summary or description", rule.Alert)
 			}
 			if !fires[rule.Alert] || !silent[rule.Alert] {
-				t.Errorf("%s: tested that it fires: %t, that it does not: %t", rule.Alert, fires[rule.Alert], silent[rule.Alert])
+				t.Errorf("%s: a test that it fires: %t, a test that it does not: %t", rule.Alert, fires[rule.Alert], silent[rule.Alert])
 			}
 			if !strings.Contains(documented, "["+rule.Alert+"](runbooks/"+rule.Alert+".md)") {
-				t.Errorf("docs/alerts.md does not have %s", rule.Alert)
+				t.Errorf("docs/alerts.md lacks %s", rule.Alert)
 			}
 		}
 	}
@@ -408,8 +407,7 @@ func TestAlertFiles(t *testing.T) {
 }
 
 // TestInhibition sends causes and their consequences to a real Alertmanager with the
-// configuration that users are given: it notifies of the causes and suppresses the
-// consequences.
+// configuration that users get: it notifies of the causes and suppresses the consequences.
 func TestInhibition(t *testing.T) {
 	t.Parallel()
 	server := "http://" + alertmanager(t, "http://127.0.0.1:1", "1s") // no such receiver

@@ -38,7 +38,7 @@ endpoints:
 	before := b.requestCount("/endpoints/a")
 	eventually(t, func() error {
 		if b.requestCount("/endpoints/a") < before+2 {
-			return fmt.Errorf("not refreshed twice")
+			return fmt.Errorf("the page has not refreshed twice")
 		}
 		return nil
 	})

@@ -13,7 +13,7 @@ import (
 )
 
 // Texts of a hostile appliance: each would run a script or create an element if it were
-// interpreted as HTML. They are short, because shown texts are cut.
+// interpreted as HTML. They are short, because long texts are truncated.
 const (
 	evilScript  = `"><script>window.pwned=1</script><x-evil>`
 	evilPicture = `'><img src=x onerror=window.pwned=2><x-evil>`
@@ -116,7 +116,7 @@ func TestBrowserHostileAppliance(t *testing.T) {
 		for _, page := range pages {
 			b.open(t, page)
 			if made := evaluate[[]string](t, b, `Array.from(document.querySelectorAll("x-evil, img, iframe, object, embed, base, script:not([src]), [onload], [onerror], [onmouseover], [onfocus], [autofocus], a[href^=javascript]"), e => e.outerHTML)`); len(made) > 0 {
-				t.Errorf("%s: the appliance made %q", page, made)
+				t.Errorf("%s: the appliance created %q", page, made)
 			}
 			if ran := evaluate[string](t, b, "String(window.pwned)"); ran != "undefined" {
 				t.Errorf("%s: script %s ran", page, ran)
@@ -149,7 +149,7 @@ func TestBrowserHostileAppliance(t *testing.T) {
 	for _, args := range [][]string{{"--all"}, {"identity", "error", "html", "dr", "redirect"}, {"--all", "-o", "json"}, {"--all", "-o", "metrics"}} {
 		shown, code := atTerminal(t, 200, `"$@"`, append([]string{"probe", "--config.file=" + file}, args...)...)
 		if bad := firstBad(ours.ReplaceAllString(shown, "")); bad != "" || code != 1 || !strings.Contains(shown, "identity") {
-			t.Errorf("%q ends with %d and shows %s: %q", args, code, bad, shown)
+			t.Errorf("%q exits with %d and shows %s: %q", args, code, bad, shown)
 		}
 	}
 }

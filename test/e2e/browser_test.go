@@ -74,7 +74,7 @@ func TestBrowserOverview(t *testing.T) {
 	b.await(t, "location.search === '?sort=-name'")
 	b.await(t, `document.querySelector("thead th:nth-child(2)").ariaSort === "descending"`)
 	if got := evaluate[[]string](t, b, names); len(got) != demoEndpoints || got[0] != "hybridity-sso-unset" {
-		t.Errorf("sorted by name, the other way round: %q", got)
+		t.Errorf("sorted by name, descending: %q", got)
 	}
 
 	// Choosing a state and one of its endpoints.
@@ -111,7 +111,7 @@ endpoints:
 	a.server.Off()
 	b.await(t, `document.querySelectorAll("[data-state=unreachable]").length === 2`)
 	if focused := evaluate[string](t, b, "document.activeElement.innerText"); focused != "b" {
-		t.Errorf("the focus went to %q", focused)
+		t.Errorf("the focus moved to %q", focused)
 	}
 	b.await(t, `document.title.startsWith("(2 failing)")`)
 	if err := a.server.On(); err != nil {
@@ -258,7 +258,7 @@ func TestBrowserDemoResume(t *testing.T) {
 	b.awaitText(t, "#notice", "Logins resume")
 	x.until(t, func(m metrics) error {
 		if after := m.sum(`session_exporter_credential_refusals_total{credential="dr-wrong-password"}`); !(after > before) {
-			return fmt.Errorf("nothing was tried: %v refusals", after)
+			return fmt.Errorf("no login was tried: %v refusals", after)
 		}
 		return m.differ(suspended)
 	})

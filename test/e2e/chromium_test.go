@@ -132,7 +132,7 @@ func (b *tab) listen(t *testing.T, event any) {
 		b.mu.Unlock()
 		// Images inside the style sheet or the page are not requests.
 		if u, err := url.Parse(e.Request.URL); err != nil || (u.Scheme != "data" && u.Scheme+"://"+u.Host != origin(b.site)) {
-			t.Errorf("the page asks for %s", e.Request.URL)
+			t.Errorf("the page requests %s", e.Request.URL)
 		}
 	}
 }

@@ -22,12 +22,12 @@ func atTerminal(t *testing.T, columns int, command string, args ...string) (show
 	return p.shown(), code
 }
 
-// onTerminal starts a shell command on a terminal, at which an input is typed.
+// onTerminal starts a shell command on a terminal, and types an input.
 func onTerminal(t *testing.T, typed io.Reader, columns int, command string, args ...string) *process {
 	t.Helper()
 	// script(1) takes no arguments for the command, so they are quoted for the shell.
 	quoted := "'" + strings.Join(append([]string{binary}, args...), "' '") + "'"
-	// An interrupt reaches the shell too, which must go on.
+	// An interrupt reaches the shell too, which must continue.
 	command = fmt.Sprintf("trap : INT; unset NO_COLOR; TERM=xterm; export TERM; stty cols %d; set -- %s; %s", columns, quoted, command)
 	return launchWith(t, typed, "script", "--quiet", "--return", "--command", command, "/dev/null")
 }
@@ -137,8 +137,8 @@ func TestProbeProgress(t *testing.T) {
 	})
 }
 
-// TestProbePrompt: a password is asked for on a terminal, and not shown while it is typed.
-// An interrupt ends the question, and leaves the terminal with its echo.
+// TestProbePrompt: probe prompts for a password on a terminal, and does not show it while it
+// is typed. An interrupt cancels the prompt and restores the echo.
 func TestProbePrompt(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))

@@ -55,7 +55,7 @@ endpoints:
 			t.Errorf("with --strict: %+v", strict)
 		}
 	})
-	t.Run("no end", func(t *testing.T) {
+	t.Run("endless", func(t *testing.T) {
 		t.Parallel()
 		begin := time.Now()
 		if got := run(t, "check-config", "/dev/zero"); got.code != 1 || got.stderr != "/dev/zero: is a pipe, a socket or a device; use a regular file\n" || time.Since(begin) > 10*time.Second {

@@ -206,9 +206,9 @@ func TestProvisioning(t *testing.T) {
 		}
 	}
 	if len(sources.Datasources) != 1 || sources.Datasources[0].Type != "prometheus" || !sources.Datasources[0].IsDefault {
-		t.Errorf("the dashboards begin with the default data source, a Prometheus: %+v", sources)
+		t.Errorf("the data sources are %+v, want a default Prometheus", sources)
 	}
 	if len(providers.Providers) != 1 || providers.Providers[0].Options.Path != "/var/lib/grafana/dashboards" {
-		t.Errorf("the dashboards are mounted at /var/lib/grafana/dashboards: %+v", providers)
+		t.Errorf("the providers are %+v, want /var/lib/grafana/dashboards", providers)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // without warnings in a real Prometheus that scrapes the demo, both with classic
 // histograms only and with native ones only.
 //
-// The slowest part, about 45 s, is waiting until appliances end sessions and refuse
+// The slowest part, about 45 s, is waiting until appliances terminate sessions and refuse
 // logins.
 func TestDashboards(t *testing.T) {
 	t.Parallel()
@@ -94,8 +94,8 @@ func (x *exporter) metricNames(t *testing.T) map[string]bool {
 // filling has the values of Grafana's variables.
 type filling map[string]string
 
-// values chooses a job and all of everything else. The intervals are those of Grafana
-// for six hours on a screen and a data source with the default scrape interval.
+// values selects a job, and All for every other variable. The intervals are Grafana's for
+// six hours on a screen and a data source with the default scrape interval.
 func values(t *testing.T, d dashboard, job string) filling {
 	t.Helper()
 	v := filling{"__rate_interval": "1m0s", "__range": "21600s"}
@@ -106,7 +106,7 @@ func values(t *testing.T, d dashboard, job string) filling {
 	}
 	v["label"] = "site" // a label of the demo's endpoints
 	if v["job"] == "" {
-		t.Fatal("the job cannot be chosen")
+		t.Fatal("no variable selects the job")
 	}
 	v["job"] = job
 	return v
@@ -176,7 +176,7 @@ func (p prometheus) metricsOf(t *testing.T, expr, job string) (names []string) {
 		name := fmt.Sprint(node["name"])
 		names = append(names, name)
 		if !strings.Contains(fmt.Sprint(node["matchers"]), "name:job type:=~ value:"+job) {
-			t.Errorf("%s is not of the job that is chosen: %v", name, node["matchers"])
+			t.Errorf("%s does not select the chosen job: %v", name, node["matchers"])
 		}
 	})
 	return names

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestDemo: the first ten seconds of a new user.
+// TestDemo: a new user's first ten seconds.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -54,7 +54,7 @@ func TestDemo(t *testing.T) {
 		return nil
 	})
 	if took := time.Since(start); took > 10*time.Second+slack {
-		t.Errorf("all of it was shown only after %s", took.Round(time.Second/10))
+		t.Errorf("the metrics were complete only after %s", took.Round(time.Second/10))
 	}
 	for _, endpoint := range []string{"hcx-healthy", "dr-healthy-srm", "hcx-forbidden"} {
 		durations := m.series(fmt.Sprintf("session_probe_duration_seconds{endpoint=%q}", endpoint))
@@ -91,7 +91,7 @@ func TestSimulate(t *testing.T) {
 	eventually(t, func() error {
 		found := regexp.MustCompile(`Watch them: session_exporter --config.file=(.*)\n`).FindStringSubmatch(p.stdout.String())
 		if found == nil {
-			return fmt.Errorf("it does not say how to watch:\n%s", &p.stdout)
+			return fmt.Errorf("simulate does not print how to watch:\n%s", &p.stdout)
 		}
 		file = found[1]
 		return nil

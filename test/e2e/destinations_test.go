@@ -218,7 +218,7 @@ credentials:
 	for status, tokens := range servers {
 		tokens.mu.Lock()
 		if len(tokens.requests) == 0 {
-			t.Errorf("no token was asked for (%d)", status)
+			t.Errorf("no token was requested (%d)", status)
 		}
 		for _, sent := range tokens.requests {
 			if sent.Get(header) != "" || strings.Contains(fmt.Sprint(sent), key) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// hybridityServer implements only what is documented of HCX's operations API.
+// hybridityServer implements only the documented part of HCX's operations API.
 type hybridityServer struct {
 	login, check pageResponse
 	noToken      bool // the login has no session

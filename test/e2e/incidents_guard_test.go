@@ -17,7 +17,8 @@ func many(appliances ...*appliance) string {
 	return endpoints.String()
 }
 
-// TestWrongPasswordEverywhere: a monitor that would lock the shared account.
+// TestWrongPasswordEverywhere: a wrong password of an account that 100 endpoints share is
+// sent twice, which does not lock the account.
 func TestWrongPasswordEverywhere(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)

@@ -265,7 +265,7 @@ endpoints:
 	})
 	for range 3 {
 		m := x.awaitProbes(t, "drip", 1)
-		// A single body would exceed this.
+		// A single body in memory would exceed this.
 		if got := m.sum("process_resident_memory_bytes"); got > idle+80<<20 {
 			t.Errorf("the process takes %.0f MiB, and took %.0f MiB before", got/(1<<20), idle/(1<<20))
 		}

@@ -29,7 +29,7 @@ endpoints:
 	a.setPassword(newPassword)
 	changed := time.Now()
 	m := x.await(t, want{"session_auth_success": 0, "session_up": 0, "session_login_failures_total": 1})
-	// session_max_age, and an interval to notice that it is over. By default a session is
+	// session_max_age, and an interval to notice its end. By default a session is
 	// renewed after half an hour.
 	if noticed := m.sum("session_auth_timestamp_seconds") - unix(changed); noticed > 3+4+slack.Seconds() {
 		t.Errorf("noticed after %.1f s", noticed)
@@ -61,9 +61,8 @@ endpoints:
 	}
 }
 
-// TestSessionEnds: sessions that appliances end in normal operation raise no
-// alert.
-func TestSessionEnds(t *testing.T) {
+// TestSessionExpires: sessions that appliances terminate in normal operation raise no alert.
+func TestSessionExpires(t *testing.T) {
 	t.Parallel()
 	for _, api := range []struct {
 		name string
@@ -112,8 +111,7 @@ endpoints:
 	}
 }
 
-// TestSessionLifetime: the same with a session whose end is known to the
-// millisecond.
+// TestSessionLifetime: the same with a session whose expiry is known to the millisecond.
 func TestSessionLifetime(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, withAccount(password))
@@ -135,9 +133,8 @@ endpoints:
 	}
 }
 
-// TestTokenFromElsewhereExpires: only its owner may renew the token or log it
-// out.
-func TestTokenFromElsewhereExpires(t *testing.T) {
+// TestExternalTokenExpires: only its owner may renew the token or log it out.
+func TestExternalTokenExpires(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
 	secret := secretFile(t, a.token())
@@ -168,8 +165,8 @@ endpoints:
 	}
 }
 
-// TestNobodyIsLoggedIn: the ways in which dr reports it.
-func TestNobodyIsLoggedIn(t *testing.T) {
+// TestNoUserIsLoggedIn: the ways in which dr reports that.
+func TestNoUserIsLoggedIn(t *testing.T) {
 	t.Parallel()
 	replies := map[string]simulator.Response{
 		"empty-object":   {Status: http.StatusOK, Body: `{}`},

@@ -10,7 +10,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// TestShutdownOf500: all of 500 sessions are logged out in time, and none waits for the
+// TestShutdownOf500: all of 500 sessions are logged out in time, and none waits for
 // appliances that hang.
 func TestShutdownOf500(t *testing.T) {
 	t.Parallel()
@@ -94,7 +94,7 @@ func TestShutdownDuringManyLogins(t *testing.T) {
 	}
 	eventually(t, func() error {
 		if n := underWay(); n < 3 {
-			return fmt.Errorf("%d logins are under way", n)
+			return fmt.Errorf("%d logins are in flight", n)
 		}
 		return nil
 	})

@@ -71,7 +71,7 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// breakChecks makes the next checks fail and ends their sessions.
+// breakChecks makes the next checks fail and terminates their sessions.
 func (l *ledger) breakChecks(with ...http.Handler) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -51,7 +51,7 @@ func startNginx(t *testing.T, address, directives string) {
 	p := launch(t, program, "-c", file, "-p", dir, "-e", "stderr")
 	eventually(t, func() error {
 		if p.hasEnded() {
-			t.Fatalf("nginx ended:\n%s", &p.stderr)
+			t.Fatalf("nginx exited:\n%s", &p.stderr)
 		}
 		response, err := http.Get("http://" + address + "/")
 		if err != nil {
@@ -115,7 +115,7 @@ func inBrowser(t *testing.T, site string, a *appliance) {
 	b := newTab(t, site)
 	eventually(t, func() error {
 		if text := body(t, site+"/?state=login_suspended"); strings.Count(text, `class="row"`) != 2 {
-			return fmt.Errorf("not both are suspended:\n%s", text)
+			return fmt.Errorf("not both endpoints are suspended:\n%s", text)
 		}
 		return nil
 	})

@@ -53,7 +53,7 @@ func TestProbeNow(t *testing.T) {
 				t.Errorf("%s logins arrived", attempts)
 			}
 			if status, text := x.post(t, "/-/probe?endpoint=a"); strings.Contains(c.path, "/probe") && status != http.StatusConflict {
-				t.Errorf("again at once: status %d: %s", status, text)
+				t.Errorf("a second request: status %d: %s", status, text)
 			}
 		})
 	}

@@ -23,8 +23,8 @@ const maxWait = time.Minute
 // slack is how much later than promised the program may do something on a busy machine.
 const slack = 5 * time.Second
 
-// canary begins every password and token that a test hands to the program, so
-// that one that gets out is found wherever it turns up.
+// canary begins every password and token that a test passes to the program, so that a leak
+// is found wherever it appears.
 const canary = "canary-"
 
 // process is one run of a program.
@@ -90,7 +90,7 @@ func launchWith(t *testing.T, stdin io.Reader, program string, args ...string) *
 	t.Cleanup(func() {
 		if !p.hasEnded() {
 			if code := p.stop(t, syscall.SIGTERM); code != 0 {
-				t.Errorf("%s ended with exit code %d:\n%s", p.cmd.Path, code, &p.stderr)
+				t.Errorf("%s exited with %d:\n%s", p.cmd.Path, code, &p.stderr)
 			}
 		}
 		checkOutput(t, "stdout", p.stdout.String())
@@ -123,14 +123,14 @@ func (p *process) wait(t *testing.T) int {
 	select {
 	case <-p.ended:
 	case <-time.After(maxWait):
-		t.Errorf("%v has not ended", p.cmd.Args)
+		t.Errorf("%v has not exited", p.cmd.Args)
 		_ = p.cmd.Process.Kill() // it may exit meanwhile
 		<-p.ended
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// checkOutput checks that the program's output has nothing that it must never show.
+// checkOutput checks the program's output for texts that it must never show.
 func checkOutput(t *testing.T, where, text string) {
 	t.Helper()
 	for _, evil := range []string{canary, "DATA RACE", "panic:", "goroutine "} {
@@ -187,7 +187,7 @@ func (p *process) address(t *testing.T) string {
 	var address string
 	eventually(t, func() error {
 		if p.hasEnded() {
-			t.Fatalf("%v ended with exit code %d:\n%s", p.cmd.Args, p.cmd.ProcessState.ExitCode(), &p.stderr)
+			t.Fatalf("%v exited with %d:\n%s", p.cmd.Args, p.cmd.ProcessState.ExitCode(), &p.stderr)
 		}
 		for _, line := range p.logLines(t) {
 			if line["msg"] == "Listening on" {

@@ -89,7 +89,7 @@ scrape_configs:
 		}
 		return nil
 	})
-	// The last of them appears after 20 s, when an appliance ends a session.
+	// The last of them appears after 20 s, when an appliance terminates a session.
 	for _, name := range contract {
 		p.eventually(t, fmt.Sprintf(`count({__name__=%q, job="sessions"})`, name))
 	}

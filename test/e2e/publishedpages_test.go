@@ -36,8 +36,8 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, response.body)
 }
 
-// TestPublishedPages: each of the two published API pages, with a server that implements
-// only the page, and ten lines of configuration.
+// TestPublishedPages: ten lines of configuration probe a server that implements only one of
+// the two published API pages.
 func TestPublishedPages(t *testing.T) {
 	t.Parallel()
 	const token = canary + "token"

@@ -133,6 +133,6 @@ func (d *realm) checkRefusals(t *testing.T, wanted map[string]int) {
 		}
 	}
 	if got := d.refusals(); got != all {
-		t.Errorf("%d refusals in all, want %d", got, all)
+		t.Errorf("%d refusals in total, want %d", got, all)
 	}
 }

@@ -48,7 +48,7 @@ endpoints:
 	}
 }
 
-// TestTokenRotated: an external token is renewed by its owner.
+// TestTokenRotated: an external token is replaced by its owner.
 func TestTokenRotated(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, withAccount(password))
@@ -120,8 +120,8 @@ func TestResumeWithWrongPassword(t *testing.T) {
 	}
 }
 
-// TestResumeAtOnce: the suspended login is sent immediately, not at the next interval.
-func TestResumeAtOnce(t *testing.T) {
+// TestResumeImmediately: the suspended login is sent immediately, not at the next interval.
+func TestResumeImmediately(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(newPassword))
 	x := watch(t, `

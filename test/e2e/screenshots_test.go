@@ -23,9 +23,8 @@ const (
 	maxScreenshot    = 150 << 10 // bytes
 )
 
-// TestScreenshots takes the README's screenshots from the demo. Those in docs/images
-// need not be identical, because the demo keeps changing, but must exist and have the
-// same size.
+// TestScreenshots takes the README's screenshots from the demo. The files in docs/images need
+// not be identical, because the demo keeps changing, but must exist and have the same size.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)

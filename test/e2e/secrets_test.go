@@ -387,9 +387,9 @@ func listeningAt(t *testing.T, p *process) string {
 			}
 		}
 		if p.hasEnded() {
-			t.Fatalf("it exited: %s", &p.stderr)
+			t.Fatalf("the exporter exited: %s", &p.stderr)
 		}
-		return fmt.Errorf("it does not listen yet: %s", &p.stderr)
+		return fmt.Errorf("the exporter does not listen yet: %s", &p.stderr)
 	})
 	return address
 }

@@ -49,16 +49,16 @@ func (w *wire) spoil(t *testing.T, toxic string) {
 	}
 }
 
-// repair cuts the connections with toxics and starts a proxy without. Removing a toxic
-// may wait forever for connections that the toxic blocks.
+// repair closes the connections and replaces the proxy with one that has no toxics. Removing
+// a toxic may wait forever for connections that the toxic blocks.
 func (w *wire) repair(t *testing.T) {
 	t.Helper()
 	w.proxy.Stop()
 	w.proxy = newProxy(t, w.proxy.Listen, w.proxy.Upstream)
 }
 
-// TestWire: network faults. None of them is a verdict on the
-// credential, and all are temporary.
+// TestWire: network faults. None of them is a verdict on the credential, and all are
+// temporary.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	long := withAccount(password)
@@ -120,7 +120,7 @@ endpoints:
 		return nil
 	})
 	if got := fmt.Sprint(late.series("session_logins_total")); got != verdicts {
-		t.Errorf("the sessions were given up:\n%s\n%s", verdicts, got)
+		t.Errorf("the sessions were abandoned:\n%s\n%s", verdicts, got)
 	}
 
 	for _, wire := range wires {

@@ -32,8 +32,8 @@ spec:
 `, replicas, name, fmt.Sprintf(podTemplate, name, args))
 }
 
-// TestAdmissionPolicy: what lets two exporters watch the same endpoints is denied, with a
-// message that says what to change.
+// TestAdmissionPolicy: objects that let two exporters watch the same endpoints are denied,
+// with a message that says what to change.
 func TestAdmissionPolicy(t *testing.T) {
 	for name, test := range map[string]struct{ object, denied string }{
 		"one replica":                     {deployment(1, "Recreate"), ""},

@@ -10,7 +10,7 @@ import (
 
 const (
 	chartFolder = deployed + "helm/session-exporter"
-	// Its objects' kinds.
+	// The kinds of its objects.
 	kinds = "deployments,statefulsets,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,servicemonitors,prometheusrules"
 )
 
@@ -34,7 +34,7 @@ func objects(t *testing.T, namespace, release string) []string {
 	return strings.Fields(kubectl(t, "", "get", kinds, "-n", namespace, "-l", "app.kubernetes.io/managed-by=Helm,app.kubernetes.io/instance="+release, "-o", "name"))
 }
 
-// valueSets returns the files of values, and that of the chart.
+// valueSets returns the files of values in testdata, and the chart's own.
 func valueSets(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(deployed + "helm/testdata/*.yaml")
@@ -57,11 +57,11 @@ func TestChart(t *testing.T) {
 
 			notes := helm(t, append([]string{"install"}, flags...)...)
 			if !strings.Contains(notes, "port-forward") {
-				t.Errorf("the notes are %s", notes)
+				t.Errorf("the notes lack the command port-forward: %s", notes)
 			}
 			installed := objects(t, namespace, "session-exporter")
 			if len(installed) < 2 {
-				t.Errorf("it installs only %q", installed)
+				t.Errorf("the chart installs only %q", installed)
 			}
 			createPods(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace))
 

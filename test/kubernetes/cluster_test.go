@@ -55,7 +55,7 @@ func run(m *testing.M) (int, error) {
 }
 
 // startCluster starts etcd and the API server, writes the kubeconfig, and waits until the
-// server is ready. The caller calls stop, also after an error.
+// server is ready. The caller must call stop even after an error.
 func startCluster(ctx context.Context, dir string) (stop func(), err error) {
 	var processes []*exec.Cmd
 	stop = func() {
@@ -182,7 +182,7 @@ func output(ctx context.Context, input, program string, args ...string) (string,
 	command.Stdout, command.Stderr = &both, &both
 	err := command.Run()
 	if err == nil && strings.Contains(both.String(), "Warning: ") {
-		err = fmt.Errorf("it warns")
+		err = fmt.Errorf("the API server warns")
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), strings.Join(args, " "), err, both.String())

@@ -66,12 +66,12 @@ func TestKustomizations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			first := kubectl(t, "", "apply", "-k", dir)
 			if strings.Count(first, " created") < 5 {
-				t.Errorf("it creates only\n%s", first)
+				t.Errorf("the kustomization creates only\n%s", first)
 			}
 			created := versions(t, dir)
 			kubectl(t, "", "apply", "-k", dir)
 			if applied := versions(t, dir); applied != created {
-				t.Errorf("the second time changes\n%sto\n%s", created, applied)
+				t.Errorf("applying it again changes\n%sto\n%s", created, applied)
 			}
 			kubectl(t, "", "diff", "-k", dir) // fails if anything differs
 			createPods(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace(t, dir)))

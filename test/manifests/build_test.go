@@ -37,7 +37,7 @@ type object struct {
 	typed runtime.Object
 }
 
-// builds returns all that users can build: the base, each overlay, the overlays in the
+// builds returns everything that users can build: the base, each overlay, the overlays in the
 // README, overlays with other components, and the chart.
 func builds(t *testing.T) map[string][]object {
 	t.Helper()
@@ -164,8 +164,8 @@ patches:
 
 var published = regexp.MustCompile(`https://github\.com/session-exporter/session_exporter//deploy/k8s(\S+)\?ref=\S+`)
 
-// readmeOverlay returns the README's overlay with the index which, applied to these
-// manifests instead of those of a release.
+// readmeOverlay returns one of the README's overlays, by index, applied to these manifests
+// instead of those of a release.
 func readmeOverlay(t *testing.T, which int) string {
 	t.Helper()
 	var kustomizations, configurations []string

@@ -48,7 +48,7 @@ func TestComposeListensOnLocalhostOnly(t *testing.T) {
 func TestComposeRunsTheExporterAsItsImageAllows(t *testing.T) {
 	exporter := project(t).Services["session_exporter"]
 	if !exporter.ReadOnly || len(exporter.CapDrop) != 1 || exporter.CapDrop[0] != "ALL" || len(exporter.Tmpfs) != 0 {
-		t.Errorf("it runs with read_only %t, cap_drop %v, tmpfs %v", exporter.ReadOnly, exporter.CapDrop, exporter.Tmpfs)
+		t.Errorf("the exporter runs with read_only %t, cap_drop %v, tmpfs %v", exporter.ReadOnly, exporter.CapDrop, exporter.Tmpfs)
 	}
 }
 

@@ -52,7 +52,7 @@ func TestPrometheusOperatorRefusesWrongObjects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text := fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: x}\nspec: %s", invalid.version, invalid.kind, invalid.spec)
 			if problems := problems(t, definitions[invalid.kind], decode(t, strictDecoder(t), []byte(text))); len(problems) == 0 {
-				t.Error("it is accepted")
+				t.Error("the object is accepted")
 			}
 		})
 	}

@@ -42,21 +42,21 @@ func TestImage(t *testing.T) {
 	stages := stages(t)
 	image := stages[len(stages)-1]
 	if image.BaseName != "scratch" {
-		t.Errorf("the image begins with %s", image.BaseName)
+		t.Errorf("the image's base is %s, want scratch", image.BaseName)
 	}
 	if user := commands[*instructions.UserCommand](image); len(user) != 1 || user[0].User != "65532:65532" {
-		t.Error("it does not run as 65532:65532; a name would need /etc/passwd")
+		t.Error("the image does not run as 65532:65532; a name would need /etc/passwd")
 	}
 	if expose := commands[*instructions.ExposeCommand](image); len(expose) != 1 || !slices.Equal(expose[0].Ports, []string{"10987"}) {
-		t.Error("it does not expose the exporter's port")
+		t.Error("the image does not expose the exporter's port")
 	}
 	entrypoint := commands[*instructions.EntrypointCommand](image)
 	if len(entrypoint) != 1 || entrypoint[0].PrependShell || !slices.Equal(entrypoint[0].CmdLine, []string{"/session_exporter"}) {
-		t.Fatal("its entry point is not the exporter")
+		t.Fatal("the image's entry point is not the exporter")
 	}
 	health := commands[*instructions.HealthCheckCommand](image)
 	if len(health) != 1 || !slices.Equal(health[0].Health.Test, []string{"CMD", "/session_exporter", "healthcheck"}) {
-		t.Error("its health check is not the exporter's own, or needs a shell")
+		t.Error("the health check is not the exporter's own, or needs a shell")
 	}
 	var copied []string
 	for _, command := range commands[*instructions.CopyCommand](image) {
@@ -64,7 +64,7 @@ func TestImage(t *testing.T) {
 	}
 	for _, file := range []string{"/session_exporter", "/etc/ssl/certs/ca-certificates.crt"} {
 		if !slices.Contains(copied, file) {
-			t.Errorf("it lacks %s", file)
+			t.Errorf("the image lacks %s", file)
 		}
 	}
 }
@@ -95,10 +95,10 @@ func TestImageIsBuiltWithTheModulesGo(t *testing.T) {
 	stage := stages(t)[0]
 	base := stage.BaseName
 	if !regexp.MustCompile(`@sha256:[0-9a-f]{64}$`).MatchString(base) || stage.Platform != "$BUILDPLATFORM" {
-		t.Errorf("it is built with %s on %q, want a digest and $BUILDPLATFORM", base, stage.Platform)
+		t.Errorf("the image is built with %s on %q, want a digest and $BUILDPLATFORM", base, stage.Platform)
 	}
 	language := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, repository+"/go.mod"))
 	if want := "golang:" + language[1] + "."; !strings.HasPrefix(base, want) {
-		t.Errorf("it is built with %s, go.mod asks for %s", base, language[1])
+		t.Errorf("the image is built with %s, go.mod requires %s", base, language[1])
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	root := flag.String("root", "..", "folder of the repository")
+	root := flag.String("root", "..", "directory of the repository")
 	write := flag.Bool("write", false, "write the PrometheusRule; without it, only report whether it is out of date")
 	flag.Parse()
 	if err := run(*root, *write); err != nil {

@@ -105,7 +105,7 @@ func TestEverythingIsInOneNamespace(t *testing.T) {
 					t.Errorf("%s %s is in namespace %q, not %q", o.kind, o.GetName(), o.GetNamespace(), namespace)
 				}
 				if o.kind != "Namespace" && !strings.HasPrefix(o.GetName(), app) {
-					t.Errorf("a %s is called %s", o.kind, o.GetName())
+					t.Errorf("a %s is named %s", o.kind, o.GetName())
 				}
 			}
 		})
@@ -148,32 +148,32 @@ func TestNetworkPolicy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := only[*networkingv1.NetworkPolicy](t, objects).Spec
 			if want := []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}; !slices.Equal(spec.PolicyTypes, want) {
-				t.Errorf("it is for %v, want %v", spec.PolicyTypes, want)
+				t.Errorf("the policy types are %v, want %v", spec.PolicyTypes, want)
 			}
 			var in, out []int
 			for _, rule := range spec.Ingress {
 				in = append(in, portsOf(rule.Ports)...)
 				if len(rule.From) == 0 {
-					t.Error("it allows ingress from everywhere")
+					t.Error("the policy allows ingress from everywhere")
 				}
 			}
 			for _, rule := range spec.Egress {
 				out = append(out, portsOf(rule.Ports)...)
 				if len(rule.To) == 0 {
-					t.Error("it allows egress to everywhere")
+					t.Error("the policy allows egress to everywhere")
 				}
 			}
 			if want := []int{port}; !slices.Equal(in, want) {
-				t.Errorf("ports in are %v, want %v", in, want)
+				t.Errorf("ingress ports are %v, want %v", in, want)
 			}
 			if want := []int{53, 53, 443, 9443}; !slices.Equal(out, want) {
-				t.Errorf("ports out are %v, want %v", out, want)
+				t.Errorf("egress ports are %v, want %v", out, want)
 			}
 		})
 	}
 }
 
-// The cluster's own Pods and Services are no destinations, by default.
+// By default, the cluster's own Pods and Services are not permitted destinations.
 func TestEgressLeavesOutTheCluster(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestPodDisruptionBudgetIsForShards(t *testing.T) {
 			}
 			for _, budget := range budgets {
 				if most := budget.Spec.MaxUnavailable; most == nil || most.IntValue() != 1 {
-					t.Errorf("%v shards may be away, want 1", most)
+					t.Errorf("%v shards may be unavailable, want 1", most)
 				}
 			}
 		})

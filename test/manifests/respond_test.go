@@ -98,7 +98,7 @@ func start(t *testing.T, program string, args ...string) string {
 		if time.Now().After(deadline) {
 			_ = process.Process.Kill()
 			_ = process.Wait() // so that the log is complete
-			t.Fatalf("it is not healthy: %v: %s\n%s", err, output, log.String())
+			t.Fatalf("the exporter is not healthy: %v: %s\n%s", err, output, log.String())
 		}
 	}
 }

@@ -195,7 +195,7 @@ func discovered(t *testing.T) labels.Labels {
 	}
 	must(t, json.Unmarshal([]byte(get(t, base+"/sd")), &groups))
 	if len(groups) != 1 || len(groups[0].Targets) != 1 {
-		t.Fatalf("it lists %+v", groups)
+		t.Fatalf("/sd lists %+v", groups)
 	}
 	return with(labels.FromMap(groups[0].Labels), model.AddressLabel, groups[0].Targets[0])
 }

@@ -24,7 +24,7 @@ func installed(t *testing.T) string {
 	text := read(t, filepath.Join(systemd, unit))
 	for _, setting := range []string{"\nExecStart=", "\nExecReload="} {
 		if !strings.Contains(text, setting+"session_exporter ") {
-			t.Errorf("the unit does not have %q with the program's name alone, which finds it wherever it is installed", setting)
+			t.Errorf("the unit's %q has a path; without one, systemd finds the program wherever it is installed", setting)
 		}
 		text = strings.Replace(text, setting+"session_exporter ", setting+self+" ", 1)
 	}

@@ -111,10 +111,10 @@ func TestGoKnowsTheMemoryLimit(t *testing.T) {
 			}
 			source := env["MEMORY_LIMIT_MIB"].ValueFrom
 			if source == nil || source.ResourceFieldRef == nil {
-				t.Fatal("the limit is in no variable")
+				t.Fatal("no variable has the memory limit")
 			}
 			if field := *source.ResourceFieldRef; field.Resource != "limits.memory" || field.Divisor.String() != "1Mi" || field.ContainerName != container.Name {
-				t.Errorf("the limit's variable is made of %+v", field)
+				t.Errorf("the limit's variable is from %+v", field)
 			}
 			mebibytes := container.Resources.Limits.Memory().Value() >> 20
 			var goes int64

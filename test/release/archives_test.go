@@ -46,7 +46,7 @@ func TestArchives(t *testing.T) {
 			}
 			for file := range files {
 				if !strings.HasPrefix(file, name+"/") || strings.HasSuffix(file, ".go") {
-					t.Errorf("it has %s", file)
+					t.Errorf("the archive has %s", file)
 				}
 			}
 		})
@@ -135,6 +135,6 @@ func TestDocumentedFiles(t *testing.T) {
 		}
 	}
 	if !maps.Equal(documented, published) {
-		t.Errorf("documented are %v, published %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(published)))
+		t.Errorf("documented %v, published %v", slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(published)))
 	}
 }

@@ -1,4 +1,4 @@
-// Package release tests what `make release-snapshot` has built in dist/: what users download.
+// Package release tests the files in dist/ that `make release-snapshot` builds and users download.
 package release
 
 import (
@@ -16,7 +16,7 @@ const (
 	dist       = repository + "/dist"
 )
 
-// metadata is what goreleaser says about the release.
+// metadata is goreleaser's description of the release.
 type metadata struct{ Version, Commit, Date string }
 
 func snapshot(t *testing.T) metadata {
@@ -26,7 +26,7 @@ func snapshot(t *testing.T) metadata {
 	return m
 }
 
-// platforms are those of the archives, and their suffixes.
+// platforms are the archives' platforms, with the archives' suffixes.
 var platforms = map[string]string{
 	"linux-amd64":   ".tar.gz",
 	"linux-arm64":   ".tar.gz",
@@ -35,7 +35,7 @@ var platforms = map[string]string{
 	"windows-amd64": ".zip",
 }
 
-// The version is that of the file VERSION; that of a commit that is not released follows.
+// The version is that of the file VERSION, followed by the commit's if it is not a release.
 func TestVersion(t *testing.T) {
 	released := strings.TrimSpace(read(t, repository+"/VERSION"))
 	version := snapshot(t).Version
@@ -65,7 +65,7 @@ func TestReproducible(t *testing.T) {
 	before := read(t, dist+"/sha256sums.txt")
 	run(t, "make", "-C", repository, "release-snapshot")
 	if after := read(t, dist+"/sha256sums.txt"); after != before {
-		t.Errorf("at first:\n%s\nfrom the same sources:\n%s", before, after)
+		t.Errorf("first build:\n%s\nsecond build of the same sources:\n%s", before, after)
 	}
 }
 

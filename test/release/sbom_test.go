@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The SBOM of a platform has the modules that its binary needs, with their versions.
+// The SBOM of a platform lists the modules that its binary needs, with their versions.
 func TestSBOM(t *testing.T) {
 	version := snapshot(t).Version
 	for platform := range platforms {

@@ -27,8 +27,8 @@ func TestWorkflowsAreValid(t *testing.T) {
 	}
 }
 
-// An action is a commit, because a tag can be moved, and the token has no more than
-// the permissions that are listed.
+// Actions are pinned to commits, because tags can be moved, and the token has only the
+// permissions that are listed.
 func TestWorkflowsAreHardened(t *testing.T) {
 	workflows, err := filepath.Glob(github + "/workflows/*.yml")
 	must(t, err)
@@ -40,7 +40,7 @@ func TestWorkflowsAreHardened(t *testing.T) {
 	for _, file := range workflows {
 		text := read(t, file)
 		if !strings.Contains(text, "\npermissions:\n  contents: read\n") {
-			t.Errorf("%s: the default of the permissions is not only to read", file)
+			t.Errorf("%s: the default permissions are not read-only", file)
 		}
 		for _, use := range regexp.MustCompile(`(?m)uses: (.*)$`).FindAllStringSubmatch(text, -1) {
 			action, version, _ := strings.Cut(use[1], "@")

@@ -1,5 +1,5 @@
 // A server that speaks CouchDB's protocol, with its data in memory, for
-// couchdb_test.go. It prints its port, and ends when its input does.
+// couchdb_test.go. It prints its port, and exits when its input is closed.
 "use strict";
 
 const express = require("express");

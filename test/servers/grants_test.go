@@ -44,7 +44,7 @@ type zitadel struct {
 	key    *rsa.PrivateKey // of the service user
 }
 
-// users has the service users, too, so that userinfo names them.
+// users includes the service users, so that userinfo names them.
 type users struct{ storage.UserStore }
 
 func (u users) GetUserByID(id string) *storage.User {
@@ -178,8 +178,8 @@ func TestClientGrantsAtAProvider(t *testing.T) {
 	}
 }
 
-// A provider that replaces refresh tokens: the exporter keeps using each replacement, and
-// a restart is refused and says why.
+// A provider that replaces refresh tokens: the exporter keeps using each replacement. After
+// a restart, the token in the file is refused, and the diagnosis says why.
 func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
 	z := newZitadel(t)
 	text := withGrant(t, z.issuer, "{token: "+z.refreshToken(t)+", oauth2: {client_id: web, client_secret: secret, grant_type: refresh_token, token_url: "+z.issuer+"/oauth/token}}")

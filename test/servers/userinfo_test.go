@@ -14,7 +14,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// tokens are those that a provider issues.
+// tokens are a provider's tokens for a user.
 type tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`

@@ -133,7 +133,7 @@ endpoints: [{name: vcenter-a, url: "https://vcenter.example.com", module: m}]`
 		"newer path, custom": catalogued(t, "vcenter"),
 		"older path, custom": catalogued(t, "vcenter-rest"),
 	} {
-		// After two hours without a probe, vCenter ends the session.
+		// After two hours without a probe, vCenter terminates the session.
 		text = strings.NewReplacer("https://", "http://", "credential: monitor", "credential: monitor, interval: 1m, session_max_age: 0").Replace(text)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -186,12 +186,12 @@ func TestVCenterWrongPassword(t *testing.T) {
 		wants(t, p, sessionapi.LoginSuspended) // the guard
 		closeProber(t, p)
 		if _, given := v.live(); given != 0 {
-			t.Errorf("%d sessions were given", given)
+			t.Errorf("%d sessions were created, want none", given)
 		}
 	})
 }
 
-// A session obtained elsewhere is neither renewed nor ended.
+// An external session is neither renewed nor logged out.
 func TestVCenterToken(t *testing.T) {
 	forEachVCenter(t, func(on trial) {
 		t, v := on.t, on.v

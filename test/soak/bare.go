@@ -21,7 +21,7 @@ import (
 
 // bare is the client that the exporter is compared with: it sends the same requests to
 // the same appliances at the same times, with only net/http's client. It holds no
-// sessions, judges nothing, and keeps of each endpoint the newest response.
+// sessions, judges nothing, and keeps only each endpoint's newest response.
 type bare struct {
 	CA       string
 	URLs     []string

@@ -70,7 +70,7 @@ type comparison struct {
 	contenders []contender
 }
 
-// run measures all rows, in rounds, so that what the machine does affects all exporters.
+// run measures all rows in rounds, so that other load on the machine affects all exporters.
 func (c *comparison) run(ctx context.Context) error {
 	if err := leaveProcessor(); err != nil {
 		return err
@@ -211,15 +211,18 @@ func ready(ctx context.Context, url string) error {
 	}
 }
 
-// table returns the medians as Markdown.
+// table returns the medians of the rows that were measured as Markdown.
 func (c *comparison) table(results map[string][]measurement) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, on %s. The exporter has one processor. CPU time of a probe, and resident memory.\n\n|", time.Now().UTC().Format(time.DateOnly), machine())
+	fmt.Fprintf(&b, "%s, on %s. The exporter has one processor. CPU time of a probe; with scrapes, also resident memory.\n\n|", time.Now().UTC().Format(time.DateOnly), machine())
 	for _, x := range c.contenders {
 		fmt.Fprintf(&b, " | %s", cmp.Or(x.version(), x.name))
 	}
 	b.WriteString(" | of the reference |\n| ---" + strings.Repeat(" | ---", len(c.contenders)+1) + " |\n")
 	for _, r := range rows {
+		if !slices.ContainsFunc(c.contenders, func(x contender) bool { return len(results[r.name+"/"+x.name]) > 0 }) {
+			continue
+		}
 		fmt.Fprintf(&b, "| %s", r.label)
 		for _, x := range c.contenders {
 			fmt.Fprintf(&b, " | %s", cell(r, results[r.name+"/"+x.name]))

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// site is what an exporter is configured for.
+// site is the load and the appliances that an exporter is configured for.
 type site struct {
 	options
 	row        row

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// load asks an exporter for probes on demand, and scrapes it, as Prometheus does.
+// load requests probes on demand from an exporter, and scrapes it, as Prometheus does.
 type load struct {
 	*site
 	contender contender
@@ -83,7 +83,7 @@ func (l *load) run(ctx context.Context, pid int) (mib float64, err error) {
 	return mib, errors.Join(errs...)
 }
 
-// probeNext asks for a probe of the next endpoint. The end of the window is no error.
+// probeNext requests a probe of the next endpoint. The end of the window is not an error.
 func (l *load) probeNext(ctx context.Context) error {
 	i := int(l.next.Add(1)) % l.row.endpoints
 	if err := get(ctx, scraper, l.probeOf(i), scrapeHeaders); ctx.Err() == nil {
@@ -101,8 +101,8 @@ func (l *load) saturate(ctx context.Context) error {
 	return nil
 }
 
-// every returns a task that starts another in each interval, whether the one before has
-// ended or not. It returns the first error.
+// every returns a task that starts another in each interval, whether the previous one is
+// still running or not. It returns the first error.
 func every(interval time.Duration, task func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ticks := time.NewTicker(interval)

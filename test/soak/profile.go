@@ -42,9 +42,8 @@ func runProfiled(ctx context.Context, file string, args []string) error {
 	return nil
 }
 
-// part is what a probe's CPU time is spent on: all samples whose innermost function of any
-// part has one of these prefixes. A sample belongs to the part of its innermost such
-// function.
+// part is a part of a probe's CPU time, defined by prefixes of functions. A sample is
+// attributed to the part of the innermost function that has a prefix of any part.
 type part struct {
 	name     string
 	prefixes []string

@@ -34,8 +34,8 @@ func (s *sample) mib() float64    { return s.values["process_resident_memory_byt
 // scrapeEvery is a usual scrape interval of Prometheus.
 const scrapeEvery = 30 * time.Second
 
-// watch scrapes until the duration is over. It leaves out the start, while endpoints
-// connect and log in.
+// watch scrapes until the duration is over. It omits the start, when endpoints connect and
+// log in.
 func (o *options) watch(ctx context.Context, address string) ([]*sample, error) {
 	begin := time.Now().Add(2*o.interval + 30*time.Second)
 	ticks := time.NewTicker(scrapeEvery)

@@ -83,7 +83,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	if strings.Contains(string(text), "old") {
-		t.Errorf("still there:\n%s", text)
+		t.Errorf("the old table remains:\n%s", text)
 	}
 	if err := replaceTable(filepath.Join(t.TempDir(), "none.md"), "soak", ""); err == nil {
 		t.Error("no error without the page")
