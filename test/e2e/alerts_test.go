@@ -418,8 +418,8 @@ func TestInhibition(t *testing.T) {
 		"SessionCredentialsRejected/refused@x": true, "SessionCredentialExpiringVerySoon/refused@x": false,
 		"SessionCredentialExpiringSoon/refused@x": false, "SessionValidityBurnRateFast/refused@x": false, "SessionFlapping/refused@x": false,
 
-		"SessionLoginSuspended/withheld@x": true, "SessionValidityBurnRateFast/withheld@x": false,
-		"SessionValidityBurnRateSlow/withheld@x": false, "SessionFlapping/withheld@x": false,
+		"SessionLoginSuspended/held-back@x": true, "SessionValidityBurnRateFast/held-back@x": false,
+		"SessionValidityBurnRateSlow/held-back@x": false, "SessionFlapping/held-back@x": false,
 
 		"SessionCredentialsRejected/refused@x#shared": true, "SessionLoginSuspended/shares@x#shared": false, "SessionCredentialSuspended/@x#shared": false,
 		"SessionLoginSuspended/alone@x#another": true, "SessionCredentialSuspended/@x#another": false, "SessionCredentialSuspended/@x#third": true,

@@ -119,7 +119,7 @@ func TestReleasesInOneNamespace(t *testing.T) {
 }
 
 // TestFromOneExporterToShards follows the chart's README. Without both deletions, the
-// upgrade fails before it starts a shard beside the Deployment.
+// upgrade fails before it starts a shard in addition to the Deployment.
 func TestFromOneExporterToShards(t *testing.T) {
 	const namespace = "chart-to-shards"
 	restricted(t, namespace)

@@ -87,7 +87,7 @@ func putToken(t *testing.T, file, token string) {
 }
 
 // The documented example is valid for hours, although its bearer token lives for half an
-// hour; a revoked API token is named, and its successor is used at once.
+// hour; a revoked API token is named, and its successor is used immediately.
 func TestVCFAPIToken(t *testing.T) {
 	text, file := documentedVCF(t, "api-token-1")
 	synctest.Test(t, func(t *testing.T) {
