@@ -42,10 +42,10 @@ PASS
 	}
 	const ran = "pkg: session_exporter/web\nBenchmarkMetrics-2   	 5	 35248884 ns/op\n"
 	for name, in := range map[string]string{
-		"no benchmark":        "PASS\n",
-		"one that fails":      ran + "--- FAIL: BenchmarkOverview\n",
-		"one that ends all":   ran + "panic: test timed out after 1h0m0s\nFAIL\tsession_exporter/web\t3600.1s\nFAIL\n",
-		"one not to be built": ran + "FAIL\tsession_exporter/collector [build failed]\n",
+		"no benchmark":       "PASS\n",
+		"failed benchmark":   ran + "--- FAIL: BenchmarkOverview\n",
+		"timeout of the run": ran + "panic: test timed out after 1h0m0s\nFAIL\tsession_exporter/web\t3600.1s\nFAIL\n",
+		"failed build":       ran + "FAIL\tsession_exporter/collector [build failed]\n",
 	} {
 		if err := run(strings.NewReader(in), page); err == nil {
 			t.Errorf("%s: no error", name)

@@ -83,8 +83,8 @@ func TestNginx(t *testing.T) {
 		location string   // EXPORTER is the exporter's address
 	}{
 		{"external URL", []string{"--web.external-url=http://EXTERNAL/monitoring/"}, "proxy_pass http://EXPORTER;"},
-		{"external URL, path taken off", []string{"--web.external-url=http://EXTERNAL/monitoring/", "--web.route-prefix=/"}, "proxy_pass http://EXPORTER/;"},
-		{"route prefix alone, another than the proxy's", []string{"--web.route-prefix=/in/here"}, "proxy_pass http://EXPORTER/in/here/; proxy_set_header Host $http_host;"},
+		{"external URL, path stripped", []string{"--web.external-url=http://EXTERNAL/monitoring/", "--web.route-prefix=/"}, "proxy_pass http://EXPORTER/;"},
+		{"route prefix other than the proxy's path", []string{"--web.route-prefix=/in/here"}, "proxy_pass http://EXPORTER/in/here/; proxy_set_header Host $http_host;"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := newHCX(t, withAccount(newPassword))

@@ -45,7 +45,7 @@ func TestAdmissionPolicy(t *testing.T) {
 		"three replicas without shards":   {statefulSet(3, "session-exporter", ""), "needs --shard=$(POD_INDEX)/3"},
 		"three replicas of four shards":   {statefulSet(3, "session-exporter", "--shard=$(POD_INDEX)/4"), "needs --shard=$(POD_INDEX)/3"},
 		"three replicas of thirteen":      {statefulSet(3, "session-exporter", "--shard=$(POD_INDEX)/13"), "needs --shard=$(POD_INDEX)/3"},
-		"three replicas of something":     {statefulSet(3, "something", ""), ""},
+		"three replicas of another app":   {statefulSet(3, "something", ""), ""},
 		"a Deployment without any labels": {strings.ReplaceAll(deployment(2, "RollingUpdate"), "app.kubernetes.io/name: session-exporter", "a: b"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

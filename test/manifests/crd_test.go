@@ -44,10 +44,10 @@ func TestPrometheusOperatorRefusesWrongObjects(t *testing.T) {
 	const v1, alpha = "monitoring.coreos.com/v1", "monitoring.coreos.com/v1alpha1"
 	for name, invalid := range map[string]struct{ version, kind, spec string }{
 		"a value that is not a duration": {v1, "ServiceMonitor", `{selector: {}, endpoints: [{interval: soon}]}`},
-		"an action that does not exist":  {v1, "ServiceMonitor", `{selector: {}, endpoints: [{relabelings: [{action: forget}]}]}`},
+		"an unknown action":              {v1, "ServiceMonitor", `{selector: {}, endpoints: [{relabelings: [{action: forget}]}]}`},
 		"a URL without a scheme":         {alpha, "ScrapeConfig", `{httpSDConfigs: [{url: exporter}]}`},
 		"a rule group without its name":  {v1, "PrometheusRule", `{groups: [{name: ""}]}`},
-		"a rule that fires for no time":  {v1, "PrometheusRule", `{groups: [{name: x, rules: [{alert: X, expr: x, keep_firing_for: ""}]}]}`},
+		"an empty keep_firing_for":       {v1, "PrometheusRule", `{groups: [{name: x, rules: [{alert: X, expr: x, keep_firing_for: ""}]}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: x}\nspec: %s", invalid.version, invalid.kind, invalid.spec)

@@ -174,7 +174,7 @@ func TestNetworkPolicy(t *testing.T) {
 }
 
 // By default, the cluster's own Pods and Services are not permitted destinations.
-func TestEgressLeavesOutTheCluster(t *testing.T) {
+func TestEgressExcludesTheCluster(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
 			peers := only[*networkingv1.NetworkPolicy](t, objects).Spec.Egress[1].To

@@ -13,8 +13,8 @@ func TestPrometheusRuleIsUpToDate(t *testing.T) {
 
 func TestRulesThatTheOperatorDoesNotKnowAreErrors(t *testing.T) {
 	for name, test := range map[string]struct{ rules, want string }{
-		"a field that it does not have": {"groups: [{name: x, rules: [{alert: X, expr: x, forr: 1m}]}]", `unknown field "forr"`},
-		"nothing":                       {"", "no `groups`"},
+		"an unknown field": {"groups: [{name: x, rules: [{alert: X, expr: x, forr: 1m}]}]", `unknown field "forr"`},
+		"nothing":          {"", "no `groups`"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()

@@ -77,21 +77,21 @@ func TestPodsMayDoNothingElse(t *testing.T) {
 			account := only[*corev1.ServiceAccount](t, objects)
 			image := strings.TrimPrefix(container.Image, "ghcr.io/session-exporter/session_exporter:")
 			for what, right := range map[string]bool{
-				"a root file system that is read-only":     *container.SecurityContext.ReadOnlyRootFilesystem,
-				"the image's user":                         *pod.SecurityContext.RunAsUser == 65532 && *pod.SecurityContext.RunAsGroup == 65532,
-				"a group that may read its volumes":        *pod.SecurityContext.FSGroup == 65532,
-				"no token in the Pod":                      !*pod.AutomountServiceAccountToken,
-				"no token of the account":                  !*account.AutomountServiceAccountToken,
-				"its own account":                          pod.ServiceAccountName == account.Name,
-				"no variables for Services":                !*pod.EnableServiceLinks,
-				"an image of a fixed version":              image != container.Image && image != "" && image != "latest",
-				"the time to log out, with some to spare":  *pod.TerminationGracePeriodSeconds > 5,
-				"a request for CPU":                        !container.Resources.Requests.Cpu().IsZero(),
-				"a request for memory":                     !container.Resources.Requests.Memory().IsZero(),
-				"a request for ephemeral storage":          !container.Resources.Requests.StorageEphemeral().IsZero(),
-				"a limit of ephemeral storage":             container.Resources.Limits.StorageEphemeral().Cmp(*container.Resources.Requests.StorageEphemeral()) > 0,
-				"a limit of memory":                        container.Resources.Limits.Memory().Cmp(*container.Resources.Requests.Memory()) > 0,
-				"no limit of CPU, which would slow probes": container.Resources.Limits.Cpu().IsZero(),
+				"a read-only root file system":          *container.SecurityContext.ReadOnlyRootFilesystem,
+				"the image's user":                      *pod.SecurityContext.RunAsUser == 65532 && *pod.SecurityContext.RunAsGroup == 65532,
+				"a group that may read its volumes":     *pod.SecurityContext.FSGroup == 65532,
+				"no token in the Pod":                   !*pod.AutomountServiceAccountToken,
+				"no token of the account":               !*account.AutomountServiceAccountToken,
+				"its own account":                       pod.ServiceAccountName == account.Name,
+				"no variables for Services":             !*pod.EnableServiceLinks,
+				"an image of a fixed version":           image != container.Image && image != "" && image != "latest",
+				"enough time to log out":                *pod.TerminationGracePeriodSeconds > 5,
+				"a request for CPU":                     !container.Resources.Requests.Cpu().IsZero(),
+				"a request for memory":                  !container.Resources.Requests.Memory().IsZero(),
+				"a request for ephemeral storage":       !container.Resources.Requests.StorageEphemeral().IsZero(),
+				"an ephemeral storage limit":            container.Resources.Limits.StorageEphemeral().Cmp(*container.Resources.Requests.StorageEphemeral()) > 0,
+				"a memory limit":                        container.Resources.Limits.Memory().Cmp(*container.Resources.Requests.Memory()) > 0,
+				"no CPU limit, which would slow probes": container.Resources.Limits.Cpu().IsZero(),
 			} {
 				if !right {
 					t.Errorf("the Pod lacks %s", what)
