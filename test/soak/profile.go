@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -34,9 +35,10 @@ func runProfiled(file string, run func() error) error {
 		}
 		<-toggle
 		pprof.StopCPUProfile()
-		_ = out.Close() // the reader notices an incomplete profile
 	}()
-	return run()
+	err = run()
+	pprof.StopCPUProfile() // or waits until the profile is written
+	return errors.Join(err, out.Close())
 }
 
 func runExporter(ctx context.Context, args []string) error {
