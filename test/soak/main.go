@@ -44,8 +44,8 @@ func main() {
 	client := flag.String("client", "", "run the bare client that this file describes")
 	var c comparison
 	comparing := flag.Bool("compare", false, "compare the exporter with the bare client and other exporters, each on one processor")
-	profiling := flag.Bool("profile", false, "measure what the CPU time of the exporter's probes is spent on, under the same loads")
-	profiled := flag.String("profiled", "", "run the exporter with the remaining arguments, and write a CPU profile")
+	profiling := flag.Bool("profile", false, "measure what the CPU time of a probe is spent on, by the exporter and by the bare client, under the same loads")
+	profiled := flag.String("profiled", "", "write a CPU profile of the exporter, run with the remaining arguments, or of the client of -client")
 	rows := flag.String("rows", "", "regular expression of the rows to compare or profile")
 	flag.IntVar(&c.rounds, "rounds", 1, "how often each row is compared; the table has the medians")
 	blackbox := flag.String("blackbox", "", "blackbox_exporter binary to compare")
@@ -65,10 +65,15 @@ func main() {
 	switch {
 	case *serving > 0:
 		err = serve(*serving, o.endpoints)
+	case *profiled != "":
+		err = runProfiled(*profiled, func() error {
+			if *client != "" {
+				return runBare(ctx, *client)
+			}
+			return runExporter(ctx, flag.Args())
+		})
 	case *client != "":
 		err = runBare(ctx, *client)
-	case *profiled != "":
-		err = runProfiled(ctx, *profiled, flag.Args())
 	case *comparing, *profiling:
 		c.page = o.page
 		c.only, err = regexp.Compile(*rows)

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,9 +19,9 @@ import (
 	"session_exporter/internal/cli"
 )
 
-// runProfiled runs the exporter, and writes a CPU profile of the time between two signals:
-// the exporter itself serves no profiles.
-func runProfiled(ctx context.Context, file string, args []string) error {
+// runProfiled calls run, and writes a CPU profile of the time between two signals: the
+// exporter itself serves no profiles.
+func runProfiled(file string, run func() error) error {
 	toggle := make(chan os.Signal, 1)
 	signal.Notify(toggle, syscall.SIGUSR1)
 	out, err := os.Create(file)
@@ -34,8 +35,13 @@ func runProfiled(ctx context.Context, file string, args []string) error {
 		}
 		<-toggle
 		pprof.StopCPUProfile()
-		_ = out.Close() // the reader notices an incomplete profile
 	}()
+	err = run()
+	pprof.StopCPUProfile() // or waits until the profile is written
+	return errors.Join(err, out.Close())
+}
+
+func runExporter(ctx context.Context, args []string) error {
 	if code := cli.Run(ctx, args, os.Stdout, os.Stderr); code != 0 {
 		return fmt.Errorf("the exporter's exit code is %d", code)
 	}
@@ -60,10 +66,10 @@ var parts = []part{
 	{"compression", []string{"github.com/klauspost/compress", "compress/"}},
 	{"secrets: remembering and masking", []string{"session_exporter/probe/transport/mask.", "session_exporter/secret."}},
 	{"serving: HTTP server", []string{"net/http.(*conn).", "net/http.(*response).", "net/http.(*connReader)", "net/http.serverHandler", "net/http.readRequest", "net/http.(*ServeMux)", "session_exporter/web"}},
-	{"metrics: rendering", []string{"session_exporter/collector/exposition.", "session_exporter/collector.(*applied).render", "session_exporter/collector.(*rendering)", "session_exporter/collector.(*applied).expose", "github.com/prometheus/"}},
+	{"metrics: rendering", []string{"session_exporter/collector/exposition.", "session_exporter/collector.(*applied).render", "session_exporter/collector.(*rendering)", "session_exporter/collector.(*applied).expose", "github.com/prometheus/", "main.(*bareEndpoint).appendSeries"}},
 	{"HTTP client: request and response", []string{"session_exporter/probe/transport.", "session_exporter/probe/transport/http1.", "net/http.", "net/textproto."}},
-	{"recording: history, histogram, changes", []string{"session_exporter/collector.(*state).", "session_exporter/collector.(*history).", "session_exporter/collector.(*histogram)."}},
-	{"scheduling", []string{"session_exporter/collector."}},
+	{"recording: history, histogram, changes", []string{"session_exporter/collector.(*state).", "session_exporter/collector.(*history).", "session_exporter/collector.(*histogram).", "main.(*bareEndpoint).record"}},
+	{"scheduling", []string{"session_exporter/collector.", "main.(*bare).requestAll"}},
 	{"judging: interpretation, outcome, diagnosis", []string{"session_exporter/probe.", "session_exporter/probe/", "session_exporter/sessionapi."}},
 }
 
@@ -103,21 +109,25 @@ func shares(p *profile.Profile) map[string]float64 {
 	return of
 }
 
-// profiled returns the contender that is the exporter in this program.
+// profiled returns a contender that is part of this program, with a CPU profile of its
+// window.
 func profiled(x contender, file string) (contender, error) {
 	self, err := os.Executable()
 	configure := x.configure
 	x.binary = self
 	x.configure = func(s *site) ([]string, error) {
 		args, err := configure(s)
-		return append([]string{"-profiled=" + file, "--"}, args...), err
+		if x.name == oursName {
+			args = append([]string{"--"}, args...) // they are the exporter's
+		}
+		return append([]string{"-profiled=" + file}, args...), err
 	}
 	x.observe = func(pid int) error { return syscall.Kill(pid, syscall.SIGUSR1) }
 	return x, err
 }
 
-// profile measures the parts of a probe in all rows without scrapes, which would hide the
-// probes.
+// profile measures the parts of a probe by the exporter and by the reference, in all rows
+// without scrapes, which would hide the probes.
 func (c *comparison) profile(ctx context.Context) error {
 	if err := leaveProcessor(); err != nil {
 		return err
@@ -127,53 +137,76 @@ func (c *comparison) profile(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ours := c.contenders[slices.IndexFunc(c.contenders, func(x contender) bool { return x.name == oursName })]
-	file := filepath.Join(dir, "cpu.pprof")
-	ours, err = profiled(ours, file)
-	if err != nil {
-		return err
-	}
-	var of []map[string]float64
-	var head, rule strings.Builder
+	var labels []string
+	var ours, reference []map[string]float64 // of each label
 	for _, r := range rows {
 		if r.scrape > 0 || !c.takes(r) {
 			continue
 		}
 		r.window *= profileWindows
-		m, err := measure(ctx, r, ours)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.label, err)
+		labels = append(labels, r.label)
+		for _, x := range c.contenders {
+			var of *[]map[string]float64
+			switch x.name {
+			case oursName:
+				of = &ours
+			case referenceName:
+				of = &reference
+			default:
+				continue
+			}
+			spent, err := profileOf(ctx, r, x, filepath.Join(dir, "cpu.pprof"))
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", r.label, x.name, err)
+			}
+			*of = append(*of, spent)
 		}
-		fmt.Fprintln(os.Stderr, m.benchmark(r, ours))
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		p, err := profile.ParseData(data)
-		if err != nil {
-			return err
-		}
-		took := shares(p)
-		for name := range took {
-			took[name] *= m.micros()
-		}
-		of = append(of, took)
-		fmt.Fprintf(&head, " | %s", r.label)
-		rule.WriteString(" | ---")
 	}
+	return c.print("profile", profileTable(labels, ours, reference))
+}
+
+// profileOf returns the CPU time of each part of a probe in µs.
+func profileOf(ctx context.Context, r row, x contender, file string) (map[string]float64, error) {
+	x, err := profiled(x, file)
+	if err != nil {
+		return nil, err
+	}
+	m, err := measure(ctx, r, x)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, m.benchmark(r, x))
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := profile.ParseData(data)
+	if err != nil {
+		return nil, err
+	}
+	spent := shares(p)
+	for name := range spent {
+		spent[name] *= m.micros()
+	}
+	return spent, nil
+}
+
+// profileTable returns a profile as Markdown, the costliest part first.
+func profileTable(labels []string, ours, reference []map[string]float64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, on %s. CPU time of a probe in µs; the profiler itself takes a few.\n\n| %s |\n| ---%s |\n", time.Now().UTC().Format(time.DateOnly), machine(), head.String(), rule.String())
+	fmt.Fprintf(&b, "%s, on %s. CPU time of a probe in µs, of the exporter and of the reference; the profiler itself takes a few.\n\n", time.Now().UTC().Format(time.DateOnly), machine())
+	fmt.Fprintf(&b, "| | %s |\n| ---%s |\n", strings.Join(labels, " | "), strings.Repeat(" | ---:", len(labels)))
 	names := []string{otherPart}
 	for _, p := range slices.Backward(parts) {
 		names = append(names, p.name)
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(of[0][b], of[0][a]) })
+	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(ours[0][b], ours[0][a]) })
 	for _, name := range names {
 		fmt.Fprintf(&b, "| %s", name)
-		for _, took := range of {
-			fmt.Fprintf(&b, " | %.0f", took[name])
+		for i := range ours {
+			fmt.Fprintf(&b, " | %.0f / %.0f", ours[i][name], reference[i][name])
 		}
 		b.WriteString(" |\n")
 	}
-	return c.print("profile", b.String())
+	return b.String()
 }
