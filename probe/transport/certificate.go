@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -37,11 +38,8 @@ func expiryOfUnverified(err error) time.Time {
 }
 
 func earliestExpiry(chain []*x509.Certificate) time.Time {
-	var earliest time.Time
-	for _, certificate := range chain {
-		if earliest.IsZero() || certificate.NotAfter.Before(earliest) {
-			earliest = certificate.NotAfter
-		}
+	if len(chain) == 0 {
+		return time.Time{}
 	}
-	return earliest
+	return slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
 }

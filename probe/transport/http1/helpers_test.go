@@ -150,6 +150,7 @@ func transport(tb testing.TB, s *site) *Transport {
 	tb.Helper()
 	t := &Transport{
 		DialContext:            s.dial,
+		TLSClientConfig:        new(tls.Config),
 		IdleConnTimeout:        time.Minute,
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: maxHeaders,

@@ -40,14 +40,17 @@ func (t *Transport) pop(from origin) *conn {
 	if len(kept) == 0 {
 		return nil
 	}
-	last := len(kept) - 1
-	c := kept[last]
-	if kept[last] = nil; last == 0 {
-		delete(t.idle, from)
-	} else {
-		t.idle[from] = kept[:last]
-	}
+	c := kept[len(kept)-1]
+	t.removeLocked(from, len(kept)-1)
 	return c
+}
+
+func (t *Transport) removeLocked(from origin, at int) {
+	if kept := slices.Delete(t.idle[from], at, at+1); len(kept) > 0 {
+		t.idle[from] = kept
+	} else {
+		delete(t.idle, from)
+	}
 }
 
 // keep takes a connection back after an exchange.
@@ -99,16 +102,11 @@ func (t *Transport) sweep() {
 func (t *Transport) giveUp(c *conn) bool {
 	t.mu.Lock() // for this connection only: there may be thousands
 	defer t.mu.Unlock()
-	kept := t.idle[c.origin]
-	at := slices.Index(kept, c)
+	at := slices.Index(t.idle[c.origin], c)
 	if at < 0 || time.Since(c.idleSince) < t.IdleConnTimeout && c.isIdle() {
 		return false
 	}
-	if kept = slices.Delete(kept, at, at+1); len(kept) == 0 {
-		delete(t.idle, c.origin)
-	} else {
-		t.idle[c.origin] = kept
-	}
+	t.removeLocked(c.origin, at)
 	return true
 }
 

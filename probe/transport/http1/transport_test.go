@@ -86,7 +86,7 @@ func TestTrace(t *testing.T) {
 			second: slices.Concat([]string{"GotConn kept", "WroteRequest"}, made, []string{"GotConn new"}, exchange),
 		},
 		{
-			name: "untrusted", scheme: "https", handler: overTLS(settings, always(ok)), fails: true,
+			name: "untrusted", scheme: "https", handler: overTLS(settings, always(ok)), trusts: new(tls.Config), fails: true,
 			first:  slices.Concat(made, []string{"TLSHandshakeStart", "TLSHandshakeDone failed"}),
 			second: slices.Concat(made, []string{"TLSHandshakeStart", "TLSHandshakeDone failed"}),
 		},
