@@ -113,9 +113,9 @@ func newExchange(client *transport.Client, r request) *exchange {
 	return &exchange{Exchange: client.Prepare(sent), step: r.step, authorization: r.authorization, part: r.part, secretBody: r.call.SecretBody}
 }
 
-// state returns the state of the exchange.
-func (x *exchange) state(in sessionapi.Interpretation, auth sessionapi.Auth) sessionapi.State {
-	return classify.State(&x.Exchange, x.carriesSecret(auth), in)
+// state returns the state of the exchange, which has been interpreted.
+func (x *exchange) state(auth sessionapi.Auth) sessionapi.State {
+	return classify.State(&x.Exchange, x.carriesSecret(auth), x.interpretation)
 }
 
 // carriesSecret reports whether the request makes the server check the account's secret:

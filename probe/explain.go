@@ -16,42 +16,35 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// explanationTimes are the times in an explanation that are not part of its outcome.
-type explanationTimes struct {
-	within    time.Duration // the time limit of the probe
-	resumeAt  time.Time     // when something is sent again, zero if that is the next probe
-	heldUntil time.Time     // end of the suspension after a refusal, zero without one
-}
-
 // explain describes an outcome, and what to do about it, to an engineer on call. With a
-// pairing it names the site.
-func explain(o *outcome, e *config.Endpoint, times explanationTimes) (diagnosis, advice string) {
+// pairing it names the site. r has the times of the result.
+func explain(o *outcome, e *config.Endpoint, r *Result) (diagnosis, advice string) {
 	if !o.isLocal(e) {
-		diagnosis, advice = explainAt(e, o, times)
+		diagnosis, advice = explainSite(o, e, r)
 		if e.Pairing != nil {
 			diagnosis = fmt.Sprintf("Pairing %q, other site: %s", e.Pairing.ID, diagnosis)
 		}
 		return diagnosis, advice
 	}
-	diagnosis, advice = explainAt(o.endpoint, o, times)
+	diagnosis, advice = explainSite(o, o.endpoint, r)
 	return fmt.Sprintf("Pairing %q: no local session exists through which to log in to the other site. %s", e.Pairing.ID, diagnosis), advice
 }
 
-// explainAt is explain for one site.
-func explainAt(e *config.Endpoint, o *outcome, times explanationTimes) (diagnosis, advice string) {
-	diagnosis, advice = diagnose(o, e, times.within), advise(o, e)
+// explainSite is explain for one site.
+func explainSite(o *outcome, e *config.Endpoint, r *Result) (diagnosis, advice string) {
+	diagnosis, advice = diagnose(o, e, r.timeout), advise(o, e)
 	if len(o.late) > 0 {
 		diagnosis += fmt.Sprintf(" This response arrived after %s, when its probe had already ended.", o.exchange.End.Sub(o.exchange.Start).Round(time.Millisecond))
 	}
 	switch {
-	case !times.heldUntil.IsZero():
+	case !r.HeldUntil.IsZero():
 		purpose := " so that the account is not locked"
 		if o.interpretation.AccountUnusable() {
 			purpose = ""
 		}
-		diagnosis += fmt.Sprintf(" Further logins are held back until %s%s.", clockTime(times.heldUntil), purpose)
-	case !times.resumeAt.IsZero():
-		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", clockTime(times.resumeAt))
+		diagnosis += fmt.Sprintf(" Further logins are held back until %s%s.", clockTime(r.HeldUntil), purpose)
+	case !r.ResumeAt.IsZero():
+		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", clockTime(r.ResumeAt))
 	}
 	return diagnosis, advice
 }

@@ -10,10 +10,7 @@ import (
 // oauthFlow presents a bearer token (RFC 6750) that it fetches from an authorization
 // server (OAuth 2.0). All endpoints of the account share the token, so a
 // prober never revokes it.
-type oauthFlow struct {
-	*sender
-	sessionless
-}
+type oauthFlow struct{ *sender }
 
 // run replaces a token from an earlier probe, once, if it is refused.
 func (f *oauthFlow) run(ctx context.Context, r *Result) *outcome {

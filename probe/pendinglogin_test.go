@@ -366,7 +366,7 @@ func TestPendingLoginOfAReplacedProber(t *testing.T) {
 				if adopted := replacement.Adopt(held); adopted != c.adopted {
 					t.Fatalf("adopted is %t", adopted)
 				}
-				if replacement.flow.held() != nil {
+				if replacement.sessions.session != nil {
 					t.Error("the replacement holds a session that was never given")
 				}
 				p.Adopt(held)

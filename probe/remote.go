@@ -62,7 +62,3 @@ func (f *remoteFlow) login(ctx context.Context, r *Result) *outcome {
 func (f *remoteFlow) presented() presentation {
 	return presentation{f.local.session.token, f.authorize}
 }
-
-func (f *remoteFlow) held() *Session                             { return f.local.held() }
-func (f *remoteFlow) hold(s *Session)                            { f.local.hold(s) }
-func (f *remoteFlow) close(ctx context.Context, r *Result) error { return f.local.close(ctx, r) }

@@ -43,7 +43,7 @@ type Result struct {
 	ExpiryOf string
 
 	Logins, LoginFailures int // sent, and those of them that established no session
-	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left one that cannot be logged out
+	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left a session
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
 	Expirations           int // held sessions that the appliance terminated
@@ -77,7 +77,8 @@ type Result struct {
 	// Attempted reports whether this probe itself tried to send a request. Steps may
 	// contain a late response to the one before.
 	Attempted bool
-	traced    bool // every step, see Options.Trace
+	traced    bool          // every step, see Options.Trace
+	timeout   time.Duration // of the probe; ctx may shorten the endpoint's
 	// LastRequest is when the last request was written, zero if none was.
 	LastRequest time.Time
 	// NegativeControl is the last conclusive verdict on an impossible token, nil without one.

@@ -26,8 +26,7 @@ type sender struct {
 
 // check reads the session.
 func (s *sender) check(ctx context.Context, r *Result, a sessionapi.Authorization) *outcome {
-	if steps := s.begin(sessionapi.Check); steps != nil {
-		q := &sequence{sender: s, step: sessionapi.Check, steps: steps, authorization: a}
+	if q := s.begin(sessionapi.Check, a); q != nil {
 		return q.run(ctx, r)
 	}
 	return s.send(ctx, r, s.request(sessionapi.Check, s.call(sessionapi.Check), a))
@@ -119,11 +118,15 @@ func acquireSlot(ctx context.Context, slots chan struct{}, maxWait time.Duration
 
 // begin begins a login or a check of several requests. It returns nil for one of a single
 // request.
-func (s *sender) begin(step sessionapi.Step) sessionapi.Sequence {
+func (s *sender) begin(step sessionapi.Step, a sessionapi.Authorization) *sequence {
 	if s.sequencer == nil {
 		return nil
 	}
-	return s.sequencer.Sequence(step, s.endpoint.URL)
+	steps := s.sequencer.Sequence(step, s.endpoint.URL)
+	if steps == nil {
+		return nil
+	}
+	return &sequence{sender: s, step: step, steps: steps, authorization: a}
 }
 
 // sequence sends the requests of a login or a check, one after the other. Those with the

@@ -69,12 +69,6 @@ func (f *sessionFlow) presented() presentation {
 	return presentation{f.session.token, f.authorize}
 }
 
-// held returns the session that is held, nil without one.
-func (f *sessionFlow) held() *Session { return f.session }
-
-// hold replaces the session that is held.
-func (f *sessionFlow) hold(s *Session) { f.session = s }
-
 // close logs out of the session that is held, if any, for the last time.
 func (f *sessionFlow) close(ctx context.Context, r *Result) error {
 	if f.session == nil {
@@ -192,8 +186,7 @@ func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
 
 // submitLogin sends the requests of a login, and reports whether the password was sent.
 func (f *sessionFlow) submitLogin(ctx context.Context, r *Result) (o *outcome, sent bool) {
-	if steps := f.begin(sessionapi.Login); steps != nil {
-		q := &sequence{sender: f.sender, step: sessionapi.Login, steps: steps}
+	if q := f.begin(sessionapi.Login, sessionapi.Authorization{}); q != nil {
 		o = q.run(ctx, r)
 		return o, q.sent
 	}

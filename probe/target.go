@@ -73,14 +73,15 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 			others = append(others, c)
 		}
 	}
-	if len(own) > 0 {
-		s.cookies = s.cookies.With(own)
-		s.cookies = s.cookies[:min(len(s.cookies), maxKeptCookies)]
+	s.cookies, s.kept = withCookies(s.cookies, own), withCookies(s.kept, others)
+}
+
+func withCookies(jar sessionapi.Jar, set []sessionapi.Cookie) sessionapi.Jar {
+	if len(set) == 0 {
+		return jar // may be nil
 	}
-	if len(others) > 0 {
-		s.kept = s.kept.With(others)
-		s.kept = s.kept[:min(len(s.kept), maxKeptCookies)]
-	}
+	jar = jar.With(set)
+	return jar[:min(len(jar), maxKeptCookies)]
 }
 
 // maxKeptCookies limits the cookies of a session, and those that are not parts of it (RFC 6265,
@@ -212,7 +213,7 @@ func (t *target) finish(r *Result, x *exchange, clean *uint64) *outcome {
 // newOutcome returns the outcome of an exchange.
 func (t *target) newOutcome(x *exchange, clean *uint64) *outcome {
 	o := &outcome{
-		state: x.state(x.interpretation, t.endpoint.Auth), endpoint: t.endpoint,
+		state: x.state(t.endpoint.Auth), endpoint: t.endpoint,
 		exchange: x, interpretation: x.interpretation,
 	}
 	if x.part.precedesSecret() && (o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused) {

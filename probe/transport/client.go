@@ -97,7 +97,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 		c.Transport = t
 	} else {
 		c.Transport = &http1.Transport{
-			DialContext:            dial.within(connectTimeout).Track,
+			DialContext:            dial.within(connectTimeout),
 			TLSClientConfig:        tlsConfig,
 			IdleConnTimeout:        maxIdleTime,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
@@ -111,7 +111,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 // HTTP/2. connectTimeout limits the time to connect and, separately, the TLS handshake.
 func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
-		DialContext:            dial.within(connectTimeout).Track,
+		DialContext:            dial.within(connectTimeout),
 		Proxy:                  proxy.Proxy(),
 		ProxyConnectHeader:     proxy.GetProxyConnectHeader(),
 		OnProxyConnectResponse: checkConnect,

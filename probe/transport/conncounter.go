@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // ConnCounter counts the open connections to all endpoints, to limit how many are kept. The
@@ -26,31 +27,15 @@ func (c *ConnCounter) full() bool {
 	return maxKept > 0 && c.open.Load() >= maxKept
 }
 
-// CountDials returns dial with its connections counted.
-func (c *ConnCounter) CountDials(dial DialFunc) DialFunc {
+// Track returns dial with its connections counted until they are closed, and the time of
+// each recorded.
+func (c *ConnCounter) Track(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
 		c.open.Add(1)
-		return &countedConn{Conn: conn, open: &c.open}, nil
+		return &trackedConn{Conn: conn, certSeenAt: time.Now(), open: &c.open}, nil
 	}
-}
-
-// countedConn counts as open until it is closed.
-type countedConn struct {
-	net.Conn
-	open   *atomic.Int64
-	closed atomic.Bool
-}
-
-// NetConn returns the wrapped connection, as tls.Conn's does.
-func (c *countedConn) NetConn() net.Conn { return c.Conn }
-
-func (c *countedConn) Close() error {
-	if !c.closed.Swap(true) {
-		c.open.Add(-1)
-	}
-	return c.Conn.Close()
 }

@@ -96,7 +96,7 @@ func TestUnansweredRequestsEndKeeping(t *testing.T) {
 // At the limit, a new connection is not kept, and a kept one stays.
 func TestLimitOfOpenConnections(t *testing.T) {
 	e := newEndpoint(24 * time.Hour)
-	dial := e.Counter.CountDials(func(context.Context, string, string) (net.Conn, error) {
+	dial := e.Counter.Track(func(context.Context, string, string) (net.Conn, error) {
 		ours, _ := net.Pipe()
 		return ours, nil
 	})
