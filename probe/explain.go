@@ -95,7 +95,7 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	case sessionapi.InvalidResponse:
 		return diagnoseForeign(o)
 	default:
-		if o.state.Info().InResponse { // no case above
+		if o.state.Info().InResponse { // without a case above
 			return fmt.Sprintf("%s The response to the %s was %s.", o.state.Info().Meaning, requested(o), o.response())
 		}
 		return diagnoseFailure(o, within)
@@ -111,7 +111,7 @@ func diagnoseHTTP2(o *outcome) string {
 	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
 }
 
-// diagnoseValid is called for nearly every probe, hence a single allocation.
+// diagnoseValid is called for nearly every probe, so it allocates only once.
 func diagnoseValid(in *sessionapi.Interpretation) string {
 	text := append(make([]byte, 0, 256), "Logged in"...)
 	if in.Identity.Username != sessionapi.Unnamed {
@@ -260,7 +260,6 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), config.Port(u))
 }
 
-// requested names the request.
 func requested(o *outcome) string {
 	if o.byOAuth() {
 		return "token request"

@@ -104,7 +104,7 @@ func sibling(p *Prober) *Prober {
 }
 
 // A pipeServer serves a handler over pipes at every address, and records when it was
-// dialled.
+// dialed.
 type pipeServer struct {
 	listener *pipenet.Listener
 
@@ -128,7 +128,7 @@ func (s *pipeServer) dial(ctx context.Context, network, address string) (net.Con
 	return conn, nil
 }
 
-func (s *pipeServer) dialled() []time.Time {
+func (s *pipeServer) dialed() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.dials)

@@ -33,7 +33,7 @@ type Manager struct {
 	connections transport.ConnCounter
 	accounts    *guard.Registry
 	controls    control.Slots
-	// secrets outlive reloads: an appliance may quote one that was replaced.
+	// secrets outlive reloads: an appliance may quote a replaced one.
 	secrets       mask.Registry
 	refreshTokens rotation.Registry
 
@@ -59,8 +59,8 @@ func NewManagerWithDial(dial DialFunc) *Manager {
 	return m
 }
 
-// SetMaxKept limits how many connections are kept between probes. Further endpoints are
-// probed on fresh ones.
+// SetMaxKept limits the number of connections that are kept between probes. Further
+// endpoints are probed on fresh ones.
 func (m *Manager) SetMaxKept(connections int) { m.connections.SetMaxKept(connections) }
 
 // Prepare creates the generation of a configuration. Its credentials succeed those of the

@@ -89,7 +89,7 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, exchanged secret.
 	return o.interpretation.Token, nil
 }
 
-// releaseAfter releases a slot once a login is done that is pending, if any.
+// releaseAfter releases a slot after the pending login, or at once without one.
 func releaseAfter(pending <-chan struct{}, release func()) {
 	switch {
 	case release == nil:

@@ -9,8 +9,8 @@ import (
 )
 
 // remoteFlow checks the session at the other site of a pairing, which is inside a local
-// session, and logs in there if the other site has none. The local session comes first in
-// every probe, so that what is refused after that is the other site's.
+// session, and logs in there if the other site has none. Each probe checks the local session
+// first, so that any later refusal is the other site's.
 type remoteFlow struct {
 	*sender
 	local *sessionFlow

@@ -38,7 +38,6 @@ func (f *tokenFlow) presented() presentation {
 	return presentation{f.credential.lastRead().secret, f.authorizeToken}
 }
 
-// authorizeToken returns the authorization of a token.
 func (f *tokenFlow) authorizeToken(token secret.Secret) sessionapi.Authorization {
 	switch {
 	case f.endpoint.Auth == sessionapi.AuthBearer:

@@ -141,8 +141,8 @@ func (j Jar) With(set []Cookie) Jar {
 	return next
 }
 
-// Value returns the value of a cookie, of the one with the longest path if there are
-// several; empty without one.
+// Value returns the value of the cookie with this name and the longest path, empty if none
+// has the name.
 func (j Jar) Value(name string) string {
 	for i := range j {
 		if j[i].Name == name {

@@ -32,7 +32,7 @@ const (
 	hybriditySessionMaxAge = 4 * time.Hour
 )
 
-// hybridityRefusals are the causes of a 401, which the API does not tell apart.
+// hybridityRefusals are the causes of a 401, which the API does not distinguish.
 const hybridityRefusals = "HCX sends 401 for a wrong password, for a locked, disabled or expired account, and when single sign-on fails"
 
 const hybridityNoLogout = "this API has no logout, so a session that the exporter replaces stays until it has been idle for 15 minutes"

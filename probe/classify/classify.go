@@ -27,10 +27,8 @@ import (
 func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretation) sessionapi.State {
 	status := x.Response.Status
 	switch incomplete := x.IsIncomplete(); {
-	case incomplete && !StatusDecides(status) && x.Err != nil:
-		return failureState(x)
 	case incomplete && !StatusDecides(status):
-		return sessionapi.InvalidResponse
+		return failureState(x)
 	case status == http.StatusTooManyRequests:
 		return sessionapi.RateLimited
 	case status >= 500:
@@ -132,21 +130,27 @@ func statusState(status int) sessionapi.State {
 
 // failureState returns the state of an exchange without a complete response.
 func failureState(x *transport.Exchange) sessionapi.State {
-	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
 	case x.Unsent:
 		return sessionapi.CredentialMissing
-	case errors.Is(x.Err, context.DeadlineExceeded) && !isDNS:
+	case IsTimeout(x.Err):
 		return sessionapi.Timeout
 	case isNetworkFailure(x.Err):
 		return sessionapi.Unreachable
 	case x.InHandshake, isTLSFailure(x.Err):
 		return sessionapi.TLSFailed
 	case !x.FirstByte.IsZero():
-		return sessionapi.InvalidResponse // it responds, but not in proper HTTP
+		return sessionapi.InvalidResponse // not proper HTTP, or too large
 	default:
 		return sessionapi.Unreachable
 	}
+}
+
+// IsTimeout reports whether the time for a request was up. A name server's timeout is not
+// the appliance's.
+func IsTimeout(err error) bool {
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	return errors.Is(err, context.DeadlineExceeded) && !isDNS
 }
 
 // isNetworkFailure reports whether the network or the other side's TCP failed,

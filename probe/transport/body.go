@@ -11,7 +11,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// MaxBody limits how many bytes of a body are read, after decompression.
+// MaxBody is the maximum size of a body in bytes, after decompression.
 const MaxBody = 1 << 20
 
 // maxKeptBody limits the size of a buffer that is kept for reuse.

@@ -9,9 +9,9 @@ import (
 )
 
 // certificateExpiry returns when a connection's certificate expires: the earliest
-// expiry in the verified chain. Of several chains, the one that lasts longest counts,
-// because one is enough. If none was verified, it is the earliest expiry of the
-// certificates presented, some of which no chain may need. It is zero without TLS.
+// expiry in the verified chain. Of several chains the longest-lasting counts, because one
+// is enough. If none was verified, it is the earliest expiry of the presented
+// certificates, not all of which a chain may need. It is zero without TLS.
 func certificateExpiry(state *tls.ConnectionState) time.Time {
 	if state == nil {
 		return time.Time{}

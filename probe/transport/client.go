@@ -28,13 +28,13 @@ const maxDial = 30 * time.Second
 // UserAgent identifies the client to the appliance's administrators.
 var UserAgent = "session_exporter/" + buildinfo.Version
 
-// Header values that all requests share.
-var (
-	userAgents = []string{UserAgent}
-	acceptJSON = []string{"application/json"}
-	acceptGzip = []string{"gzip"}
-	noCache    = []string{"no-cache"} // the identity may change at any time
-)
+// defaultHeaders are overridden by those of a request. All requests share the values.
+var defaultHeaders = http.Header{
+	"Accept":          {"application/json"},
+	"Accept-Encoding": {"gzip"},
+	"Cache-Control":   {"no-cache"}, // the identity may change at any time
+	"User-Agent":      {UserAgent},
+}
 
 // Client sends requests to all endpoints that share connection settings. It follows no
 // redirects, because it uses a transport without an http.Client.

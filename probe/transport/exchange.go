@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -20,10 +21,10 @@ type Exchange struct {
 	Method string
 	URL    *url.URL    // of the request, as shown
 	Header http.Header // of the request
-	// Secrets are those in the request or the response apart from its authorization.
+	// Secrets are those in the request and the response, except its authorization.
 	Secrets []secret.Secret
 
-	// BeforeWrite is called once there is a connection, before the request is written
+	// BeforeWrite is called when a connection exists, before the request is written
 	// to it. If it fails, the connection is closed and SendDetached returns. It is
 	// called again if the request is repeated.
 	BeforeWrite func() error
@@ -113,8 +114,8 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 }
 
 // SendDetached is Send for a request whose response is needed even if ctx's deadline
-// passes after it was sent. In that case x has what is known so far, and late yields
-// the complete exchange, at most extra after the deadline. Otherwise late is nil. A
+// passes after it was sent. In that case x is the exchange so far, and late yields the
+// complete one, at most extra after the deadline. Otherwise late is nil. A
 // canceled ctx interrupts the exchange, unless KeepsResponse is set. A panic while sending
 // is passed on to the caller, as a *Panic.
 func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late <-chan Late) {
@@ -183,6 +184,15 @@ func (l Late) Exchange() *Exchange {
 	}
 	return l.exchange
 }
+
+// Panic is the value of a panic that is passed on to another goroutine, with the stack of
+// the goroutine that panicked.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic in another goroutine (%T)", p.Value) }
 
 // IsIncomplete reports whether no complete response came, or its body could not be read.
 func (x *Exchange) IsIncomplete() bool { return x.Err != nil || x.TooLarge }

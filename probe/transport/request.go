@@ -95,16 +95,11 @@ func (c *Client) header(r *Request) (http.Header, []secret.Secret, error) {
 			header[name] = []string{value}
 		}
 	}
-	if header["Accept"] == nil {
-		header["Accept"] = acceptJSON
+	for name, values := range defaultHeaders {
+		if header[name] == nil {
+			header[name] = values
+		}
 	}
-	if header["Accept-Encoding"] == nil {
-		header["Accept-Encoding"] = acceptGzip
-	}
-	if header["Cache-Control"] == nil {
-		header["Cache-Control"] = noCache
-	}
-	header["User-Agent"] = userAgents
 	if r.Body != nil {
 		header["Content-Type"] = []string{cmp.Or(r.ContentType, "application/json")}
 	}

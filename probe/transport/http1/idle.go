@@ -15,8 +15,8 @@ type origin struct{ scheme, host string }
 
 func originOf(u *url.URL) origin { return origin{u.Scheme, u.Host} }
 
-// getIdle returns a kept connection that is still open, nil if none. That of a lease
-// comes first.
+// getIdle returns a kept connection that is still open, nil if none. The connection of the
+// lease comes first.
 func (t *Transport) getIdle(from origin, l *Lease) *conn {
 	next := func() *conn {
 		if c := l.getConn(from); c != nil || l != nil && l.fresh {
@@ -100,7 +100,7 @@ func (t *Transport) sweep() {
 
 // giveUp removes an idle connection that should be closed, and reports whether it did.
 func (t *Transport) giveUp(c *conn) bool {
-	t.mu.Lock() // for this connection only: there may be thousands
+	t.mu.Lock() // for each of perhaps thousands of connections
 	defer t.mu.Unlock()
 	at := slices.Index(t.idle[c.origin], c)
 	if at < 0 || time.Since(c.idleSince) < t.IdleConnTimeout && c.isIdle() {
