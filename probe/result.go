@@ -55,9 +55,6 @@ type Result struct {
 	// HeldCredential is the credential that the guard holds back, empty without one. With a
 	// pairing it may be either site's.
 	HeldCredential string
-	// RefusedBefore is set when a secret was held back that the endpoint itself has
-	// refused. It is not set if the refused secret has been replaced.
-	RefusedBefore bool
 	// ResumeAt is when requests resume, such as a login that was held back; zero if the
 	// next probe sends them.
 	ResumeAt time.Time
@@ -67,6 +64,9 @@ type Result struct {
 	// BackoffUntil is when the back-off after failed logins ends, RetryAfterUntil when
 	// the appliance's Retry-After does; zero without one.
 	BackoffUntil, RetryAfterUntil time.Time
+	// RefusedBefore is set when a secret was held back that the endpoint itself has
+	// refused. It is not set if the refused secret has been replaced.
+	RefusedBefore bool
 	// Queued is set when nothing was sent because other logins of the account were in
 	// flight for too long. The next probe should not wait for the interval, unless
 	// the endpoint itself did not respond to its last login.

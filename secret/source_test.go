@@ -81,7 +81,7 @@ func TestSecretSourceElsewhere(t *testing.T) {
 				t.Errorf("got %q, want %q", got.Reveal(), c.want)
 			}
 			if !c.source.ModTime().IsZero() {
-				t.Error("it has a time of change")
+				t.Error("ModTime is not zero")
 			}
 		})
 	}
