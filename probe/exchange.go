@@ -98,7 +98,7 @@ func newExchange(client *transport.Client, r request) *exchange {
 		// A logout that is not repeated would leave its session if the appliance closed
 		// the kept connection. A login is not repeated: a refused one would count twice.
 		Idempotent:  r.step == sessionapi.Logout,
-		MaxBodyWait: r.maxBodyWait, BodyOptional: classify.StatusDecides,
+		MaxBodyWait: r.maxBodyWait,
 	}
 	if r.call.Shown != "" {
 		sent.Shown = sessionapi.Request{Path: r.call.Shown}.Below(r.base)

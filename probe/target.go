@@ -148,7 +148,7 @@ func (t *target) interpret(x *exchange) {
 			}
 		}(keeper.SessionCookies(x.Response))
 	}
-	if incomplete && classify.StatusDecides(x.Response.Status) {
+	if incomplete && x.StatusDecides() {
 		x.interpretation.Why = "its body cannot be read"
 	}
 	if incomplete && x.step != sessionapi.Login {

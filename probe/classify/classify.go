@@ -27,7 +27,7 @@ import (
 func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretation) sessionapi.State {
 	status := x.Response.Status
 	switch incomplete := x.IsIncomplete(); {
-	case incomplete && !StatusDecides(status):
+	case incomplete && !x.StatusDecides():
 		return failureState(x)
 	case status == http.StatusTooManyRequests:
 		return sessionapi.RateLimited
@@ -41,7 +41,7 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 	state := in.State
 	// The status decides over a body that is not the API's. A page with a status
 	// other than 401 may be a proxy's.
-	if state == sessionapi.InvalidResponse && StatusDecides(status) && (status == http.StatusUnauthorized || !in.Page) {
+	if state == sessionapi.InvalidResponse && x.StatusDecides() && (status == http.StatusUnauthorized || !in.Page) {
 		state = ""
 	}
 	switch {
@@ -52,16 +52,6 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 	default:
 		return state
 	}
-}
-
-// StatusDecides reports whether a status keeps its meaning when the body cannot be
-// read. The meaning of any other status may depend on the body.
-func StatusDecides(status int) bool {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		return true
-	}
-	return status >= 500 || status >= 300 && status < 400
 }
 
 // loginState returns the state of a complete response to a login, other than 3xx,

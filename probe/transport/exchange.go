@@ -54,12 +54,11 @@ type Exchange struct {
 	noALPN      bool // the server selected no protocol
 	onlyHTTP2   bool // see mayNeedHTTP2
 
-	client       *Client
-	transport    http.RoundTripper
-	request      *http.Request
-	maxBodyWait  time.Duration
-	bodyOptional func(status int) bool
-	body         *bytes.Buffer // of the response; nil without one
+	client      *Client
+	transport   http.RoundTripper
+	request     *http.Request
+	maxBodyWait time.Duration
+	body        *bytes.Buffer // of the response; nil without one
 }
 
 // Phases are the parts of an exchange's duration. The first three are 0 on a kept
@@ -196,6 +195,17 @@ func (p *Panic) Error() string { return fmt.Sprintf("panic in another goroutine 
 
 // IsIncomplete reports whether no complete response came, or its body could not be read.
 func (x *Exchange) IsIncomplete() bool { return x.Err != nil || x.TooLarge }
+
+// StatusDecides reports whether the response's status keeps its meaning when the body cannot
+// be read. The meaning of any other status may depend on the body.
+func (x *Exchange) StatusDecides() bool {
+	switch status := x.Response.Status; status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return true
+	default:
+		return status >= 500 || status >= 300 && status < 400
+	}
+}
 
 // Skew returns the appliance's clock minus the exporter's. It assumes that the appliance read
 // its clock halfway between the end of the request and the first byte of the response.
