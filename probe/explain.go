@@ -19,20 +19,17 @@ import (
 // explain describes an outcome, and what to do about it, to an engineer on call. With a
 // pairing it names the site. r has the times of the result.
 func explain(o *outcome, e *config.Endpoint, r *Result) (diagnosis, advice string) {
-	if !o.isLocal(e) {
-		diagnosis, advice = explainSite(o, e, r)
-		if e.Pairing != nil {
-			diagnosis = fmt.Sprintf("Pairing %q, other site: %s", e.Pairing.ID, diagnosis)
-		}
-		return diagnosis, advice
+	site, local := e, o.isLocal(e)
+	if local {
+		site = o.endpoint
 	}
-	diagnosis, advice = explainSite(o, o.endpoint, r)
-	return fmt.Sprintf("Pairing %q: no local session exists through which to log in to the other site. %s", e.Pairing.ID, diagnosis), advice
-}
-
-// explainSite is explain for one site.
-func explainSite(o *outcome, e *config.Endpoint, r *Result) (diagnosis, advice string) {
-	diagnosis, advice = diagnose(o, e, r.timeout), advise(o, e)
+	diagnosis, advice = diagnose(o, site, r.timeout), advise(o, site)
+	switch {
+	case local:
+		diagnosis = fmt.Sprintf("Pairing %q: no local session exists through which to log in to the other site. %s", e.Pairing.ID, diagnosis)
+	case e.Pairing != nil:
+		diagnosis = fmt.Sprintf("Pairing %q, other site: %s", e.Pairing.ID, diagnosis)
+	}
 	if len(o.late) > 0 {
 		diagnosis += fmt.Sprintf(" This response arrived after %s, when its probe had already ended.", o.exchange.End.Sub(o.exchange.Start).Round(time.Millisecond))
 	}
