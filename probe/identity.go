@@ -25,11 +25,14 @@ func differences(expect config.Expect, id *sessionapi.Identity) []difference {
 	if expect.Username != "" && id.Username != expect.Username {
 		all = append(all, difference{id.Username, "the user is ", " and not " + strconv.Quote(expect.Username)})
 	}
-	for _, role := range expect.Roles {
-		if !slices.Contains(id.Roles, role) {
-			all = append(all, difference{role, "role ", " is missing" + lookalike(role, id.Roles)})
+	missing := func(kind string, expected, present []string) {
+		for _, name := range expected {
+			if !slices.Contains(present, name) {
+				all = append(all, difference{name, kind + " ", " is missing" + lookalike(name, present)})
+			}
 		}
 	}
+	missing("role", expect.Roles, id.Roles)
 	for _, role := range id.Roles {
 		switch {
 		case slices.Contains(expect.ForbidRoles, role):
@@ -38,11 +41,7 @@ func differences(expect config.Expect, id *sessionapi.Identity) []difference {
 			all = append(all, difference{role, "role ", " is present but not expected"})
 		}
 	}
-	for _, organization := range expect.Organizations {
-		if !slices.Contains(id.Organizations, organization) {
-			all = append(all, difference{organization, "organization ", " is missing" + lookalike(organization, id.Organizations)})
-		}
-	}
+	missing("organization", expect.Organizations, id.Organizations)
 	return all
 }
 

@@ -39,3 +39,22 @@ func (c *ConnCounter) Track(dial DialFunc) DialFunc {
 		return &trackedConn{Conn: conn, certSeenAt: time.Now(), open: &c.open}, nil
 	}
 }
+
+// trackedConn is a connection with the time at which it was made, which transports do not
+// report. The appliance shows its certificate only then, because no TLS session is resumed.
+type trackedConn struct {
+	net.Conn
+	certSeenAt time.Time
+	open       *atomic.Int64 // counts it until it is closed
+	closed     atomic.Bool
+}
+
+// NetConn returns the wrapped connection, as tls.Conn's does.
+func (c *trackedConn) NetConn() net.Conn { return c.Conn }
+
+func (c *trackedConn) Close() error {
+	if !c.closed.Swap(true) {
+		c.open.Add(-1)
+	}
+	return c.Conn.Close()
+}

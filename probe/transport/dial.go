@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"net"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,25 +19,6 @@ func (dial DialFunc) within(timeout time.Duration) DialFunc {
 		defer context.AfterFunc(ctx, cancel)()
 		return dial(bounded, network, address)
 	}
-}
-
-// trackedConn is a connection with the time at which it was made, which transports do not
-// report. The appliance shows its certificate only then, because no TLS session is resumed.
-type trackedConn struct {
-	net.Conn
-	certSeenAt time.Time
-	open       *atomic.Int64 // counts it until it is closed
-	closed     atomic.Bool
-}
-
-// NetConn returns the wrapped connection, as tls.Conn's does.
-func (c *trackedConn) NetConn() net.Conn { return c.Conn }
-
-func (c *trackedConn) Close() error {
-	if !c.closed.Swap(true) {
-		c.open.Add(-1)
-	}
-	return c.Conn.Close()
 }
 
 // certSeenAt returns when the appliance showed its certificate on a connection, zero
