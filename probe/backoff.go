@@ -58,7 +58,7 @@ func (b *endpointBackoff) addDone(r *Result) {
 			b.outcome, b.retryUntil = l.limited, l.retryUntil
 		}
 		if l.refusal != nil && b.outcome != nil && b.outcome.exchange == l.outcome.exchange {
-			b.outcome = nil // the refusal replaces it: see submit
+			b.until = time.Time{} // the refusal replaces it: see submit
 		}
 	}
 }
@@ -107,7 +107,7 @@ func (b *endpointBackoff) end(ignoreBackoff bool) time.Time {
 	if !ignoreBackoff && b.until.After(until) {
 		until = b.until
 	}
-	if b.outcome == nil || !time.Now().Before(until) {
+	if !time.Now().Before(until) {
 		return time.Time{}
 	}
 	return until
@@ -116,10 +116,10 @@ func (b *endpointBackoff) end(ignoreBackoff bool) time.Time {
 // report adds the end of the back-off to a result.
 func (b *endpointBackoff) report(r *Result) {
 	now := time.Now()
-	if b.outcome != nil && now.Before(b.until) {
+	if now.Before(b.until) {
 		r.BackoffUntil = b.until
 	}
-	if b.outcome != nil && now.Before(b.retryUntil) {
+	if now.Before(b.retryUntil) {
 		r.RetryAfterUntil = b.retryUntil
 	}
 	r.Pending = !r.Attempted && b.logins.untrusted() != nil

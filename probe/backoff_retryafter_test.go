@@ -12,7 +12,7 @@ import (
 )
 
 // At a steady interval, nothing is sent until the Retry-After has passed.
-func TestRateLimitIsHonoured(t *testing.T) {
+func TestRateLimitIsHonored(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		interval time.Duration
@@ -97,7 +97,7 @@ func TestBackoffAfterAChange(t *testing.T) {
 	}
 }
 
-// A Retry-After is honoured even if its response arrives after the probe's timeout.
+// A Retry-After is honored even if its response arrives after the probe's timeout.
 func TestLateRetryAfter(t *testing.T) {
 	for name, status := range map[string]int{"429": http.StatusTooManyRequests, "503": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func TestUnreachableKeepsBackoff(t *testing.T) {
 	})
 }
 
-func TestProbeNowHonoursRetryAfter(t *testing.T) {
+func TestProbeNowHonorsRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		status int

@@ -221,7 +221,7 @@ func TestEarliestExpiry(t *testing.T) {
 	}
 }
 
-// What expires is named by the API, so its name may have secrets and control characters.
+// The API names the account that expires, so the name may contain secrets and control characters.
 func TestNameOfWhatExpiresIsMasked(t *testing.T) {
 	e := endpointOf(t, "    auth: [bearer]\n    check: {path: /}\n    answer: {username: body.user, expiry: body.at, expiry_of: body.name}", sessionapi.AuthBearer)
 	r := mustProbe(t, piped(t, e, json200(`{"user": "u", "at": 1900000000, "name": "key\\u0007 `+canaryToken+`"}`)))

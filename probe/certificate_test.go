@@ -163,7 +163,7 @@ func TestNewConnectionsShowTheCertificate(t *testing.T) {
 		"the appliance closes": {true, time.Hour, func(*Manager) {}},
 		"no room to keep it": {false, time.Hour, func(f *Manager) {
 			f.SetMaxKept(1)
-			other := f.connections.CountDials(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
+			other := f.connections.Track(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
 			_, _ = other(t.Context(), "", "") // another endpoint's
 		}},
 		"a connection for each probe": {false, 0, func(*Manager) {}},

@@ -59,7 +59,7 @@ func TestConnectionMaxAge(t *testing.T) {
 						t.Fatalf("%s: %s", r.State, r.Diagnosis)
 					}
 				}
-				dials := server.dialled()
+				dials := server.dialed()
 				if n := len(dials); n < c.least || n > c.most {
 					t.Errorf("%d connections, want %d to %d", n, c.least, c.most)
 				}
@@ -236,10 +236,10 @@ func TestConnectionsOutliveReload(t *testing.T) {
 					}
 					return b, proberOf(t, b, e)
 				}
-				expect := func(when string, dialled int, open int64) {
+				expect := func(when string, dialed int, open int64) {
 					t.Helper()
-					if n, are := len(server.dialled()), factory.connections.Count(); n != dialled || are != open {
-						t.Errorf("%s: %d connections were made and %d are open, want %d and %d", when, n, are, dialled, open)
+					if n, are := len(server.dialed()), factory.connections.Count(); n != dialed || are != open {
+						t.Errorf("%s: %d connections were made and %d are open, want %d and %d", when, n, are, dialed, open)
 					}
 				}
 				first, before := prepared(func(*config.Endpoint) {})

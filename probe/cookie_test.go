@@ -80,7 +80,7 @@ func TestSessionCookiesAreLimited(t *testing.T) {
 	for range 5 {
 		mustProbe(t, p)
 	}
-	if got := len(p.flow.held().cookies); got > maxKeptCookies {
+	if got := len(p.sessions.session.cookies); got > maxKeptCookies {
 		t.Errorf("%d cookies are held", got)
 	}
 }

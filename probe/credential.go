@@ -44,11 +44,6 @@ type secretReading struct {
 // endpoints that are due together.
 const rereadAfter = time.Second
 
-// newCredential returns a credential without a token source, see setTokenSource.
-func newCredential(settings *config.Credential, lockout *guard.Guard) *credential {
-	return &credential{Credential: settings, guard: lockout, renewing: make(chan struct{}, settings.Guard.MaxRefusals)}
-}
-
 // read returns the current secret.
 func (c *credential) read() (secret.Secret, error) {
 	c.readMu.Lock()

@@ -221,7 +221,7 @@ func TestRefreshReportsChanges(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "password")
 		settings := credentialFor(sessionapi.AuthLogin)
 		settings.Secret = secret.Source{File: file}
-		c := newCredential(settings, nil)
+		c := &credential{Credential: settings}
 		write := func(text string) func() { return func() { writeFile(t, file, text) } }
 		remove := func() {
 			if err := os.Remove(file); err != nil {

@@ -77,7 +77,7 @@ func TestDescribed(t *testing.T) {
 		"TestBlackHoles":                             TestBlackHoles,
 		"TestResolverTimeout":                        TestResolverTimeout,
 		"TestErrnos":                                 TestErrnos,
-		"TestRateLimitIsHonoured":                    TestRateLimitIsHonoured,
+		"TestRateLimitIsHonored":                     TestRateLimitIsHonored,
 		"TestSessionIsHeldAndLoggedOut":              TestSessionIsHeldAndLoggedOut,
 		"TestExpiredSessionIsRenewedInTheSameProbe":  TestExpiredSessionIsRenewedInTheSameProbe,
 		"TestSessionMaxAge":                          TestSessionMaxAge,

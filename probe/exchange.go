@@ -1,9 +1,6 @@
 package probe
 
 import (
-	"context"
-	"errors"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,8 +25,7 @@ type exchange struct {
 	// the API.
 	interpretToken func(*exchange)
 	exchanged      *exchangedToken // nil unless a token request exchanges a token
-	// part is set for one of the requests of a login or a check.
-	part *part
+	part           *part           // nil for a login or a check of one request
 }
 
 // exchangedToken describes a refresh token or API token in a token request.
@@ -84,7 +80,7 @@ type request struct {
 }
 
 // isAnonymous reports whether a request carries nothing of its session, because no cookie
-// matches its path. Whatever the response is, the session continues.
+// matches its path. It cannot end the session, whatever the response.
 func (r *request) isAnonymous() bool {
 	a := r.authorization
 	return len(a.Cookies) > 0 && len(a.Headers) == 0 && r.call.Fill == nil && a.Cookies.Header(r.call.Below(r.base)) == ""
@@ -102,7 +98,7 @@ func newExchange(client *transport.Client, r request) *exchange {
 		// A logout that is not repeated would leave its session if the appliance closed
 		// the kept connection. A login is not repeated: a refused one would count twice.
 		Idempotent:  r.step == sessionapi.Logout,
-		MaxBodyWait: r.maxBodyWait, BodyOptional: classify.StatusDecides,
+		MaxBodyWait: r.maxBodyWait,
 	}
 	if r.call.Shown != "" {
 		sent.Shown = sessionapi.Request{Path: r.call.Shown}.Below(r.base)
@@ -113,9 +109,8 @@ func newExchange(client *transport.Client, r request) *exchange {
 	return &exchange{Exchange: client.Prepare(sent), step: r.step, authorization: r.authorization, part: r.part, secretBody: r.call.SecretBody}
 }
 
-// state returns the state of the exchange.
-func (x *exchange) state(in sessionapi.Interpretation, auth sessionapi.Auth) sessionapi.State {
-	return classify.State(&x.Exchange, x.carriesSecret(auth), in)
+func (x *exchange) state(auth sessionapi.Auth) sessionapi.State {
+	return classify.State(&x.Exchange, x.carriesSecret(auth), x.interpretation)
 }
 
 // carriesSecret reports whether the request makes the server check the account's secret:
@@ -159,13 +154,11 @@ func (x *exchange) stage() string {
 	}
 }
 
-// trace returns the parts of an exchange that may be shown.
 func (x *exchange) trace(m mask.Masker) *Trace {
 	gaveSession := (x.step == sessionapi.Login || x.step == sessionapi.Token) && (x.Response.OK() || x.interpretation.Lost || x.interpretation.Succeeded)
 	t := x.Trace(m, gaveSession || x.secretBody)
-	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
-	case errors.Is(x.Err, context.DeadlineExceeded) && !isDNS:
+	case classify.IsTimeout(x.Err):
 		t.Failure = x.stage()
 	case x.Err != nil:
 		t.Failure = x.failure(m)
@@ -173,7 +166,7 @@ func (x *exchange) trace(m mask.Masker) *Trace {
 	return t
 }
 
-// release drops what is only needed to judge the response.
+// release drops everything that explanations do not need.
 func (x *exchange) release() {
 	x.Release()
 	x.interpretation, x.authorization, x.interpretToken = sessionapi.Interpretation{}, sessionapi.Authorization{}, nil

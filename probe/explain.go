@@ -16,42 +16,32 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// explanationTimes are the times in an explanation that are not part of its outcome.
-type explanationTimes struct {
-	within    time.Duration // the time limit of the probe
-	resumeAt  time.Time     // when something is sent again, zero if that is the next probe
-	heldUntil time.Time     // end of the suspension after a refusal, zero without one
-}
-
 // explain describes an outcome, and what to do about it, to an engineer on call. With a
-// pairing it names the site.
-func explain(o *outcome, e *config.Endpoint, times explanationTimes) (diagnosis, advice string) {
-	if !o.isLocal(e) {
-		diagnosis, advice = explainAt(e, o, times)
-		if e.Pairing != nil {
-			diagnosis = fmt.Sprintf("Pairing %q, other site: %s", e.Pairing.ID, diagnosis)
-		}
-		return diagnosis, advice
+// pairing it names the site. r has the times of the result.
+func explain(o *outcome, e *config.Endpoint, r *Result) (diagnosis, advice string) {
+	site, local := e, o.isLocal(e)
+	if local {
+		site = o.endpoint
 	}
-	diagnosis, advice = explainAt(o.endpoint, o, times)
-	return fmt.Sprintf("Pairing %q: no local session exists through which to log in to the other site. %s", e.Pairing.ID, diagnosis), advice
-}
-
-// explainAt is explain for one site.
-func explainAt(e *config.Endpoint, o *outcome, times explanationTimes) (diagnosis, advice string) {
-	diagnosis, advice = diagnose(o, e, times.within), advise(o, e)
+	diagnosis, advice = diagnose(o, site, r.timeout), advise(o, site)
+	switch {
+	case local:
+		diagnosis = fmt.Sprintf("Pairing %q: no local session exists through which to log in to the other site. %s", e.Pairing.ID, diagnosis)
+	case e.Pairing != nil:
+		diagnosis = fmt.Sprintf("Pairing %q, other site: %s", e.Pairing.ID, diagnosis)
+	}
 	if len(o.late) > 0 {
 		diagnosis += fmt.Sprintf(" This response arrived after %s, when its probe had already ended.", o.exchange.End.Sub(o.exchange.Start).Round(time.Millisecond))
 	}
 	switch {
-	case !times.heldUntil.IsZero():
+	case !r.HeldUntil.IsZero():
 		purpose := " so that the account is not locked"
 		if o.interpretation.AccountUnusable() {
 			purpose = ""
 		}
-		diagnosis += fmt.Sprintf(" Further logins are held back until %s%s.", clockTime(times.heldUntil), purpose)
-	case !times.resumeAt.IsZero():
-		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", clockTime(times.resumeAt))
+		diagnosis += fmt.Sprintf(" Further logins are held back until %s%s.", clockTime(r.HeldUntil), purpose)
+	case !r.ResumeAt.IsZero():
+		diagnosis += fmt.Sprintf(" Nothing is sent before %s.", clockTime(r.ResumeAt))
 	}
 	return diagnosis, advice
 }
@@ -102,7 +92,7 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	case sessionapi.InvalidResponse:
 		return diagnoseForeign(o)
 	default:
-		if o.state.Info().InResponse { // no case above
+		if o.state.Info().InResponse { // without a case above
 			return fmt.Sprintf("%s The response to the %s was %s.", o.state.Info().Meaning, requested(o), o.response())
 		}
 		return diagnoseFailure(o, within)
@@ -118,7 +108,7 @@ func diagnoseHTTP2(o *outcome) string {
 	return fmt.Sprintf("The server at %s does not speak HTTP/1.1, probably only HTTP/2: %s.", o.exchange.URL.Host, reason)
 }
 
-// diagnoseValid is called for nearly every probe, hence a single allocation.
+// diagnoseValid is called for nearly every probe, so it allocates only once.
 func diagnoseValid(in *sessionapi.Interpretation) string {
 	text := append(make([]byte, 0, 256), "Logged in"...)
 	if in.Identity.Username != sessionapi.Unnamed {
@@ -267,7 +257,6 @@ func address(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), config.Port(u))
 }
 
-// requested names the request.
 func requested(o *outcome) string {
 	if o.byOAuth() {
 		return "token request"

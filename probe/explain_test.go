@@ -171,7 +171,7 @@ func testExplanations(t *testing.T) {
 			e.Credential.Secret = secret.Source{File: "/run/secrets/client"}
 		}
 		c.found.endpoint = e
-		diagnosis, advice := explain(&c.found, e, explanationTimes{within: 10 * time.Second, resumeAt: c.found.resumeAt, heldUntil: c.found.heldUntil})
+		diagnosis, advice := explain(&c.found, e, &Result{timeout: 10 * time.Second, ResumeAt: c.found.resumeAt, HeldUntil: c.found.heldUntil})
 		fmt.Fprintf(&b, "## %s: %s\n%s\n", c.name, c.found.state, diagnosis)
 		if advice != "" {
 			fmt.Fprintf(&b, "> %s\n", advice)

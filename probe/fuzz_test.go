@@ -19,9 +19,9 @@ func fuzzResponse(t *testing.T, api sessionapi.API, response sessionapi.Response
 	var last sessionapi.Interpretation
 	for _, step := range []sessionapi.Step{sessionapi.Login, sessionapi.Logout, sessionapi.Check} {
 		interpretation := api.Interpret(step, response)
-		x := &exchange{step: step, Exchange: transport.Exchange{Response: response, Written: time.Now(), FirstByte: time.Now()}}
+		x := &exchange{step: step, interpretation: interpretation, Exchange: transport.Exchange{Response: response, Written: time.Now(), FirstByte: time.Now()}}
 		for _, auth := range api.Spec().Auth {
-			checked = x.state(interpretation, auth)
+			checked = x.state(auth)
 			if checked == "" {
 				t.Errorf("%s by %s has no state", step, auth)
 			}

@@ -47,7 +47,9 @@ func (g *Generation) NewProber(endpoint *config.Endpoint) (*Prober, error) {
 			Offset: time.Duration(xxhash.Sum64String(endpoint.Name) % uint64(age)),
 		},
 	}
-	return &Prober{sender: s, flow: newFlow(s, g.localOf(s)), control: g.controlOf(s)}, nil
+	p := &Prober{sender: s, sessions: &sessionFlow{sender: g.localOf(s)}, control: g.controlOf(s)}
+	p.flow = p.newFlow()
+	return p, nil
 }
 
 // controlOf returns the negative controls of a sender's endpoint, nil without any. A process
@@ -64,11 +66,11 @@ func (g *Generation) controlOf(s *sender) *control.Control {
 	return s.backoff.control
 }
 
-// localOf returns the sender of the local session of a pairing, nil without a pairing. Both
-// sites share the connection and the back-off.
+// localOf returns the sender of the local session of a pairing, which shares the connection
+// and the back-off, or the sender itself without a pairing.
 func (g *Generation) localOf(remote *sender) *sender {
 	if remote.endpoint.Pairing == nil {
-		return nil
+		return remote
 	}
 	endpoint := remote.endpoint.Pairing.LocalEndpoint(remote.endpoint)
 	// The local session has its own guard key, even if both sites use the same credential.
@@ -159,9 +161,6 @@ func (g *Generation) backoffOf(endpoint *config.Endpoint) *endpointBackoff {
 	b, known := g.manager.backoffs[key]
 	if !known {
 		b = new(endpointBackoff)
-		if g.manager.backoffs == nil {
-			g.manager.backoffs = make(map[string]*endpointBackoff)
-		}
 		g.manager.backoffs[key] = b
 	}
 	return b
@@ -174,13 +173,9 @@ func backoffKey(endpoint *config.Endpoint) string {
 // unlisted returns the appliances that were listed before but are not in this generation.
 func (g *Generation) unlisted(before map[string]bool) map[string]bool {
 	now := make(map[string]bool)
-	for _, known := range []map[string]bool{before, g.manager.active.guardKeys} {
-		for appliance := range known {
-			if !g.guardKeys[appliance] {
-				now[appliance] = true
-			}
-		}
-	}
+	maps.Copy(now, before)
+	maps.Copy(now, g.manager.active.guardKeys)
+	maps.DeleteFunc(now, func(appliance string, _ bool) bool { return g.guardKeys[appliance] })
 	return now
 }
 

@@ -98,11 +98,13 @@ func proberOf(tb testing.TB, b *Generation, e *config.Endpoint) *Prober {
 func sibling(p *Prober) *Prober {
 	connection := *p.connection
 	s := &sender{target: p.target, connection: &connection, backoff: new(endpointBackoff)}
-	return &Prober{sender: s, flow: newFlow(s, nil)}
+	other := &Prober{sender: s, sessions: &sessionFlow{sender: s}}
+	other.flow = other.newFlow()
+	return other
 }
 
 // A pipeServer serves a handler over pipes at every address, and records when it was
-// dialled.
+// dialed.
 type pipeServer struct {
 	listener *pipenet.Listener
 
@@ -116,7 +118,7 @@ func newPipeServer(tb testing.TB, handler http.Handler) *pipeServer {
 }
 
 func (s *pipeServer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := transport.DialFunc(s.listener.Dial).Track(ctx, network, address)
+	conn, err := new(transport.ConnCounter).Track(s.listener.Dial)(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +128,7 @@ func (s *pipeServer) dial(ctx context.Context, network, address string) (net.Con
 	return conn, nil
 }
 
-func (s *pipeServer) dialled() []time.Time {
+func (s *pipeServer) dialed() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.dials)

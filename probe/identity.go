@@ -11,25 +11,28 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// difference is one way in which a session differs from what is expected of it.
+// difference is a difference between a session and what is expected of it.
 type difference struct {
 	name   string // of the user, role or organization, as in the response or the configuration
 	before string // words before the name
 	after  string // words after it
 }
 
-// differences compares what is expected with the identity as the API reported it: what
-// is shown is cut, masked and cleaned, and may look the same.
+// differences compares what is expected with the identity as the API reported it. After
+// cutting, masking and cleaning, different names may look the same.
 func differences(expect config.Expect, id *sessionapi.Identity) []difference {
 	var all []difference
 	if expect.Username != "" && id.Username != expect.Username {
 		all = append(all, difference{id.Username, "the user is ", " and not " + strconv.Quote(expect.Username)})
 	}
-	for _, role := range expect.Roles {
-		if !slices.Contains(id.Roles, role) {
-			all = append(all, difference{role, "role ", " is missing" + lookalike(role, id.Roles)})
+	missing := func(kind string, expected, present []string) {
+		for _, name := range expected {
+			if !slices.Contains(present, name) {
+				all = append(all, difference{name, kind + " ", " is missing" + lookalike(name, present)})
+			}
 		}
 	}
+	missing("role", expect.Roles, id.Roles)
 	for _, role := range id.Roles {
 		switch {
 		case slices.Contains(expect.ForbidRoles, role):
@@ -38,11 +41,7 @@ func differences(expect config.Expect, id *sessionapi.Identity) []difference {
 			all = append(all, difference{role, "role ", " is present but not expected"})
 		}
 	}
-	for _, organization := range expect.Organizations {
-		if !slices.Contains(id.Organizations, organization) {
-			all = append(all, difference{organization, "organization ", " is missing" + lookalike(organization, id.Organizations)})
-		}
-	}
+	missing("organization", expect.Organizations, id.Organizations)
 	return all
 }
 
@@ -50,7 +49,7 @@ func differences(expect config.Expect, id *sessionapi.Identity) []difference {
 func lookalike(missing string, names []string) string {
 	for _, name := range names {
 		if sessionapi.CleanText(name, sessionapi.MaxName) == missing {
-			return " (the session has one that differs only in invisible characters)"
+			return " (the session has a name that differs only in invisible characters)"
 		}
 	}
 	return ""
@@ -79,7 +78,6 @@ func rolesExpected(expect config.Expect, id *sessionapi.Identity) map[string]boo
 	return present
 }
 
-// cut returns text cut to limit characters.
 func cut(text string, limit int) string {
 	for i := range text {
 		if limit == 0 {
@@ -94,7 +92,7 @@ func cut(text string, limit int) string {
 // endpoint's configuration has is shown even if the password is part of it. clean is the
 // fingerprint of the names that were last found to contain no secret.
 func hide(r *sessionapi.Interpretation, m mask.Masker, e *config.Endpoint, clean *uint64) {
-	r.Why = m.MaskName(mask.Beginning(r.Why, sessionapi.MaxMessage)) // our own text, which may contain names of the API
+	r.Why = m.MaskName(mask.Beginning(r.Why, sessionapi.MaxMessage)) // our own text, with names from the API
 	r.Code, r.Message = m.Mask(mask.Beginning(r.Code, sessionapi.MaxMessage)), m.Mask(mask.Beginning(r.Message, sessionapi.MaxMessage))
 	if r.ExpiryOf != "" {
 		r.ExpiryOf = m.MaskName(mask.Beginning(r.ExpiryOf, sessionapi.MaxMessage))

@@ -19,15 +19,15 @@ import (
 
 // balanced is a load balancer in front of nodes that do not know each other's sessions.
 // It distributes connections in turn.
-func balanced(t *testing.T, p *Prober, nodes ...http.Handler) (dialled *atomic.Int64) {
+func balanced(t *testing.T, p *Prober, nodes ...http.Handler) (dialed *atomic.Int64) {
 	t.Helper()
 	servers := make([]*pipeServer, len(nodes))
 	for i, node := range nodes {
 		servers[i] = newPipeServer(t, node)
 	}
-	dialled = new(atomic.Int64)
+	dialed = new(atomic.Int64)
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		n := dialled.Add(1)
+		n := dialed.Add(1)
 		return servers[(n-1)%int64(len(servers))].dial(ctx, network, address)
 	}
 	if standard, ok := p.client.Transport.(*http.Transport); ok {
@@ -35,7 +35,7 @@ func balanced(t *testing.T, p *Prober, nodes ...http.Handler) (dialled *atomic.I
 	} else {
 		directly(p).DialContext = dial
 	}
-	return dialled
+	return dialed
 }
 
 // A login, its check and the logout before it share a connection: behind a load
@@ -73,13 +73,13 @@ func TestProbeHasOneConnection(t *testing.T) {
 				for range c.nodes {
 					nodes = append(nodes, newAppliance(e.API, alice()))
 				}
-				dialled := balanced(on.t, p, nodes...)
+				dialed := balanced(on.t, p, nodes...)
 				for i, r := range probesFor(on.t, p, probes*time.Second) {
 					if r.State != sessionapi.Valid {
 						on.t.Errorf("probe %d: %s: %s", i, r.State, r.Diagnosis)
 					}
 				}
-				n := dialled.Load()
+				n := dialed.Load()
 				if c.connections && n != probes || c.mostTwo && n > 2*probes {
 					on.t.Errorf("%d connections", n)
 				}
@@ -141,12 +141,12 @@ func TestApplianceClosesEachConnection(t *testing.T) {
 		e := w.endpoint()
 		e.ConnectionMaxAge = 0
 		p := newProber(t, e)
-		dialled := balanced(t, p, appliance)
-		if r := mustProbe(t, p); r.State != sessionapi.Valid || dialled.Load() != 2 {
-			t.Errorf("%s with %d connections: %s", r.State, dialled.Load(), r.Diagnosis)
+		dialed := balanced(t, p, appliance)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || dialed.Load() != 2 {
+			t.Errorf("%s with %d connections: %s", r.State, dialed.Load(), r.Diagnosis)
 		}
-		if r := mustProbe(t, p); r.State != sessionapi.Valid || dialled.Load() != 3 {
-			t.Errorf("then %s with %d connections: %s", r.State, dialled.Load(), r.Diagnosis)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || dialed.Load() != 3 {
+			t.Errorf("then %s with %d connections: %s", r.State, dialed.Load(), r.Diagnosis)
 		}
 		closeProber(t, p)
 		if got := appliance.methods(); strings.Count(got, "POST") != 1 || !strings.HasSuffix(got, "DELETE") {

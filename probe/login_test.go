@@ -223,7 +223,7 @@ func TestConnectionClosedWhileIdle(t *testing.T) {
 			t.Errorf("check: %s: %s", r.State, r.Diagnosis)
 		}
 		a.Change(func(s *simulator.Settings) { s.Faults = []simulator.Fault{{Reset: true, Times: 1}} })
-		p.flow.held().established = time.Now().Add(-time.Hour)
+		p.sessions.session.established = time.Now().Add(-time.Hour)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logouts != 1 {
 			t.Errorf("session_max_age: %s: %s", r.State, r.Diagnosis)
 		}

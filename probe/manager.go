@@ -33,7 +33,7 @@ type Manager struct {
 	connections transport.ConnCounter
 	accounts    *guard.Registry
 	controls    control.Slots
-	// secrets outlive reloads: an appliance may quote one that was replaced.
+	// secrets outlive reloads: an appliance may quote a replaced one.
 	secrets       mask.Registry
 	refreshTokens rotation.Registry
 
@@ -54,13 +54,13 @@ func NewManager() *Manager {
 // NewManagerWithDial returns a manager whose probers make their connections with dial:
 // over pipes, for instance, in virtual time.
 func NewManagerWithDial(dial DialFunc) *Manager {
-	m := &Manager{accounts: guard.NewRegistry(), controls: control.NewSlots(), active: new(Generation)}
-	m.dial = m.connections.CountDials(dial)
+	m := &Manager{accounts: guard.NewRegistry(), controls: control.NewSlots(), backoffs: make(map[string]*endpointBackoff), active: new(Generation)}
+	m.dial = m.connections.Track(dial)
 	return m
 }
 
-// SetMaxKept limits how many connections are kept between probes. Further endpoints are
-// probed on fresh ones.
+// SetMaxKept limits the number of connections that are kept between probes. Further
+// endpoints are probed on fresh ones.
 func (m *Manager) SetMaxKept(connections int) { m.connections.SetMaxKept(connections) }
 
 // Prepare creates the generation of a configuration. Its credentials succeed those of the
@@ -112,8 +112,12 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 // newCredential returns a credential that succeeds another one, which is empty if the
 // credential is new.
 func (m *Manager) newCredential(settings *config.Credential, old *credential) (*credential, error) {
-	c := newCredential(settings, m.accounts.NewGuard(identity(settings), settings.Guard, old.guard))
-	c.last.client = old.lastRead().client
+	c := &credential{
+		Credential: settings,
+		guard:      m.accounts.NewGuard(identity(settings), settings.Guard, old.guard),
+		renewing:   make(chan struct{}, settings.Guard.MaxRefusals),
+		last:       secretReading{client: old.lastRead().client},
+	}
 	switch {
 	case settings.OAuth2 == nil:
 	case old.oauth != nil && old.oauth.serves(settings):

@@ -199,7 +199,7 @@ func TestNegativeControlOfALogin(t *testing.T) {
 		if stats := on.a.Stats(); stats.Logins != 1 || stats.Sessions != 1 || stats.Refusals != 0 {
 			on.t.Errorf("appliance: %+v", stats)
 		}
-		if dials := server.dialled(); len(dials) != 4 || dials[2].Sub(began) != 24*time.Hour || dials[3].Sub(began) != 48*time.Hour {
+		if dials := server.dialed(); len(dials) != 4 || dials[2].Sub(began) != 24*time.Hour || dials[3].Sub(began) != 48*time.Hour {
 			on.t.Errorf("connections at %v", dials)
 		}
 		for _, r := range results[1:] {
@@ -321,7 +321,7 @@ func TestNoNegativeControl(t *testing.T) {
 				p := proberOf(t, g, e)
 				mustProbe(t, p)
 				synctest.Wait()
-				if dials := len(server.dialled()); dials != 1 {
+				if dials := len(server.dialed()); dials != 1 {
 					t.Errorf("%d connections", dials)
 				}
 				closeProber(t, p)

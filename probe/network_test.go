@@ -152,7 +152,7 @@ func TestNetworkFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := overTLS(t, c.url(), ca)
-			directly(p).DialContext = transport.DialFunc((&net.Dialer{Resolver: noResolver}).DialContext).Track
+			directly(p).DialContext = new(transport.ConnCounter).Track((&net.Dialer{Resolver: noResolver}).DialContext)
 			r := mustProbe(t, p)
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)

@@ -10,10 +10,7 @@ import (
 // oauthFlow presents a bearer token (RFC 6750) that it fetches from an authorization
 // server (OAuth 2.0). All endpoints of the account share the token, so a
 // prober never revokes it.
-type oauthFlow struct {
-	*sender
-	sessionless
-}
+type oauthFlow struct{ *sender }
 
 // run replaces a token from an earlier probe, once, if it is refused.
 func (f *oauthFlow) run(ctx context.Context, r *Result) *outcome {
@@ -92,7 +89,7 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, exchanged secret.
 	return o.interpretation.Token, nil
 }
 
-// releaseAfter releases a slot once a login is done that is pending, if any.
+// releaseAfter releases a slot after the pending login, or at once without one.
 func releaseAfter(pending <-chan struct{}, release func()) {
 	switch {
 	case release == nil:

@@ -31,7 +31,7 @@ func TestOAuthFailures(t *testing.T) {
 		{"invalid_client with a byte-order mark", reply{400, nil, "\ufeff" + `{"error": "invalid_client"}`}, sessionapi.CredentialsRejected, "400 invalid_client"},
 		{"invalid_client as a form", reply{400, form, "error=invalid_client&error_description=who+is+that"}, sessionapi.CredentialsRejected, `400 invalid_client, "who is that"`},
 		{"invalid_client as a form in text", reply{400, plain, "error=invalid_client"}, sessionapi.CredentialsRejected, "400 invalid_client"},
-		{"invalid_client beside odd types", reply{400, nil, `{"error": "invalid_client", "error_description": 5, "expires_in": {}}`}, sessionapi.CredentialsRejected, "(400 invalid_client)"},
+		{"invalid_client with odd types", reply{400, nil, `{"error": "invalid_client", "error_description": 5, "expires_in": {}}`}, sessionapi.CredentialsRejected, "(400 invalid_client)"},
 		{"unauthorized_client", reply{400, nil, `{"error": "unauthorized_client"}`}, sessionapi.CredentialsRejected, "unauthorized_client"},
 		{"invalid_grant", reply{400, nil, `{"error": "invalid_grant"}`}, sessionapi.CredentialsRejected, "invalid_grant"},
 		{"access_denied", reply{403, nil, `{"error": "access_denied"}`}, sessionapi.CredentialsRejected, "access_denied"},
@@ -146,7 +146,7 @@ func TestOAuthRetryAfterIsShared(t *testing.T) {
 	}
 }
 
-// So does one that comes after its probe, and one that a reload follows.
+// A Retry-After applies after a reload too, and if it arrives after its probe.
 func TestOAuthRetryAfterStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &authorization{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

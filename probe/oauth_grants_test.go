@@ -160,7 +160,7 @@ func TestKeyThatCannotSign(t *testing.T) {
 	})
 }
 
-// What a refusal says, by what the server refused.
+// The diagnosis of a refusal depends on what the server refused.
 func TestGrantRefusals(t *testing.T) {
 	_, key := signingKey(t)
 	failure := func(status int, code string) reply {
@@ -213,7 +213,7 @@ func TestGrantRefusals(t *testing.T) {
 	}
 }
 
-// A token that is a JWT says itself when it expired, and warns before.
+// The expiry in a JWT is reported before it has passed, and in the refusal afterwards.
 func TestExpiredAPIToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := time.Now().Add(time.Hour)
@@ -281,7 +281,7 @@ func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 	})
 }
 
-// A client's secret that changes while its request waits for the guard is not sent any more.
+// A client's secret that changes while its request waits for the guard is not sent.
 func TestClientSecretChangesInTheQueue(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "client")
 	put := func(text string) {
@@ -311,7 +311,7 @@ func TestClientSecretChangesInTheQueue(t *testing.T) {
 	})
 }
 
-// A server may quote any part of the request, and what it issued: see checkResult.
+// A server may quote any part of the request, and the tokens that it issued: see checkResult.
 func TestGrantSecretsAreMasked(t *testing.T) {
 	_, key := signingKey(t)
 	for _, grant := range []config.GrantType{config.GrantPassword, config.GrantRefreshToken, config.GrantVCFAPIToken, config.GrantJWTBearer} {

@@ -16,7 +16,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// The client authenticates in the one way that is configured.
+// The client authenticates only in the configured way.
 func TestOAuthAuthStyle(t *testing.T) {
 	for style, want := range map[config.AuthStyle]string{
 		config.AuthStyleHeader: "exporter canary-client-s3cret grant_type=client_credentials&resource=canary-passw0rd&scope=read+sessions",

@@ -239,7 +239,7 @@ func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 	})
 }
 
-// A probe that waits for another endpoint's token request can be cancelled.
+// A probe that waits for another endpoint's token request can be canceled.
 func TestOAuthWaitEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := (&authorization{}).prober(t)

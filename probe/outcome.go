@@ -25,8 +25,8 @@ type outcome struct {
 	retryAfter         time.Duration
 	refusedImmediately bool         // the session that was refused had just been established
 	preflight          bool         // the request had no secret
-	pending            bool         // the response may still come, see pendingLogin
-	late               []StepResult // the requests, if the response came after their probe
+	pending            bool         // the response may still arrive, see pendingLogin
+	late               []StepResult // the requests, if the response arrived after their probe
 	heldUntil          time.Time    // end of the suspension that the refusal caused
 
 	// Of a secret that was not sent.

@@ -134,8 +134,8 @@ func describedEndpoint(w way) *config.Endpoint {
 	return e
 }
 
-// An account that is locked with another response than 401 costs it two logins, however
-// many endpoints it has.
+// A lockout that is reported with a status other than 401 costs the account two logins,
+// however many endpoints it has.
 func TestFleetOfALockedAccount(t *testing.T) {
 	turns := func() http.Handler {
 		var n atomic.Int64

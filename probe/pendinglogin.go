@@ -11,7 +11,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// pendingLogins are the logins of an endpoint whose responses come after their probes.
+// pendingLogins are the logins of an endpoint whose responses arrive after their probes.
 type pendingLogins struct {
 	pending []*pendingLogin // not done when last looked at
 	refused []*pendingLogin // done, and not reported yet; at most one of each site
@@ -146,7 +146,6 @@ func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transpo
 	}
 }
 
-// receive returns the outcome of the response.
 func (l *pendingLogin) receive(x *exchange) *outcome {
 	l.interpret(x)
 	if x.part != nil && x.Response.Status == 0 { // an earlier request may have established a session

@@ -366,7 +366,7 @@ func TestPendingLoginOfAReplacedProber(t *testing.T) {
 				if adopted := replacement.Adopt(held); adopted != c.adopted {
 					t.Fatalf("adopted is %t", adopted)
 				}
-				if replacement.flow.held() != nil {
+				if replacement.sessions.session != nil {
 					t.Error("the replacement holds a session that was never given")
 				}
 				p.Adopt(held)
@@ -378,7 +378,7 @@ func TestPendingLoginOfAReplacedProber(t *testing.T) {
 	}
 }
 
-// A request that the gate holds back does not make another connection.
+// A request that the guard holds back does not make another connection.
 func TestHeldBackOnAKeptConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := way{"hcx", sessionapi.AuthLogin}
@@ -400,7 +400,7 @@ func TestHeldBackOnAKeptConnection(t *testing.T) {
 		if r := mustProbe(t, p); r.State != sessionapi.LoginSuspended || !r.Queued {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
-		if n := len(server.dialled()); n != 1 {
+		if n := len(server.dialed()); n != 1 {
 			t.Errorf("%d connections were made", n)
 		}
 		for _, other := range others {
@@ -436,7 +436,7 @@ func TestPreflightIsNotRepeated(t *testing.T) {
 }
 
 // A rate limit in response to the preflight request holds back the secret, too.
-func TestPreflightHonoursRetryAfter(t *testing.T) {
+func TestPreflightHonorsRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := endpointFor("hcx", sessionapi.AuthLogin)
 		limited := reply{status: 429, header: map[string]string{"Retry-After": "600"}}

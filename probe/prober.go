@@ -14,6 +14,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,24 +29,17 @@ import (
 // concurrent use: an endpoint's probes do not overlap.
 type Prober struct {
 	*sender
-	flow    flow
-	control *control.Control // nil without negative controls
+	flow     flow
+	sessions *sessionFlow     // holds the session, if the flow logs in
+	control  *control.Control // nil without negative controls
 }
 
 // flow is a way to authenticate.
 type flow interface {
 	// run sends the requests of one probe, and adds what they show to the result.
 	run(ctx context.Context, r *Result) *outcome
-	// close logs out of the session that is held, if any, and adds the counts to a result.
-	close(ctx context.Context, r *Result) error
-
 	// presented returns what the last check presented, zero if that was a password.
 	presented() presentation
-
-	// held returns the session that is held between probes, nil without one.
-	held() *Session
-	// hold replaces it. The session may be nil.
-	hold(s *Session)
 }
 
 // presentation is a token, and the authorization of a request with another one in its place.
@@ -54,20 +48,19 @@ type presentation struct {
 	authorize func(another secret.Secret) sessionapi.Authorization
 }
 
-// newFlow returns the flow of a sender's endpoint. local is the sender of the local
-// session of a pairing, nil without one.
-func newFlow(s, local *sender) flow {
+// newFlow returns the flow of the prober's endpoint.
+func (p *Prober) newFlow() flow {
 	switch {
-	case local != nil:
-		return &remoteFlow{sender: s, local: &sessionFlow{sender: local}}
-	case s.endpoint.Auth == sessionapi.AuthLogin:
-		return &sessionFlow{sender: s}
-	case s.endpoint.Auth == sessionapi.AuthBasic:
-		return &basicFlow{sender: s}
-	case s.credential.oauth != nil:
-		return &oauthFlow{sender: s}
+	case p.endpoint.Pairing != nil:
+		return &remoteFlow{sender: p.sender, local: p.sessions}
+	case p.endpoint.Auth == sessionapi.AuthLogin:
+		return p.sessions
+	case p.endpoint.Auth == sessionapi.AuthBasic:
+		return &basicFlow{p.sender}
+	case p.credential.oauth != nil:
+		return &oauthFlow{p.sender}
 	default:
-		return &tokenFlow{sender: s}
+		return &tokenFlow{p.sender}
 	}
 }
 
@@ -86,6 +79,8 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 	r := &Result{Start: time.Now(), traced: options.Trace}
 	timed, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
+	deadline, _ := timed.Deadline()
+	r.timeout = deadline.Sub(r.Start)
 	p.connection.Acquire()
 	defer p.connection.Release()
 	o, resumeAt := p.backoff.awaitOrHold(timed, r, options.IgnoreBackoff)
@@ -97,19 +92,9 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return nil, err
 	}
-	deadline, _ := timed.Deadline()
-	times := explanationTimes{within: deadline.Sub(r.Start), resumeAt: resumeAt, heldUntil: o.heldUntil}
-	if times.resumeAt.IsZero() {
-		times.resumeAt = o.resumeAt
-	}
-	if p.once {
-		times.heldUntil = time.Time{}
-		if o.heldCredential != "" {
-			times.resumeAt = time.Time{}
-		}
-	}
 	r.Duration = time.Since(r.Start)
-	p.complete(r, o, times)
+	r.ResumeAt = cmp.Or(resumeAt, o.resumeAt)
+	p.complete(r, o)
 	if p.control != nil {
 		p.runNegativeControl(ctx, r)
 	}
@@ -117,16 +102,22 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 }
 
 // complete completes the result of a probe.
-func (p *Prober) complete(r *Result, o *outcome, times explanationTimes) {
+func (p *Prober) complete(r *Result, o *outcome) {
 	r.State = o.reported(p.endpoint)
-	r.Diagnosis, r.Advice = explain(o, p.endpoint, times)
-	r.HeldCredential, r.RefusedBefore, r.Queued, r.ResumeAt, r.HeldUntil = o.heldCredential, o.refusedBefore, o.queued, times.resumeAt, times.heldUntil
+	r.HeldCredential, r.RefusedBefore, r.Queued, r.HeldUntil = o.heldCredential, o.refusedBefore, o.queued, o.heldUntil
+	if p.once { // the guard ends with the process
+		r.HeldUntil = time.Time{}
+		if o.heldCredential != "" {
+			r.ResumeAt = time.Time{}
+		}
+	}
+	r.Diagnosis, r.Advice = explain(o, p.endpoint, r)
 	p.backoff.report(r)
 	r.CredentialExpiries = p.credential.expiries()
 	if p.expiry != nil {
 		r.CredentialExpiries["api"], r.ExpiryOf = p.expiry.at, p.expiry.of
 	}
-	if held := p.flow.held(); held != nil && !held.unwanted {
+	if held := p.sessions.session; held != nil && !held.unwanted {
 		r.Established = held.established
 	}
 	if o.state == sessionapi.Valid && !r.traced {
@@ -148,8 +139,8 @@ func (p *Prober) EndBackoff() { p.backoff.reset() }
 // another prober to adopt. It returns nil if none is held, and no login is
 // pending that may establish one.
 func (p *Prober) Release() *Session {
-	released := p.flow.held()
-	p.flow.hold(nil)
+	released := p.sessions.session
+	p.sessions.session = nil
 	if released == nil && p.backoff.logins.mayEstablishSession() {
 		released = new(Session) // without a token
 	}
@@ -169,7 +160,7 @@ func (p *Prober) Adopt(released *Session) bool {
 	if released != nil && released.token.IsZero() {
 		released = nil // the back-off has the pending login
 	}
-	p.flow.hold(released)
+	p.sessions.session = released
 	return true
 }
 
@@ -184,7 +175,7 @@ func (p *Prober) Close(ctx context.Context) (*Result, error) {
 	if p.control != nil {
 		p.control.Stop(ctx)
 	}
-	err := p.flow.close(ctx, r)
+	err := p.sessions.close(ctx, r)
 	if !p.backoff.logins.awaitSessions(ctx) {
 		err = errors.Join(err, fmt.Errorf("a login to %s has no response yet", p.endpoint.URL.Host))
 	}
@@ -237,7 +228,7 @@ func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Au
 	x.Send(ctx)
 	given := p.sessionIn(&x.Exchange)
 	p.interpret(x)
-	verdict = p.controlVerdict(x.state(x.interpretation, p.endpoint.Auth), x.interpretation)
+	verdict = p.controlVerdict(x.state(p.endpoint.Auth), x.interpretation)
 	x.release()
 	if given != nil && !given.token.Equal(impossible.Token) && !given.token.Equal(token) {
 		p.endSession(context.WithoutCancel(ctx), given, client, nil)

@@ -9,8 +9,8 @@ import (
 )
 
 // remoteFlow checks the session at the other site of a pairing, which is inside a local
-// session, and logs in there if the other site has none. The local session comes first in
-// every probe, so that what is refused after that is the other site's.
+// session, and logs in there if the other site has none. Each probe checks the local session
+// first, so that any later refusal is the other site's.
 type remoteFlow struct {
 	*sender
 	local *sessionFlow
@@ -62,7 +62,3 @@ func (f *remoteFlow) login(ctx context.Context, r *Result) *outcome {
 func (f *remoteFlow) presented() presentation {
 	return presentation{f.local.session.token, f.authorize}
 }
-
-func (f *remoteFlow) held() *Session                             { return f.local.held() }
-func (f *remoteFlow) hold(s *Session)                            { f.local.hold(s) }
-func (f *remoteFlow) close(ctx context.Context, r *Result) error { return f.local.close(ctx, r) }

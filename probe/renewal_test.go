@@ -211,7 +211,7 @@ func TestLogoutOfARefusedSessionWithoutConnection(t *testing.T) {
 		p := newProber(t, w.endpoint())
 		server := newPipeServer(t, appliance)
 		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			if n := len(server.dialled()); n == 1 && time.Since(server.dialled()[0]) < time.Second {
+			if n := len(server.dialed()); n == 1 && time.Since(server.dialed()[0]) < time.Second {
 				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 			}
 			return server.dial(ctx, network, address)

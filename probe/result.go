@@ -43,7 +43,7 @@ type Result struct {
 	ExpiryOf string
 
 	Logins, LoginFailures int // sent, and those of them that established no session
-	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left one that cannot be logged out
+	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left a session
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
 	Expirations           int // held sessions that the appliance terminated
@@ -55,9 +55,6 @@ type Result struct {
 	// HeldCredential is the credential that the guard holds back, empty without one. With a
 	// pairing it may be either site's.
 	HeldCredential string
-	// RefusedBefore is set when a secret was held back that the endpoint itself has
-	// refused. It is not set if the refused secret has been replaced.
-	RefusedBefore bool
 	// ResumeAt is when requests resume, such as a login that was held back; zero if the
 	// next probe sends them.
 	ResumeAt time.Time
@@ -67,6 +64,9 @@ type Result struct {
 	// BackoffUntil is when the back-off after failed logins ends, RetryAfterUntil when
 	// the appliance's Retry-After does; zero without one.
 	BackoffUntil, RetryAfterUntil time.Time
+	// RefusedBefore is set when a secret was held back that the endpoint itself has
+	// refused. It is not set if the refused secret has been replaced.
+	RefusedBefore bool
 	// Queued is set when nothing was sent because other logins of the account were in
 	// flight for too long. The next probe should not wait for the interval, unless
 	// the endpoint itself did not respond to its last login.
@@ -77,7 +77,8 @@ type Result struct {
 	// Attempted reports whether this probe itself tried to send a request. Steps may
 	// contain a late response to the one before.
 	Attempted bool
-	traced    bool // every step, see Options.Trace
+	traced    bool          // every step, see Options.Trace
+	timeout   time.Duration // of the probe; ctx may shorten the endpoint's
 	// LastRequest is when the last request was written, zero if none was.
 	LastRequest time.Time
 	// NegativeControl is the last conclusive verdict on an impossible token, nil without one.

@@ -17,30 +17,24 @@ type sender struct {
 	connection *transport.Connection
 	backoff    *endpointBackoff
 
-	clean  uint64  // fingerprint of the names that were found to contain no secret
-	expiry *expiry // as the API last reported it; nil if it did not
-	// respondedAt is when the appliance last responded, zero if it did not respond to
-	// the last request.
-	respondedAt time.Time
+	clean       uint64    // see hide
+	expiry      *expiry   // as the API last reported it; nil if it did not
+	respondedAt time.Time // zero if the appliance did not respond to the last request
 }
 
-// check reads the session.
 func (s *sender) check(ctx context.Context, r *Result, a sessionapi.Authorization) *outcome {
-	if steps := s.begin(sessionapi.Check); steps != nil {
-		q := &sequence{sender: s, step: sessionapi.Check, steps: steps, authorization: a}
+	if q := s.begin(sessionapi.Check, a); q != nil {
 		return q.run(ctx, r)
 	}
 	return s.send(ctx, r, s.request(sessionapi.Check, s.call(sessionapi.Check), a))
 }
 
-// send sends one request and returns the outcome of its response.
 func (s *sender) send(ctx context.Context, r *Result, next request) *outcome {
 	x := s.prepare(next)
 	x.Send(ctx)
 	return s.receive(r, x)
 }
 
-// request returns the next request to the endpoint.
 func (s *sender) request(step sessionapi.Step, call sessionapi.Request, a sessionapi.Authorization) request {
 	return request{
 		step: step, call: call, base: s.endpoint.URL, authorization: a,
@@ -66,11 +60,11 @@ func (s *sender) receive(r *Result, x *exchange) *outcome {
 	return o
 }
 
-// expiry is when what is presented expires.
+// expiry is when the session or token expires.
 type expiry struct {
 	at      time.Time
 	of      string // see sessionapi.Interpretation
-	byCheck bool   // a check reported it, and not the login
+	byCheck bool   // reported by a check, not by the login
 }
 
 // recordExpiry records when the session or token expires, as the response reports it. Without
@@ -82,7 +76,7 @@ func (s *sender) recordExpiry(o *outcome) {
 	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	switch {
 	case step == sessionapi.Check && o.state.Verdict() == sessionapi.Refused:
-		s.expiry = nil // whatever expiry the response gives
+		s.expiry = nil // even if the response has one
 	case !in.Expiry.IsZero():
 		s.expiry = &expiry{in.Expiry, in.ExpiryOf, step == sessionapi.Check}
 	case s.expiry == nil, !o.exchange.part.isLast():
@@ -119,11 +113,15 @@ func acquireSlot(ctx context.Context, slots chan struct{}, maxWait time.Duration
 
 // begin begins a login or a check of several requests. It returns nil for one of a single
 // request.
-func (s *sender) begin(step sessionapi.Step) sessionapi.Sequence {
+func (s *sender) begin(step sessionapi.Step, a sessionapi.Authorization) *sequence {
 	if s.sequencer == nil {
 		return nil
 	}
-	return s.sequencer.Sequence(step, s.endpoint.URL)
+	steps := s.sequencer.Sequence(step, s.endpoint.URL)
+	if steps == nil {
+		return nil
+	}
+	return &sequence{sender: s, step: step, steps: steps, authorization: a}
 }
 
 // sequence sends the requests of a login or a check, one after the other. Those with the
@@ -161,7 +159,6 @@ func (q *sequence) run(ctx context.Context, r *Result) *outcome {
 	}
 }
 
-// next sends the current request.
 func (q *sequence) next(ctx context.Context, r *Result) *outcome {
 	place := part{step: q.step, afterSecret: q.sent, secret: q.step == sessionapi.Login && q.steps.CarriesSecret() || q.step == sessionapi.Check && q.endpoint.Auth == sessionapi.AuthBasic}
 	place.at, place.of = q.steps.Number()
@@ -176,7 +173,7 @@ func (q *sequence) next(ctx context.Context, r *Result) *outcome {
 			o, _ := q.sendSecret(ctx, r, q.current, submission{
 				prepare:      func(secret.Secret) *exchange { return q.exchange(place, secret.Secret{}) },
 				mayEstablish: true, sequence: q,
-			}) // there is a permit, so that nothing holds it back
+			}) // no error: the permit has been granted
 			return o
 		}
 		var cancel context.CancelFunc
@@ -217,7 +214,7 @@ func (q *sequence) keepPermit(permit *guard.Permit, current secret.Secret, o *ou
 	}
 }
 
-// conclude records the verdict, and adds to the outcome of a login what it established.
+// conclude records the verdict, and adds the session to the outcome of a login.
 func (q *sequence) conclude(o *outcome) *outcome {
 	if o.exchange != nil && o.exchange.part.followsSecret() && o.state == sessionapi.SessionExpired {
 		o = o.withRefusedImmediately()

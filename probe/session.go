@@ -64,16 +64,9 @@ func (f *sessionFlow) run(ctx context.Context, r *Result) *outcome {
 	}
 }
 
-// presented returns the token of the session that is held.
 func (f *sessionFlow) presented() presentation {
 	return presentation{f.session.token, f.authorize}
 }
-
-// held returns the session that is held, nil without one.
-func (f *sessionFlow) held() *Session { return f.session }
-
-// hold replaces the session that is held.
-func (f *sessionFlow) hold(s *Session) { f.session = s }
 
 // close logs out of the session that is held, if any, for the last time.
 func (f *sessionFlow) close(ctx context.Context, r *Result) error {
@@ -128,10 +121,9 @@ func (f *sessionFlow) dropUnusable(ctx context.Context, r *Result) *outcome {
 	return nil
 }
 
-// retire ends a session that is old but still valid, if another may be
-// established now. That is not urgent, so it does not wait for the guard: the old
-// session is better than none, and the next probe comes soon. It returns an outcome
-// only if that ends the probe.
+// retire ends a session that is old but still valid, if another may be established now.
+// It does not wait for the guard: the next probe comes soon enough, and the old session is
+// better than none. It returns an outcome only if that ends the probe.
 func (f *sessionFlow) retire(ctx context.Context, r *Result) *outcome {
 	current, err := f.credential.read()
 	if err != nil {
@@ -192,8 +184,7 @@ func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
 
 // submitLogin sends the requests of a login, and reports whether the password was sent.
 func (f *sessionFlow) submitLogin(ctx context.Context, r *Result) (o *outcome, sent bool) {
-	if steps := f.begin(sessionapi.Login); steps != nil {
-		q := &sequence{sender: f.sender, step: sessionapi.Login, steps: steps}
+	if q := f.begin(sessionapi.Login, sessionapi.Authorization{}); q != nil {
 		o = q.run(ctx, r)
 		return o, q.sent
 	}
@@ -211,8 +202,8 @@ func (f *sessionFlow) prepareLogin(current secret.Secret) *exchange {
 	return f.prepare(f.request(sessionapi.Login, call, authorization))
 }
 
-// logoutInTime leaves half of the probe's time for what comes after it: an appliance may
-// hang on logouts alone.
+// logoutInTime leaves half of the remaining time for the next requests: an appliance may
+// hang only on logouts.
 func (f *sessionFlow) logoutInTime(ctx context.Context, r *Result) *outcome {
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
@@ -266,7 +257,7 @@ func (f *sessionFlow) isAnonymous(logout request, held *Session) bool {
 	return logout.isAnonymous()
 }
 
-// noLogout returns the outcome if no logout needs to be sent.
+// noLogout returns the outcome of a logout that need not be sent.
 func noLogout() *outcome {
 	return &outcome{state: sessionapi.Valid, exchange: &exchange{step: sessionapi.Logout, Exchange: transport.Exchange{Response: sessionapi.Response{Status: http.StatusNoContent}}}}
 }

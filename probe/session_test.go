@@ -197,7 +197,7 @@ func TestHeldSessionIsKeptWhenTheGuardHoldsBack(t *testing.T) {
 			refuse(t, p.credential, fmt.Sprint("another ", i))
 		}
 		<-time.After(15 * time.Minute)
-		p.flow.held().established = time.Now().Add(-time.Hour)
+		p.sessions.session.established = time.Now().Add(-time.Hour)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins+r.Logouts != 0 {
 			t.Errorf("%s: %+v", r.State, r)
 		}

@@ -7,22 +7,11 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// sessionless is embedded in flows that hold no session.
-type sessionless struct{}
-
-func (sessionless) close(context.Context, *Result) error { return nil }
-func (sessionless) held() *Session                       { return nil }
-func (sessionless) hold(*Session)                        {}
-
 // basicFlow sends the password with the check, which therefore counts as a login.
-type basicFlow struct {
-	*sender
-	sessionless
-}
+type basicFlow struct{ *sender }
 
 func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
-	if steps := f.begin(sessionapi.Check); steps != nil {
-		q := &sequence{sender: f.sender, step: sessionapi.Check, steps: steps}
+	if q := f.begin(sessionapi.Check, sessionapi.Authorization{}); q != nil {
 		return q.run(ctx, r)
 	}
 	return f.submit(ctx, r, submission{prepare: func(current secret.Secret) *exchange {
@@ -35,10 +24,7 @@ func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
 func (f *basicFlow) presented() presentation { return presentation{} }
 
 // tokenFlow presents a token that was obtained elsewhere. It neither renews nor ends it.
-type tokenFlow struct {
-	*sender
-	sessionless
-}
+type tokenFlow struct{ *sender }
 
 func (f *tokenFlow) run(ctx context.Context, r *Result) *outcome {
 	token, err := f.credential.read()
@@ -52,7 +38,6 @@ func (f *tokenFlow) presented() presentation {
 	return presentation{f.credential.lastRead().secret, f.authorizeToken}
 }
 
-// authorizeToken returns the authorization of a token.
 func (f *tokenFlow) authorizeToken(token secret.Secret) sessionapi.Authorization {
 	switch {
 	case f.endpoint.Auth == sessionapi.AuthBearer:

@@ -23,7 +23,7 @@ type submission struct {
 	// mayEstablish is set for a login whose response may establish a session. A request in
 	// flight is then not interrupted if ctx is canceled.
 	mayEstablish bool
-	// refreshToken is the one that the response may replace, zero for other requests.
+	// refreshToken is the token that the response may replace, zero for other requests.
 	// The request is not sent with another one, and its response is awaited even if ctx is
 	// canceled, after the probe.
 	refreshToken secret.Secret
@@ -76,7 +76,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 		}
 	}()
 	deadline, _ := ctx.Deadline()
-	until := deadline.Add(-time.Until(deadline) / 2) // the login needs some of the time left, too
+	until := deadline.Add(-time.Until(deadline) / 2) // the other half is for the login itself
 	// An appliance that hangs before its connection is made delays no other login.
 	x.BeforeWrite = func() error {
 		if permit == nil { // a request that is sent again has its permit already
@@ -137,8 +137,8 @@ func (s *sender) recordVerdict(permit *guard.Permit, current secret.Secret, o *o
 	return o
 }
 
-// currentSecret returns the current secret, or an outcome if it cannot be read or is
-// held back: then not even a connection is made.
+// currentSecret returns the current secret, or an outcome if the secret cannot be read or
+// is held back. In that case no connection is made.
 func (s *sender) currentSecret() (secret.Secret, *outcome) {
 	current, err := s.credential.read()
 	if err != nil {
@@ -178,7 +178,6 @@ func (s *sender) preflight(ctx context.Context, r *Result, current secret.Secret
 	return o.with(func(next *outcome) { next.preflight = true })
 }
 
-// notSent returns the outcome for a request that was not sent.
 func (s *sender) notSent(err error) *outcome {
 	if held, ok := errors.AsType[*guard.Suspension](err); ok {
 		return s.suspended(held, s.credential.lastRead().secret)
@@ -189,7 +188,7 @@ func (s *sender) notSent(err error) *outcome {
 	if errors.Is(err, errSecretChanged) {
 		return queued(s.endpoint, true).with(func(next *outcome) { next.reason = "the refresh token has just changed" })
 	}
-	return missing(s.endpoint, err) // or ctx is canceled, and there is no outcome
+	return missing(s.endpoint, err) // if ctx is canceled, Probe discards it
 }
 
 // suspended returns the outcome for a secret that the guard holds back. A refusal that

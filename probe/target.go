@@ -11,8 +11,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// target is an endpoint with what is needed to judge its responses. It does not change, and
-// is safe for concurrent use.
+// target is an endpoint with everything that judging its responses requires. It is
+// immutable and safe for concurrent use.
 type target struct {
 	endpoint      *config.Endpoint
 	api           sessionapi.API
@@ -30,7 +30,6 @@ func (t *target) call(step sessionapi.Step) sessionapi.Request {
 	return t.api.Request(step, sessionapi.Account{Options: t.endpoint.Login})
 }
 
-// prepare returns the exchange of a request.
 func (t *target) prepare(r request) *exchange {
 	t.secrets.learnBody(r, t.credential.Username, t.credential.lastRead().secret)
 	return newExchange(t.client, r)
@@ -39,8 +38,8 @@ func (t *target) prepare(r request) *exchange {
 // Session is a session that a login established.
 type Session struct {
 	token       secret.Secret
-	cookies     sessionapi.Jar // that are parts of it; nil when it has none
-	kept        sessionapi.Jar // others that its requests carry, such as a load balancer's
+	cookies     sessionapi.Jar // parts of it; nil without any
+	kept        sessionapi.Jar // other cookies that its requests carry, such as a load balancer's
 	established time.Time
 	endpoint    *config.Endpoint // whose prober released it
 	accepted    bool             // by a check
@@ -49,8 +48,7 @@ type Session struct {
 	// unwanted is set for a session of a login that failed. It is held only until
 	// it can be logged out.
 	unwanted bool
-	// remote is when it was logged in at the other site of a pairing, zero when it
-	// was not.
+	// remote is when it was logged in at the other site of a pairing, zero if it was not.
 	remote time.Time
 }
 
@@ -73,21 +71,22 @@ func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionap
 			others = append(others, c)
 		}
 	}
-	if len(own) > 0 {
-		s.cookies = s.cookies.With(own)
-		s.cookies = s.cookies[:min(len(s.cookies), maxKeptCookies)]
+	s.cookies, s.kept = withCookies(s.cookies, own), withCookies(s.kept, others)
+}
+
+func withCookies(jar sessionapi.Jar, set []sessionapi.Cookie) sessionapi.Jar {
+	if len(set) == 0 {
+		return jar // may be nil
 	}
-	if len(others) > 0 {
-		s.kept = s.kept.With(others)
-		s.kept = s.kept[:min(len(s.kept), maxKeptCookies)]
-	}
+	jar = jar.With(set)
+	return jar[:min(len(jar), maxKeptCookies)]
 }
 
 // maxKeptCookies limits the cookies of a session, and those that are not parts of it (RFC 6265,
 // 6.1). Each response may set some for other paths.
 const maxKeptCookies = 50
 
-// update takes over what a check shows about the session. A response that refuses it may
+// update records the response to a check of the session. A response that refuses it may
 // set the cookies of another session, not of this one.
 func (s *Session) update(api sessionapi.API, o *outcome) {
 	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
@@ -149,7 +148,7 @@ func (t *target) interpret(x *exchange) {
 			}
 		}(keeper.SessionCookies(x.Response))
 	}
-	if incomplete && classify.StatusDecides(x.Response.Status) {
+	if incomplete && x.StatusDecides() {
 		x.interpretation.Why = "its body cannot be read"
 	}
 	if incomplete && x.step != sessionapi.Login {
@@ -200,8 +199,8 @@ func (t *target) endSession(ctx context.Context, s *Session, client *transport.C
 	return x.loggedOut(x.interpretation)
 }
 
-// finish classifies an exchange that was interpreted, adds it to the result and releases
-// it. clean is as for hide.
+// finish classifies an interpreted exchange, adds it to the result and releases it. For
+// clean, see hide.
 func (t *target) finish(r *Result, x *exchange, clean *uint64) *outcome {
 	o := t.newOutcome(x, clean)
 	t.record(r, o)
@@ -209,10 +208,9 @@ func (t *target) finish(r *Result, x *exchange, clean *uint64) *outcome {
 	return o
 }
 
-// newOutcome returns the outcome of an exchange.
 func (t *target) newOutcome(x *exchange, clean *uint64) *outcome {
 	o := &outcome{
-		state: x.state(x.interpretation, t.endpoint.Auth), endpoint: t.endpoint,
+		state: x.state(t.endpoint.Auth), endpoint: t.endpoint,
 		exchange: x, interpretation: x.interpretation,
 	}
 	if x.part.precedesSecret() && (o.state == sessionapi.Forbidden || o.state.Verdict() == sessionapi.Refused) {

@@ -31,7 +31,7 @@ type tokenSource struct {
 	params   []secret.Secret // values of endpoint_params, plain and form-encoded, and of claims
 	// fetching has capacity 1: some servers revoke a token when they issue another.
 	fetching      chan struct{}
-	refreshTokens *rotation.Registry // of the process
+	refreshTokens *rotation.Registry
 
 	mu      sync.Mutex    // guards the fields below
 	secret  secret.Secret // that the token was issued for
@@ -44,7 +44,6 @@ type tokenSource struct {
 	retryUntil time.Time
 }
 
-// newTokenSource returns the token source of an account.
 func newTokenSource(account *config.Credential, dial transport.DialFunc, refreshTokens *rotation.Registry) (*tokenSource, error) {
 	settings := account.OAuth2
 	endpoint, err := url.Parse(settings.TokenURL)
@@ -76,7 +75,7 @@ func (s *tokenSource) serves(account *config.Credential) bool {
 	return account.OAuth2 != nil && account.Username == s.account.Username && account.Secret.Same(s.account.Secret) && reflect.DeepEqual(account.OAuth2, s.settings)
 }
 
-// rotates reports whether a response may replace what is exchanged.
+// rotates reports whether a response may replace the token that was exchanged.
 func (s *tokenSource) rotates() bool { return s.settings.GrantType == config.GrantRefreshToken }
 
 func (s *tokenSource) refreshToken(configured secret.Secret) *rotation.Token {

@@ -209,7 +209,7 @@ func TestLateRefusalOfAReplacement(t *testing.T) {
 	})
 }
 
-// A probe that is cancelled by a reload must not lose the replacement.
+// A probe that is canceled by a reload must not lose the replacement.
 func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rotating{delay: 2 * time.Second}

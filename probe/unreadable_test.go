@@ -152,15 +152,15 @@ func TestHostWithoutItsDefaultPort(t *testing.T) {
 	e.URL = parsed(t, "http://appliance.test:80")
 	appliance := &handwritten{get: []http.Handler{reply{status: 200, body: drOK}}}
 	p := piped(t, e, appliance)
-	var dialled string
+	var dialed string
 	dial := directly(p).DialContext
 	directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialled = address
+		dialed = address
 		return dial(ctx, network, address)
 	}
 	mustProbe(t, p)
-	if got := appliance.got[0]; got.Host != "appliance.test" || dialled != "appliance.test:80" {
-		t.Errorf("host %s at %s", got.Host, dialled)
+	if got := appliance.got[0]; got.Host != "appliance.test" || dialed != "appliance.test:80" {
+		t.Errorf("host %s at %s", got.Host, dialed)
 	}
 }
 

@@ -23,8 +23,11 @@ func (s Source) readFile() (string, error) {
 	return strings.TrimPrefix(string(content), byteOrderMark), boundedfile.Reason(err)
 }
 
-// fileModTime returns the file's modification time, zero if it cannot be read.
-func (s Source) fileModTime() time.Time {
+// ModTime returns when the secret's file was modified, zero if unknown.
+func (s Source) ModTime() time.Time {
+	if s.File == "" {
+		return time.Time{}
+	}
 	info, err := s.files.Stat(s.File)
 	if err != nil {
 		return time.Time{}

@@ -43,11 +43,8 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Masked) }
 // LogValue implements slog.LogValuer.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(Masked) }
 
-// MarshalText implements encoding.TextMarshaler, for JSON among others.
+// MarshalText implements encoding.TextMarshaler, which JSON, YAML and XML use.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(Masked), nil }
-
-// MarshalYAML implements yaml.Marshaler.
-func (s Secret) MarshalYAML() (any, error) { return Masked, nil }
 
 // UnmarshalYAML implements yaml.Unmarshaler. Its error never quotes the value.
 func (s *Secret) UnmarshalYAML(node *yaml.Node) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"session_exporter/internal/boundedfile"
@@ -81,14 +80,6 @@ func (s Source) check(text string) error {
 // Same reports whether s and other are the same source.
 func (s Source) Same(other Source) bool {
 	return s.File == other.File && s.Env == other.Env && s.Inline.Equal(other.Inline)
-}
-
-// ModTime returns when the secret's file was modified, zero if unknown.
-func (s Source) ModTime() time.Time {
-	if s.File == "" {
-		return time.Time{}
-	}
-	return s.fileModTime()
 }
 
 // String names the source, never the secret.

@@ -81,7 +81,7 @@ func TestSecretSourceElsewhere(t *testing.T) {
 				t.Errorf("got %q, want %q", got.Reveal(), c.want)
 			}
 			if !c.source.ModTime().IsZero() {
-				t.Error("it has a time of change")
+				t.Error("ModTime is not zero")
 			}
 		})
 	}
@@ -125,7 +125,7 @@ func TestSecretThatIsNoText(t *testing.T) {
 		"pw\x00-1\n":         "it contains a NUL character",
 		"pw-\xff\n":          "it is not UTF-8",
 		"\xff\xfep\x00w\x00": "it is not UTF-8", // UTF-16
-		"\xff\xfe\n\x00":     "it is not UTF-8", // more than one line, besides
+		"\xff\xfe\n\x00":     "it is not UTF-8", // and has more than one line
 	} {
 		source := secret.Source{File: filepath.Join(t.TempDir(), "secret")}
 		if err := os.WriteFile(source.File, []byte(content), 0o600); err != nil {

@@ -73,8 +73,7 @@ type CookieAuthorizer interface {
 	ReplaceCookies(session secret.Secret, before, after Jar) secret.Secret
 }
 
-// separator stands between the parts of a session that has several. No header value
-// contains it.
+// separator separates the parts of a session. No header value contains it.
 const separator = "\t"
 
 // SplitSession returns the parts of a session's token, each a secret of its own.

@@ -1,6 +1,8 @@
 package sessionapi
 
 import (
+	"cmp"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -79,18 +81,13 @@ func trimBlanks(text string) string { return strings.Trim(text, " \t") }
 func maxAge(value string) (at time.Time, ok bool) {
 	seconds, err := strconv.ParseInt(value, 10, 32)
 	switch {
-	case err != nil && !isNumber(value) || strings.HasPrefix(value, "+"):
+	case errors.Is(err, strconv.ErrSyntax) || strings.HasPrefix(value, "+"):
 		return at, false
 	case seconds <= 0:
 		return time.Unix(1, 0), true
 	default: // values that would overflow are capped at 68 years
 		return time.Now().Add(time.Duration(seconds) * time.Second), true
 	}
-}
-
-func isNumber(text string) bool {
-	digits := strings.TrimPrefix(text, "-")
-	return digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // inDomain reports whether a host matches a Domain attribute (RFC 6265, 5.1.3).
@@ -113,13 +110,9 @@ func defaultPath(u *url.URL) string {
 
 func (c *Cookie) expired() bool { return !c.expires.IsZero() && !time.Now().Before(c.expires) }
 
-// isFor reports whether a cookie goes with a request to u (RFC 6265, 5.4).
-func (c *Cookie) isFor(u *url.URL) bool {
-	path := u.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
-	rest, below := strings.CutPrefix(path, c.path)
+// matches reports whether the cookie is sent with a request to u (RFC 6265, 5.4).
+func (c *Cookie) matches(u *url.URL) bool {
+	rest, below := strings.CutPrefix(cmp.Or(u.EscapedPath(), "/"), c.path)
 	below = below && (rest == "" || rest[0] == '/' || strings.HasSuffix(c.path, "/"))
 	return below && !c.expired() && (!c.secure || u.Scheme == "https")
 }
@@ -148,8 +141,8 @@ func (j Jar) With(set []Cookie) Jar {
 	return next
 }
 
-// Value returns the value of a cookie, of the one with the longest path if there are
-// several; empty without one.
+// Value returns the value of the cookie with this name and the longest path, empty if none
+// has the name.
 func (j Jar) Value(name string) string {
 	for i := range j {
 		if j[i].Name == name {
@@ -164,12 +157,12 @@ func (j Jar) AllExpired() bool {
 	return j != nil && !slices.ContainsFunc(j, func(c Cookie) bool { return !c.expired() })
 }
 
-// Header returns the value of the Cookie header for a request, empty if no cookie
-// goes with it.
+// Header returns the value of the Cookie header for a request, empty if it carries no
+// cookie.
 func (j Jar) Header(u *url.URL) string {
 	var pairs []string
 	for i := range j {
-		if j[i].isFor(u) {
+		if j[i].matches(u) {
 			pairs = append(pairs, j[i].Name+"="+j[i].Value.Reveal())
 		}
 	}

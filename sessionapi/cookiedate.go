@@ -1,6 +1,7 @@
 package sessionapi
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,13 +12,14 @@ import (
 // servers write all kinds, and the order of the parts is not fixed. It returns the
 // zero time for a text that is not a date.
 func cookieDate(text string) time.Time {
-	var clock []int
+	clock, hasClock := [3]int{}, false
 	day, month, year := 0, 0, -1
 	for _, token := range strings.FieldsFunc(text, isDateDelimiter) {
 		n, digits := leadingNumber(token)
+		at, isClock := clockOf(token)
 		switch {
-		case clock == nil && clockOf(token) != nil:
-			clock = clockOf(token)
+		case !hasClock && isClock:
+			clock, hasClock = at, true
 		case day == 0 && (digits == 1 || digits == 2):
 			day = n
 		case month == 0 && monthOf(token) > 0:
@@ -32,7 +34,7 @@ func cookieDate(text string) time.Time {
 	case year >= 0 && year <= 69:
 		year += 2000
 	}
-	if clock == nil || month == 0 || day < 1 || day > 31 || year < 1601 || clock[0] > 23 || clock[1] > 59 || clock[2] > 59 {
+	if !hasClock || month == 0 || day < 1 || day > 31 || year < 1601 || clock[0] > 23 || clock[1] > 59 || clock[2] > 59 {
 		return time.Time{}
 	}
 	at := time.Date(year, time.Month(month), day, clock[0], clock[1], clock[2], 0, time.UTC)
@@ -55,22 +57,11 @@ func leadingNumber(token string) (n, digits int) {
 	return n, digits
 }
 
-// clockOf returns hour, minute and second of a token such as 08:49:37, nil for any
-// other token.
-func clockOf(token string) []int {
-	parts := strings.SplitN(token, ":", 3)
-	if len(parts) != 3 {
-		return nil
-	}
-	var clock []int
-	for i, part := range parts {
-		n, digits := leadingNumber(part)
-		if digits < 1 || digits > 2 || i < 2 && digits != len(part) {
-			return nil
-		}
-		clock = append(clock, n)
-	}
-	return clock
+// clockOf returns hour, minute and second of a token such as 08:49:37. A token has no signs
+// or spaces.
+func clockOf(token string) (clock [3]int, ok bool) {
+	n, _ := fmt.Sscanf(token, "%2d:%2d:%2d", &clock[0], &clock[1], &clock[2])
+	return clock, n == len(clock)
 }
 
 func monthOf(token string) int {

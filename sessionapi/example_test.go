@@ -21,7 +21,7 @@ const (
 	token    = "canary-t0ken"
 )
 
-// response is what a CouchDB sends.
+// response is a response of CouchDB.
 type response struct {
 	status int
 	cookie bool // it has a session
@@ -99,7 +99,7 @@ func TestAddYourAPI(t *testing.T) {
 		methods      string
 	}{
 		{"valid", given, response{200, false, `{"ok": true, "userCtx": {"name": "alice", "roles": ["reader"]}, "info": {}}`}, sessionapi.Valid, "POST GET DELETE"},
-		{"nobody", given, response{200, false, `{"ok": true, "userCtx": {"name": null, "roles": []}, "info": {}}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
+		{"no user", given, response{200, false, `{"ok": true, "userCtx": {"name": null, "roles": []}, "info": {}}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
 		{"password", response{401, false, `{"error": "unauthorized", "reason": "Name or password is incorrect."}`}, given, sessionapi.CredentialsRejected, "POST"},
 		{"session", given, response{401, false, `{"error": "unauthorized", "reason": "expired"}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
 		{"locked", response{403, false, `{"error": "forbidden", "reason": "Account is temporarily locked"}`}, given, sessionapi.CredentialsRejected, "POST"},

@@ -2,11 +2,12 @@ package sessionapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
-	"errors"
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ const (
 	hybriditySessionMaxAge = 4 * time.Hour
 )
 
-// hybridityRefusals are the causes of a 401, which the API does not tell apart.
+// hybridityRefusals are the causes of a 401, which the API does not distinguish.
 const hybridityRefusals = "HCX sends 401 for a wrong password, for a locked, disabled or expired account, and when single sign-on fails"
 
 const hybridityNoLogout = "this API has no logout, so a session that the exporter replaces stays until it has been idle for 15 minutes"
@@ -60,15 +61,15 @@ func (hcxHybridity) Request(step Step, account Account) Request {
 }
 
 func (hcxHybridity) Interpret(step Step, response Response) Interpretation {
-	in := Interpretation{ServerTime: DateHeader(response.Header)}
+	var token secret.Secret
 	if step == Login {
-		in.Token = secret.New(response.Header.Get(hcxTokenHeader))
-		if response.OK() && !in.Token.IsZero() {
-			in.State = Valid // the body is not documented
-			return in
-		}
+		token = secret.New(response.Header.Get(hcxTokenHeader))
 	}
-	hasError := in.readHybridityError(response)
+	in, hasError := decodeHybridity(response)
+	if response.OK() && !token.IsZero() {
+		in = Interpretation{State: Valid} // the body of a login is not documented
+	}
+	in.Token, in.ServerTime = token, DateHeader(response.Header)
 	switch body := bytes.TrimSpace(response.Body); {
 	case step == Login && response.Status == http.StatusUnauthorized:
 		if !in.Page && !in.AccountUnusable() {
@@ -107,25 +108,20 @@ type hybridityBody struct {
 	Message   jsontext.Value `json:"message"`
 }
 
-// readHybridityError reads the error of a body, and reports whether there is one. State is
+// decodeHybridity decodes a body, and reports whether it is an error. State is
 // InvalidResponse if the body is neither JSON nor an XML error; an empty body is not an
 // error.
-func (in *Interpretation) readHybridityError(response Response) bool {
+func decodeHybridity(response Response) (in Interpretation, hasError bool) {
 	if in.Message = xmlError(response.Body); in.Message != "" {
-		return true
+		return in, true
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(response.Body), []byte("[")) {
-		decoded, _ := DecodeJSON[jsontext.Value](response)
-		in.State, in.Why, in.Page = decoded.State, decoded.Why, decoded.Page
-		return false
+		in, _ = DecodeJSON[jsontext.Value](response)
+		return in, false
 	}
-	decoded, body := DecodeJSON[hybridityBody](response)
-	in.State, in.Why, in.Page = decoded.State, decoded.Why, decoded.Page
-	in.Code, in.Message = jsonText(body.ErrorCode), jsonText(body.Error)
-	if in.Message == "" {
-		in.Message = jsonText(body.Message)
-	}
-	return string(body.Success) == "false" || isError(body.ErrorCode) || isError(body.Error) || isError(body.Errors)
+	in, body := DecodeJSON[hybridityBody](response)
+	in.Code, in.Message = jsonText(body.ErrorCode), cmp.Or(jsonText(body.Error), jsonText(body.Message))
+	return in, string(body.Success) == "false" || isError(body.ErrorCode) || isError(body.Error) || isError(body.Errors)
 }
 
 // isError reports whether an error field is set.
@@ -145,50 +141,28 @@ func jsonText(value jsontext.Value) (text string) {
 	return text
 }
 
-// The limits of an XML error. A real one has three levels and a few hundred bytes.
-const (
-	maxXML      = 16 << 10
-	maxXMLDepth = 8
-)
+// maxXML limits the size of an XML error. A real one has a few hundred bytes.
+const maxXML = 16 << 10
 
-// xmlError returns the texts of an error that HCX could not write as JSON:
-// <entries><entry><string>…</string></entry></entries>. It is empty for any other body.
-// A DTD is not accepted, so that only the predefined entities exist.
+// xmlErrorBody is an error that HCX could not write as JSON:
+// <entries><entry><string>…</string></entry></entries>.
+type xmlErrorBody struct {
+	XMLName xml.Name `xml:"entries"`
+	Texts   []string `xml:"entry>string"`
+}
+
+// xmlError returns the texts of an XML error, empty for any other body. The decoder knows
+// no entities but the predefined ones, whatever a DTD declares.
 func xmlError(body []byte) string {
 	if body = bytes.TrimSpace(body); len(body) > maxXML || !bytes.HasPrefix(body, []byte("<")) {
 		return ""
 	}
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil } // must be UTF-8, whatever it declares
-	var message strings.Builder
-	path, atStart := make([]string, 0, maxXMLDepth), false
-	for {
-		token, err := decoder.Token()
-		if errors.Is(err, io.EOF) {
-			return message.String()
-		}
-		if err != nil {
-			return ""
-		}
-		switch token := token.(type) {
-		case xml.Directive:
-			return ""
-		case xml.StartElement:
-			if path = append(path, token.Name.Local); len(path) > maxXMLDepth || path[0] != "entries" {
-				return ""
-			}
-			atStart = true
-		case xml.EndElement:
-			path = path[:len(path)-1]
-		case xml.CharData:
-			if strings.Join(path, "/") != "entries/entry/string" || atStart && len(bytes.TrimSpace(token)) == 0 {
-				continue
-			}
-			if atStart && message.Len() > 0 {
-				message.WriteString(": ")
-			}
-			atStart = false
-			message.Write(token)
-		}
+	var decoded xmlErrorBody
+	if decoder.Decode(&decoded) != nil || int(decoder.InputOffset()) != len(body) {
+		return ""
 	}
+	texts := slices.DeleteFunc(decoded.Texts, func(text string) bool { return strings.TrimSpace(text) == "" })
+	return strings.Join(texts, ": ")
 }

@@ -13,7 +13,7 @@ import (
 	"session_exporter/secret"
 )
 
-// Issued is what a token response has besides the token itself.
+// Issued holds the values of a token response other than the token itself.
 type Issued struct {
 	// Expires is when the token expires, zero if the response gives no lifetime, or an
 	// absurd one.
@@ -111,7 +111,7 @@ func tokenFields(response Response) (Interpretation, tokenJSON) {
 // text returns a field, empty if it is not text.
 func (f tokenJSON) text(name string) string {
 	var text string
-	_ = json.Unmarshal(f[name], &text) // which leaves text empty
+	_ = json.Unmarshal(f[name], &text) // on failure, text stays empty
 	return text
 }
 
@@ -124,7 +124,7 @@ func (f tokenJSON) secret(name string) secret.Secret {
 	return secret.New(text)
 }
 
-// hasError reports whether there is an error, of whatever type.
+// hasError reports whether the response has an error, of any type.
 func (f tokenJSON) hasError() bool {
 	switch string(f["error"]) {
 	case "", "null", "false", `""`:

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -89,7 +88,7 @@ func (vcenter) Interpret(step Step, response Response) Interpretation {
 	}
 	in.ServerTime = DateHeader(response.Header)
 	if response.OK() && body.User != "" {
-		in.Identity = &Identity{Username: body.User, Created: rfc3339(body.Created), LastAccessed: rfc3339(body.LastAccessed)}
+		in.Identity = &Identity{Username: body.User, Created: ParseDate(body.Created), LastAccessed: ParseDate(body.LastAccessed)}
 	}
 	if in.State == "" {
 		in.State, in.Why = vcenterMeaning(step, response, in)
@@ -124,13 +123,4 @@ func vcenterCode(code string) string {
 		return strings.ToUpper(name)
 	}
 	return code
-}
-
-// rfc3339 returns the zero time for a text that is not a date, or not a plausible one.
-func rfc3339(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}
-	}
-	return ClockTime(float64(t.UnixMilli()))
 }

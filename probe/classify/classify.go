@@ -27,10 +27,8 @@ import (
 func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretation) sessionapi.State {
 	status := x.Response.Status
 	switch incomplete := x.IsIncomplete(); {
-	case incomplete && !StatusDecides(status) && x.Err != nil:
+	case incomplete && !x.StatusDecides():
 		return failureState(x)
-	case incomplete && !StatusDecides(status):
-		return sessionapi.InvalidResponse
 	case status == http.StatusTooManyRequests:
 		return sessionapi.RateLimited
 	case status >= 500:
@@ -43,7 +41,7 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 	state := in.State
 	// The status decides over a body that is not the API's. A page with a status
 	// other than 401 may be a proxy's.
-	if state == sessionapi.InvalidResponse && StatusDecides(status) && (status == http.StatusUnauthorized || !in.Page) {
+	if state == sessionapi.InvalidResponse && x.StatusDecides() && (status == http.StatusUnauthorized || !in.Page) {
 		state = ""
 	}
 	switch {
@@ -54,16 +52,6 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 	default:
 		return state
 	}
-}
-
-// StatusDecides reports whether a status keeps its meaning when the body cannot be
-// read. The meaning of any other status may depend on the body.
-func StatusDecides(status int) bool {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
-		return true
-	}
-	return status >= 500 || status >= 300 && status < 400
 }
 
 // loginState returns the state of a complete response to a login, other than 3xx,
@@ -132,21 +120,27 @@ func statusState(status int) sessionapi.State {
 
 // failureState returns the state of an exchange without a complete response.
 func failureState(x *transport.Exchange) sessionapi.State {
-	_, isDNS := errors.AsType[*net.DNSError](x.Err) // its timeout is the name server's, not the appliance's
 	switch {
 	case x.Unsent:
 		return sessionapi.CredentialMissing
-	case errors.Is(x.Err, context.DeadlineExceeded) && !isDNS:
+	case IsTimeout(x.Err):
 		return sessionapi.Timeout
 	case isNetworkFailure(x.Err):
 		return sessionapi.Unreachable
 	case x.InHandshake, isTLSFailure(x.Err):
 		return sessionapi.TLSFailed
 	case !x.FirstByte.IsZero():
-		return sessionapi.InvalidResponse // it responds, but not in proper HTTP
+		return sessionapi.InvalidResponse // not proper HTTP, or too large
 	default:
 		return sessionapi.Unreachable
 	}
+}
+
+// IsTimeout reports whether the time for a request was up. A name server's timeout is not
+// the appliance's.
+func IsTimeout(err error) bool {
+	_, isDNS := errors.AsType[*net.DNSError](err)
+	return errors.Is(err, context.DeadlineExceeded) && !isDNS
 }
 
 // isNetworkFailure reports whether the network or the other side's TCP failed,

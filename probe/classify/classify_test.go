@@ -65,7 +65,7 @@ func TestWordsOfLogins(t *testing.T) {
 
 // The words of a response do not overrule its definition, unless the definition has
 // only a code for forbidden.
-func TestRulesStandBeforeWords(t *testing.T) {
+func TestRulesTakePrecedenceOverWords(t *testing.T) {
 	locked := sessionapi.Interpretation{State: sessionapi.Forbidden, Code: "E17", Message: "The account is locked"}
 	if got := loginState(403, locked); got != sessionapi.CredentialsRejected {
 		t.Errorf("a code: %s", got)

@@ -9,7 +9,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// An impossible token is presented once a period, whatever came of the last one.
+// An impossible token is presented once a period, whatever the result of the last one.
 func TestOncePerPeriod(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(NewSlots())
@@ -42,7 +42,7 @@ func TestOncePerPeriod(t *testing.T) {
 	})
 }
 
-// Stop interrupts a control and waits for its end, but not for ever.
+// Stop interrupts a control and waits for its end, but not forever.
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(NewSlots())

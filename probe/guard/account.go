@@ -31,7 +31,7 @@ type digest [sha256.Size]byte
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
 	r := &Registry{secrets: make(map[digest]*secretRecord), joined: make(map[string]*account)}
-	_, _ = rand.Read(r.key[:]) // it never fails
+	_, _ = rand.Read(r.key[:]) // never fails
 	return r
 }
 

@@ -28,9 +28,9 @@ const slowLogin = 5 * time.Second
 const maxOrdered = time.Second
 
 // secondTry is how long an endpoint waits after its first refusal of a secret that was
-// accepted within trustFor: directories occasionally refuse a valid password. It is
-// less than the default interval minus a probe's timeout: the next probe is the second
-// try, before the alert's 90 s are over.
+// accepted within trustFor: directories occasionally refuse a valid password. It is less
+// than the default interval minus a probe's timeout, so that the next probe is the second
+// try, before the alert's 90 s have passed.
 const (
 	secondTry = 50 * time.Second
 	trustFor  = time.Hour

@@ -58,7 +58,6 @@ func (w *waiter) firstLocked() bool {
 	return s.queue.empty() || s.resume == notResumed && s.heldLocked(w.guard.settings, w.endpoint, time.Now()) != nil
 }
 
-// waitLocked adds a login to the queue.
 func (s *secretRecord) waitLocked(w *waiter) {
 	if backoff := s.endpoints[w.endpoint]; backoff != nil && backoff.inconclusive {
 		s.queue.last = append(s.queue.last, w)
@@ -104,9 +103,8 @@ func (s *secretRecord) armLocked() {
 	if s.timer != nil || s.queue.empty() {
 		return
 	}
-	// After a refusal no login counts as slow: its verdict serves the queue.
 	if s.refusals > 0 {
-		return
+		return // no login counts as slow: the next verdict serves the queue
 	}
 	delay := slowLogin - time.Since(s.sentAt)
 	if delay <= 0 {

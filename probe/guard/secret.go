@@ -32,7 +32,7 @@ type secretRecord struct {
 	resume    resume
 	resumedAt time.Time
 
-	endpoints map[string]*endpointRecord // of endpoints whose last verdict was not Accepted
+	endpoints map[string]*endpointRecord // those whose last verdict was not Accepted
 	queue     queue
 	timer     *time.Timer // serves the queue when a login becomes slow; nil if not needed
 }
@@ -96,9 +96,9 @@ func (s *secretRecord) heldAnywhereLocked(settings config.LockoutGuard, now time
 	return false
 }
 
-// hasRoomLocked reports whether one more login may be in flight: for a trusted secret
-// up to max_refusals without a verdict, for any other one. When all of them are slow
-// and none was refused, another may be sent every slowLogin.
+// hasRoomLocked reports whether another login may be in flight. A trusted secret may have
+// up to max_refusals of them without a verdict, any other secret a single one. If all are
+// slow and none was refused, another may be sent every slowLogin.
 func (s *secretRecord) hasRoomLocked(settings config.LockoutGuard, now time.Time) bool {
 	limit := 1
 	if s.trusted {
@@ -110,7 +110,6 @@ func (s *secretRecord) hasRoomLocked(settings config.LockoutGuard, now time.Time
 	return len(s.inFlight) < limit || slow
 }
 
-// grantLocked grants a login.
 func (s *secretRecord) grantLocked(w *waiter, now time.Time, resumed bool) {
 	if resumed {
 		s.resume = resumeInFlight
@@ -159,8 +158,7 @@ func (s *secretRecord) judgeLocked(p *Permit, v sessionapi.Verdict, now time.Tim
 // clearLocked stops counting the logins in flight that were granted before an accepted
 // one: if they hang, they must not block others. Those granted after it may still be
 // refused, so they count, unless the queue has waited for too long: a fleet of
-// thousands starts within minutes only if each acceptance makes room for more than one
-// login.
+// thousands starts within minutes only if each acceptance makes room for several logins.
 func (s *secretRecord) clearLocked(accepted *Permit, now time.Time) {
 	if s.queue.waited(now) > maxOrdered {
 		s.inFlight = nil

@@ -16,9 +16,9 @@ import (
 // maxTokens limits a registry. The least recently used token is evicted.
 const maxTokens = 10_000
 
-// Registry holds the refresh tokens that were configured, by client and value, so
-// that a token that is configured again, or in another file or entry, is known to be
-// replaced. It outlives reloads. The zero Registry is empty. It is safe for concurrent use.
+// Registry holds the configured refresh tokens, by client and value: a replaced token is
+// recognized if it is configured again, or in another file or entry. It outlives reloads.
+// The zero Registry is empty. It is safe for concurrent use.
 type Registry struct {
 	mu     sync.Mutex // guards tokens
 	tokens map[digest]*Token
@@ -48,7 +48,9 @@ func (r *Registry) Token(clientID, tokenURL string, configured secret.Secret) *T
 		if r.tokens == nil {
 			r.tokens = make(map[digest]*Token)
 		}
-		r.makeRoomLocked()
+		if len(r.tokens) >= maxTokens {
+			delete(r.tokens, r.oldestLocked())
+		}
 		t = &Token{Presenting: make(chan struct{}, 1)}
 		r.tokens[key] = t
 	}
@@ -56,13 +58,10 @@ func (r *Registry) Token(clientID, tokenURL string, configured secret.Secret) *T
 	return t
 }
 
-func (r *Registry) makeRoomLocked() {
-	if len(r.tokens) < maxTokens {
-		return
-	}
-	delete(r.tokens, slices.MinFunc(slices.Collect(maps.Keys(r.tokens)), func(a, b digest) int {
+func (r *Registry) oldestLocked() digest {
+	return slices.MinFunc(slices.Collect(maps.Keys(r.tokens)), func(a, b digest) int {
 		return r.tokens[a].usedAt.Compare(r.tokens[b].usedAt)
-	}))
+	})
 }
 
 // Latest returns what replaced the token and when, zero if nothing has.

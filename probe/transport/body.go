@@ -11,22 +11,22 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// MaxBody limits how many bytes of a body are read, after decompression.
+// MaxBody is the maximum size of a body in bytes, after decompression.
 const MaxBody = 1 << 20
 
 // maxKeptBody limits the size of a buffer that is kept for reuse.
 const maxKeptBody = 16 << 10
 
 // read reads the response. A body that is too large is closed without being drained,
-// which closes the connection. An optional body is given up after maxBodyWait, so that
-// a session whose refusal never ends can be renewed in the same probe.
+// which closes the connection. If the status decides, the body is given up after
+// maxBodyWait, so that a session whose refusal never ends can be renewed in the same probe.
 func (x *Exchange) read(response *http.Response) {
 	defer func() { _ = response.Body.Close() }() // a body that was read has no more errors
 	x.Response.Status, x.Response.Header = response.StatusCode, response.Header
 	if response.StatusCode < 200 {
 		return // 101: what follows is the connection, which ctx does not limit
 	}
-	if body, ok := response.Body.(limitedBody); ok && x.maxBodyWait > 0 && x.bodyOptional(response.StatusCode) {
+	if body, ok := response.Body.(limitedBody); ok && x.maxBodyWait > 0 && x.StatusDecides() {
 		_ = body.SetReadDeadline(time.Now().Add(x.maxBodyWait)) // fails only if reading does
 	}
 	x.body = bodies.Get().(*bytes.Buffer) //nolint:forcetypeassert // it holds nothing else

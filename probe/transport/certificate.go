@@ -4,13 +4,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 )
 
 // certificateExpiry returns when a connection's certificate expires: the earliest
-// expiry in the verified chain. Of several chains, the one that lasts longest counts,
-// because one is enough. If none was verified, it is the earliest expiry of the
-// certificates presented, some of which no chain may need. It is zero without TLS.
+// expiry in the verified chain. Of several chains the longest-lasting counts, because one
+// is enough. If none was verified, it is the earliest expiry of the presented
+// certificates, not all of which a chain may need. It is zero without TLS.
 func certificateExpiry(state *tls.ConnectionState) time.Time {
 	if state == nil {
 		return time.Time{}
@@ -37,11 +38,8 @@ func expiryOfUnverified(err error) time.Time {
 }
 
 func earliestExpiry(chain []*x509.Certificate) time.Time {
-	var earliest time.Time
-	for _, certificate := range chain {
-		if earliest.IsZero() || certificate.NotAfter.Before(earliest) {
-			earliest = certificate.NotAfter
-		}
+	if len(chain) == 0 {
+		return time.Time{}
 	}
-	return earliest
+	return slices.MinFunc(chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
 }

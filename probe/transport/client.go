@@ -28,13 +28,13 @@ const maxDial = 30 * time.Second
 // UserAgent identifies the client to the appliance's administrators.
 var UserAgent = "session_exporter/" + buildinfo.Version
 
-// Header values that all requests share.
-var (
-	userAgents = []string{UserAgent}
-	acceptJSON = []string{"application/json"}
-	acceptGzip = []string{"gzip"}
-	noCache    = []string{"no-cache"} // the identity may change at any time
-)
+// defaultHeaders are overridden by those of a request. All requests share the values.
+var defaultHeaders = http.Header{
+	"Accept":          {"application/json"},
+	"Accept-Encoding": {"gzip"},
+	"Cache-Control":   {"no-cache"}, // the identity may change at any time
+	"User-Agent":      {UserAgent},
+}
 
 // Client sends requests to all endpoints that share connection settings. It follows no
 // redirects, because it uses a transport without an http.Client.
@@ -97,7 +97,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 		c.Transport = t
 	} else {
 		c.Transport = &http1.Transport{
-			DialContext:            dial.within(connectTimeout).Track,
+			DialContext:            dial.within(connectTimeout),
 			TLSClientConfig:        tlsConfig,
 			IdleConnTimeout:        maxIdleTime,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
@@ -111,7 +111,7 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 // HTTP/2. connectTimeout limits the time to connect and, separately, the TLS handshake.
 func newHTTPTransport(tlsConfig *tls.Config, proxy *promconfig.ProxyConfig, dial DialFunc, connectTimeout time.Duration) *http.Transport {
 	return &http.Transport{
-		DialContext:            dial.within(connectTimeout).Track,
+		DialContext:            dial.within(connectTimeout),
 		Proxy:                  proxy.Proxy(),
 		ProxyConnectHeader:     proxy.GetProxyConnectHeader(),
 		OnProxyConnectResponse: checkConnect,

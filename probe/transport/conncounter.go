@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // ConnCounter counts the open connections to all endpoints, to limit how many are kept. The
@@ -26,29 +27,32 @@ func (c *ConnCounter) full() bool {
 	return maxKept > 0 && c.open.Load() >= maxKept
 }
 
-// CountDials returns dial with its connections counted.
-func (c *ConnCounter) CountDials(dial DialFunc) DialFunc {
+// Track returns dial with its connections counted until they are closed, and the time of
+// each recorded.
+func (c *ConnCounter) Track(dial DialFunc) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dial(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
 		c.open.Add(1)
-		return &countedConn{Conn: conn, open: &c.open}, nil
+		return &trackedConn{Conn: conn, certSeenAt: time.Now(), open: &c.open}, nil
 	}
 }
 
-// countedConn counts as open until it is closed.
-type countedConn struct {
+// trackedConn is a connection with the time at which it was made, which transports do not
+// report. The appliance shows its certificate only then, because no TLS session is resumed.
+type trackedConn struct {
 	net.Conn
-	open   *atomic.Int64
-	closed atomic.Bool
+	certSeenAt time.Time
+	open       *atomic.Int64 // counts it until it is closed
+	closed     atomic.Bool
 }
 
 // NetConn returns the wrapped connection, as tls.Conn's does.
-func (c *countedConn) NetConn() net.Conn { return c.Conn }
+func (c *trackedConn) NetConn() net.Conn { return c.Conn }
 
-func (c *countedConn) Close() error {
+func (c *trackedConn) Close() error {
 	if !c.closed.Swap(true) {
 		c.open.Add(-1)
 	}

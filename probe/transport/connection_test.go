@@ -41,7 +41,7 @@ func (e *endpoint) probe(responded bool) bool {
 }
 
 // A connection is kept until its maximum age, and so is the next one.
-func TestConnectionEndsByItsAge(t *testing.T) {
+func TestConnectionClosesAtMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEndpoint(10 * time.Minute)
 		var got string
@@ -78,7 +78,7 @@ func TestFrequentProbesKeepTheirConnection(t *testing.T) {
 }
 
 // No connection is kept after two consecutive requests without a response on kept ones.
-func TestUnansweredRequestsEndKeeping(t *testing.T) {
+func TestNothingIsKeptAfterUnansweredRequests(t *testing.T) {
 	e := newEndpoint(24 * time.Hour)
 	var got string
 	for _, responded := range []bool{true, true, false, true, true, true, false, true, false, true, true} {
@@ -96,7 +96,7 @@ func TestUnansweredRequestsEndKeeping(t *testing.T) {
 // At the limit, a new connection is not kept, and a kept one stays.
 func TestLimitOfOpenConnections(t *testing.T) {
 	e := newEndpoint(24 * time.Hour)
-	dial := e.Counter.CountDials(func(context.Context, string, string) (net.Conn, error) {
+	dial := e.Counter.Track(func(context.Context, string, string) (net.Conn, error) {
 		ours, _ := net.Pipe()
 		return ours, nil
 	})

@@ -58,36 +58,34 @@ func readDecoded(buffer *bytes.Buffer, body io.Reader, coding string, limit int6
 		return err
 	}
 	var start [2]byte
-	switch n, err := io.ReadFull(body, start[:]); {
+	n, err := io.ReadFull(body, start[:])
+	switch {
 	case errors.Is(err, io.EOF):
 		return nil // an empty body is not encoded
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF):
 		return err
-	default:
-		body = io.MultiReader(bytes.NewReader(start[:n]), body)
 	}
+	body = io.MultiReader(bytes.NewReader(start[:n]), body)
 	switch coding {
 	case "gzip":
 		unpacked := gzipReaders.Get().(*gzip.Reader) //nolint:forcetypeassert // it holds nothing else
 		defer gzipReaders.Put(unpacked)
-		err := unpacked.Reset(body)
-		if err == nil {
-			_, err = buffer.ReadFrom(io.LimitReader(unpacked, limit))
-		}
-		return err
+		err = unpacked.Reset(body)
+		body = unpacked
 	case "deflate": // zlib or, from some servers, the bare format (RFC 9110, 8.4.1.2)
 		const deflated = 8 // RFC 1950, 2.2
-		if start[0]&0xf != deflated || (int(start[0])<<8|int(start[1]))%31 != 0 {
-			_, err := buffer.ReadFrom(io.LimitReader(flate.NewReader(body), limit))
-			return err
+		if start[0]&0xf == deflated && (int(start[0])<<8|int(start[1]))%31 == 0 {
+			body, err = zlib.NewReader(body)
+		} else {
+			body, err = flate.NewReader(body), nil
 		}
-		unpacked, err := zlib.NewReader(body)
-		if err == nil {
-			_, err = buffer.ReadFrom(io.LimitReader(unpacked, limit))
-		}
-		return err
+	default:
+		err = errors.New("this content coding was not requested")
 	}
-	return errors.New("this content coding was not requested")
+	if err == nil {
+		_, err = buffer.ReadFrom(io.LimitReader(body, limit))
+	}
+	return err
 }
 
 // decodingError distinguishes an error of decoding from one of the connection: a

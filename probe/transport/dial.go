@@ -21,26 +21,6 @@ func (dial DialFunc) within(timeout time.Duration) DialFunc {
 	}
 }
 
-// Track is a DialFunc that records when a connection is made, which transports do not
-// report.
-func (dial DialFunc) Track(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &trackedConn{Conn: conn, certSeenAt: time.Now()}, nil
-}
-
-// trackedConn is a connection with the time at which it was made. The appliance shows
-// its certificate only then, because no TLS session is resumed.
-type trackedConn struct {
-	net.Conn
-	certSeenAt time.Time
-}
-
-// NetConn returns the wrapped connection, as tls.Conn's does.
-func (c *trackedConn) NetConn() net.Conn { return c.Conn }
-
 // certSeenAt returns when the appliance showed its certificate on a connection, zero
 // for a connection that is not tracked.
 func certSeenAt(conn net.Conn) time.Time {

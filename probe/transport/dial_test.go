@@ -10,7 +10,7 @@ import (
 
 // Each of a host's addresses gets a share of the time to connect. The request's
 // deadline does not reach the dialer.
-func TestDialingIsBoundByItself(t *testing.T) {
+func TestDialHasItsOwnTimeout(t *testing.T) {
 	const bound = 5 * time.Second
 	dial := DialFunc(func(ctx context.Context, _, _ string) (net.Conn, error) {
 		if deadline, _ := ctx.Deadline(); time.Until(deadline) != bound {

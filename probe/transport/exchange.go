@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
 	"net/url"
@@ -20,10 +21,10 @@ type Exchange struct {
 	Method string
 	URL    *url.URL    // of the request, as shown
 	Header http.Header // of the request
-	// Secrets are those in the request or the response apart from its authorization.
+	// Secrets are those in the request and the response, except its authorization.
 	Secrets []secret.Secret
 
-	// BeforeWrite is called once there is a connection, before the request is written
+	// BeforeWrite is called when a connection exists, before the request is written
 	// to it. If it fails, the connection is closed and SendDetached returns. It is
 	// called again if the request is repeated.
 	BeforeWrite func() error
@@ -53,12 +54,11 @@ type Exchange struct {
 	noALPN      bool // the server selected no protocol
 	onlyHTTP2   bool // see mayNeedHTTP2
 
-	client       *Client
-	transport    http.RoundTripper
-	request      *http.Request
-	maxBodyWait  time.Duration
-	bodyOptional func(status int) bool
-	body         *bytes.Buffer // of the response; nil without one
+	client      *Client
+	transport   http.RoundTripper
+	request     *http.Request
+	maxBodyWait time.Duration
+	body        *bytes.Buffer // of the response; nil without one
 }
 
 // Phases are the parts of an exchange's duration. The first three are 0 on a kept
@@ -113,8 +113,8 @@ func (x *Exchange) finish(ctx context.Context, t *tracer) {
 }
 
 // SendDetached is Send for a request whose response is needed even if ctx's deadline
-// passes after it was sent. In that case x has what is known so far, and late yields
-// the complete exchange, at most extra after the deadline. Otherwise late is nil. A
+// passes after it was sent. In that case x is the exchange so far, and late yields the
+// complete one, at most extra after the deadline. Otherwise late is nil. A
 // canceled ctx interrupts the exchange, unless KeepsResponse is set. A panic while sending
 // is passed on to the caller, as a *Panic.
 func (x *Exchange) SendDetached(ctx context.Context, extra time.Duration) (late <-chan Late) {
@@ -184,8 +184,28 @@ func (l Late) Exchange() *Exchange {
 	return l.exchange
 }
 
+// Panic is the value of a panic that is passed on to another goroutine, with the stack of
+// the goroutine that panicked.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) Error() string { return fmt.Sprintf("panic in another goroutine (%T)", p.Value) }
+
 // IsIncomplete reports whether no complete response came, or its body could not be read.
 func (x *Exchange) IsIncomplete() bool { return x.Err != nil || x.TooLarge }
+
+// StatusDecides reports whether the response's status keeps its meaning when the body cannot
+// be read. The meaning of any other status may depend on the body.
+func (x *Exchange) StatusDecides() bool {
+	switch status := x.Response.Status; status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return true
+	default:
+		return status >= 500 || status >= 300 && status < 400
+	}
+}
 
 // Skew returns the appliance's clock minus the exporter's. It assumes that the appliance read
 // its clock halfway between the end of the request and the first byte of the response.

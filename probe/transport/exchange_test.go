@@ -40,7 +40,7 @@ func TestSendDetached(t *testing.T) {
 	refused := errors.New("refused")
 	for name, c := range map[string]struct {
 		delay       time.Duration
-		cancelled   time.Duration // 0: not
+		canceled    time.Duration // 0: not
 		beforeWrite func() error
 		err         error
 		late        int // status of the late response, -1 if none
@@ -48,7 +48,7 @@ func TestSendDetached(t *testing.T) {
 		"in time":               {delay: time.Second, late: -1},
 		"late":                  {delay: 15 * time.Second, err: context.DeadlineExceeded, late: 204},
 		"too late":              {delay: time.Hour, err: context.DeadlineExceeded, late: 0},
-		"cancelled":             {delay: 15 * time.Second, cancelled: time.Second, err: context.Canceled, late: -1},
+		"canceled":              {delay: 15 * time.Second, canceled: time.Second, err: context.Canceled, late: -1},
 		"not to be written":     {beforeWrite: func() error { return refused }, err: context.Canceled, late: -1},
 		"deadline before write": {beforeWrite: func() error { time.Sleep(15 * time.Second); return nil }, err: context.DeadlineExceeded, late: -1},
 	} {
@@ -57,8 +57,8 @@ func TestSendDetached(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				defer time.Sleep(2 * time.Hour) // until the server stops
-				if c.cancelled > 0 {
-					time.AfterFunc(c.cancelled, cancel)
+				if c.canceled > 0 {
+					time.AfterFunc(c.canceled, cancel)
 				}
 				x := responding(t, c.delay).Prepare(Request{Method: http.MethodPost, URL: &url.URL{Scheme: "http", Host: "appliance.test"}})
 				x.BeforeWrite = c.beforeWrite

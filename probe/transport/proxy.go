@@ -7,12 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
-	"session_exporter/secret"
-
 	promconfig "github.com/prometheus/common/config"
+	"golang.org/x/net/http/httpproxy"
+
+	"session_exporter/secret"
 )
 
 // proxyRefusal is a proxy's response to CONNECT that is not 200.
@@ -54,9 +54,6 @@ func (x *Exchange) FailedAtProxy() bool {
 	return isOp && opErr.Op == "proxyconnect"
 }
 
-// environmentProxies are the variables of proxy_from_environment.
-var environmentProxies = []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"}
-
 // proxySecrets returns the secrets that are sent to a proxy.
 func proxySecrets(proxy *promconfig.ProxyConfig) []secret.Secret {
 	var secrets []secret.Secret
@@ -74,8 +71,8 @@ func proxySecrets(proxy *promconfig.ProxyConfig) []secret.Secret {
 		add(proxy.ProxyURL.User)
 	}
 	if proxy.ProxyFromEnvironment {
-		for _, name := range environmentProxies {
-			text := os.Getenv(name)
+		environment := httpproxy.FromEnvironment()
+		for _, text := range []string{environment.HTTPProxy, environment.HTTPSProxy} {
 			if !strings.Contains(text, "://") {
 				text = "http://" + text
 			}

@@ -37,16 +37,15 @@ type Request struct {
 	// appliance closes a kept connection.
 	Idempotent bool
 
-	// MaxBodyWait limits the wait for the body of a response whose status is
-	// BodyOptional; 0 means no limit.
-	MaxBodyWait  time.Duration
-	BodyOptional func(status int) bool
+	// MaxBodyWait limits the wait for the body of a response whose status decides, see
+	// Exchange.StatusDecides; 0 means no limit.
+	MaxBodyWait time.Duration
 }
 
 // Prepare returns an exchange that is ready to be sent. If a header file cannot be
 // read, the exchange has the error and is Unsent.
 func (c *Client) Prepare(r Request) Exchange {
-	x := Exchange{Method: r.Method, URL: cmp.Or(r.Shown, r.URL), Start: time.Now(), maxBodyWait: r.MaxBodyWait, bodyOptional: r.BodyOptional, once: r.Once, http2: c.http2}
+	x := Exchange{Method: r.Method, URL: cmp.Or(r.Shown, r.URL), Start: time.Now(), maxBodyWait: r.MaxBodyWait, once: r.Once, http2: c.http2}
 	x.Response.URL = r.URL
 	var err error
 	if x.Header, x.Secrets, err = c.header(&r); err != nil {
@@ -95,16 +94,11 @@ func (c *Client) header(r *Request) (http.Header, []secret.Secret, error) {
 			header[name] = []string{value}
 		}
 	}
-	if header["Accept"] == nil {
-		header["Accept"] = acceptJSON
+	for name, values := range defaultHeaders {
+		if header[name] == nil {
+			header[name] = values
+		}
 	}
-	if header["Accept-Encoding"] == nil {
-		header["Accept-Encoding"] = acceptGzip
-	}
-	if header["Cache-Control"] == nil {
-		header["Cache-Control"] = noCache
-	}
-	header["User-Agent"] = userAgents
 	if r.Body != nil {
 		header["Content-Type"] = []string{cmp.Or(r.ContentType, "application/json")}
 	}

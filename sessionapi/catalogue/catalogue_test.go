@@ -9,8 +9,7 @@ import (
 	"session_exporter/sessionapi/catalogue"
 )
 
-// TestDocumented wants a row of the page for each definition, with what it was tested
-// against.
+// Each definition has a row on the page.
 func TestDocumented(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "apis", "README.md"))
 	if err != nil {

@@ -35,7 +35,7 @@ func Serve(tb testing.TB, handler http.Handler) *Listener {
 	l := Listen()
 	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)} //nolint:gosec // its clients are the test's
 	var serving sync.WaitGroup
-	serving.Go(func() { _ = server.Serve(l) }) // which always fails, at the end
+	serving.Go(func() { _ = server.Serve(l) }) // its error is that the server was closed
 	tb.Cleanup(func() {
 		_ = server.Close()
 		serving.Wait()

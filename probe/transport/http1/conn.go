@@ -86,7 +86,6 @@ func (c *conn) write(req *http.Request) error {
 	return err
 }
 
-// read reads the response up to its body.
 func (c *conn) read(r *bufio.Reader, req *http.Request, trace *httptrace.ClientTrace) (*http.Response, error) {
 	if _, err := r.Peek(1); err != nil {
 		return nil, err
@@ -106,7 +105,7 @@ func (c *conn) read(r *bufio.Reader, req *http.Request, trace *httptrace.ClientT
 			return nil, &ResponseError{status, fmt.Errorf("the response headers exceed %d bytes", c.transport.MaxResponseHeaderBytes)}
 		case err != nil:
 			return nil, &ResponseError{status, err}
-		case !informational(response.StatusCode): // the limit on headers also limits the number of informational responses
+		case !informational(response.StatusCode): // the limit on headers limits their number, too
 			c.headers = math.MaxInt64
 			return response, nil
 		}

@@ -71,7 +71,7 @@ func TestContextEnds(t *testing.T) {
 		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Second)
 		}},
-		{"cancelled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+		{"canceled", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(time.Second, cancel)
 			return ctx, cancel
@@ -133,7 +133,7 @@ func TestContextEndedBefore(t *testing.T) {
 }
 
 // Connecting ends with the request's context.
-func TestContextEndsWhileDialling(t *testing.T) {
+func TestContextEndsWhileDialing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newPipes(t, always(ok))
 		kept := transport(t, server)
@@ -158,7 +158,7 @@ func TestContextEndsWhileDialling(t *testing.T) {
 	})
 }
 
-// The context of an exchange, cancelled or past its deadline, does not affect the next
+// The context of an exchange, canceled or past its deadline, does not affect the next
 // one.
 func TestContextEndsAfterExchange(t *testing.T) {
 	settings, client := testTLS(t)

@@ -32,9 +32,6 @@ func (t *Transport) dial(ctx context.Context, u *url.URL) (*conn, error) {
 	c := &conn{Conn: raw, raw: raw, transport: t, origin: originOf(u), system: systemConn(raw)}
 	if u.Scheme == "https" {
 		settings := t.TLSClientConfig.Clone()
-		if settings == nil {
-			settings = new(tls.Config)
-		}
 		settings.ServerName = cmp.Or(settings.ServerName, host)
 		c.Conn = tls.Client(raw, settings)
 	}
@@ -44,10 +41,7 @@ func (t *Transport) dial(ctx context.Context, u *url.URL) (*conn, error) {
 // SelectsHTTP2 reports whether a server selects HTTP/2 if only that is offered. It makes a
 // connection of its own, and sends no request.
 func (t *Transport) SelectsHTTP2(ctx context.Context, u *url.URL) bool {
-	settings := new(tls.Config)
-	if t.TLSClientConfig != nil {
-		settings = t.TLSClientConfig.Clone()
-	}
+	settings := t.TLSClientConfig.Clone()
 	settings.NextProtos = []string{"h2"}
 	other := &Transport{DialContext: t.DialContext, TLSClientConfig: settings}
 	c, err := other.dial(ctx, u)

@@ -142,15 +142,15 @@ func (s script) run(t *testing.T, with func(*site) http.RoundTripper) (first, se
 	if !s.kept {
 		// Otherwise http.Transport's next request would sometimes read the unsolicited
 		// bytes.
-		await(t, server.dialled()[0].closed, "the connection is closed")
+		await(t, server.dialed()[0].closed, "the connection is closed")
 	}
 	second = observe(transport, req)
-	dialled := 2
+	dialed := 2
 	if s.kept {
-		dialled = 1
+		dialed = 1
 	}
-	if n := len(server.dialled()); n != dialled {
-		t.Errorf("%T has made %d connections, want %d", transport, n, dialled)
+	if n := len(server.dialed()); n != dialed {
+		t.Errorf("%T has made %d connections, want %d", transport, n, dialed)
 	}
 	return first, second
 }

@@ -36,7 +36,7 @@ type site struct {
 
 	mu        sync.Mutex // guards the fields below
 	conns     []*clientConn
-	addresses []string // that were dialled
+	addresses []string // that were dialed
 }
 
 // newSite returns a site with a real socket, which isIdle needs.
@@ -84,7 +84,7 @@ func (s *site) serve(conn net.Conn) {
 }
 
 func (s *site) end() {
-	for _, conn := range s.dialled() {
+	for _, conn := range s.dialed() {
 		conn.Close()
 	}
 	s.running.Wait()
@@ -102,23 +102,23 @@ func (s *site) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	return watched, nil
 }
 
-func (s *site) dialled() []*clientConn {
+func (s *site) dialed() []*clientConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conns
 }
 
 // expect checks how many connections were made, and how many of them are open.
-func (s *site) expect(t *testing.T, dialled, open int) {
+func (s *site) expect(t *testing.T, dialed, open int) {
 	t.Helper()
-	conns, still := s.dialled(), 0
+	conns, still := s.dialed(), 0
 	for _, conn := range conns {
 		if !conn.isClosed() {
 			still++
 		}
 	}
-	if len(conns) != dialled || still != open {
-		t.Errorf("%d connections were made and %d are open, want %d and %d", len(conns), still, dialled, open)
+	if len(conns) != dialed || still != open {
+		t.Errorf("%d connections were made and %d are open, want %d and %d", len(conns), still, dialed, open)
 	}
 }
 
@@ -150,6 +150,7 @@ func transport(tb testing.TB, s *site) *Transport {
 	tb.Helper()
 	t := &Transport{
 		DialContext:            s.dial,
+		TLSClientConfig:        new(tls.Config),
 		IdleConnTimeout:        time.Minute,
 		MaxIdleConnsPerHost:    2,
 		MaxResponseHeaderBytes: maxHeaders,

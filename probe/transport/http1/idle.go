@@ -15,8 +15,8 @@ type origin struct{ scheme, host string }
 
 func originOf(u *url.URL) origin { return origin{u.Scheme, u.Host} }
 
-// getIdle returns a kept connection that is still open, nil if none. That of a lease
-// comes first.
+// getIdle returns a kept connection that is still open, nil if none. The connection of the
+// lease comes first.
 func (t *Transport) getIdle(from origin, l *Lease) *conn {
 	next := func() *conn {
 		if c := l.getConn(from); c != nil || l != nil && l.fresh {
@@ -40,14 +40,17 @@ func (t *Transport) pop(from origin) *conn {
 	if len(kept) == 0 {
 		return nil
 	}
-	last := len(kept) - 1
-	c := kept[last]
-	if kept[last] = nil; last == 0 {
-		delete(t.idle, from)
-	} else {
-		t.idle[from] = kept[:last]
-	}
+	c := kept[len(kept)-1]
+	t.removeLocked(from, len(kept)-1)
 	return c
+}
+
+func (t *Transport) removeLocked(from origin, at int) {
+	if kept := slices.Delete(t.idle[from], at, at+1); len(kept) > 0 {
+		t.idle[from] = kept
+	} else {
+		delete(t.idle, from)
+	}
 }
 
 // keep takes a connection back after an exchange.
@@ -97,18 +100,13 @@ func (t *Transport) sweep() {
 
 // giveUp removes an idle connection that should be closed, and reports whether it did.
 func (t *Transport) giveUp(c *conn) bool {
-	t.mu.Lock() // for this connection only: there may be thousands
+	t.mu.Lock() // for each of perhaps thousands of connections
 	defer t.mu.Unlock()
-	kept := t.idle[c.origin]
-	at := slices.Index(kept, c)
+	at := slices.Index(t.idle[c.origin], c)
 	if at < 0 || time.Since(c.idleSince) < t.IdleConnTimeout && c.isIdle() {
 		return false
 	}
-	if kept = slices.Delete(kept, at, at+1); len(kept) == 0 {
-		delete(t.idle, c.origin)
-	} else {
-		t.idle[c.origin] = kept
-	}
+	t.removeLocked(c.origin, at)
 	return true
 }
 

@@ -19,8 +19,8 @@ func TestKeptConnectionServesItsOriginOnly(t *testing.T) {
 	plain := newPipes(t, always(ok))
 	secured := newPipes(t, overTLS(server, always(ok)))
 	tests := []struct {
-		url     string
-		dialled int // total of both sites
+		url    string
+		dialed int // total of both sites
 	}{
 		{"http://example.com/a", 1},
 		{"http://example.com/b?c", 1},
@@ -38,8 +38,8 @@ func TestKeptConnectionServesItsOriginOnly(t *testing.T) {
 			both.DialContext = secured.dial
 		}
 		mustGet(t, both, request(t, http.MethodGet, test.url, ""))
-		if n := len(plain.dialled()) + len(secured.dialled()); n != test.dialled {
-			t.Errorf("%s: %d connections were made, want %d", test.url, n, test.dialled)
+		if n := len(plain.dialed()) + len(secured.dialed()); n != test.dialed {
+			t.Errorf("%s: %d connections were made, want %d", test.url, n, test.dialed)
 		}
 	}
 }
@@ -98,9 +98,9 @@ func TestIdleConnTimeout(t *testing.T) {
 		kept := transport(t, server)
 		get := func(host string) { mustGet(t, kept, request(t, http.MethodGet, "http://"+host+"/", "")) }
 		steps := []struct {
-			after         time.Duration
-			host          string // requested then, unless empty
-			dialled, open int
+			after        time.Duration
+			host         string // requested then, unless empty
+			dialed, open int
 		}{
 			{0, "a", 1, 1},
 			{20 * time.Second, "b", 2, 2},
@@ -120,7 +120,7 @@ func TestIdleConnTimeout(t *testing.T) {
 				get(step.host)
 			}
 			t.Log("step", i)
-			server.expect(t, step.dialled, step.open)
+			server.expect(t, step.dialed, step.open)
 		}
 	})
 }
@@ -189,7 +189,7 @@ func TestClosedBeforeResponse(t *testing.T) {
 func TestNotRepeated(t *testing.T) {
 	for _, test := range []struct {
 		name, response string // to the requests under test
-		dialled        int
+		dialed         int
 	}{{"closed on a new connection too", "", 2}, {"half a response", "H", 1}} {
 		t.Run(test.name, func(t *testing.T) {
 			server := newPipes(t, func(conn net.Conn) {
@@ -205,7 +205,7 @@ func TestNotRepeated(t *testing.T) {
 			if body, err := get(kept, request(t, http.MethodGet, "http://example.com/", "")); err == nil {
 				t.Errorf("got %q, want an error", body)
 			}
-			server.expect(t, test.dialled, 0)
+			server.expect(t, test.dialed, 0)
 		})
 	}
 }
@@ -213,15 +213,15 @@ func TestNotRepeated(t *testing.T) {
 // A request of which no byte was sent may be repeated, whatever its method.
 func TestNothingSent(t *testing.T) {
 	for _, reader := range []struct {
-		name    string
-		again   bool
-		dialled int
+		name   string
+		again  bool
+		dialed int
 	}{{"a body that can be sent again", true, 2}, {"a body that cannot be sent again", false, 1}} {
 		t.Run(reader.name, func(t *testing.T) {
 			server := newPipes(t, always(ok))
 			kept := transport(t, server)
 			mustGet(t, kept, request(t, http.MethodGet, "http://example.com/", ""))
-			server.dialled()[0].Conn.Close() // the transport does not know about it
+			server.dialed()[0].Conn.Close() // the transport does not know about it
 			req := request(t, http.MethodPost, "http://example.com/", "a=b")
 			if !reader.again {
 				req.GetBody = nil
@@ -230,8 +230,8 @@ func TestNothingSent(t *testing.T) {
 			if (err == nil) != reader.again {
 				t.Errorf("error %v, want none: %t", err, reader.again)
 			}
-			if n := len(server.dialled()); n != reader.dialled {
-				t.Errorf("%d connections were made, want %d", n, reader.dialled)
+			if n := len(server.dialed()); n != reader.dialed {
+				t.Errorf("%d connections were made, want %d", n, reader.dialed)
 			}
 		})
 	}
@@ -295,7 +295,7 @@ func TestConcurrency(t *testing.T) {
 	}
 	running.Wait()
 	open := 0
-	for _, conn := range server.dialled() {
+	for _, conn := range server.dialed() {
 		if !conn.isClosed() {
 			open++
 		}
@@ -304,7 +304,7 @@ func TestConcurrency(t *testing.T) {
 		t.Errorf("%d connections are kept, want some and at most %d", open, most)
 	}
 	kept.CloseIdleConnections()
-	server.expect(t, len(server.dialled()), 0)
+	server.expect(t, len(server.dialed()), 0)
 }
 
 // abandon closes a response in the middle of its body.

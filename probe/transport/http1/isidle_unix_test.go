@@ -69,7 +69,7 @@ func TestIdleConnectionIsChecked(t *testing.T) {
 				}
 				server.expect(t, 1, 1)
 				proceed <- struct{}{}
-				awaitReadable(t, server.dialled()[0])
+				awaitReadable(t, server.dialed()[0])
 				body, err := get(kept, request(t, http.MethodPost, scheme+"://example.com/", "a=b"))
 				if _, want, _ := strings.Cut(test.response, "\r\n\r\n"); err != nil || body != want {
 					t.Errorf("got %.20q and error %v, want %.20q", body, err, want)
@@ -107,10 +107,10 @@ func TestSweep(t *testing.T) {
 	kept.sweep()
 	server.expect(t, 2, 2)
 	close(closing)
-	awaitReadable(t, server.dialled()[0])
+	awaitReadable(t, server.dialed()[0])
 	kept.sweep()
 	server.expect(t, 2, 1)
-	if conns := server.dialled(); !conns[0].isClosed() || len(kept.idle) != 1 {
+	if conns := server.dialed(); !conns[0].isClosed() || len(kept.idle) != 1 {
 		t.Errorf("the wrong connection was closed, or %d origins remain", len(kept.idle))
 	}
 }

@@ -31,16 +31,16 @@ func TestLeaseIsOneConnection(t *testing.T) {
 
 // A fresh lease does not use an idle connection; another lease does.
 func TestFreshLease(t *testing.T) {
-	for fresh, dialled := range map[bool]int{false: 1, true: 2} {
+	for fresh, dialed := range map[bool]int{false: 1, true: 2} {
 		s := newPipes(t, always(ok))
 		client := transport(t, s)
 		req := request(t, http.MethodGet, "http://example.com/", "")
 		mustGet(t, client, req)
 		lease := client.NewLease(fresh)
 		mustGet(t, lease, req)
-		s.expect(t, dialled, dialled)
+		s.expect(t, dialed, dialed)
 		lease.Release(false)
-		s.expect(t, dialled, dialled-1)
+		s.expect(t, dialed, dialed-1)
 	}
 }
 

@@ -27,13 +27,13 @@ func TestNothingIsLeftInTLS(t *testing.T) {
 		response string
 		records  []string // that arrive together with the response
 		goodbye  bool     // followed by close_notify, with the connection left open
-		dialled  int
+		dialed   int
 	}{
-		{name: "nothing", response: ok, dialled: 1},
-		{name: "another response in a record of its own", response: ok, records: []string{evil}, dialled: 2},
-		{name: "another response in the last record of a long one", response: head("Content-Length: 9000") + strings.Repeat("a", 9000) + evil, dialled: 2},
-		{name: "a body where there is to be none", response: "HTTP/1.1 204 No Content\r\n\r\n", records: []string{"{}\n"}, dialled: 2},
-		{name: "farewell", response: ok, goodbye: true, dialled: 2},
+		{name: "nothing", response: ok, dialed: 1},
+		{name: "another response in a record of its own", response: ok, records: []string{evil}, dialed: 2},
+		{name: "another response in the last record of a long one", response: head("Content-Length: 9000") + strings.Repeat("a", 9000) + evil, dialed: 2},
+		{name: "a body after a 204", response: "HTTP/1.1 204 No Content\r\n\r\n", records: []string{"{}\n"}, dialed: 2},
+		{name: "farewell", response: ok, goodbye: true, dialed: 2},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(test.name+" "+tls.VersionName(version), func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestNothingIsLeftInTLS(t *testing.T) {
 					t.Fatal(err)
 				}
 				mustGet(t, kept, request(t, http.MethodPost, "https://example.com/", "a=b"))
-				server.expect(t, test.dialled, 1)
+				server.expect(t, test.dialed, 1)
 			})
 		}
 	}

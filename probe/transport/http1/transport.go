@@ -24,7 +24,7 @@ import (
 )
 
 // Transport implements http.RoundTripper. Its fields are those of http.Transport with
-// the same names. All but TLSClientConfig must be set before its first use. It calls an
+// the same names, and all must be set before its first use. It calls an
 // httptrace.ClientTrace.
 //
 // A request's context limits connecting and the exchange, until the response's body

@@ -86,7 +86,7 @@ func TestTrace(t *testing.T) {
 			second: slices.Concat([]string{"GotConn kept", "WroteRequest"}, made, []string{"GotConn new"}, exchange),
 		},
 		{
-			name: "untrusted", scheme: "https", handler: overTLS(settings, always(ok)), fails: true,
+			name: "untrusted", scheme: "https", handler: overTLS(settings, always(ok)), trusts: new(tls.Config), fails: true,
 			first:  slices.Concat(made, []string{"TLSHandshakeStart", "TLSHandshakeDone failed"}),
 			second: slices.Concat(made, []string{"TLSHandshakeStart", "TLSHandshakeDone failed"}),
 		},
@@ -130,7 +130,7 @@ func TestTraceClosesConnection(t *testing.T) {
 func TestServerName(t *testing.T) {
 	tests := []struct {
 		url, setting string
-		address      string // the dialled address
+		address      string // the dialed address
 		sent         string // in the handshake, which omits addresses
 		trusted      bool
 	}{
@@ -170,7 +170,7 @@ func TestServerName(t *testing.T) {
 				t.Errorf("requested %q, want %q", got, test.sent)
 			}
 			if got := server.addresses[0]; got != test.address {
-				t.Errorf("dialled %s, want %s", got, test.address)
+				t.Errorf("dialed %s, want %s", got, test.address)
 			}
 			// Concurrent requests share the settings.
 			if !reflect.DeepEqual(kept.TLSClientConfig, before) {
@@ -285,7 +285,7 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 			test.change(req)
 			_, err := get(transport(t, server), req)
 			if err == nil || !strings.Contains(err.Error(), test.contains) || strings.Contains(err.Error(), strings.TrimSpace(secret)) {
-				t.Errorf("error %v, want one that says %s", err, test.contains)
+				t.Errorf("error %v, want one with %s", err, test.contains)
 			}
 			if !body.closed {
 				t.Error("the request's body was not closed")

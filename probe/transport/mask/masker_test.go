@@ -82,7 +82,7 @@ func TestMask(t *testing.T) {
 		{"short", []string{"pw-1"}, "you sent pw-1", Withheld},
 		{"short, absent", []string{"pw-1"}, "you sent pw-2", "you sent pw-2"},
 		{"ordinary word", []string{"password"}, "Invalid username or password", Withheld},
-		{"ordinary word, capitalised", []string{"password"}, "Password expired", Withheld},
+		{"ordinary word, capitalized", []string{"password"}, "Password expired", Withheld},
 		{"ordinary words", []string{"INVALID_CREDENTIALS"}, "error: INVALID_CREDENTIALS", Withheld},
 		{"cut out of a word", []string{"pass#123"}, "the pass#1234 of", Withheld},
 		{"cut out of a word, before", []string{"123#pass"}, "é123#pass", Withheld},

@@ -24,7 +24,7 @@ type needle struct {
 	// weak is set if a mask could be guessed from the words around it: the needle is
 	// short, or an ordinary word.
 	weak bool
-	// cut is how many bytes of it must match if the text is cut off.
+	// cut is the number of bytes that must match if the text is cut off.
 	cut int
 }
 

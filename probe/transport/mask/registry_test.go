@@ -48,33 +48,9 @@ func TestSecretsAreBounded(t *testing.T) {
 		if len(set.values) != maxSecrets {
 			t.Errorf("%d secrets, want %d", len(set.values), maxSecrets)
 		}
-		for text, i := range set.index {
-			if set.values[i].text != text {
-				t.Errorf("%s is indexed as %s", text, set.values[i].text)
-			}
-		}
-		if len(set.index) != len(set.values) {
-			t.Errorf("%d secrets of %d are indexed", len(set.index), len(set.values))
-		}
 		want := "<secret> secret-0 <secret>"
 		if got := NewMasker(set).Mask(fmt.Sprintf("first-01 secret-0 secret-%d", 2*maxSecrets-1)); got != want {
 			t.Errorf("%q, want %q", got, want)
-		}
-	})
-}
-
-// A set drops its index when its secrets expire.
-func TestIndexOfExpiredSecrets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		set := new(Secrets)
-		for i := range 2 * maxScanned {
-			set.Add(secret.New(fmt.Sprintf("secret-%d", i)))
-			time.Sleep(time.Minute)
-		}
-		time.Sleep(keep - maxScanned*time.Minute)
-		set.Add(secret.New("secret-127"), secret.New("another-1"))
-		if len(set.values) > maxScanned+1 || set.findLocked("secret-127") < 0 || set.findLocked("secret-0") >= 0 {
-			t.Errorf("%d secrets, %d of them indexed", len(set.values), len(set.index))
 		}
 	})
 }

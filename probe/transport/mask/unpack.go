@@ -1,6 +1,6 @@
 package mask
 
-// maxDepth is how many levels of nested Base64 and hex are decoded.
+// maxDepth is the number of nested levels of Base64 and hex that are decoded.
 const maxDepth = 2
 
 // separator separates the decoded texts in pieces.bytes.
