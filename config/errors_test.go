@@ -42,7 +42,7 @@ func TestErrors(t *testing.T) {
 
 func TestLoadUnreadable(t *testing.T) {
 	for file, want := range map[string]string{
-		"testdata/vanished.yml": "testdata/vanished.yml: no such file; name another one with --config.file",
+		"testdata/vanished.yml": "testdata/vanished.yml: no such file; name another one",
 		"testdata":              "testdata: is a directory; name its files, with a pattern such as " + filepath.Join("testdata", "*.yml"),
 	} {
 		_, err := config.Load(file)

@@ -89,7 +89,7 @@ func TestStrangeFilesInConfigurations(t *testing.T) {
 		}
 		want := strings.Replace(want, "64 KiB", "16 MiB", 1)
 		if want == fs.ErrNotExist.Error() || want == "no such file or directory" {
-			want = "no such file; name another one with --config.file"
+			want = "no such file; name another one"
 		} else if want == "is a directory" {
 			want += "; name its files, with a pattern such as " + filepath.Join(in(dir, name), "*.yml")
 		}

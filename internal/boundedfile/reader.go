@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -38,7 +39,7 @@ type hang struct {
 	retryDelay time.Duration
 }
 
-// Read is Reader.Read for a file that is read once: it remembers no file that hangs.
+// Read is like Reader.Read, for a file that is read once.
 func Read(path string, limit int64) ([]byte, error) { return new(Reader).Read(path, limit) }
 
 // Read returns the content of a regular file of at most limit bytes, within two seconds.
@@ -66,6 +67,17 @@ func Reason(err error) error {
 		return pathErr.Err
 	}
 	return err
+}
+
+// Resolve returns the absolute path of a file, without symbolic links, within two seconds.
+func (r *Reader) Resolve(path string) (string, error) {
+	return inTime(r, path, func(path string) (string, error) {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return "", err
+		}
+		return filepath.EvalSymlinks(absolute)
+	})
 }
 
 // inTime runs an operation on a file and gives up when it hangs.
