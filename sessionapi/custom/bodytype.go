@@ -63,15 +63,15 @@ func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	return nil, is
 }
 
-// jsonName returns JSON's name for the type.
+// jsonName returns JSON's name for the type, with its article.
 func (t *bodyType) jsonName() string {
 	switch {
 	case t.kind != "":
-		return jsonKinds[t.kind].json
+		return "a " + jsonKinds[t.kind].json
 	case t.list != nil:
-		return "array"
+		return "an array"
 	}
-	return "object"
+	return "an object"
 }
 
 func jsonKind(value any) string {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	"go.yaml.in/yaml/v3"
@@ -48,7 +47,7 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 	}
 	spec := &c.api.spec
 	spec.Auth = c.auths()
-	spec.LoginByBasic = c.api.login != nil && c.api.login.send == sendBasic || slices.ContainsFunc(c.api.loginSteps, func(s step) bool { return s.send == sendBasic })
+	spec.LoginByBasic = slices.ContainsFunc(c.api.login, func(s step) bool { return s.send == sendBasic })
 	spec.NoRoles, spec.NoOrganizations = d.Answer.Roles.IsZero(), d.Answer.Organizations.IsZero()
 	spec.Codes = slices.Sorted(maps.Keys(d.ErrorCodes))
 	if d.Login != nil {
@@ -105,7 +104,7 @@ func (c *compiler) auths() []sessionapi.Auth {
 		follows = append(follows, sessionapi.AuthLogin)
 	}
 	// A token alone does not include the path that the login returns.
-	pathOfLogin := strings.HasPrefix(d.Check.Path, "$"+varSession) || slices.ContainsFunc(c.api.checkSteps, func(s step) bool { return s.path.uses(varSession) })
+	pathOfLogin := slices.ContainsFunc(c.api.check, func(s step) bool { return s.path.uses(varSession) })
 	if len(d.Session) > 0 && !pathOfLogin {
 		follows = append(follows, sessionapi.AuthToken)
 	}
@@ -119,7 +118,7 @@ func (c *compiler) auths() []sessionapi.Auth {
 	for i, auth := range d.Auth {
 		switch {
 		case !slices.Contains(sessionapi.Auths(), auth):
-			c.Add(at.Item(i), "must be one of: %s", sessionapi.JoinAuths(sessionapi.Auths()))
+			c.Add(at.Item(i), "must be one of: %s", strictyaml.Join(sessionapi.Auths()))
 		case auth == sessionapi.AuthLogin && d.Login == nil:
 			c.Add(at.Item(i), "requires a `login`")
 		case auth != sessionapi.AuthLogin && pathOfLogin:

@@ -34,10 +34,10 @@ func (c *compiler) checkAlone(at strictyaml.Key, d requestsDefinition) {
 // account, options those of its options.
 func (c *compiler) compileLoginSteps(at strictyaml.Key, account, options []string) {
 	key := at.Field("steps")
-	c.api.loginSteps = c.compileSteps(key, c.definition.Login.Steps, account, options...)
+	c.api.login, c.api.loginSteps = c.compileSteps(key, c.definition.Login.Steps, account, options...), true
 	used := make(map[string]bool)
-	for i := range c.api.loginSteps {
-		s, field := &c.api.loginSteps[i], key.Item(i)
+	for i := range c.api.login {
+		s, field := &c.api.login[i], key.Item(i)
 		inBody := s.body != nil && s.body.uses(varPassword)
 		if s.path.uses(varPassword) {
 			c.Add(field.Field("path"), "has the password, but paths are logged; send it in the `body`")
@@ -45,15 +45,11 @@ func (c *compiler) compileLoginSteps(at strictyaml.Key, account, options []strin
 		if inBody && s.send == sendBasic {
 			c.Add(field.Field("body"), "has the password, which `send: basic` already sends in a header")
 		}
-		if c.api.login == nil && s.carriesSecret() {
-			c.api.login = &s.request
-		}
 		for _, option := range options {
 			used[option] = used[option] || s.body != nil && s.body.uses(option)
 		}
 	}
-	if c.api.login == nil {
-		c.api.login = new(request) // no further errors
+	if !slices.ContainsFunc(c.api.login, func(s step) bool { return s.carriesSecret() }) {
 		c.Require(at, "steps", "needs a step with the password: `send: basic`, or a `body` with `$password` in it")
 	}
 	for _, option := range options {
@@ -145,7 +141,7 @@ func (c *compiler) compileStepHeaders(key strictyaml.Key, d stepDefinition, kept
 
 // compileKept compiles the expressions of the values that steps keep.
 func (c *compiler) compileKept() error {
-	if c.api.loginSteps == nil && c.api.checkSteps == nil {
+	if !c.api.loginSteps && !c.api.checkSteps {
 		return nil
 	}
 	env, err := c.answerEnv.Extend(cel.Variable("cookies", cel.MapType(cel.StringType, cel.StringType)))
@@ -165,9 +161,11 @@ func (c *compiler) compileKept() error {
 			}
 		}
 	}
-	if c.definition.Login != nil {
-		compile("login", c.definition.Login.Steps, c.api.loginSteps)
+	if c.api.loginSteps {
+		compile("login", c.definition.Login.Steps, c.api.login)
 	}
-	compile("check", c.definition.Check.Steps, c.api.checkSteps)
+	if c.api.checkSteps {
+		compile("check", c.definition.Check.Steps, c.api.check)
+	}
 	return nil
 }

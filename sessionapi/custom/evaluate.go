@@ -133,14 +133,9 @@ func (ev *evaluator) text(e *expression) string {
 	}
 }
 
-// codeText returns text, or a number in decimal notation.
-func (ev *evaluator) codeText(e *expression) string {
-	text, _ := ev.keptText(e)
-	return text
-}
-
-// keptText is like codeText. known reports whether the response has the value.
-func (ev *evaluator) keptText(e *expression) (text string, known bool) {
+// scalar returns text, or a number in decimal notation. known reports whether the response
+// has the value.
+func (ev *evaluator) scalar(e *expression) (text string, known bool) {
 	switch value := ev.eval(e).(type) {
 	case nil:
 		return "", false

@@ -9,8 +9,8 @@ import (
 // Interpret implements sessionapi.API. If an expression fails, the response is not from
 // this API, unless an error code or a rule has a state for it.
 func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
-	if step == sessionapi.Logout && a.logoutStep != nil {
-		return a.interpret(step, response, &sequence{API: a, step: step, steps: a.logoutStep})
+	if step == sessionapi.Logout && a.logout != nil && a.logout[0].success != nil {
+		return a.interpret(step, response, a.begin(step))
 	}
 	return a.interpret(step, response, nil)
 }
@@ -83,12 +83,7 @@ func (a *API) mismatch(body any) (state sessionapi.State, why string) {
 	case got == "":
 		return "", ""
 	case len(path) == 0:
-		want := a.body.jsonName()
-		article := "a "
-		if want != "string" && want != "number" && want != "bool" {
-			article = "an "
-		}
-		return sessionapi.InvalidResponse, "its body is a JSON " + got + " instead of " + article + want
+		return sessionapi.InvalidResponse, "its body is a JSON " + got + " instead of " + a.body.jsonName()
 	default:
 		return sessionapi.InvalidResponse, "its field `" + strings.Join(path, ".") + "` has the wrong type, a JSON " + got
 	}
@@ -116,7 +111,7 @@ func withoutNulls(value any) any {
 // describe interprets the properties that any response may have, whatever its status and
 // step.
 func (a *API) describe(ev *evaluator) {
-	ev.in.Code = ev.codeText(a.answer.errorCode)
+	ev.in.Code, _ = ev.scalar(a.answer.errorCode)
 	ev.code = ev.in.Code[:min(len(ev.in.Code), maxName)]
 	ev.in.Message = ev.text(a.answer.message)
 	ev.in.OperationID = ev.text(a.answer.operationID)

@@ -39,17 +39,24 @@ type sequence struct {
 
 // Sequence implements sessionapi.Sequencer.
 func (a *API) Sequence(step sessionapi.Step, base *url.URL) sessionapi.Sequence {
-	steps := a.checkSteps
-	if step == sessionapi.Login {
-		steps = a.loginSteps
-	}
-	if steps == nil {
+	if step == sessionapi.Login && !a.loginSteps || step != sessionapi.Login && !a.checkSteps {
 		return nil
 	}
-	return &sequence{
-		API: a, step: step, steps: steps, origin: base.Scheme + "://" + base.Host,
-		kept: make(map[string]string), parts: make([]string, len(a.session)),
+	s := a.begin(step)
+	s.origin, s.kept, s.parts = base.Scheme+"://"+base.Host, make(map[string]string), make([]string, len(a.session))
+	return s
+}
+
+// begin returns a sequence of the requests of a step, even if there is only one or none.
+func (a *API) begin(step sessionapi.Step) *sequence {
+	s := &sequence{API: a, step: step, steps: a.check}
+	switch step {
+	case sessionapi.Login:
+		s.steps = a.login
+	case sessionapi.Logout:
+		s.steps = a.logout
 	}
+	return s
 }
 
 // Number implements sessionapi.Sequence.
@@ -83,8 +90,8 @@ func (s *sequence) Secrets() []secret.Secret {
 	return all
 }
 
-// Extend implements sessionapi.Sequence: it adds what responses have given so far. A
-// login presents the parts of its session as soon as it has them.
+// Extend implements sessionapi.Sequence: it adds the cookies that responses have set so far.
+// A login presents the parts of its session as soon as it has them.
 func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
 	if s.step == sessionapi.Login {
 		session := s.AuthorizeWith(sessionapi.JoinSession(s.parts), s.sessionJar())
@@ -98,7 +105,7 @@ func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
 	return a
 }
 
-// sessionJar returns the cookies that are parts of the session, nil without one.
+// sessionJar returns the cookies that are parts of the session, nil if there are none.
 func (s *sequence) sessionJar() (own sessionapi.Jar) {
 	for _, c := range s.cookies {
 		if s.IsSessionCookie(c.Name) {
@@ -185,7 +192,7 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 		return "its session token has characters that no HTTP header can carry", found
 	}
 	for _, kept := range s.steps[s.at].keep {
-		value, known := ev.keptText(kept.value)
+		value, known := ev.scalar(kept.value)
 		switch {
 		case ev.in.State != "" && !ev.malformed: // the expression failed
 			return missing, found
