@@ -41,8 +41,8 @@ type sourceChoice struct {
 	file   string // as in the configuration
 }
 
-// only returns the source that is set, the zero Source without one, and checks that it is
-// the only one and can be read.
+// only returns the source that is set, or the zero Source, and checks that it is the only
+// one and can be read.
 func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Source {
 	given := slices.DeleteFunc(choices, func(c sourceChoice) bool {
 		return c.source == (secret.Source{}) && !r.Invalid(block.Field(c.key))
@@ -88,7 +88,7 @@ func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, 
 	}
 }
 
-// firstSet returns the first key that is set, empty without one.
+// firstSet returns the first key that is set, or an empty string.
 func (r *resolver) firstSet(block strictyaml.Key, choices ...[]sourceChoice) string {
 	for _, c := range slices.Concat(choices...) {
 		if c.source != (secret.Source{}) || r.Invalid(block.Field(c.key)) {

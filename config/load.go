@@ -119,7 +119,7 @@ func (r *resolver) config() (*Config, error) {
 		YAML:        string(masked),
 		MetricsDeny: r.metricsDeny(),
 		Credentials: r.credentials,
-		APIs:        r.described,
+		APIs:        r.defined,
 		Modules:     r.modules,
 		Endpoints:   r.endpoints(),
 		DenyAt:      make([]Position, 0, len(r.raw.Global.MetricsDeny)),

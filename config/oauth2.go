@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -65,16 +66,13 @@ func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, ow
 		return nil, secret.Source{}
 	}
 	block = &OAuth2{
-		GrantType:      raw.GrantType,
+		GrantType:      cmp.Or(raw.GrantType, GrantClientCredentials),
 		ClientID:       raw.ClientID,
 		TokenURL:       raw.TokenURL,
 		AuthStyle:      raw.AuthStyle,
 		Scopes:         raw.Scopes,
 		EndpointParams: raw.EndpointParams,
 		HTTP:           HTTP{TLS: raw.TLSConfig, Proxy: raw.ProxyConfig, files: r.files},
-	}
-	if block.GrantType == "" {
-		block.GrantType = GrantClientCredentials
 	}
 	r.checkTokenURL(key, raw.TokenURL)
 	r.tls(key.Field("tls_config"), &block.HTTP.TLS)
@@ -83,7 +81,7 @@ func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, ow
 	r.rejectRef(key.Field("client_secret_ref"), "client_secret_file")
 	r.rejectRef(key.Field("client_certificate_key_ref"), "client_certificate_key_file")
 	if at := key.Field("grant_type"); !slices.Contains(grantTypes, block.GrantType) {
-		r.Add(at, "must be one of: %s", joined(grantTypes))
+		r.Add(at, "must be one of: %s", strictyaml.Join(grantTypes))
 		return block, secret.Source{}
 	}
 	r.checkForeignKeys(key, block.GrantType)
@@ -140,19 +138,13 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 		{"client_secret_env", secret.Source{Env: raw.ClientSecretEnv}, ""},
 	})
 	if source != (secret.Source{}) {
-		if block.AuthStyle == "" {
-			block.AuthStyle = AuthStyleHeader
-		}
+		block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleHeader)
 		return source
 	}
-	if block.GrantType == GrantClientCredentials {
-		if !r.anyInvalid(key, "client_secret", "client_secret_file", "client_secret_env", "client_secret_ref") {
-			r.Require(key, "client_secret", "needs a `client_secret_file` or a `client_secret`")
-		}
+	if block.GrantType == GrantClientCredentials && !r.anyInvalid(key, "client_secret", "client_secret_file", "client_secret_env", "client_secret_ref") {
+		r.Require(key, "client_secret", "needs a `client_secret_file` or a `client_secret`")
 	}
-	if block.AuthStyle == "" {
-		block.AuthStyle = AuthStyleParams
-	}
+	block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleParams)
 	return source
 }
 
@@ -160,18 +152,15 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 // of the key.
 func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, secret.Source) {
 	from := raw.Assertion
-	a := &Assertion{Algorithm: string(from.SignatureAlgorithm), KeyID: from.ClientCertificateKeyID, Issuer: from.Issuer, Audience: from.Audience}
-	if a.Algorithm == "" {
-		a.Algorithm = string(signatureAlgorithms[0])
+	algorithm := cmp.Or(from.SignatureAlgorithm, signatureAlgorithms[0])
+	a := &Assertion{
+		Algorithm: string(algorithm),
+		KeyID:     from.ClientCertificateKeyID,
+		Issuer:    cmp.Or(from.Issuer, raw.ClientID),
+		Audience:  cmp.Or(from.Audience, raw.TokenURL),
 	}
-	if a.Issuer == "" {
-		a.Issuer = raw.ClientID
-	}
-	if a.Audience == "" {
-		a.Audience = raw.TokenURL
-	}
-	if at := key.Field("signature_algorithm"); !slices.Contains(signatureAlgorithms, signatureAlgorithm(a.Algorithm)) {
-		r.Add(at, "must be one of: %s", joined(signatureAlgorithms))
+	if !slices.Contains(signatureAlgorithms, algorithm) {
+		r.Add(key.Field("signature_algorithm"), "must be one of: %s", strictyaml.Join(signatureAlgorithms))
 	}
 	for _, name := range slices.Sorted(maps.Keys(from.Claims)) {
 		at := key.Field("claims").Field(name)

@@ -143,7 +143,7 @@ func addLogFlags(cmd *kingpin.CmdClause) logFlags {
 	}
 }
 
-// oneOf makes a flag that takes one of some values. The parser's own enumerations do not
+// oneOf makes a flag that takes one of several values. The parser's own enumerations do not
 // name the flag in their errors.
 func oneOf(flag *kingpin.FlagClause, values ...string) *string {
 	value := &enum{name: flag.Model().Name, values: values}

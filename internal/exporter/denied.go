@@ -30,11 +30,7 @@ func deniable() ([]string, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	for _, c := range processCollectors() {
-		if err := registry.Register(c); err != nil {
-			return nil, err
-		}
-	}
+	registry.MustRegister(processCollectors()...)
 	families, err := registry.Gather()
 	for _, f := range families {
 		names = append(names, f.GetName())

@@ -61,7 +61,11 @@ func (e *Exporter) Collector() *collector.Collector { return e.watch }
 // error without waiting for files that hang.
 func (e *Exporter) Load(ctx context.Context) error {
 	loaded := make(chan error, 1)
-	go func() { loaded <- e.load() }()
+	go func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		loaded <- e.loadLocked()
+	}()
 	select {
 	case err := <-loaded:
 		return err

@@ -26,13 +26,7 @@ func (e *Exporter) Reload() error {
 	return err
 }
 
-// load loads the configuration, all or nothing.
-func (e *Exporter) load() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.loadLocked()
-}
-
+// loadLocked loads the configuration, all or nothing.
 func (e *Exporter) loadLocked() error {
 	settings, err := e.readLocked(e.loader.Load)
 	if err == nil {
