@@ -26,6 +26,12 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 		Collector: problems, key: key, lines: lines, definition: d, objects: make(map[string]*bodyType),
 		api: &API{yaml: string(text), headers: d.Headers, errorCodes: d.ErrorCodes},
 	}
+	if !d.Body.IsZero() {
+		c.api.body = c.compileBody(key.Field("body"), "object body", d.Body)
+	}
+	if err := c.prepareExpressions(); err != nil {
+		return nil, fmt.Errorf("preparing to read expressions: %w", err)
+	}
 	c.compileSession()
 	c.checkHeaders()
 	c.compileRequests()
@@ -34,17 +40,8 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 	if d.Cookies != "" && !c.api.keepsCookies {
 		c.Add(key.Field("cookies"), "must be keep; without it, only the cookies of the `session` are kept")
 	}
-	if !d.Body.IsZero() {
-		c.api.body = c.compileBody(key.Field("body"), "object body", d.Body)
-	}
-	if err := c.prepareExpressions(); err != nil {
-		return nil, fmt.Errorf("preparing to read expressions: %w", err)
-	}
 	c.compileAnswer()
 	c.compileRules()
-	if err := c.compileKept(); err != nil {
-		return nil, fmt.Errorf("preparing to read expressions: %w", err)
-	}
 	spec := &c.api.spec
 	spec.Auth = c.auths()
 	spec.LoginByBasic = slices.ContainsFunc(c.api.login, func(s step) bool { return s.send == sendBasic })
@@ -67,6 +64,7 @@ type compiler struct {
 	kept      []string // the variables that steps keep
 	answerEnv *cel.Env
 	ruleEnv   *cel.Env // also has the error code and the username
+	keptEnv   *cel.Env // also has the cookies
 	objects   map[string]*bodyType
 }
 

@@ -48,9 +48,13 @@ func (c *compiler) prepareExpressions() error {
 		body.collectObjects(c.objects)
 		options = []cel.EnvOption{cel.CustomTypeProvider(provider{shared.CELTypeProvider(), c.objects}), cel.Variable("body", body.cel())}
 	}
-	if c.answerEnv, err = shared.Extend(options...); err == nil {
-		c.ruleEnv, err = c.answerEnv.Extend(cel.Variable("error_code", cel.StringType), cel.Variable("username", cel.StringType))
+	if c.answerEnv, err = shared.Extend(options...); err != nil {
+		return err
 	}
+	if c.ruleEnv, err = c.answerEnv.Extend(cel.Variable("error_code", cel.StringType), cel.Variable("username", cel.StringType)); err != nil {
+		return err
+	}
+	c.keptEnv, err = c.answerEnv.Extend(cel.Variable("cookies", cel.MapType(cel.StringType, cel.StringType)))
 	return err
 }
 

@@ -29,7 +29,7 @@ func (c *compiler) compileRequests() {
 	switch check := c.key.Field("check"); {
 	case len(d.Check.Steps) > 0:
 		c.checkAlone(check, d.Check.requestsDefinition)
-		c.api.check = c.compileSteps(check.Field("steps"), d.Check.Steps, later)
+		c.api.check = c.compileSteps("check.steps", d.Check.Steps, later)
 		c.api.checkSteps, c.api.spec.CheckSteps = true, true
 	case d.Check.Path != "":
 	case c.IsSet(check):
