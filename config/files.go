@@ -165,9 +165,9 @@ func distinct(files []string) []string {
 	return slices.DeleteFunc(slices.Compact(files), func(file string) bool { return file == "" })
 }
 
-// fingerprint returns a hash of the files' content.
+// fingerprint returns a hash of the content of files, which it sorts.
 func fingerprint(reader *boundedfile.Reader, files []string) string {
-	files = distinct(slices.Clone(files))
+	files = distinct(files)
 	if len(files) == 0 {
 		return ""
 	}

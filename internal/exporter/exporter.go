@@ -17,12 +17,12 @@ import (
 // Exporter probes the endpoints of a configuration and serves the results. It implements
 // web.Lifecycle.
 type Exporter struct {
-	loader  *config.Loader
-	shard   config.Shard // of the configured endpoints
-	watch   *collector.Collector
-	manager *probe.Manager
-	limits  limits
-	logger  *slog.Logger
+	loader    *config.Loader
+	shard     config.Shard // of the configured endpoints
+	collector *collector.Collector
+	manager   *probe.Manager
+	limits    limits
+	logger    *slog.Logger
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
@@ -47,7 +47,7 @@ func New(patterns []string, shard config.Shard, manager *probe.Manager, logger *
 
 // newExporter returns an exporter of all endpoints without limits.
 func newExporter(patterns []string, manager *probe.Manager, logger *slog.Logger) *Exporter {
-	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
+	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, collector: collector.New(manager.Credentials, logger)}
 }
 
 // Ready reports whether the exporter accepts scrapes. It is false during a shutdown; before
@@ -55,7 +55,7 @@ func newExporter(patterns []string, manager *probe.Manager, logger *slog.Logger)
 func (e *Exporter) Ready() bool { return !e.stopping.Load() }
 
 // Collector returns the collector that probes the endpoints.
-func (e *Exporter) Collector() *collector.Collector { return e.watch }
+func (e *Exporter) Collector() *collector.Collector { return e.collector }
 
 // Load loads the configuration for the first time. When ctx is done, it returns ctx's
 // error without waiting for files that hang.
@@ -81,6 +81,6 @@ func (e *Exporter) Resume(credential string) error {
 		return err
 	}
 	e.logger.Info("login resumed", "credential", credential)
-	e.watch.Resume(credential)
+	e.collector.Resume(credential)
 	return nil
 }

@@ -32,7 +32,7 @@ func (e *Exporter) loadLocked() error {
 	if err == nil {
 		err = e.applyLocked(settings)
 	}
-	e.watch.Reloaded(err == nil)
+	e.collector.Reloaded(err == nil)
 	if err != nil {
 		e.failure = err.Error()
 		e.notify("STATUS=Configuration not loaded, see the log")
@@ -94,7 +94,7 @@ func (e *Exporter) applyLocked(settings *config.Config) error {
 	if err != nil {
 		return err
 	}
-	err = e.watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
+	err = e.collector.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
 		return generation.NewProber(endpoint)
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func (e *Exporter) applyChanges() {
 	}
 	for _, credential := range e.manager.Refresh() {
 		e.logger.Info("secret changed", "credential", credential)
-		e.watch.ProbeSoon(credential)
+		e.collector.ProbeSoon(credential)
 	}
 }
 

@@ -94,7 +94,8 @@ func (s *sequence) Secrets() []secret.Secret {
 // A login presents the parts of its session as soon as it has them.
 func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
 	if s.step == sessionapi.Login {
-		session := s.AuthorizeWith(sessionapi.JoinSession(s.parts), s.sessionJar())
+		own := slices.DeleteFunc(slices.Clone(s.cookies), func(c sessionapi.Cookie) bool { return !s.IsSessionCookie(c.Name) })
+		session := s.AuthorizeWith(sessionapi.JoinSession(s.parts), own)
 		a.Headers = append(session.Headers, a.Headers...) // HTTP Basic comes last, so that it is sent
 		a.Cookies = session.Cookies
 		a.Secrets = append(a.Secrets, session.Secrets...)
@@ -105,28 +106,14 @@ func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
 	return a
 }
 
-// sessionJar returns the cookies that are parts of the session, nil if there are none.
-func (s *sequence) sessionJar() (own sessionapi.Jar) {
-	for _, c := range s.cookies {
-		if s.IsSessionCookie(c.Name) {
-			own = append(own, c)
-		}
-	}
-	return own
-}
-
 // presentable returns the cookies under the names by which requests carry them.
-func (s *sequence) presentable() (all []sessionapi.Cookie) {
-	for _, c := range s.cookies {
-		if s.keepsCookies {
-			all = append(all, c)
-			continue
-		}
-		for i := range s.session {
-			if part := &s.session[i]; part.to == inCookie && isSource(part, c.Name) {
-				c.Name = part.as
-				all = append(all, c)
-			}
+func (s *sequence) presentable() (all sessionapi.Jar) {
+	if s.keepsCookies {
+		return s.cookies
+	}
+	for i := range s.session {
+		if part := &s.session[i]; part.to == inCookie {
+			all = append(all, cookiesOf(s.cookies, part)...)
 		}
 	}
 	return all
