@@ -105,7 +105,7 @@ func TestCatalogue(t *testing.T) {
 	}
 	for _, name := range catalogue.Names() {
 		file := filepath.Join("..", "sessionapi", "catalogue", name+".yml")
-		settings, err := config.Load(file)
+		settings, err := config.NewLoader(file).Load()
 		if err != nil {
 			t.Errorf("%v", err)
 			continue

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"session_exporter/internal/strictyaml"
 	"session_exporter/secret"
 )
 
@@ -54,7 +55,7 @@ func in(dir, name string) string {
 func TestStrangeFilesInConfigurations(t *testing.T) {
 	dir, why := strange(t)
 	for name, want := range why {
-		for place, severity := range map[string]Severity{
+		for place, severity := range map[string]strictyaml.Severity{
 			"credentials: {a: {username: u, password_file: %q}}\nmodules: {m: {api: hcx}}":                                                              MissingSecret,
 			"credentials: {a: {token_file: %q}}\nmodules: {m: {api: hcx}}":                                                                              MissingSecret,
 			"credentials: {a: {oauth2: {client_id: i, token_url: 'https://a', client_secret_file: %q}}}\nmodules: {m: {api: hcx}}":                      MissingSecret,

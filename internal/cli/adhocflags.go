@@ -50,7 +50,7 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 		clause := cmd.Flag(flag.name, flag.help).PlaceHolder(flag.placeHolder)
 		switch flag.name {
 		case "api":
-			clause.HintAction(func() []string { return apiNames(nil) })
+			clause.HintAction(config.APINames)
 		case "auth":
 			clause.HintOptions(strings.Split(strictyaml.Join(sessionapi.Auths()), ", ")...)
 		}
@@ -114,7 +114,7 @@ func (f *adhocFlags) check(urls []string) error {
 		if likely := likelyAPIs(urls[0]); len(likely) > 0 {
 			hint = fmt.Sprintf(", for this URL probably --api=%s", strings.Join(likely, " or --api="))
 		}
-		return fmt.Errorf("a URL requires --api%s; it must be one of: %s", hint, strings.Join(apiNames(nil), ", "))
+		return fmt.Errorf("a URL requires --api%s; it must be one of: %s", hint, strings.Join(config.APINames(), ", "))
 	case !known[f.api]:
 		return fmt.Errorf("--api: unknown API%s", strictyaml.Suggest(f.api, known))
 	case f.username == "" && f.passwordFile != "":

@@ -23,7 +23,7 @@ import (
 func addAPIs(app *kingpin.Application, s streams) command {
 	cmd := app.Command("apis", "List available session APIs, or print the definition of one.")
 	files := addConfigFlag(cmd).Strings()
-	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return apiNames(nil) }).String()
+	name := cmd.Arg("name", "Name of an API.").HintAction(config.APINames).String()
 	return func(context.Context) error {
 		// An error in the configuration hides only the APIs of the configuration: the
 		// error may be the very definition that the user is missing.
