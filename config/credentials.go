@@ -59,8 +59,8 @@ func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Sou
 	return given[0].source
 }
 
-// secret returns a credential's only secret and its default authentication, empty if it
-// has no secret. own is the secret of its oauth2 block, if any.
+// secret returns a credential's only secret and its default authentication, which is empty
+// if there is no secret. own is the secret of its oauth2 block, if any.
 func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, own secret.Source) (secret.Source, sessionapi.Auth) {
 	passwords := []sourceChoice{
 		{"password", secret.Source{Inline: raw.Password}, ""},
@@ -166,7 +166,7 @@ func (r *resolver) checkExpiry(key strictyaml.Key, raw rawCredential, source sec
 	case raw.Expires != nil:
 		r.Add(at, "conflicts with `expires`; keep one of them")
 	case source != secret.Source{} && source.File == "":
-		r.Add(at, "counts from the last change of the secret's file, and this secret has no file; use `expires`, or put the secret into a file")
+		r.Add(at, "counts from the last change of the secret's file, but this secret has no file; use `expires`, or put the secret into a file")
 	}
 }
 

@@ -142,7 +142,7 @@ func (c *Config) TLSFiles() []string {
 	return distinct(files)
 }
 
-// tlsFiles returns the files of a TLS block, empty if not set.
+// tlsFiles returns the files of a TLS block, empty strings for those that are not set.
 func tlsFiles(tls *promconfig.TLSConfig) []string {
 	return []string{tls.CAFile, tls.CertFile, tls.KeyFile}
 }

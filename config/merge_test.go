@@ -37,8 +37,8 @@ func teamsIn(t *testing.T, dir string) {
 	deploy(t, dir, map[string]string{"conf.d/secret": "s", "secrets/token": "t"})
 }
 
-// TestMerge: the order of files and patterns has no meaning, and a file is read once,
-// however often it matches.
+// TestMerge: the order of files and patterns does not matter, and a file that matches
+// several times is read once.
 func TestMerge(t *testing.T) {
 	t.Chdir(t.TempDir())
 	teamsIn(t, ".")

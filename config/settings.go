@@ -143,8 +143,8 @@ func (r *resolver) checkCredential(key strictyaml.Key, s Settings, own rawSettin
 // sessionapi.IsReservedHeader and Prometheus.
 var clientHeaders = []string{"Accept", "Cache-Control", "Expect", "Te", "Upgrade"}
 
-// tokenHeader returns the canonical name of the header that presents a token, empty for the
-// API's own.
+// tokenHeader returns the canonical name of the header that presents a token, or an empty
+// string for the API's own.
 func (r *resolver) tokenHeader(at strictyaml.Key, base string, own rawSettings) string {
 	if !r.IsSet(at) {
 		return base

@@ -96,7 +96,7 @@ func TestProbeURLMistakes(t *testing.T) {
 	const url, file = "https://hcx.example.com:9443", "--password-file=secret"
 	for _, c := range []struct {
 		args string
-		want string // what an error or a line of it begins with
+		want string // the beginning of an error, or of one of its lines
 	}{
 		{url, "a URL requires --api, for this URL probably --api=hcx; it must be one of: "},
 		{"https://srm.example.com/api/rest/vr/v2", "a URL requires --api, for this URL probably --api=dr"},
@@ -125,7 +125,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"ftp://hcx.example.com --api=hcx --username=u " + file, "URL: must be a URL such as https://"},
 		{url + " https://b.example.com?x --api=hcx --username=u " + file, "URL: must end with the API's base path"},
 		{url + " " + url + "/ --api=hcx --username=u " + file, "two URLs have the same host and path; remove one"},
-		{url + " a --api=hcx", `"a" is a name and others are URLs; probe them separately`},
+		{url + " a --api=hcx", `"a" is a name, but others are URLs; probe them separately`},
 		{url + " --all", "a URL and --all are mutually exclusive"},
 		{url + " --config.file=session_exporter.yml", "a URL and --config.file are mutually exclusive; "},
 		{"a --ca-file=ca.pem", `--ca-file applies only to a URL; "a" is a name, so write https:// before it, or remove the flag`},

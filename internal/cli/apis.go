@@ -44,8 +44,8 @@ func addAPIs(app *kingpin.Application, s streams) command {
 	}
 }
 
-// definedAPIs returns the APIs that a configuration defines, none if it does not exist:
-// the user may be about to write it.
+// definedAPIs returns the APIs that a configuration defines. A missing configuration defines
+// none: the user may be about to write it.
 func definedAPIs(files []string) (map[string]*custom.API, error) {
 	settings, found := config.Check(files...)
 	switch {

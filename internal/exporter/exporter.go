@@ -35,9 +35,9 @@ type Exporter struct {
 	stopping atomic.Bool
 }
 
-// New returns an exporter for a shard of the endpoints in a configuration, which it does
-// not load yet: see config.NewLoader. Its connections and concurrent probes stay below the process's
-// open-file limit.
+// New returns an exporter for a shard of the endpoints in a configuration, which it does not
+// load yet: see config.NewLoader. Its connections and concurrent probes stay below the
+// process's open-file limit.
 func New(patterns []string, shard config.Shard, manager *probe.Manager, logger *slog.Logger) *Exporter {
 	e := newExporter(patterns, manager, logger)
 	e.shard = shard
@@ -50,8 +50,8 @@ func newExporter(patterns []string, manager *probe.Manager, logger *slog.Logger)
 	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, collector: collector.New(manager.Credentials, logger)}
 }
 
-// Ready reports whether the exporter accepts scrapes. It is false during a shutdown; before
-// a configuration is loaded, nothing is served.
+// Ready reports whether the exporter accepts scrapes: until it shuts down, since it serves
+// nothing before a configuration is loaded.
 func (e *Exporter) Ready() bool { return !e.stopping.Load() }
 
 // Collector returns the collector that probes the endpoints.

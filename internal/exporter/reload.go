@@ -61,9 +61,9 @@ func (e *Exporter) logLoaded(settings *config.Config) {
 	}
 }
 
-// readLocked loads the configuration. It takes the fingerprint of the files before, so
-// that a change while they are read is noticed. The files of certificates are known only
-// after loading; if others are named, the configuration is loaded again.
+// readLocked loads the configuration. It takes the fingerprint of the files first, so that
+// a change while they are read is noticed. The files of certificates are known only after
+// loading; if they have changed, the configuration is loaded again.
 func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Config, error) {
 	for {
 		e.fingerprint = e.loader.Fingerprint(e.tlsFiles...)

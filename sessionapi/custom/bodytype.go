@@ -36,8 +36,8 @@ func (t *bodyType) cel() *cel.Type {
 	}
 }
 
-// findMismatch finds the first decoded JSON value that is not of its type. It returns the
-// path of the field, and the JSON type that it has, empty if all values are of their types.
+// findMismatch finds the first decoded JSON value that does not have its type. It returns
+// the path of the field and the value's JSON type, which is empty if there is no mismatch.
 func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	is := jsonKind(value)
 	switch {

@@ -15,8 +15,8 @@ import (
 // maxExpression bounds the text of an expression.
 const maxExpression = 4000
 
-// environment is what all expressions have in common. It is created once: that costs more
-// than compiling all expressions of a file.
+// environment is what all expressions have in common. It is created once, because that takes
+// longer than compiling all expressions of a file.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.OptionalTypes(),
@@ -59,7 +59,7 @@ func (c *compiler) prepareExpressions() error {
 }
 
 // compileExpression compiles the expression at a key of the definition. want are the types
-// that it may have. It returns nil for no expression, and for one that does not compile.
+// that it may have. It returns nil if there is no expression or it does not compile.
 func (c *compiler) compileExpression(env *cel.Env, name strictyaml.Key, text ExpressionText, want ...*cel.Type) *expression {
 	if text.IsZero() {
 		return nil

@@ -131,8 +131,8 @@ func (d requestDefinition) orMethod(method string) requestDefinition {
 	return d
 }
 
-// compileRequest compiles one request. known are the variables that it may have, and
-// options are those of its body alone: a field can be left out, a part of a path cannot.
+// compileRequest compiles one request. known are the variables that it may have. options are
+// further variables of its body: a field can be omitted, a part of a path cannot.
 func (c *compiler) compileRequest(key strictyaml.Key, d requestDefinition, known []string, options ...string) request {
 	compiled := request{method: d.Method, send: d.Send}
 	if !methodName.MatchString(compiled.method) {

@@ -30,8 +30,8 @@ func (c *compiler) checkAlone(at strictyaml.Key, d requestsDefinition) {
 	}
 }
 
-// compileLoginSteps compiles a login of several requests. account are the variables of the
-// account, options those of its options.
+// compileLoginSteps compiles a login of several requests. account and options are the
+// variables that stand for the account and its login options.
 func (c *compiler) compileLoginSteps(at strictyaml.Key, account, options []string) {
 	key := at.Field("steps")
 	c.api.login, c.api.loginSteps = c.compileSteps("login.steps", c.definition.Login.Steps, account, options...), true

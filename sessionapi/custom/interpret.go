@@ -15,7 +15,8 @@ func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sess
 	return a.interpret(step, response, nil)
 }
 
-// interpret is Interpret, for the current request of seq unless seq is nil.
+// interpret interprets the response to the current request of seq, or to a single request
+// if seq is nil.
 func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, seq *sequence) sessionapi.Interpretation {
 	in, body := sessionapi.DecodeJSON[any](response)
 	malformed := in.State != ""
@@ -60,8 +61,8 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, seq 
 	return in
 }
 
-// acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login form: a
-// rule may have a state for it, or its headers may have all that is needed.
+// acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login
+// form: a rule may have a state for it, or its headers may have all that is needed.
 func (a *API) acceptNonJSON(ev *evaluator, missing string, found bool) {
 	in := ev.in
 	state, why := in.State, in.Why
