@@ -106,11 +106,13 @@ func inTime[T any](r *Reader, path string, operation func(string) (T, error)) (T
 		return got.value, got.err
 	case <-timeout.C:
 	}
-	r.remember(path, func() bool { return len(done) == 0 })
+	r.mu.Lock() // or the operation could be forgotten before it is remembered
+	defer r.mu.Unlock()
 	select {
 	case got := <-done: // completed just now
 		return got.value, got.err
 	default:
+		r.rememberLocked(path)
 		return none, tooSlow(path)
 	}
 }
@@ -122,14 +124,8 @@ func (r *Reader) hangs(path string) bool {
 	return time.Now().Before(r.hanging[path].retryAt)
 }
 
-// remember records that a file hangs, unless the operation has completed and forgotten
-// it meanwhile.
-func (r *Reader) remember(path string, still func() bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !still() {
-		return
-	}
+// rememberLocked records that a file hangs.
+func (r *Reader) rememberLocked(path string) {
 	if r.hanging == nil {
 		r.hanging = make(map[string]hang)
 	}
