@@ -97,7 +97,7 @@ func (l *Loader) check(given ...source) (config *Config, found Problems) {
 	for _, s := range sources {
 		config.Files = append(config.Files, s.file)
 	}
-	config.Problems = found
+	config.Name, config.Problems = name, found
 	return config, found
 }
 
@@ -113,7 +113,6 @@ func (r *resolver) config() (*Config, error) {
 	r.resolveCredentials()
 	r.resolveModules()
 	config := &Config{
-		Name:        r.Name(),
 		YAML:        string(masked),
 		Credentials: r.credentials,
 		APIs:        r.defined,

@@ -189,9 +189,6 @@ func Visible[V any](c *Collector, block Key, entries map[string]V) map[string]V 
 	return shown
 }
 
-// Name returns the name of all files together.
-func (c *Collector) Name() string { return c.name }
-
 // Problems returns the problems in the order of the files, without duplicates.
 func (c *Collector) Problems() Problems {
 	found := slices.Clone(c.problems)
