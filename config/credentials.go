@@ -41,6 +41,15 @@ type sourceChoice struct {
 	file   string // as in the configuration
 }
 
+// choices returns the keys of a secret: name, name_file and name_env.
+func (r *resolver) choices(block strictyaml.Key, name string, inline secret.Secret, file, env string) []sourceChoice {
+	return []sourceChoice{
+		{name, secret.Source{Inline: inline}, ""},
+		{name + "_file", r.fileSource(block.Field(name+"_file"), file), file},
+		{name + "_env", secret.Source{Env: env}, ""},
+	}
+}
+
 // only returns the source that is set, or the zero Source, and checks that it is the only
 // one and can be read.
 func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Source {
@@ -62,16 +71,8 @@ func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Sou
 // secret returns a credential's only secret and its default authentication, which is empty
 // if there is no secret. own is the secret of its oauth2 block, if any.
 func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, own secret.Source) (secret.Source, sessionapi.Auth) {
-	passwords := []sourceChoice{
-		{"password", secret.Source{Inline: raw.Password}, ""},
-		{"password_file", r.fileSource(key.Field("password_file"), raw.PasswordFile), raw.PasswordFile},
-		{"password_env", secret.Source{Env: raw.PasswordEnv}, ""},
-	}
-	tokens := []sourceChoice{
-		{"token", secret.Source{Inline: raw.Token}, ""},
-		{"token_file", r.fileSource(key.Field("token_file"), raw.TokenFile), raw.TokenFile},
-		{"token_env", secret.Source{Env: raw.TokenEnv}, ""},
-	}
+	passwords := r.choices(key, "password", raw.Password, raw.PasswordFile, raw.PasswordEnv)
+	tokens := r.choices(key, "token", raw.Token, raw.TokenFile, raw.TokenEnv)
 	first := r.firstSet(key, passwords, tokens)
 	switch {
 	case block != nil:

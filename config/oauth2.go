@@ -39,24 +39,13 @@ func (g GrantType) SecretKind() string {
 	}
 }
 
-// parameters returns the parameters that a token request has from other settings.
-func (o *OAuth2) parameters() []string {
-	var names []string
-	switch o.GrantType {
-	case GrantClientCredentials:
-	case GrantPassword:
-		names = []string{"grant_type", "username", "password"}
-	case GrantRefreshToken:
-		names = []string{"grant_type", "refresh_token"}
-	case GrantVCFAPIToken:
-		names = []string{"grant_type", "api_token"}
-	case GrantJWTBearer:
-		names = []string{"grant_type", "assertion"}
-	}
-	if o.AuthStyle == AuthStyleParams {
-		names = append(names, "client_id", "client_secret")
-	}
-	return names
+// grantParameters are the parameters that a token request has because of its grant, and that
+// `endpoint_params` must not set. With GrantClientCredentials, it may replace the grant.
+var grantParameters = map[GrantType][]string{
+	GrantPassword:     {"grant_type", "username", "password"},
+	GrantRefreshToken: {"grant_type", "refresh_token"},
+	GrantVCFAPIToken:  {"grant_type", "api_token"},
+	GrantJWTBearer:    {"grant_type", "assertion"},
 }
 
 // oauth2 checks an oauth2 block. It returns the secret that the block itself has for its
@@ -132,11 +121,7 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 	if at := key.Field("auth_style"); raw.AuthStyle != "" && raw.AuthStyle != AuthStyleHeader && raw.AuthStyle != AuthStyleParams {
 		r.Add(at, "must be one of: header, params")
 	}
-	source := r.only(key, []sourceChoice{
-		{"client_secret", secret.Source{Inline: raw.ClientSecret}, ""},
-		{"client_secret_file", r.fileSource(key.Field("client_secret_file"), raw.ClientSecretFile), raw.ClientSecretFile},
-		{"client_secret_env", secret.Source{Env: raw.ClientSecretEnv}, ""},
-	})
+	source := r.only(key, r.choices(key, "client_secret", raw.ClientSecret, raw.ClientSecretFile, raw.ClientSecretEnv))
 	if source != (secret.Source{}) {
 		block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleHeader)
 		return source
@@ -221,7 +206,10 @@ func (r *resolver) checkParams(key strictyaml.Key, raw *rawOAuth2, block *OAuth2
 	if _, isSet := raw.EndpointParams["scope"]; isSet && len(raw.Scopes) > 0 {
 		r.Add(params.Field("scope"), "conflicts with `scopes`; keep one of them")
 	}
-	own := block.parameters()
+	own := grantParameters[block.GrantType]
+	if block.AuthStyle == AuthStyleParams {
+		own = slices.Concat(own, []string{"client_id", "client_secret"})
+	}
 	for _, name := range slices.Sorted(maps.Keys(raw.EndpointParams)) {
 		switch at := params.Field(name); {
 		case !r.IsSet(at):
