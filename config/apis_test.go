@@ -39,8 +39,8 @@ func parsed(t *testing.T, text string) *config.Config {
 	return settings
 }
 
-// A module and its endpoints have the API that the file describes.
-func TestDescribedAPI(t *testing.T) {
+// A module and its endpoints have the API that the file defines.
+func TestDefinedAPI(t *testing.T) {
 	settings := parsed(t, described)
 	api := settings.APIs["own"]
 	if e := settings.Endpoints[0]; e.SessionAPI != sessionapi.API(api) || e.Auth != sessionapi.AuthLogin || settings.Modules["m"].SessionAPI != sessionapi.API(api) {
@@ -92,7 +92,7 @@ func TestDefinitionChanges(t *testing.T) {
 			}
 			is := parsed(t, text).Endpoints[0]
 			if is.SameProbe(was) != c.same || is.SameAccount(was) != c.same {
-				t.Errorf("probed alike: %t, same account: %t; want %t", is.SameProbe(was), is.SameAccount(was), c.same)
+				t.Errorf("same probe: %t, same account: %t; want %t", is.SameProbe(was), is.SameAccount(was), c.same)
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestCatalogue(t *testing.T) {
 	}
 	for _, name := range catalogue.Names() {
 		file := filepath.Join("..", "sessionapi", "catalogue", name+".yml")
-		settings, err := config.Load(file)
+		settings, err := config.NewLoader(file).Load()
 		if err != nil {
 			t.Errorf("%v", err)
 			continue

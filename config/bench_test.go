@@ -28,7 +28,7 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if settings, err := config.Load(filepath.Join(dir, "*.yml")); err != nil || len(settings.Endpoints) != endpoints {
+				if settings, err := config.NewLoader(filepath.Join(dir, "*.yml")).Load(); err != nil || len(settings.Endpoints) != endpoints {
 					b.Fatal(err)
 				}
 			}

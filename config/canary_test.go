@@ -144,7 +144,7 @@ func TestNoSecretInUnusableFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(file); err == nil || strings.Contains(err.Error(), canary) {
+	if _, err := config.NewLoader(file).Load(); err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -27,7 +27,7 @@ import (
 
 // Config is one loaded configuration. It is immutable; a reload creates another.
 type Config struct {
-	// Name is what people know it by: the paths and patterns of its files.
+	// Name is how messages refer to it: the paths and patterns of its files.
 	Name string
 	// Files are the paths of its files, sorted.
 	Files []string
@@ -108,13 +108,13 @@ func (p *Pairing) LocalEndpoint(e *Endpoint) *Endpoint {
 	return &local
 }
 
-// Uses reports whether probes of the endpoint use the credential of this name.
+// Uses reports whether probes of the endpoint use the credential with this name.
 func (e *Endpoint) Uses(credential string) bool {
 	return e.Credential.Name == credential || e.Pairing != nil && e.Pairing.Local.Name == credential
 }
 
-// Settings are the settings of an endpoint: its own, over its module's, over the global
-// ones, over the defaults.
+// Settings are the settings of an endpoint. Its own override its module's, which override the
+// global ones, which override the defaults.
 type Settings struct {
 	Module string
 	API    string // its name

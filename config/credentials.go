@@ -41,8 +41,17 @@ type sourceChoice struct {
 	file   string // as in the configuration
 }
 
-// only returns the source that is set, the zero Source without one, and checks that it is
-// the only one and can be read.
+// choices returns the keys of a secret: name, name_file and name_env.
+func (r *resolver) choices(block strictyaml.Key, name string, inline secret.Secret, file, env string) []sourceChoice {
+	return []sourceChoice{
+		{name, secret.Source{Inline: inline}, ""},
+		{name + "_file", r.fileSource(block.Field(name+"_file"), file), file},
+		{name + "_env", secret.Source{Env: env}, ""},
+	}
+}
+
+// only returns the source that is set, or the zero Source, and checks that it is the only
+// one and can be read.
 func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Source {
 	given := slices.DeleteFunc(choices, func(c sourceChoice) bool {
 		return c.source == (secret.Source{}) && !r.Invalid(block.Field(c.key))
@@ -59,19 +68,11 @@ func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Sou
 	return given[0].source
 }
 
-// secret returns a credential's only secret and its default authentication, empty if it
-// has no secret. own is the secret of its oauth2 block, if any.
+// secret returns a credential's only secret and its default authentication, which is empty
+// if there is no secret. own is the secret of its oauth2 block, if any.
 func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, own secret.Source) (secret.Source, sessionapi.Auth) {
-	passwords := []sourceChoice{
-		{"password", secret.Source{Inline: raw.Password}, ""},
-		{"password_file", r.fileSource(key.Field("password_file"), raw.PasswordFile), raw.PasswordFile},
-		{"password_env", secret.Source{Env: raw.PasswordEnv}, ""},
-	}
-	tokens := []sourceChoice{
-		{"token", secret.Source{Inline: raw.Token}, ""},
-		{"token_file", r.fileSource(key.Field("token_file"), raw.TokenFile), raw.TokenFile},
-		{"token_env", secret.Source{Env: raw.TokenEnv}, ""},
-	}
+	passwords := r.choices(key, "password", raw.Password, raw.PasswordFile, raw.PasswordEnv)
+	tokens := r.choices(key, "token", raw.Token, raw.TokenFile, raw.TokenEnv)
 	first := r.firstSet(key, passwords, tokens)
 	switch {
 	case block != nil:
@@ -88,7 +89,7 @@ func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, 
 	}
 }
 
-// firstSet returns the first key that is set, empty without one.
+// firstSet returns the first key that is set, or an empty string.
 func (r *resolver) firstSet(block strictyaml.Key, choices ...[]sourceChoice) string {
 	for _, c := range slices.Concat(choices...) {
 		if c.source != (secret.Source{}) || r.Invalid(block.Field(c.key)) {
@@ -166,7 +167,7 @@ func (r *resolver) checkExpiry(key strictyaml.Key, raw rawCredential, source sec
 	case raw.Expires != nil:
 		r.Add(at, "conflicts with `expires`; keep one of them")
 	case source != secret.Source{} && source.File == "":
-		r.Add(at, "counts from the last change of the secret's file, and this secret has no file; use `expires`, or put the secret into a file")
+		r.Add(at, "counts from the last change of the secret's file, but this secret has no file; use `expires`, or put the secret into a file")
 	}
 }
 

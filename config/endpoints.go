@@ -75,7 +75,7 @@ func (r *resolver) settings(key strictyaml.Key, module Settings, own rawSettings
 	return s.withDerived()
 }
 
-// withDerived returns the settings with those that are derived from others.
+// withDerived returns the settings with the derived ones filled in.
 func (s Settings) withDerived() Settings {
 	s.Timeout = min(s.Timeout, s.Interval)
 	if s.SessionMaxAge == unsetSessionMaxAge {

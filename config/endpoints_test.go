@@ -94,7 +94,7 @@ func address(scheme, host, path string) *url.URL {
 func TestSharedHTTP(t *testing.T) {
 	endpoints := load(t, "full.yml").Endpoints
 	if endpoints[0].HTTP != endpoints[1].HTTP {
-		t.Error("two endpoints of a module that override nothing have an HTTP block each")
+		t.Error("two endpoints that override nothing do not share their module's HTTP block")
 	}
 	if endpoints[0].HTTP == endpoints[2].HTTP || endpoints[5].HTTP == endpoints[6].HTTP {
 		t.Error("an endpoint that overrides shares its module's HTTP block")

@@ -23,7 +23,7 @@ func TestErrors(t *testing.T) {
 	builtIn := strings.Join(slices.Sorted(maps.Keys(sessionapi.BuiltIn())), ", ")
 	for _, name := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".yml"), func(t *testing.T) {
-			loaded, err := config.Load(name)
+			loaded, err := config.NewLoader(name).Load()
 			if err == nil || loaded != nil {
 				t.Fatalf("Load gave %v and error %v, want an error alone", loaded, err)
 			}
@@ -42,10 +42,10 @@ func TestErrors(t *testing.T) {
 
 func TestLoadUnreadable(t *testing.T) {
 	for file, want := range map[string]string{
-		"testdata/vanished.yml": "testdata/vanished.yml: no such file; name another one with --config.file",
+		"testdata/vanished.yml": "testdata/vanished.yml: no such file; name another one",
 		"testdata":              "testdata: is a directory; name its files, with a pattern such as " + filepath.Join("testdata", "*.yml"),
 	} {
-		_, err := config.Load(file)
+		_, err := config.NewLoader(file).Load()
 		if _, ok := errors.AsType[config.Problems](err); !ok || err.Error() != want {
 			t.Errorf("error is %v, want %s", err, want)
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,15 +20,15 @@ import (
 // together.
 const MaxSize = 16 << 20
 
-// The texts of the problem of a configuration that does not exist.
+// The problems of a configuration that does not exist.
 const (
-	NoSuchFile = "no such file; name another one with --config.file"
-	NoMatch    = "no file matches this pattern; name another pattern or file with --config.file"
+	noSuchFile = "no such file; name another one"
+	noMatch    = "no file matches this pattern; name another pattern or file"
 )
 
 // Missing reports whether the only problem is that the configuration does not exist.
 func Missing(found Problems) bool {
-	return len(found) == 1 && (found[0].Text == NoSuchFile || found[0].Text == NoMatch)
+	return len(found) == 1 && (found[0].Text == noSuchFile || found[0].Text == noMatch)
 }
 
 // read reads the loader's files, in addition to the given texts.
@@ -62,7 +61,7 @@ func (l *Loader) readProblem(file string, err error) string {
 	named := slices.Contains(l.patterns, file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && named:
-		return NoSuchFile
+		return noSuchFile
 	case errors.Is(err, fs.ErrNotExist):
 		return "no such file; remove the symbolic link, or restore the file that it leads to"
 	case errors.Is(err, boundedfile.ErrDirectory) && named:
@@ -75,7 +74,7 @@ func (l *Loader) readProblem(file string, err error) string {
 // maxNamed is the number of files up to which a name lists them.
 const maxNamed = 3
 
-// nameOf returns what people know a configuration by.
+// nameOf returns the name of a configuration: the patterns and texts that it consists of.
 func nameOf(given []source, patterns []string) string {
 	names := slices.Clone(patterns)
 	for _, s := range given {
@@ -89,7 +88,7 @@ func nameOf(given []source, patterns []string) string {
 }
 
 // match returns the files that the patterns match, sorted, each once, and paths in the
-// directories in which other files may match later.
+// directories where other files may match later.
 func (l *Loader) match() (files, places []string, found Problems) {
 	for _, pattern := range l.patterns {
 		matches, err := l.files.Glob(pattern)
@@ -97,31 +96,22 @@ func (l *Loader) match() (files, places []string, found Problems) {
 		case err != nil:
 			found = append(found, Problem{File: pattern, Text: boundedfile.Reason(err).Error()})
 		case len(matches.Files) == 0:
-			found = append(found, Problem{File: pattern, Text: NoMatch})
+			found = append(found, Problem{File: pattern, Text: noMatch})
 		}
 		files, places = append(files, matches.Files...), append(places, matches.Places...)
 	}
-	return l.distinct(distinct(files)), places, found
-}
-
-// distinct returns the first path of each file.
-func (l *Loader) distinct(paths []string) (files []string) {
-	var known []fs.FileInfo
-	for _, path := range paths {
-		info, err := l.files.Stat(path)
-		if err == nil && slices.ContainsFunc(known, func(other fs.FileInfo) bool { return os.SameFile(info, other) }) {
-			continue
-		}
-		if err == nil {
-			known = append(known, info)
-		}
-		files = append(files, path)
-	}
-	return files
+	known := make(map[string]bool, len(files))
+	files = slices.DeleteFunc(distinct(files), func(path string) bool {
+		file, err := l.files.Resolve(path)
+		again := err == nil && known[file]
+		known[file] = true
+		return again
+	})
+	return files, places, found
 }
 
 // Fingerprint returns a hash of the content of the configuration's files and of others,
-// which is never empty. A file that cannot be read counts as a distinct content.
+// which is never empty. A file that cannot be read counts as different content.
 func (l *Loader) Fingerprint(others ...string) string {
 	files, _, found := l.match()
 	return fingerprint(&l.files, append(files, others...)) + found.Error()
@@ -152,7 +142,7 @@ func (c *Config) TLSFiles() []string {
 	return distinct(files)
 }
 
-// tlsFiles returns the files of a TLS block, empty if not set.
+// tlsFiles returns the files of a TLS block, empty strings for those that are not set.
 func tlsFiles(tls *promconfig.TLSConfig) []string {
 	return []string{tls.CAFile, tls.CertFile, tls.KeyFile}
 }
@@ -175,9 +165,9 @@ func distinct(files []string) []string {
 	return slices.DeleteFunc(slices.Compact(files), func(file string) bool { return file == "" })
 }
 
-// fingerprint returns a hash of the files' content.
+// fingerprint returns a hash of the content of files, which it sorts.
 func fingerprint(reader *boundedfile.Reader, files []string) string {
-	files = distinct(slices.Clone(files))
+	files = distinct(files)
 	if len(files) == 0 {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"session_exporter/internal/strictyaml"
 	"session_exporter/secret"
 )
 
@@ -54,7 +55,7 @@ func in(dir, name string) string {
 func TestStrangeFilesInConfigurations(t *testing.T) {
 	dir, why := strange(t)
 	for name, want := range why {
-		for place, severity := range map[string]Severity{
+		for place, severity := range map[string]strictyaml.Severity{
 			"credentials: {a: {username: u, password_file: %q}}\nmodules: {m: {api: hcx}}":                                                              MissingSecret,
 			"credentials: {a: {token_file: %q}}\nmodules: {m: {api: hcx}}":                                                                              MissingSecret,
 			"credentials: {a: {oauth2: {client_id: i, token_url: 'https://a', client_secret_file: %q}}}\nmodules: {m: {api: hcx}}":                      MissingSecret,
@@ -89,7 +90,7 @@ func TestStrangeFilesInConfigurations(t *testing.T) {
 		}
 		want := strings.Replace(want, "64 KiB", "16 MiB", 1)
 		if want == fs.ErrNotExist.Error() || want == "no such file or directory" {
-			want = "no such file; name another one with --config.file"
+			want = "no such file; name another one"
 		} else if want == "is a directory" {
 			want += "; name its files, with a pattern such as " + filepath.Join(in(dir, name), "*.yml")
 		}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzMerge checks that two files are one configuration without a panic, that their order
-// has no meaning, and that every problem is in one of them.
+// FuzzMerge checks that two files are merged without a panic, that their order does not
+// matter, and that every problem is in one of them.
 func FuzzMerge(f *testing.F) {
 	base, err := os.ReadFile(filepath.Join("testdata", "valid", "full.yml"))
 	if err != nil {
@@ -31,7 +31,7 @@ func FuzzMerge(f *testing.F) {
 		settings, found := NewLoader().check(first, second)
 		again, foundAgain := NewLoader().check(second, first)
 		if found.Error() != foundAgain.Error() || (settings == nil) != (again == nil) || settings != nil && settings.YAML != again.YAML {
-			t.Errorf("the order has a meaning: %v\nand\n%v", found, foundAgain)
+			t.Errorf("the order matters: %v\nand\n%v", found, foundAgain)
 		}
 		if (settings == nil) != (found.Err() != nil) {
 			t.Errorf("configuration %v, problems %v", settings, found)

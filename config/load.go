@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -27,9 +28,6 @@ func NewLoader(patterns ...string) *Loader {
 	sorted := slices.Sorted(slices.Values(patterns))
 	return &Loader{patterns: slices.Compact(sorted)}
 }
-
-// Load loads and checks a configuration, like Loader.Load.
-func Load(patterns ...string) (*Config, error) { return NewLoader(patterns...).Load() }
 
 // Check is Load with all problems: errors, secrets that cannot be read, and warnings.
 // The configuration is nil if there are errors.
@@ -99,7 +97,7 @@ func (l *Loader) check(given ...source) (config *Config, found Problems) {
 	for _, s := range sources {
 		config.Files = append(config.Files, s.file)
 	}
-	config.Problems = found
+	config.Name, config.Problems = name, found
 	return config, found
 }
 
@@ -115,29 +113,23 @@ func (r *resolver) config() (*Config, error) {
 	r.resolveCredentials()
 	r.resolveModules()
 	config := &Config{
-		Name:        r.Name(),
 		YAML:        string(masked),
-		MetricsDeny: r.metricsDeny(),
 		Credentials: r.credentials,
-		APIs:        r.described,
+		APIs:        r.defined,
 		Modules:     r.modules,
 		Endpoints:   r.endpoints(),
-		DenyAt:      make([]Position, 0, len(r.raw.Global.MetricsDeny)),
 	}
+	r.metricsDeny(config)
 	for name, module := range config.Modules { // now that no endpoint overrides them
 		config.Modules[name] = module.withDerived()
 	}
-	for i := range r.raw.Global.MetricsDeny {
-		config.DenyAt = append(config.DenyAt, r.Position(strictyaml.Key("global.metrics_deny").Item(i)))
-	}
+	labels := make(map[string]bool)
 	for _, endpoint := range config.Endpoints {
 		for name := range endpoint.Labels {
-			if !slices.Contains(config.LabelNames, name) {
-				config.LabelNames = append(config.LabelNames, name)
-			}
+			labels[name] = true
 		}
 	}
-	slices.Sort(config.LabelNames)
+	config.LabelNames = slices.Sorted(maps.Keys(labels))
 	if len(r.raw.Endpoints) == 0 && len(r.raw.Modules) == 0 && !r.Failed() {
 		r.AddAt(0, "", "has no `modules` and no `endpoints`, so there is nothing to probe")
 	}
@@ -145,17 +137,18 @@ func (r *resolver) config() (*Config, error) {
 	return config, nil
 }
 
-func (r *resolver) metricsDeny() []*regexp.Regexp {
-	denied := make([]*regexp.Regexp, 0, len(r.raw.Global.MetricsDeny))
+// metricsDeny compiles the patterns of `metrics_deny`.
+func (r *resolver) metricsDeny(config *Config) {
 	for i, pattern := range r.raw.Global.MetricsDeny {
+		key := strictyaml.Key("global.metrics_deny").Item(i)
 		// Compiled alone first: inside the group, a stray `)` would close it.
 		if _, err := regexp.Compile(pattern); err != nil {
-			r.Add(strictyaml.Key("global.metrics_deny").Item(i), "not a regular expression: %s", patternProblem(err))
+			r.Add(key, "not a regular expression: %s", patternProblem(err))
 			continue
 		}
-		denied = append(denied, regexp.MustCompile("^(?:"+pattern+")$"))
+		config.MetricsDeny = append(config.MetricsDeny, regexp.MustCompile("^(?:"+pattern+")$"))
+		config.DenyAt = append(config.DenyAt, r.Position(key))
 	}
-	return denied
 }
 
 // patternProblem returns the error without the pattern.
@@ -176,10 +169,7 @@ type Problems = strictyaml.Problems
 // Position is a place in a configuration file.
 type Position = strictyaml.Position
 
-// Severity is a problem's effect on the configuration.
-type Severity = strictyaml.Severity
-
-// The severities.
+// The severities of problems.
 const (
 	// Invalid: the configuration cannot be used.
 	Invalid = strictyaml.Invalid

@@ -37,8 +37,8 @@ func teamsIn(t *testing.T, dir string) {
 	deploy(t, dir, map[string]string{"conf.d/secret": "s", "secrets/token": "t"})
 }
 
-// TestMerge: the order of files and patterns has no meaning, and a file is read once,
-// however often it matches.
+// TestMerge: the order of files and patterns does not matter, and a file that matches
+// several times is read once.
 func TestMerge(t *testing.T) {
 	t.Chdir(t.TempDir())
 	teamsIn(t, ".")
@@ -212,14 +212,14 @@ func TestUnusablePatterns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pattern, want := range map[string]string{
-		"conf.d/*.json":        "conf.d/*.json: no file matches this pattern; name another pattern or file with --config.file",
-		"none/*.yml":           "none/*.yml: no file matches this pattern; name another pattern or file with --config.file",
-		"conf.d/base.yml/*":    "conf.d/base.yml/*: no file matches this pattern; name another pattern or file with --config.file",
+		"conf.d/*.json":        "conf.d/*.json: no file matches this pattern; name another pattern or file",
+		"none/*.yml":           "none/*.yml: no file matches this pattern; name another pattern or file",
+		"conf.d/base.yml/*":    "conf.d/base.yml/*: no file matches this pattern; name another pattern or file",
 		"conf.d/[a.yml":        "conf.d/[a.yml: the pattern has a `[` without a `]`, or ends in a backslash; put a backslash before a `[` that is part of a name",
 		"conf.d/*.d":           "conf.d/folder.d: is a directory",
 		"conf.d/folder.d":      "conf.d/folder.d: is a directory; name its files, with a pattern such as conf.d/folder.d/*.yml",
 		"conf.d/dang*":         "conf.d/dangling.yaml: no such file; remove the symbolic link, or restore the file that it leads to",
-		"conf.d/dangling.yaml": "conf.d/dangling.yaml: no such file; name another one with --config.file",
+		"conf.d/dangling.yaml": "conf.d/dangling.yaml: no such file; name another one",
 	} {
 		_, found := config.Check("conf.d/*.yml", pattern)
 		if found.Error() != want {

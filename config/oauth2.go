@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -38,24 +39,13 @@ func (g GrantType) SecretKind() string {
 	}
 }
 
-// parameters returns the parameters that a token request has from other settings.
-func (o *OAuth2) parameters() []string {
-	var names []string
-	switch o.GrantType {
-	case GrantClientCredentials:
-	case GrantPassword:
-		names = []string{"grant_type", "username", "password"}
-	case GrantRefreshToken:
-		names = []string{"grant_type", "refresh_token"}
-	case GrantVCFAPIToken:
-		names = []string{"grant_type", "api_token"}
-	case GrantJWTBearer:
-		names = []string{"grant_type", "assertion"}
-	}
-	if o.AuthStyle == AuthStyleParams {
-		names = append(names, "client_id", "client_secret")
-	}
-	return names
+// grantParameters are the parameters that a token request has because of its grant, and that
+// `endpoint_params` must not set. With GrantClientCredentials, it may replace the grant.
+var grantParameters = map[GrantType][]string{
+	GrantPassword:     {"grant_type", "username", "password"},
+	GrantRefreshToken: {"grant_type", "refresh_token"},
+	GrantVCFAPIToken:  {"grant_type", "api_token"},
+	GrantJWTBearer:    {"grant_type", "assertion"},
 }
 
 // oauth2 checks an oauth2 block. It returns the secret that the block itself has for its
@@ -65,16 +55,13 @@ func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, ow
 		return nil, secret.Source{}
 	}
 	block = &OAuth2{
-		GrantType:      raw.GrantType,
+		GrantType:      cmp.Or(raw.GrantType, GrantClientCredentials),
 		ClientID:       raw.ClientID,
 		TokenURL:       raw.TokenURL,
 		AuthStyle:      raw.AuthStyle,
 		Scopes:         raw.Scopes,
 		EndpointParams: raw.EndpointParams,
 		HTTP:           HTTP{TLS: raw.TLSConfig, Proxy: raw.ProxyConfig, files: r.files},
-	}
-	if block.GrantType == "" {
-		block.GrantType = GrantClientCredentials
 	}
 	r.checkTokenURL(key, raw.TokenURL)
 	r.tls(key.Field("tls_config"), &block.HTTP.TLS)
@@ -83,7 +70,7 @@ func (r *resolver) oauth2(key strictyaml.Key, raw *rawOAuth2) (block *OAuth2, ow
 	r.rejectRef(key.Field("client_secret_ref"), "client_secret_file")
 	r.rejectRef(key.Field("client_certificate_key_ref"), "client_certificate_key_file")
 	if at := key.Field("grant_type"); !slices.Contains(grantTypes, block.GrantType) {
-		r.Add(at, "must be one of: %s", joined(grantTypes))
+		r.Add(at, "must be one of: %s", strictyaml.Join(grantTypes))
 		return block, secret.Source{}
 	}
 	r.checkForeignKeys(key, block.GrantType)
@@ -134,25 +121,15 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 	if at := key.Field("auth_style"); raw.AuthStyle != "" && raw.AuthStyle != AuthStyleHeader && raw.AuthStyle != AuthStyleParams {
 		r.Add(at, "must be one of: header, params")
 	}
-	source := r.only(key, []sourceChoice{
-		{"client_secret", secret.Source{Inline: raw.ClientSecret}, ""},
-		{"client_secret_file", r.fileSource(key.Field("client_secret_file"), raw.ClientSecretFile), raw.ClientSecretFile},
-		{"client_secret_env", secret.Source{Env: raw.ClientSecretEnv}, ""},
-	})
+	source := r.only(key, r.choices(key, "client_secret", raw.ClientSecret, raw.ClientSecretFile, raw.ClientSecretEnv))
 	if source != (secret.Source{}) {
-		if block.AuthStyle == "" {
-			block.AuthStyle = AuthStyleHeader
-		}
+		block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleHeader)
 		return source
 	}
-	if block.GrantType == GrantClientCredentials {
-		if !r.anyInvalid(key, "client_secret", "client_secret_file", "client_secret_env", "client_secret_ref") {
-			r.Require(key, "client_secret", "needs a `client_secret_file` or a `client_secret`")
-		}
+	if block.GrantType == GrantClientCredentials && !r.anyInvalid(key, "client_secret", "client_secret_file", "client_secret_env", "client_secret_ref") {
+		r.Require(key, "client_secret", "needs a `client_secret_file` or a `client_secret`")
 	}
-	if block.AuthStyle == "" {
-		block.AuthStyle = AuthStyleParams
-	}
+	block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleParams)
 	return source
 }
 
@@ -160,18 +137,15 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 // of the key.
 func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, secret.Source) {
 	from := raw.Assertion
-	a := &Assertion{Algorithm: string(from.SignatureAlgorithm), KeyID: from.ClientCertificateKeyID, Issuer: from.Issuer, Audience: from.Audience}
-	if a.Algorithm == "" {
-		a.Algorithm = string(signatureAlgorithms[0])
+	algorithm := cmp.Or(from.SignatureAlgorithm, signatureAlgorithms[0])
+	a := &Assertion{
+		Algorithm: string(algorithm),
+		KeyID:     from.ClientCertificateKeyID,
+		Issuer:    cmp.Or(from.Issuer, raw.ClientID),
+		Audience:  cmp.Or(from.Audience, raw.TokenURL),
 	}
-	if a.Issuer == "" {
-		a.Issuer = raw.ClientID
-	}
-	if a.Audience == "" {
-		a.Audience = raw.TokenURL
-	}
-	if at := key.Field("signature_algorithm"); !slices.Contains(signatureAlgorithms, signatureAlgorithm(a.Algorithm)) {
-		r.Add(at, "must be one of: %s", joined(signatureAlgorithms))
+	if !slices.Contains(signatureAlgorithms, algorithm) {
+		r.Add(key.Field("signature_algorithm"), "must be one of: %s", strictyaml.Join(signatureAlgorithms))
 	}
 	for _, name := range slices.Sorted(maps.Keys(from.Claims)) {
 		at := key.Field("claims").Field(name)
@@ -232,7 +206,10 @@ func (r *resolver) checkParams(key strictyaml.Key, raw *rawOAuth2, block *OAuth2
 	if _, isSet := raw.EndpointParams["scope"]; isSet && len(raw.Scopes) > 0 {
 		r.Add(params.Field("scope"), "conflicts with `scopes`; keep one of them")
 	}
-	own := block.parameters()
+	own := grantParameters[block.GrantType]
+	if block.AuthStyle == AuthStyleParams {
+		own = slices.Concat(own, []string{"client_id", "client_secret"})
+	}
 	for _, name := range slices.Sorted(maps.Keys(raw.EndpointParams)) {
 		switch at := params.Field(name); {
 		case !r.IsSet(at):

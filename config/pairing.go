@@ -11,7 +11,7 @@ import (
 // pairingID is usually a UUID. It becomes part of a path.
 var pairingID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_:.-]*$`)
 
-// pair makes an endpoint with a `pairing` that of the remote session.
+// pair turns an endpoint with a `pairing` into the endpoint of the remote session.
 func (r *resolver) pair(key strictyaml.Key, e *Endpoint, raw rawEndpoint) {
 	at, remote := key.Field("pairing"), key.Field("remote_credential")
 	switch {

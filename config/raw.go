@@ -143,8 +143,8 @@ type (
 // default.
 var signatureAlgorithms = []signatureAlgorithm{"RS256", "RS384", "RS512"}
 
-// scalars are the types that decode themselves or have few values, including those of a
-// definition.
+// scalars are the types that decode themselves or have a fixed set of values, including
+// those of a definition.
 var scalars = map[reflect.Type]strictyaml.Scalar{
 	reflect.TypeFor[secret.Secret]():         {Words: "text"},
 	reflect.TypeFor[model.Duration]():        {Words: durationWords, Valid: isShort, Schema: durationSchema},

@@ -24,7 +24,7 @@ type resolver struct {
 
 	apis        map[string]sessionapi.API  // including those that the files define
 	specs       map[string]sessionapi.Spec // of apis
-	described   map[string]*custom.API
+	defined     map[string]*custom.API
 	credentials map[string]*Credential
 	modules     map[string]Settings
 }
@@ -57,15 +57,6 @@ func oneOfValues(values []string) string {
 	return "must be one of: " + strings.Join(values, ", ")
 }
 
-// joined returns the values, separated by commas.
-func joined[S ~string](values []S) string {
-	texts := make([]string, len(values))
-	for i, value := range values {
-		texts[i] = string(value)
-	}
-	return strings.Join(texts, ", ")
-}
-
 // anyInvalid reports whether one of a block's keys has an error.
 func (r *resolver) anyInvalid(block strictyaml.Key, names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return r.Invalid(block.Field(name)) })
@@ -76,14 +67,14 @@ func (r *resolver) anyInvalid(block strictyaml.Key, names ...string) bool {
 // works with a later version that has it built in.
 func (r *resolver) resolveAPIs() error {
 	r.apis = sessionapi.BuiltIn()
-	r.described = make(map[string]*custom.API, len(r.raw.APIs))
+	r.defined = make(map[string]*custom.API, len(r.raw.APIs))
 	for name, definition := range r.raw.APIs {
 		key := strictyaml.Key("apis").Field(name)
 		api, err := custom.Compile(&definition, key, r.lines[r.Position(key).File], r.Collector)
 		if err != nil {
 			return err
 		}
-		r.described[name], r.apis[name] = api, api
+		r.defined[name], r.apis[name] = api, api
 	}
 	r.specs = make(map[string]sessionapi.Spec, len(r.apis))
 	for name, api := range r.apis {

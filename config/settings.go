@@ -93,10 +93,10 @@ func (r *resolver) checkAPI(key strictyaml.Key, s Settings, own rawSettings) {
 	}
 	switch at := key.Field("auth"); {
 	case own.Auth != "" && !slices.Contains(sessionapi.Auths(), own.Auth):
-		r.Add(at, "must be one of: %s", sessionapi.JoinAuths(sessionapi.Auths()))
+		r.Add(at, "must be one of: %s", strictyaml.Join(sessionapi.Auths()))
 	case !known || r.Invalid(at):
 	case slices.Contains(sessionapi.Auths(), s.Auth) && (own.Auth != "" || own.API != "") && !slices.Contains(api.Auth, s.Auth):
-		r.Add(at, "%s does not support auth: %s; use one of: %s", r.apiName(s.API), s.Auth, sessionapi.JoinAuths(api.Auth))
+		r.Add(at, "%s does not support auth: %s; use one of: %s", r.apiName(s.API), s.Auth, strictyaml.Join(api.Auth))
 	}
 	if !known || (own.API == "" && own.Login == nil) {
 		return
@@ -131,9 +131,9 @@ func (r *resolver) checkCredential(key strictyaml.Key, s Settings, own rawSettin
 	case !slices.Contains(sessionapi.Auths(), auth) || (s.Auth != "" && !slices.Contains(api.Auth, auth)):
 		// Reported by checkAPI, where it is set.
 	case !slices.Contains(api.Auth, auth):
-		r.Add(at, "%s has %s, so auth is %s, which %s does not support; it supports: %s", r.credentialName(c), secretKind(c), auth, r.apiName(s.API), sessionapi.JoinAuths(api.Auth))
+		r.Add(at, "%s has %s, so auth is %s, which %s does not support; it supports: %s", r.credentialName(c), secretKind(c), auth, r.apiName(s.API), strictyaml.Join(api.Auth))
 	case !slices.Contains(authsOf[c.Auth], auth):
-		r.Add(at, "%s has %s, which supports only auth: %s", r.credentialName(c), secretKind(c), sessionapi.JoinAuths(authsOf[c.Auth]))
+		r.Add(at, "%s has %s, which supports only auth: %s", r.credentialName(c), secretKind(c), strictyaml.Join(authsOf[c.Auth]))
 	case strings.Contains(c.Username, ":") && (auth == sessionapi.AuthBasic || api.LoginByBasic):
 		r.Add(at, "the username of %s has a colon, which HTTP Basic cannot carry (RFC 7617)", r.credentialName(c))
 	}
@@ -143,8 +143,8 @@ func (r *resolver) checkCredential(key strictyaml.Key, s Settings, own rawSettin
 // sessionapi.IsReservedHeader and Prometheus.
 var clientHeaders = []string{"Accept", "Cache-Control", "Expect", "Te", "Upgrade"}
 
-// tokenHeader returns the canonical name of the header that presents a token, empty for the
-// API's own.
+// tokenHeader returns the canonical name of the header that presents a token, or an empty
+// string for the API's own.
 func (r *resolver) tokenHeader(at strictyaml.Key, base string, own rawSettings) string {
 	if !r.IsSet(at) {
 		return base
@@ -167,11 +167,7 @@ func (r *resolver) checkTokenHeader(key strictyaml.Key, s Settings, own rawSetti
 	if s.TokenHeader == "" || r.Invalid(at) || r.Invalid(key.Field("auth")) {
 		return
 	}
-	auth := s.Auth
-	if auth == "" && s.Credential != nil {
-		auth = s.Credential.Auth
-	}
-	switch {
+	switch auth := s.withDerived().Auth; {
 	case auth == "" || auth == sessionapi.AuthToken || !slices.Contains(sessionapi.Auths(), auth):
 	case r.IsSet(at):
 		r.Add(at, "requires auth: token, but auth is %s; remove it", auth)

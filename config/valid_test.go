@@ -36,7 +36,7 @@ func load(t *testing.T, name string) *config.Config {
 	t.Helper()
 	t.Setenv("CONFIG_TEST_PASSWORD", "env-1")
 	t.Setenv("CONFIG_TEST_TOKEN", "env-2")
-	loaded, err := config.Load(filepath.Join("testdata", "valid", name))
+	loaded, err := config.NewLoader(filepath.Join("testdata", "valid", name)).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

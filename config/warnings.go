@@ -100,14 +100,14 @@ func (r *resolver) warnOfURL(endpoint strictyaml.Key, e *Endpoint) {
 	}
 	switch {
 	case hints.NoPath && e.URL.Path != "":
-		r.Warn(key, "has a path, and the API %s is at the root; remove the path", e.API)
+		r.Warn(key, "has a path, but the API %s is at the root; remove the path", e.API)
 	case hints.BasePath != "" && e.URL.Path == "":
-		r.Warn(key, "has no base path, and the API %s has one, such as %s", e.API, hints.BasePath)
+		r.Warn(key, "has no base path, but the API %s has one, such as %s", e.API, hints.BasePath)
 	case hints.Ending != "" && strings.HasSuffix(e.URL.Path, hints.Ending):
 		r.Warn(key, "ends in %s, which the exporter appends itself; remove it", hints.Ending)
 	}
 	if hints.Port != "" && e.URL.Port() == "" {
-		r.Warn(key, "has no port, and the API %s is usually at %s; add the port", e.API, hints.Port)
+		r.Warn(key, "has no port, but the API %s is usually at port %s; add it", e.API, hints.Port)
 	}
 }
 

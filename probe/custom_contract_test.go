@@ -21,7 +21,7 @@ var definition = func() func(name string) *custom.API {
 		mu.Lock()
 		defer mu.Unlock()
 		if known[name] == nil {
-			settings, err := config.Load(filepath.Join("..", "sessionapi", "catalogue", name+".yml"))
+			settings, err := config.NewLoader(filepath.Join("..", "sessionapi", "catalogue", name+".yml")).Load()
 			if err != nil {
 				panic(err)
 			}

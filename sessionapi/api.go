@@ -120,15 +120,6 @@ const (
 // Auths returns all ways to authenticate.
 func Auths() []Auth { return []Auth{AuthLogin, AuthBasic, AuthToken, AuthBearer} }
 
-// JoinAuths returns the names of auths, separated by commas.
-func JoinAuths(auths []Auth) string {
-	names := make([]string, len(auths))
-	for i, auth := range auths {
-		names[i] = string(auth)
-	}
-	return strings.Join(names, ", ")
-}
-
 // Step is one of the requests of a probe.
 type Step string
 

@@ -15,16 +15,16 @@ import (
 type Matches struct {
 	// Files are their paths, sorted.
 	Files []string
-	// Places are paths in the directories in which other files may match later.
+	// Places are paths in the directories where other files may match later.
 	Places []string
 }
 
 // Glob returns the files that match a pattern of filepath.Match, within two seconds. A path
 // without special characters matches itself, even if there is no such file.
 //
-// It differs from filepath.Glob as shells do: a leading dot matches only a dot in the
-// pattern, which leaves out the directories of a Kubernetes volume and the files of editors.
-// And a directory that cannot be listed is an error: its files would otherwise seem gone.
+// Unlike filepath.Glob, and like shells, it matches a leading dot only with a dot in the
+// pattern, which excludes the directories of a Kubernetes volume and the files of editors. A
+// directory that cannot be listed is an error: its files would otherwise seem gone.
 func (r *Reader) Glob(pattern string) (Matches, error) {
 	if !isPattern(pattern) {
 		return Matches{Files: []string{pattern}}, nil
@@ -41,7 +41,7 @@ func isPattern(path string) bool {
 	return strings.ContainsAny(path, special)
 }
 
-// ErrBadPattern is the error about a pattern that is malformed.
+// ErrBadPattern is the error for a malformed pattern.
 var ErrBadPattern = errors.New("the pattern has a `[` without a `]`, or ends in a backslash; put a backslash before a `[` that is part of a name")
 
 func glob(pattern string) (Matches, error) {
@@ -58,7 +58,7 @@ func glob(pattern string) (Matches, error) {
 	return found, nil
 }
 
-// match returns the paths that match a pattern, and adds the places where it has searched.
+// match returns the paths that match a pattern, and adds the places that it searched.
 func (m *Matches) match(pattern string) (paths []string, err error) {
 	if !isPattern(pattern) {
 		return []string{pattern}, nil
@@ -87,8 +87,8 @@ func (m *Matches) match(pattern string) (paths []string, err error) {
 	return paths, nil
 }
 
-// list returns the entries of a directory. The error is fs.ErrNotExist if the path is that
-// of something else, which may be a pipe, so it is not opened.
+// list returns the entries of a directory. For anything else, it returns fs.ErrNotExist
+// without opening it, because it may be a pipe.
 func list(path string) ([]fs.DirEntry, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -38,7 +39,7 @@ type hang struct {
 	retryDelay time.Duration
 }
 
-// Read is Reader.Read for a file that is read once: it remembers no file that hangs.
+// Read is like Reader.Read, for a file that is read once.
 func Read(path string, limit int64) ([]byte, error) { return new(Reader).Read(path, limit) }
 
 // Read returns the content of a regular file of at most limit bytes, within two seconds.
@@ -68,6 +69,17 @@ func Reason(err error) error {
 	return err
 }
 
+// Resolve returns the absolute path of a file, without symbolic links, within two seconds.
+func (r *Reader) Resolve(path string) (string, error) {
+	return inTime(r, path, func(path string) (string, error) {
+		absolute, err := filepath.Abs(path)
+		if err != nil {
+			return "", err
+		}
+		return filepath.EvalSymlinks(absolute)
+	})
+}
+
 // inTime runs an operation on a file and gives up when it hangs.
 func inTime[T any](r *Reader, path string, operation func(string) (T, error)) (T, error) {
 	var none T
@@ -94,11 +106,13 @@ func inTime[T any](r *Reader, path string, operation func(string) (T, error)) (T
 		return got.value, got.err
 	case <-timeout.C:
 	}
-	r.remember(path, func() bool { return len(done) == 0 })
+	r.mu.Lock() // or the operation could be forgotten before it is remembered
+	defer r.mu.Unlock()
 	select {
 	case got := <-done: // completed just now
 		return got.value, got.err
 	default:
+		r.rememberLocked(path)
 		return none, tooSlow(path)
 	}
 }
@@ -110,14 +124,8 @@ func (r *Reader) hangs(path string) bool {
 	return time.Now().Before(r.hanging[path].retryAt)
 }
 
-// remember records that a file hangs, unless the operation has completed and forgotten
-// it meanwhile.
-func (r *Reader) remember(path string, still func() bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !still() {
-		return
-	}
+// rememberLocked records that a file hangs.
+func (r *Reader) rememberLocked(path string) {
 	if r.hanging == nil {
 		r.hanging = make(map[string]hang)
 	}

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// ErrDirectory is the error of reading a directory.
+// ErrDirectory is the error for a directory.
 var ErrDirectory = errors.New("is a directory")
 
 var errIrregular = errors.New("is a pipe, a socket or a device; use a regular file")

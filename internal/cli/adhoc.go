@@ -23,7 +23,6 @@ type adhoc struct {
 	flags    *adhocFlags
 	document document
 	settings *config.Config
-	warnings []string
 	prompted bool // the password is typed
 }
 
@@ -37,11 +36,8 @@ func (f *adhocFlags) configure(ctx context.Context, urls []string, s streams) (*
 	if err := a.compose(urls); err != nil {
 		return nil, err
 	}
-	if err := a.load(); err != nil {
+	if err := a.load(s.err); err != nil {
 		return nil, err
-	}
-	for _, warning := range a.warnings {
-		fmt.Fprintf(s.err, "session_exporter: warning: %s\n", warning)
 	}
 	if !a.prompted {
 		return a, nil
@@ -118,24 +114,28 @@ func endpointName(address string) string {
 	return strings.TrimRight(u.Host+u.Path, "/")
 }
 
-// load loads the document. Its errors name flags instead of keys.
-func (a *adhoc) load() error {
+// load loads the document, and prints its warnings if it is valid. Both errors and warnings
+// name flags instead of keys.
+func (a *adhoc) load(errOut io.Writer) error {
 	text, err := a.document.text()
 	if err != nil {
 		return err
 	}
 	settings, found := config.CheckText(text, "flags")
-	var failed []string
+	var failed, warnings []string
 	for _, problem := range found {
 		switch text := a.flags.blame(problem); {
 		case problem.Severity != config.Warning:
 			failed = append(failed, text)
-		case !slices.Contains(a.warnings, text): // not already reported for another URL
-			a.warnings = append(a.warnings, text)
+		case !slices.Contains(warnings, text): // not already reported for another URL
+			warnings = append(warnings, text)
 		}
 	}
 	if len(failed) > 0 {
 		return errors.New(strings.Join(slices.Compact(failed), "\nsession_exporter: "))
+	}
+	for _, warning := range warnings {
+		fmt.Fprintf(errOut, "session_exporter: warning: %s\n", warning)
 	}
 	a.settings = settings
 	return nil

@@ -96,7 +96,7 @@ func TestProbeURLMistakes(t *testing.T) {
 	const url, file = "https://hcx.example.com:9443", "--password-file=secret"
 	for _, c := range []struct {
 		args string
-		want string // what an error or a line of it begins with
+		want string // the beginning of an error, or of one of its lines
 	}{
 		{url, "a URL requires --api, for this URL probably --api=hcx; it must be one of: "},
 		{"https://srm.example.com/api/rest/vr/v2", "a URL requires --api, for this URL probably --api=dr"},
@@ -125,13 +125,13 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"ftp://hcx.example.com --api=hcx --username=u " + file, "URL: must be a URL such as https://"},
 		{url + " https://b.example.com?x --api=hcx --username=u " + file, "URL: must end with the API's base path"},
 		{url + " " + url + "/ --api=hcx --username=u " + file, "two URLs have the same host and path; remove one"},
-		{url + " a --api=hcx", `"a" is a name and others are URLs; probe them separately`},
+		{url + " a --api=hcx", `"a" is a name, but others are URLs; probe them separately`},
 		{url + " --all", "a URL and --all are mutually exclusive"},
 		{url + " --config.file=session_exporter.yml", "a URL and --config.file are mutually exclusive; "},
 		{"a --ca-file=ca.pem", `--ca-file applies only to a URL; "a" is a name, so write https:// before it, or remove the flag`},
 		{"--insecure-skip-verify", "--insecure-skip-verify requires a URL, such as https://"},
 		{"--login=a=b", "--login requires a URL, such as https://"},
-		{"a", "session_exporter.yml: no such file; name another one with --config.file; to probe without a file, name a URL: "},
+		{"a", "session_exporter.yml: no such file; name another one; to probe without a file, name a URL: "},
 		{"a --interval=1m", "--interval requires --watch"},
 		{"a --watch -o metrics", "--watch does not support --output=metrics; "},
 		{url + " --watch --interval=1ms --api=hcx --username=u " + file, "--interval: must be at least 100ms"},
@@ -159,7 +159,7 @@ func TestProbeURLWarnings(t *testing.T) {
 	const want = "session_exporter: warning: --username: starts or ends with a space or an invisible character; remove it\n" +
 		"session_exporter: warning: --insecure-skip-verify: certificates are not verified, so anyone on the network path can read the secrets; use `--ca-file`\n" +
 		"session_exporter: warning: URL: secrets are sent without encryption; use https\n" +
-		"session_exporter: warning: URL: has a path, and the API hcx is at the root; remove the path\n"
+		"session_exporter: warning: URL: has a path, but the API hcx is at the root; remove the path\n"
 	if before := <-seen; before != want || stderr.String() != want {
 		t.Errorf("before the login:\n%sin all:\n%s", before, stderr)
 	}

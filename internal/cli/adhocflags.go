@@ -38,7 +38,7 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 		{"username", "username", "For a URL: the account's name. Without --password-file, the password is asked for.", "<name>", &f.username},
 		{"password-file", "password_file", "For a URL: path of a file with the password.", "<path>", &f.passwordFile},
 		{"token-file", "token_file", "For a URL: path of a file with a session token or bearer token, instead of an account.", "<path>", &f.tokenFile},
-		{"auth", "auth", "For a URL: how the secret is used; the default follows from it. One of: " + sessionapi.JoinAuths(sessionapi.Auths()) + ".", "<way>", &f.auth},
+		{"auth", "auth", "For a URL: how the secret is used; the default follows from it. One of: " + strictyaml.Join(sessionapi.Auths()) + ".", "<way>", &f.auth},
 		{"ca-file", "ca_file", "For a URL: path of the CA certificates to trust, instead of the system's.", "<path>", &f.caFile},
 		{"cert-file", "cert_file", "For a URL: path of a client certificate.", "<path>", &f.certFile},
 		{"key-file", "key_file", "For a URL: path of the client certificate's private key.", "<path>", &f.keyFile},
@@ -50,9 +50,9 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 		clause := cmd.Flag(flag.name, flag.help).PlaceHolder(flag.placeHolder)
 		switch flag.name {
 		case "api":
-			clause.HintAction(func() []string { return apiNames(nil) })
+			clause.HintAction(config.APINames)
 		case "auth":
-			clause.HintOptions(strings.Split(sessionapi.JoinAuths(sessionapi.Auths()), ", ")...)
+			clause.HintOptions(strings.Split(strictyaml.Join(sessionapi.Auths()), ", ")...)
 		}
 		clause.StringVar(flag.value)
 	}
@@ -85,7 +85,7 @@ func (o loginOptions) Set(text string) error {
 // isURL reports whether an argument of probe is a URL rather than a name.
 func isURL(argument string) bool { return strings.Contains(argument, "://") }
 
-// given returns a flag that is set, empty for none.
+// given returns the first flag that is set, or an empty string.
 func (f *adhocFlags) given() string {
 	for _, flag := range f.texts {
 		if *flag.value != "" {
@@ -114,7 +114,7 @@ func (f *adhocFlags) check(urls []string) error {
 		if likely := likelyAPIs(urls[0]); len(likely) > 0 {
 			hint = fmt.Sprintf(", for this URL probably --api=%s", strings.Join(likely, " or --api="))
 		}
-		return fmt.Errorf("a URL requires --api%s; it must be one of: %s", hint, strings.Join(apiNames(nil), ", "))
+		return fmt.Errorf("a URL requires --api%s; it must be one of: %s", hint, strings.Join(config.APINames(), ", "))
 	case !known[f.api]:
 		return fmt.Errorf("--api: unknown API%s", strictyaml.Suggest(f.api, known))
 	case f.username == "" && f.passwordFile != "":

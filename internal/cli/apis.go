@@ -14,6 +14,7 @@ import (
 
 	"session_exporter/config"
 	"session_exporter/internal/report"
+	"session_exporter/internal/strictyaml"
 	"session_exporter/sessionapi"
 	"session_exporter/sessionapi/catalogue"
 	"session_exporter/sessionapi/custom"
@@ -22,18 +23,18 @@ import (
 func addAPIs(app *kingpin.Application, s streams) command {
 	cmd := app.Command("apis", "List available session APIs, or print the definition of one.")
 	files := addConfigFlag(cmd).Strings()
-	name := cmd.Arg("name", "Name of an API.").HintAction(func() []string { return apiNames(nil) }).String()
+	name := cmd.Arg("name", "Name of an API.").HintAction(config.APINames).String()
 	return func(context.Context) error {
 		// An error in the configuration hides only the APIs of the configuration: the
 		// error may be the very definition that the user is missing.
-		described, configErr := describedAPIs(*files)
+		defined, configErr := definedAPIs(*files)
 		if *name == "" {
-			if err := listAPIs(s.out, described); err != nil || configErr == nil {
+			if err := listAPIs(s.out, defined); err != nil || configErr == nil {
 				return err
 			}
 			return &exitError{exitUsage, configErr}
 		}
-		if err := printAPI(s.out, *name, described); err != nil {
+		if err := printAPI(s.out, *name, defined); err != nil {
 			return &exitError{exitUsage, errors.Join(configErr, err)}
 		}
 		if configErr != nil {
@@ -43,9 +44,9 @@ func addAPIs(app *kingpin.Application, s streams) command {
 	}
 }
 
-// describedAPIs returns the APIs that a configuration defines, none if it does not exist:
-// the user may be about to write it.
-func describedAPIs(files []string) (map[string]*custom.API, error) {
+// definedAPIs returns the APIs that a configuration defines. A missing configuration defines
+// none: the user may be about to write it.
+func definedAPIs(files []string) (map[string]*custom.API, error) {
 	settings, found := config.Check(files...)
 	switch {
 	case config.Missing(found):
@@ -57,22 +58,22 @@ func describedAPIs(files []string) (map[string]*custom.API, error) {
 	}
 }
 
-// apiNames returns the names of all APIs: built in, in the catalogue, and in the configuration.
-func apiNames(described map[string]*custom.API) []string {
-	all := slices.AppendSeq(config.APINames(), maps.Keys(described))
+// apiNames returns the names of all APIs: built in, in the catalogue, or in the configuration.
+func apiNames(defined map[string]*custom.API) []string {
+	all := slices.AppendSeq(config.APINames(), maps.Keys(defined))
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // listAPIs lists the APIs that a module may use, and those of the catalogue, which
 // a configuration can copy.
-func listAPIs(out io.Writer, described map[string]*custom.API) error {
+func listAPIs(out io.Writer, defined map[string]*custom.API) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "API\tsource\tauth")
 	builtIn := sessionapi.BuiltIn()
-	for _, name := range apiNames(described) {
+	for _, name := range apiNames(defined) {
 		source, auths := "catalogue (copy it from `apis "+name+"`)", ""
-		if api, ok := described[name]; ok {
+		if api, ok := defined[name]; ok {
 			source, auths = "configuration", authsOf(api)
 		} else if api, ok := builtIn[name]; ok {
 			source, auths = "built in", authsOf(api)
@@ -82,12 +83,12 @@ func listAPIs(out io.Writer, described map[string]*custom.API) error {
 	return w.Flush()
 }
 
-func authsOf(api sessionapi.API) string { return sessionapi.JoinAuths(api.Spec().Auth) }
+func authsOf(api sessionapi.API) string { return strictyaml.Join(api.Spec().Auth) }
 
 // printAPI prints an API's definition: that of the configuration or, if it has none, that
 // of the catalogue.
-func printAPI(out io.Writer, name string, described map[string]*custom.API) error {
-	if api, ok := described[name]; ok {
+func printAPI(out io.Writer, name string, defined map[string]*custom.API) error {
+	if api, ok := defined[name]; ok {
 		indented := "    " + strings.ReplaceAll(strings.TrimSuffix(api.YAML(), "\n"), "\n", "\n    ")
 		_, err := fmt.Fprintf(out, "apis:\n  %s:\n%s\n", report.Printable(name), indented)
 		return err
@@ -100,5 +101,5 @@ func printAPI(out io.Writer, name string, described map[string]*custom.API) erro
 		_, err := fmt.Fprintf(out, "# %s is built in and has no definition. auth: %s\n", name, authsOf(api))
 		return err
 	}
-	return fmt.Errorf("unknown API %q; available: %s", name, strings.Join(apiNames(described), ", "))
+	return fmt.Errorf("unknown API %q; available: %s", name, strings.Join(apiNames(defined), ", "))
 }

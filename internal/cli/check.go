@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -43,11 +42,6 @@ func checkConfig(ctx context.Context, files []string, strict bool, s streams) er
 	settings, found, err := checkFiles(ctx, files, s)
 	if err != nil {
 		return err
-	}
-	for i, problem := range found {
-		if text, isFlag := strings.CutSuffix(problem.Text, " with --config.file"); isFlag {
-			found[i].Text = text + ", or - for standard input"
-		}
 	}
 	if settings != nil {
 		found = exporter.Problems(settings)

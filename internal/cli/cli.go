@@ -123,9 +123,6 @@ func exitCode(err error, stderr io.Writer) int {
 // command runs until it is done or ctx is canceled.
 type command func(ctx context.Context) error
 
-// logFlags are the flags about logging.
-type logFlags struct{ level, format *string }
-
 // defaultConfigFile is in the working directory.
 const (
 	defaultConfigFile = "session_exporter.yml"
@@ -136,14 +133,7 @@ func addConfigFlag(cmd *kingpin.CmdClause) *kingpin.FlagClause {
 	return cmd.Flag("config.file", configFileHelp).Default(defaultConfigFile)
 }
 
-func addLogFlags(cmd *kingpin.CmdClause) logFlags {
-	return logFlags{
-		level:  oneOf(cmd.Flag("log.level", "Minimum severity of logged messages. One of: debug, info, warn, error.").Default("info"), "debug", "info", "warn", "error"),
-		format: oneOf(cmd.Flag("log.format", "Output format of log messages. One of: logfmt, json.").Default(logging.Logfmt), logging.Logfmt, logging.JSON),
-	}
-}
-
-// oneOf makes a flag that takes one of some values. The parser's own enumerations do not
+// oneOf makes a flag that takes one of several values. The parser's own enumerations do not
 // name the flag in their errors.
 func oneOf(flag *kingpin.FlagClause, values ...string) *string {
 	value := &enum{name: flag.Model().Name, values: values}

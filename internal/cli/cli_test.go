@@ -31,7 +31,7 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 }
 
-// A reader such as head, which ends early, causes no error, and no session is left.
+// A reader such as head, which exits early, causes no error, and no session is left.
 func TestClosedPipe(t *testing.T) {
 	appliance, flags, file := newAppliance(t)
 	valid := writeConfig(t, "credentials: {c: {username: monitor, password_file: "+file+"}}\nmodules: {m: {api: hcx, credential: c, tls_config: {ca_file: "+filepath.Join(filepath.Dir(file), "ca.pem")+"}}}\nendpoints: [{name: e, url: \""+flags[1]+"\", module: m}]\n")

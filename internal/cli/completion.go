@@ -28,7 +28,7 @@ func init() {
 	kingpin.ZshCompletionTemplate = zshCompletion
 }
 
-// endpointNames completes the names of endpoints. It reads nothing else of the
+// endpointNames completes the names of endpoints. It reads nothing else in the
 // configuration: the user may not be allowed to read the secrets, and an error elsewhere
 // does not matter here.
 func endpointNames(patterns *[]string) kingpin.HintAction {
@@ -50,7 +50,7 @@ func namesIn(file string) (names []string) {
 	var configuration struct {
 		Endpoints []struct{ Name string }
 	}
-	_ = yaml.Unmarshal(text, &configuration) // the same
+	_ = yaml.Unmarshal(text, &configuration) // a partial result, too
 	for _, endpoint := range configuration.Endpoints {
 		if name := endpoint.Name; name != "" && name == report.Printable(name) {
 			names = append(names, name)

@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"session_exporter/config"
 	"session_exporter/sessionapi"
 	"session_exporter/sessionapi/catalogue"
 )
@@ -106,7 +107,7 @@ func likelyAPIs(address string) []string {
 	if err != nil {
 		return nil
 	}
-	return slices.DeleteFunc(apiNames(nil), func(name string) bool {
+	return slices.DeleteFunc(config.APINames(), func(name string) bool {
 		d, _ := example(name)
 		usual, err := url.Parse(d.Endpoints[0].URL)
 		if err != nil {
@@ -121,7 +122,7 @@ func likelyAPIs(address string) []string {
 // knownAPIs returns the names of the APIs that the user need not define.
 func knownAPIs() map[string]bool {
 	known := make(map[string]bool)
-	for _, name := range apiNames(nil) {
+	for _, name := range config.APINames() {
 		known[name] = true
 	}
 	return known

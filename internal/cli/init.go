@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"session_exporter/config"
 	"session_exporter/internal/strictyaml"
 	"session_exporter/sessionapi"
 	"session_exporter/sessionapi/catalogue"
@@ -20,7 +21,7 @@ var starterText string
 
 func addInit(app *kingpin.Application, s streams) command {
 	cmd := app.Command("init", "Print a commented configuration to start from. It can be loaded once its secret file exists.")
-	api := cmd.Flag("api", "The session API, built in or in the catalogue; `apis` lists them.").Default("hcx").HintAction(func() []string { return apiNames(nil) }).String()
+	api := cmd.Flag("api", "The session API, built in or in the catalogue; `apis` lists them.").Default("hcx").HintAction(config.APINames).String()
 	return func(context.Context) error {
 		text, err := starter(*api)
 		if err != nil {

@@ -25,7 +25,7 @@ var suggestion = regexp.MustCompile(`(?m)^( +)# ([a-z_]+: )`)
 func TestInit(t *testing.T) {
 	ca, err := simulator.NewCA()
 	must(t, err)
-	for _, api := range apiNames(nil) {
+	for _, api := range config.APINames() {
 		t.Run(api, func(t *testing.T) {
 			code, text, stderr := runWith(t, t.Context(), "init", "--api="+api)
 			if code != exitOK || stderr != "" {

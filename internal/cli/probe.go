@@ -113,7 +113,7 @@ func (p *probeFlags) settings(ctx context.Context, s streams) (settings *config.
 func (p *probeFlags) fromFlags(ctx context.Context, s streams) (*adhoc, error) {
 	for _, argument := range *p.endpoints {
 		if !isURL(argument) {
-			return nil, fmt.Errorf("%q is a name and others are URLs; probe them separately", argument)
+			return nil, fmt.Errorf("%q is a name, but others are URLs; probe them separately", argument)
 		}
 	}
 	switch {

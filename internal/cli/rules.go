@@ -61,8 +61,8 @@ func addDashboards(app *kingpin.Application, s streams) command {
 		if err == nil && *dir != "" && *name != "" {
 			err = fmt.Errorf("--output-dir writes all dashboards; omit the name %q", *name)
 		}
-		if err == nil && *name != "" {
-			err = checkDashboard(*name)
+		if err == nil && *name != "" && !slices.Contains(dashboardNames(), *name) {
+			err = fmt.Errorf("unknown dashboard %q; available: %s", *name, strings.Join(dashboardNames(), ", "))
 		}
 		switch {
 		case err != nil:
@@ -120,13 +120,6 @@ func dashboardNames() []string {
 		names[i] = strings.TrimSuffix(path.Base(file), ".json")
 	}
 	return names
-}
-
-func checkDashboard(name string) error {
-	if slices.Contains(dashboardNames(), name) {
-		return nil
-	}
-	return fmt.Errorf("unknown dashboard %q; available: %s", name, strings.Join(dashboardNames(), ", "))
 }
 
 func dashboard(name, base string) string {

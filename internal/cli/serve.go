@@ -44,7 +44,8 @@ const (
 
 func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 	return &serverFlags{
-		log:           addLogFlags(cmd),
+		logLevel:      oneOf(cmd.Flag("log.level", "Minimum severity of logged messages. One of: debug, info, warn, error.").Default("info"), "debug", "info", "warn", "error"),
+		logFormat:     oneOf(cmd.Flag("log.format", "Output format of log messages. One of: logfmt, json.").Default(logging.Logfmt), logging.Logfmt, logging.JSON),
 		shard:         cmd.Flag("shard", "Probe only one share of the endpoints: i/n is share i of n, counted from 0.").PlaceHolder("<i/n>").String(),
 		toolkit:       kingpinflag.AddFlags(cmd, listenAddress),
 		telemetryPath: cmd.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").String(),
@@ -57,7 +58,8 @@ func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 
 // serverFlags are the flags of the commands that run the exporter.
 type serverFlags struct {
-	log           logFlags
+	logLevel      *string
+	logFormat     *string
 	shard         *string
 	toolkit       *toolkit.FlagConfig
 	telemetryPath *string
@@ -84,7 +86,7 @@ func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("--shard is %q; it %w", *f.shard, err)}
 	}
-	logger, err := logging.New(s.err, *f.log.level, *f.log.format)
+	logger, err := logging.New(s.err, *f.logLevel, *f.logFormat)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ func newStreams(stdout, stderr io.Writer) streams {
 }
 
 // quietPipe is a stdout whose reader may close it, as head does. The rest of the output is
-// then discarded without an error, since the reader has what it wanted, and the command
-// ends as usual, after it has logged out.
+// then discarded without an error, because the reader has all it wanted, and the command
+// exits as usual, after logging out.
 type quietPipe struct {
 	io.Writer
 	closed chan struct{}

@@ -127,7 +127,7 @@ func TestNoCanaryIsShown(t *testing.T) {
 		w.override = a
 		text, all := canaryConfiguration(w, encoders)
 		w.load(text)
-		handler, err := web.NewHandler(web.Options{Collector: w.watch, Registry: prometheus.NewRegistry(), TelemetryPath: "/metrics", Lifecycle: w.Exporter, Logger: w.logger})
+		handler, err := web.NewHandler(web.Options{Collector: w.collector, Registry: prometheus.NewRegistry(), TelemetryPath: "/metrics", Lifecycle: w.Exporter, Logger: w.logger})
 		if err != nil {
 			t.Fatal(err)
 		}

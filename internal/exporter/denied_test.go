@@ -52,7 +52,7 @@ func fileOf(t *testing.T, text string) string {
 func TestPatternsThatDenyNothing(t *testing.T) {
 	file := fileOf(t, denials+oneEndpoint)
 	t.Run("findings", func(t *testing.T) {
-		settings, err := config.Load(file)
+		settings, err := config.NewLoader(file).Load()
 		must(t, err)
 		want := file + ":4: warning: global.metrics_deny[0]: " + unmatchedWarning + "\n" + file + ":12: warning: global.metrics_deny[8]: " + unmatchedWarning
 		if got := Problems(settings).Error(); got != want {

@@ -17,12 +17,12 @@ import (
 // Exporter probes the endpoints of a configuration and serves the results. It implements
 // web.Lifecycle.
 type Exporter struct {
-	loader  *config.Loader
-	shard   config.Shard // of the configured endpoints
-	watch   *collector.Collector
-	manager *probe.Manager
-	limits  limits
-	logger  *slog.Logger
+	loader    *config.Loader
+	shard     config.Shard // of the configured endpoints
+	collector *collector.Collector
+	manager   *probe.Manager
+	limits    limits
+	logger    *slog.Logger
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
@@ -35,9 +35,9 @@ type Exporter struct {
 	stopping atomic.Bool
 }
 
-// New returns an exporter for a shard of the endpoints in a configuration, which it does
-// not load yet: see config.NewLoader. Its connections and concurrent probes stay below the process's
-// open-file limit.
+// New returns an exporter for a shard of the endpoints in a configuration, which it does not
+// load yet: see config.NewLoader. Its connections and concurrent probes stay below the
+// process's open-file limit.
 func New(patterns []string, shard config.Shard, manager *probe.Manager, logger *slog.Logger) *Exporter {
 	e := newExporter(patterns, manager, logger)
 	e.shard = shard
@@ -47,21 +47,25 @@ func New(patterns []string, shard config.Shard, manager *probe.Manager, logger *
 
 // newExporter returns an exporter of all endpoints without limits.
 func newExporter(patterns []string, manager *probe.Manager, logger *slog.Logger) *Exporter {
-	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, watch: collector.New(manager.Credentials, logger)}
+	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, collector: collector.New(manager.Credentials, logger)}
 }
 
-// Ready reports whether the exporter accepts scrapes. It is false during a shutdown; before
-// a configuration is loaded, nothing is served.
+// Ready reports whether the exporter accepts scrapes: until it shuts down, since it serves
+// nothing before a configuration is loaded.
 func (e *Exporter) Ready() bool { return !e.stopping.Load() }
 
 // Collector returns the collector that probes the endpoints.
-func (e *Exporter) Collector() *collector.Collector { return e.watch }
+func (e *Exporter) Collector() *collector.Collector { return e.collector }
 
 // Load loads the configuration for the first time. When ctx is done, it returns ctx's
 // error without waiting for files that hang.
 func (e *Exporter) Load(ctx context.Context) error {
 	loaded := make(chan error, 1)
-	go func() { loaded <- e.load() }()
+	go func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		loaded <- e.loadLocked()
+	}()
 	select {
 	case err := <-loaded:
 		return err
@@ -77,6 +81,6 @@ func (e *Exporter) Resume(credential string) error {
 		return err
 	}
 	e.logger.Info("login resumed", "credential", credential)
-	e.watch.Resume(credential)
+	e.collector.Resume(credential)
 	return nil
 }

@@ -58,7 +58,7 @@ func TestHostileResponsesLeaveNothing(t *testing.T) {
 		for name, c := range cases {
 			running.Go(func() {
 				for range n / len(cases) {
-					probed, err := w.watch.Probe(t.Context(), name, collector.RequestOptions{})
+					probed, err := w.collector.Probe(t.Context(), name, collector.RequestOptions{})
 					if err != nil || string(probed.Result.State) != c.state {
 						t.Errorf("%s: error %v, result %+.300v, want %s", name, err, probed, c.state)
 						return

@@ -65,7 +65,7 @@ func (e *Exporter) limit(l limits) {
 	e.limits = l
 	e.manager.SetMaxKept(l.kept)
 	if l.probes > 0 {
-		e.watch.LimitInFlight(l.probes)
+		e.collector.LimitInFlight(l.probes)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestWatchPatterns(t *testing.T) {
 		}, "files=7 endpoints=8"},
 		{"removed", func() { must(t, os.Remove(file("y.yml"))) }, "files=6 endpoints=6"},
 		{"a directory moved away", func() { must(t, os.Rename(file("team-b"), filepath.Join(t.TempDir(), "b"))) }, "files=4 endpoints=4"},
-		{"no match", func() { must(t, os.Rename(file("team-a"), filepath.Join(t.TempDir(), "a"))) }, "*/*.yml: no file matches this pattern; name another pattern or file with --config.file"},
+		{"no match", func() { must(t, os.Rename(file("team-a"), filepath.Join(t.TempDir(), "a"))) }, "*/*.yml: no file matches this pattern; name another pattern or file"},
 	} {
 		c.change()
 		await(c.name, c.want)

@@ -7,12 +7,19 @@ import (
 	"session_exporter/config"
 )
 
+// unmatchedWarning is the warning about a pattern of `metrics_deny`.
+const unmatchedWarning = "matches no metric; a histogram has one name, without _bucket, _sum and _count"
+
 // Problems returns the warnings about a valid configuration and its missing secrets, in
 // the order of the files. It adds the warnings about metric patterns to those of package
 // config.
 func Problems(settings *config.Config) config.Problems {
 	found := append(config.Problems{}, settings.Problems...)
-	for _, i := range unmatchedPatterns(settings) {
+	for i, pattern := range settings.MetricsDeny {
+		names, err := deniable()
+		if err != nil || slices.ContainsFunc(names, pattern.MatchString) {
+			continue
+		}
 		at := settings.DenyAt[i]
 		found = append(found, config.Problem{
 			Severity: config.Warning, File: at.File, Line: at.Line,

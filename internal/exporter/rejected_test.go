@@ -12,7 +12,7 @@ import (
 // checkRejected checks whether a site's status says that it rejected the secret in use.
 func checkRejected(t *testing.T, w *world, name string, state sessionapi.State, rejected bool) {
 	t.Helper()
-	for _, o := range w.watch.Overviews() {
+	for _, o := range w.collector.Overviews() {
 		if o.Endpoint.Name == name && (o.State != state || o.Rejected != rejected) {
 			t.Errorf("%s is %s, rejected: %t; want %s, %t", name, o.State, o.Rejected, state, rejected)
 		}

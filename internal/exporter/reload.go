@@ -26,19 +26,13 @@ func (e *Exporter) Reload() error {
 	return err
 }
 
-// load loads the configuration, all or nothing.
-func (e *Exporter) load() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.loadLocked()
-}
-
+// loadLocked loads the configuration, all or nothing.
 func (e *Exporter) loadLocked() error {
 	settings, err := e.readLocked(e.loader.Load)
 	if err == nil {
 		err = e.applyLocked(settings)
 	}
-	e.watch.Reloaded(err == nil)
+	e.collector.Reloaded(err == nil)
 	if err != nil {
 		e.failure = err.Error()
 		e.notify("STATUS=Configuration not loaded, see the log")
@@ -67,9 +61,9 @@ func (e *Exporter) logLoaded(settings *config.Config) {
 	}
 }
 
-// readLocked loads the configuration. It takes the fingerprint of the files before, so
-// that a change while they are read is noticed. The files of certificates are known only
-// after loading; if others are named, the configuration is loaded again.
+// readLocked loads the configuration. It takes the fingerprint of the files first, so that
+// a change while they are read is noticed. The files of certificates are known only after
+// loading; if they have changed, the configuration is loaded again.
 func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Config, error) {
 	for {
 		e.fingerprint = e.loader.Fingerprint(e.tlsFiles...)
@@ -100,7 +94,7 @@ func (e *Exporter) applyLocked(settings *config.Config) error {
 	if err != nil {
 		return err
 	}
-	err = e.watch.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
+	err = e.collector.Apply(settings, func(endpoint *config.Endpoint) (collector.Prober, error) {
 		return generation.NewProber(endpoint)
 	})
 	if err != nil {
@@ -148,7 +142,7 @@ func (e *Exporter) applyChanges() {
 	}
 	for _, credential := range e.manager.Refresh() {
 		e.logger.Info("secret changed", "credential", credential)
-		e.watch.ProbeSoon(credential)
+		e.collector.ProbeSoon(credential)
 	}
 }
 

@@ -22,9 +22,9 @@ import (
 // registry, the lifecycle and the logger in the options.
 func (e *Exporter) Handler(o web.Options) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(e.watch.ExporterMetrics())
+	registry.MustRegister(e.collector.ExporterMetrics())
 	registry.MustRegister(processCollectors()...)
-	o.Collector, o.Registry, o.Lifecycle, o.Logger = e.watch, registry, e, e.logger
+	o.Collector, o.Registry, o.Lifecycle, o.Logger = e.collector, registry, e, e.logger
 	return web.NewHandler(o)
 }
 
@@ -55,21 +55,21 @@ func (e *Exporter) Run(ctx context.Context, handler http.Handler, serve func(*ht
 		served <- serve(server)
 		stop() // without its port, the exporter must stop probing
 	}()
-	followingEnds := make(chan struct{})
+	followTimeout := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		e.stopping.Store(true)
 		e.notify(daemon.SdNotifyStopping)
-		time.AfterFunc(maxFollowing, func() { close(followingEnds) })
+		time.AfterFunc(maxFollowing, func() { close(followTimeout) })
 	})
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
 		e.follow(ctx, hangup)
 	}()
-	left := e.watch.Run(ctx)
+	left := e.collector.Run(ctx)
 	select {
 	case <-followed:
-	case <-followingEnds:
+	case <-followTimeout:
 	}
 	if left != nil {
 		e.logger.Warn("some sessions may have been left on their appliances", "err", left)

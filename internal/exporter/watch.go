@@ -14,8 +14,8 @@ const (
 	// settleAfter is how long files must be unchanged before changed is called: editors
 	// and deployments change them in several steps.
 	settleAfter = 250 * time.Millisecond
-	// settleWithin limits that wait, since other programs may write to the directory
-	// all the time.
+	// settleWithin limits that wait, because other programs may write to the directory
+	// continuously.
 	settleWithin = 2 * time.Second
 	// pollInterval is how often changed is called without an event: network file
 	// systems send none.
@@ -74,7 +74,7 @@ func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, changed func()
 }
 
 // watchDirs watches the directories of files and of the targets of symbolic links.
-// It returns the errors by directory, and logs those that are not in before.
+// It returns the errors by directory, and logs the ones that are not in before.
 func watchDirs(watcher *fsnotify.Watcher, files []string, before map[string]string, logger *slog.Logger) map[string]string {
 	if watcher.Events == nil {
 		return nil

@@ -53,7 +53,7 @@ func newWorld(t *testing.T, logger *slog.Logger) *world {
 		sites:    make(map[string]*site),
 	}
 	w.Exporter = newExporter([]string{filepath.Join(w.dir, "session_exporter.yml")}, probe.NewManagerWithDial(w.dial), logger)
-	w.registry.MustRegister(w.watch)
+	w.registry.MustRegister(w.collector)
 	w.listener = pipenet.Serve(t, http.HandlerFunc(w.route))
 	t.Cleanup(func() { w.stop() }) // before the appliances stop
 	return w
@@ -125,7 +125,7 @@ func (w *world) start() {
 	w.cancel, w.stopped = cancel, make(chan struct{})
 	go func() {
 		defer close(w.stopped)
-		w.left = w.watch.Run(ctx)
+		w.left = w.collector.Run(ctx)
 	}()
 }
 

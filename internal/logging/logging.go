@@ -30,27 +30,19 @@ const (
 	JSON   = "json"
 )
 
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
 // New returns a logger that writes records of a level and above (debug, info, warn or
 // error) to w. Concurrent writes are serialized. If systemd's journal reads w, lines have
 // the priority of their level. A logfmt line looks like
 //
 //	ts=2026-01-02T15:04:05.000Z caller=schedule.go:123 level=info msg="probe failed" endpoint=a
 func New(w io.Writer, level, format string) (*slog.Logger, error) {
-	h := new(handler)
-
-	switch level {
-	case "debug":
-		h.level = slog.LevelDebug
-	case "info":
-		h.level = slog.LevelInfo
-	case "warn":
-		h.level = slog.LevelWarn
-	case "error":
-		h.level = slog.LevelError
-	default:
+	minimum, known := levels[level]
+	if !known {
 		return nil, fmt.Errorf("log level %q: must be debug, info, warn or error", level)
 	}
-
+	h := &handler{level: minimum, out: make(map[journal.Priority]log.Logger, len(priorities))}
 	var encoder func(io.Writer) log.Logger
 	switch format {
 	case Logfmt:
@@ -61,7 +53,6 @@ func New(w io.Writer, level, format string) (*slog.Logger, error) {
 		return nil, fmt.Errorf("log format %q: must be logfmt or json", format)
 	}
 	shared := log.NewSyncWriter(w)
-	h.out = make(map[journal.Priority]log.Logger, len(priorities))
 	for _, priority := range priorities {
 		out := shared
 		if isJournal(w) {
@@ -184,7 +175,7 @@ func fmtText(v any) any {
 	return fmt.Sprintf("%+v", v)
 }
 
-// jsonText is fmtText, except that it keeps a value's structure if JSON can express it.
+// jsonText is like fmtText, but keeps a value's structure if JSON can express it.
 func jsonText(v any) (text any) {
 	defer func() {
 		if recover() != nil { // a MarshalJSON method panicked

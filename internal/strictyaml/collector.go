@@ -15,8 +15,8 @@ type Position struct {
 	Line, Column int
 }
 
-// SeenFrom describes the position in a problem at another one: "on line 3", or "at
-// other.yml:3" in another file.
+// SeenFrom describes the position for a problem at another position: "on line 3", or "at
+// other.yml:3" if it is in another file.
 func (p Position) SeenFrom(other Position) string {
 	if p.File == other.File {
 		return fmt.Sprintf("on line %d", p.Line)
@@ -27,8 +27,8 @@ func (p Position) SeenFrom(other Position) string {
 // Collector gathers the problems of one or several files that are decoded into one value.
 // It knows the position of every key seen, so that a problem needs to name only its key.
 type Collector struct {
-	name     string
-	named    []Key // blocks whose keys are names
+	name     string // of all files together
+	named    []Key  // blocks whose keys are names
 	files    []string
 	places   map[Key]place
 	firsts   map[listPart]int // the index of the part's first item, if not 0
@@ -47,8 +47,8 @@ type listPart struct {
 	list Key
 }
 
-// NewCollector returns a collector. Problems without a position have the name instead of
-// a file's. The keys of the named blocks are names that the user chooses.
+// NewCollector returns a collector. A problem without a position has name as its file. The
+// keys of the named blocks are names that the user chooses.
 func NewCollector(name string, named ...Key) *Collector {
 	return &Collector{
 		name: name, named: named, places: make(map[Key]place), firsts: make(map[listPart]int), empty: make(map[Key]bool),
@@ -188,9 +188,6 @@ func Visible[V any](c *Collector, block Key, entries map[string]V) map[string]V 
 	maps.DeleteFunc(shown, func(name string, _ V) bool { return !c.Shows(block, name) })
 	return shown
 }
-
-// Name returns the name of all files together.
-func (c *Collector) Name() string { return c.name }
 
 // Problems returns the problems in the order of the files, without duplicates.
 func (c *Collector) Problems() Problems {

@@ -22,13 +22,13 @@ import (
 // itself, and its errors name Go types and no keys. So the decoder walks mappings and
 // sequences itself, and the library decodes the scalars.
 type Decoder struct {
-	// Scalars are the types that decode themselves from a single value, or have few values.
+	// Scalars are the types that decode themselves, or have a fixed set of values.
 	Scalars map[reflect.Type]Scalar
 	// Inspect is called with each decoded scalar; target points to it. It may be nil.
 	Inspect func(key Key, node *yaml.Node, target any)
 }
 
-// Scalar describes a type that decodes itself, or that has few values.
+// Scalar describes a type that decodes itself, or has a fixed set of values.
 type Scalar struct {
 	// Words describe what a value must be, as in "a date such as 2027-01-31". Empty for
 	// text.
@@ -44,8 +44,8 @@ type Scalar struct {
 // Decode reads the text of a file, one YAML document, into target, a pointer, and reports
 // what does not fit. It returns false if the text is not a single YAML document.
 //
-// Several files may be decoded into one target. Each adds to the target's own maps and
-// lists; an entry or another field that an earlier file has is a problem.
+// Several files may be decoded into one target. Each adds to the maps and lists of the
+// target itself. Any other field, or a map's entry, that an earlier file has is a problem.
 func (d *Decoder) Decode(file string, text []byte, target any, collector *Collector) bool {
 	left := len(text) + maxAliased
 	w := walker{d, collector, &left, int32(len(collector.files))}
@@ -105,8 +105,8 @@ func (w walker) problem(line int, key Key, format string, args ...any) {
 
 func (w walker) at(line int) Position { return Position{File: w.collector.files[w.file], Line: line} }
 
-// begin records the position of a key, and reports whether its value is to be decoded. A
-// key that an earlier file has is a problem, unless the values join.
+// begin records the position of a key, and reports whether to decode its value. A key that
+// an earlier file has is a problem, unless the values join.
 func (w walker) begin(at Key, p pair, joins bool) bool {
 	empty := isNull(resolved(p.value))
 	if w.file > 0 {
@@ -175,7 +175,7 @@ func (w walker) fields(key Key, node *yaml.Node, target reflect.Value) {
 	}
 }
 
-// unknown reports a key that a block does not have.
+// unknown reports an unknown key of a block.
 func (w walker) unknown(block Key, p pair, fields map[string]reflect.Value) {
 	name := p.key.Value
 	switch {

@@ -33,7 +33,7 @@ type Problem struct {
 	key Key // of all files together; it may contain a secret
 }
 
-// Within reports whether the problem is in one of the blocks. Their names may have dots.
+// Within reports whether the problem is in one of the blocks. Names in them may contain dots.
 func (p Problem) Within(blocks map[Key]bool) bool {
 	for i, r := range p.key {
 		if r == '.' && blocks[p.key[:i]] {

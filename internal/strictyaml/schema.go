@@ -10,7 +10,7 @@ import (
 // nothing, so every schema but that of a list's item allows null.
 type Schema map[string]any
 
-// Documentation is what editors show of a key.
+// Documentation is what editors show about a key.
 type Documentation struct {
 	Text     string
 	Required bool

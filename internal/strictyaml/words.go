@@ -34,6 +34,15 @@ func BadName(text string) bool {
 	return text == "" || strings.ContainsFunc(text, unicode.IsControl) || strings.TrimSpace(text) != text
 }
 
+// Join lists values, separated by commas.
+func Join[S ~string](values []S) string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = string(value)
+	}
+	return strings.Join(texts, ", ")
+}
+
 // Words returns the entries whose keys are words.
 func Words[V any](entries map[string]V) map[string]V {
 	shown := maps.Clone(entries)

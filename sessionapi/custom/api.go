@@ -14,14 +14,11 @@ type API struct {
 
 	headers map[string]string // of every request
 	// login is nil if the sessions are obtained elsewhere, logout if they cannot be ended.
-	login, logout *request
-	check         request
-	// loginSteps and checkSteps are set if the login or check has several requests. login is
-	// then the step with the password, and check the first step.
-	loginSteps, checkSteps []step
+	login, check, logout []step
+	// loginSteps and checkSteps are set if the definition has `steps`, even a single one.
+	loginSteps, checkSteps bool
 	session                []sessionPart // in the order of the file
 	keepsCookies           bool          // all of a session, whatever their names
-	logoutStep             []step        // the logout, if other statuses than 200 to 299 mean success
 
 	body *bodyType // of the responses; nil if it is not described
 	// errorCodes are the documented error codes with the state that each means, empty
@@ -58,7 +55,7 @@ type cookiePolicy string
 // keepCookies keeps all cookies with the session, such as a load balancer's.
 const keepCookies cookiePolicy = "keep"
 
-// step is one of several requests.
+// step is one of the requests of a login, a check or a logout.
 type step struct {
 	request
 	headers map[string]template // by canonical name

@@ -36,8 +36,8 @@ func (t *bodyType) cel() *cel.Type {
 	}
 }
 
-// findMismatch finds the first decoded JSON value that is not of its type. It returns the
-// path of the field, and the JSON type that it has, empty if all values are of their types.
+// findMismatch finds the first decoded JSON value that does not have its type. It returns
+// the path of the field and the value's JSON type, which is empty if there is no mismatch.
 func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	is := jsonKind(value)
 	switch {
@@ -63,15 +63,15 @@ func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	return nil, is
 }
 
-// jsonName returns JSON's name for the type.
+// jsonName returns JSON's name for the type, with its article.
 func (t *bodyType) jsonName() string {
 	switch {
 	case t.kind != "":
-		return jsonKinds[t.kind].json
+		return "a " + jsonKinds[t.kind].json
 	case t.list != nil:
-		return "array"
+		return "an array"
 	}
-	return "object"
+	return "an object"
 }
 
 func jsonKind(value any) string {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	"go.yaml.in/yaml/v3"
@@ -27,6 +26,12 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 		Collector: problems, key: key, lines: lines, definition: d, objects: make(map[string]*bodyType),
 		api: &API{yaml: string(text), headers: d.Headers, errorCodes: d.ErrorCodes},
 	}
+	if !d.Body.IsZero() {
+		c.api.body = c.compileBody(key.Field("body"), "object body", d.Body)
+	}
+	if err := c.prepareExpressions(); err != nil {
+		return nil, fmt.Errorf("preparing to read expressions: %w", err)
+	}
 	c.compileSession()
 	c.checkHeaders()
 	c.compileRequests()
@@ -35,20 +40,11 @@ func Compile(d *Definition, key strictyaml.Key, lines []string, problems *strict
 	if d.Cookies != "" && !c.api.keepsCookies {
 		c.Add(key.Field("cookies"), "must be keep; without it, only the cookies of the `session` are kept")
 	}
-	if !d.Body.IsZero() {
-		c.api.body = c.compileBody(key.Field("body"), "object body", d.Body)
-	}
-	if err := c.prepareExpressions(); err != nil {
-		return nil, fmt.Errorf("preparing to read expressions: %w", err)
-	}
 	c.compileAnswer()
 	c.compileRules()
-	if err := c.compileKept(); err != nil {
-		return nil, fmt.Errorf("preparing to read expressions: %w", err)
-	}
 	spec := &c.api.spec
 	spec.Auth = c.auths()
-	spec.LoginByBasic = c.api.login != nil && c.api.login.send == sendBasic || slices.ContainsFunc(c.api.loginSteps, func(s step) bool { return s.send == sendBasic })
+	spec.LoginByBasic = slices.ContainsFunc(c.api.login, func(s step) bool { return s.send == sendBasic })
 	spec.NoRoles, spec.NoOrganizations = d.Answer.Roles.IsZero(), d.Answer.Organizations.IsZero()
 	spec.Codes = slices.Sorted(maps.Keys(d.ErrorCodes))
 	if d.Login != nil {
@@ -68,6 +64,7 @@ type compiler struct {
 	kept      []string // the variables that steps keep
 	answerEnv *cel.Env
 	ruleEnv   *cel.Env // also has the error code and the username
+	keptEnv   *cel.Env // also has the cookies
 	objects   map[string]*bodyType
 }
 
@@ -105,7 +102,7 @@ func (c *compiler) auths() []sessionapi.Auth {
 		follows = append(follows, sessionapi.AuthLogin)
 	}
 	// A token alone does not include the path that the login returns.
-	pathOfLogin := strings.HasPrefix(d.Check.Path, "$"+varSession) || slices.ContainsFunc(c.api.checkSteps, func(s step) bool { return s.path.uses(varSession) })
+	pathOfLogin := slices.ContainsFunc(c.api.check, func(s step) bool { return s.path.uses(varSession) })
 	if len(d.Session) > 0 && !pathOfLogin {
 		follows = append(follows, sessionapi.AuthToken)
 	}
@@ -119,7 +116,7 @@ func (c *compiler) auths() []sessionapi.Auth {
 	for i, auth := range d.Auth {
 		switch {
 		case !slices.Contains(sessionapi.Auths(), auth):
-			c.Add(at.Item(i), "must be one of: %s", sessionapi.JoinAuths(sessionapi.Auths()))
+			c.Add(at.Item(i), "must be one of: %s", strictyaml.Join(sessionapi.Auths()))
 		case auth == sessionapi.AuthLogin && d.Login == nil:
 			c.Add(at.Item(i), "requires a `login`")
 		case auth != sessionapi.AuthLogin && pathOfLogin:

@@ -3,7 +3,6 @@ package custom
 import (
 	"regexp"
 	"slices"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 
@@ -70,11 +69,7 @@ var lastField = regexp.MustCompile(`^[\w.?]+\.\??([a-zA-Z_]\w*)$`)
 // compileRules compiles the rules, and checks the states of rules and error codes.
 func (c *compiler) compileRules() {
 	d, valid := c.definition, sessionapi.ResponseStates()
-	names := make([]string, len(valid))
-	for i, state := range valid {
-		names[i] = string(state)
-	}
-	all := strings.Join(names, ", ")
+	all := strictyaml.Join(valid)
 	words := "must be a state that a response can mean, one of: " + all
 	for code, state := range d.ErrorCodes {
 		if at := c.key.Field("error_codes").Field(code); state != "" && !slices.Contains(valid, state) && !c.Invalid(at) {

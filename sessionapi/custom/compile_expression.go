@@ -15,8 +15,8 @@ import (
 // maxExpression bounds the text of an expression.
 const maxExpression = 4000
 
-// environment is what all expressions have in common. It is created once: that costs more
-// than compiling all expressions of a file.
+// environment is what all expressions have in common. It is created once, because that takes
+// longer than compiling all expressions of a file.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(
 		cel.OptionalTypes(),
@@ -48,14 +48,18 @@ func (c *compiler) prepareExpressions() error {
 		body.collectObjects(c.objects)
 		options = []cel.EnvOption{cel.CustomTypeProvider(provider{shared.CELTypeProvider(), c.objects}), cel.Variable("body", body.cel())}
 	}
-	if c.answerEnv, err = shared.Extend(options...); err == nil {
-		c.ruleEnv, err = c.answerEnv.Extend(cel.Variable("error_code", cel.StringType), cel.Variable("username", cel.StringType))
+	if c.answerEnv, err = shared.Extend(options...); err != nil {
+		return err
 	}
+	if c.ruleEnv, err = c.answerEnv.Extend(cel.Variable("error_code", cel.StringType), cel.Variable("username", cel.StringType)); err != nil {
+		return err
+	}
+	c.keptEnv, err = c.answerEnv.Extend(cel.Variable("cookies", cel.MapType(cel.StringType, cel.StringType)))
 	return err
 }
 
 // compileExpression compiles the expression at a key of the definition. want are the types
-// that it may have. It returns nil for no expression, and for one that does not compile.
+// that it may have. It returns nil if there is no expression or it does not compile.
 func (c *compiler) compileExpression(env *cel.Env, name strictyaml.Key, text ExpressionText, want ...*cel.Type) *expression {
 	if text.IsZero() {
 		return nil

@@ -29,21 +29,19 @@ func (c *compiler) compileRequests() {
 	switch check := c.key.Field("check"); {
 	case len(d.Check.Steps) > 0:
 		c.checkAlone(check, d.Check.requestsDefinition)
-		c.api.checkSteps = c.compileSteps(check.Field("steps"), d.Check.Steps, later)
-		for i := range c.api.checkSteps {
-			c.api.checkSteps[i].secretBody = d.Check.SecretBody
-		}
-		c.api.check = c.api.checkSteps[0].request
-		c.api.spec.CheckSteps = true
+		c.api.check = c.compileSteps("check.steps", d.Check.Steps, later)
+		c.api.checkSteps, c.api.spec.CheckSteps = true, true
 	case d.Check.Path != "":
 	case c.IsSet(check):
 		c.Require(check, "path", "needs a `path`")
 	default:
 		c.Require(c.key, "check", "needs a `check`, the request that returns which user is logged in")
 	}
-	if len(d.Check.Steps) == 0 {
-		c.api.check = c.compileRequest(c.key.Field("check"), d.Check.orMethod(http.MethodGet), later)
-		c.api.check.secretBody = d.Check.SecretBody
+	if !c.api.checkSteps {
+		c.api.check = []step{{request: c.compileRequest(c.key.Field("check"), d.Check.orMethod(http.MethodGet), later)}}
+	}
+	for i := range c.api.check {
+		c.api.check[i].secretBody = d.Check.SecretBody
 	}
 	if d.Logout == nil {
 		return
@@ -56,22 +54,19 @@ func (c *compiler) compileRequests() {
 	if logout.Path = cmp.Or(logout.Path, d.Login.Path); logout.Path == "" && len(d.Login.Steps) > 0 {
 		c.Require(at, "path", "needs a `path`, because the login has several")
 	}
-	compiled := c.compileRequest(at, logout.orMethod(http.MethodDelete), later)
-	c.api.logout = &compiled
+	c.api.logout = []step{{request: c.compileRequest(at, logout.orMethod(http.MethodDelete), later), success: logout.Success}}
 	c.checkSuccess(at, logout.Success)
-	if logout.Success != nil {
-		c.api.logoutStep = []step{{success: logout.Success}}
-	}
 }
 
 // checkSessionPath reports a part of the session that belongs in a path, if no path
 // contains it.
 func (c *compiler) checkSessionPath() {
-	check, logout := c.key.Field("check"), c.key.Field("logout")
+	usesSession := func(s step) bool { return s.uses(varSession) }
+	if slices.ContainsFunc(slices.Concat(c.api.check, c.api.logout), usesSession) || c.Invalid(c.key.Field("check.path")) || c.Invalid(c.key.Field("logout.path")) {
+		return
+	}
 	for i, part := range c.api.session {
-		inSteps := slices.ContainsFunc(c.api.checkSteps, func(s step) bool { return s.uses(varSession) })
-		if part.to == inPath && !c.api.check.uses(varSession) && !inSteps && (c.api.logout == nil || !c.api.logout.uses(varSession)) &&
-			!c.Invalid(check.Field("path")) && !c.Invalid(logout.Field("path")) {
+		if part.to == inPath {
 			c.Add(c.key.Field("session").Item(i), "goes to a path, but neither `check` nor `logout` has `$session` as its `path`")
 		}
 	}
@@ -104,7 +99,7 @@ func (c *compiler) compileLogin() {
 		c.Require(at, "path", "needs a `path`")
 	}
 	compiled := c.compileRequest(at, login.orMethod(http.MethodPost), account, options...)
-	c.api.login = &compiled
+	c.api.login = []step{{request: compiled}}
 	passwordInBody := compiled.body != nil && compiled.body.uses(varPassword)
 	switch {
 	case c.Invalid(at.Field("send")):
@@ -136,8 +131,8 @@ func (d requestDefinition) orMethod(method string) requestDefinition {
 	return d
 }
 
-// compileRequest compiles one request. known are the variables that it may have, and
-// options are those of its body alone: a field can be left out, a part of a path cannot.
+// compileRequest compiles one request. known are the variables that it may have. options are
+// further variables of its body: a field can be omitted, a part of a path cannot.
 func (c *compiler) compileRequest(key strictyaml.Key, d requestDefinition, known []string, options ...string) request {
 	compiled := request{method: d.Method, send: d.Send}
 	if !methodName.MatchString(compiled.method) {

@@ -30,14 +30,14 @@ func (c *compiler) checkAlone(at strictyaml.Key, d requestsDefinition) {
 	}
 }
 
-// compileLoginSteps compiles a login of several requests. account are the variables of the
-// account, options those of its options.
+// compileLoginSteps compiles a login of several requests. account and options are the
+// variables that stand for the account and its login options.
 func (c *compiler) compileLoginSteps(at strictyaml.Key, account, options []string) {
 	key := at.Field("steps")
-	c.api.loginSteps = c.compileSteps(key, c.definition.Login.Steps, account, options...)
+	c.api.login, c.api.loginSteps = c.compileSteps("login.steps", c.definition.Login.Steps, account, options...), true
 	used := make(map[string]bool)
-	for i := range c.api.loginSteps {
-		s, field := &c.api.loginSteps[i], key.Item(i)
+	for i := range c.api.login {
+		s, field := &c.api.login[i], key.Item(i)
 		inBody := s.body != nil && s.body.uses(varPassword)
 		if s.path.uses(varPassword) {
 			c.Add(field.Field("path"), "has the password, but paths are logged; send it in the `body`")
@@ -45,15 +45,11 @@ func (c *compiler) compileLoginSteps(at strictyaml.Key, account, options []strin
 		if inBody && s.send == sendBasic {
 			c.Add(field.Field("body"), "has the password, which `send: basic` already sends in a header")
 		}
-		if c.api.login == nil && s.carriesSecret() {
-			c.api.login = &s.request
-		}
 		for _, option := range options {
 			used[option] = used[option] || s.body != nil && s.body.uses(option)
 		}
 	}
-	if c.api.login == nil {
-		c.api.login = new(request) // no further errors
+	if !slices.ContainsFunc(c.api.login, func(s step) bool { return s.carriesSecret() }) {
 		c.Require(at, "steps", "needs a step with the password: `send: basic`, or a `body` with `$password` in it")
 	}
 	for _, option := range options {
@@ -68,9 +64,10 @@ func (s *step) carriesSecret() bool {
 	return s.send == sendBasic || s.body != nil && s.body.uses(varPassword)
 }
 
-// compileSteps compiles several requests. known are the variables that each may have, and
-// options are those of bodies alone.
-func (c *compiler) compileSteps(key strictyaml.Key, all []stepDefinition, known []string, options ...string) []step {
+// compileSteps compiles several requests. name is their key in the definition, known are the
+// variables that each may have, and options are those of bodies alone.
+func (c *compiler) compileSteps(name strictyaml.Key, all []stepDefinition, known []string, options ...string) []step {
+	key := c.key.Field(string(name))
 	if len(all) > maxSteps {
 		c.Add(key.Item(maxSteps), "exceeds the limit of %d steps", maxSteps)
 	}
@@ -89,17 +86,21 @@ func (c *compiler) compileSteps(key strictyaml.Key, all []stepDefinition, known 
 		c.kept = nil
 		s.headers = c.compileStepHeaders(at.Field("headers"), d, kept)
 		c.checkSuccess(at, d.Success)
-		for _, name := range slices.Sorted(maps.Keys(d.Keep)) {
-			field := at.Field("keep").Field(name)
+		for _, own := range slices.Sorted(maps.Keys(d.Keep)) {
+			field := at.Field("keep").Field(own)
 			switch taken := slices.Concat(kept, options, []string{varUsername, varPassword, varToken, varSession, varOrigin}); {
-			case !variable.MatchString(name):
+			case !variable.MatchString(own):
 				c.Add(field, "cannot be a variable's name; use letters, digits and underscores")
-			case slices.Contains(taken, name):
+			case slices.Contains(taken, own):
 				c.Add(field, "is the name of another variable; use a name of its own")
 			default:
-				kept = append(kept, name)
+				kept = append(kept, own)
 			}
-			s.keep = append(s.keep, keptValue{name: name})
+			if d.Keep[own].IsZero() {
+				c.Require(field, "", "needs an expression, such as body.csrf or headers[\"x-csrf\"]")
+			}
+			value := c.compileExpression(c.keptEnv, name.Item(i).Field("keep").Field(own), d.Keep[own], cel.StringType, cel.IntType, cel.DoubleType)
+			s.keep = append(s.keep, keptValue{own, value})
 		}
 		compiled = append(compiled, s)
 	}
@@ -141,33 +142,4 @@ func (c *compiler) compileStepHeaders(key strictyaml.Key, d stepDefinition, kept
 		compiled[canonical] = t
 	}
 	return compiled
-}
-
-// compileKept compiles the expressions of the values that steps keep.
-func (c *compiler) compileKept() error {
-	if c.api.loginSteps == nil && c.api.checkSteps == nil {
-		return nil
-	}
-	env, err := c.answerEnv.Extend(cel.Variable("cookies", cel.MapType(cel.StringType, cel.StringType)))
-	if err != nil {
-		return err
-	}
-	compile := func(block string, definitions []stepDefinition, steps []step) {
-		for i := range steps {
-			for j := range steps[i].keep {
-				kept := &steps[i].keep[j]
-				name := strictyaml.Key(block).Field("steps").Item(i).Field("keep").Field(kept.name)
-				if text := definitions[i].Keep[kept.name]; text.IsZero() {
-					c.Require(c.key.Field(string(name)), "", "needs an expression, such as body.csrf or headers[\"x-csrf\"]")
-				} else {
-					kept.value = c.compileExpression(env, name, text, cel.StringType, cel.IntType, cel.DoubleType)
-				}
-			}
-		}
-	}
-	if c.definition.Login != nil {
-		compile("login", c.definition.Login.Steps, c.api.loginSteps)
-	}
-	compile("check", c.definition.Check.Steps, c.api.checkSteps)
-	return nil
 }

@@ -24,7 +24,7 @@ answer: {username: body.user}
 // A definition is shown as it was understood, and compiles to the same API again.
 func TestStepsYAML(t *testing.T) {
 	api := compiled(t, formWithToken)
-	if again := compiled(t, api.YAML()); !again.Equal(api) || len(again.loginSteps) != 2 || len(again.checkSteps) != 2 {
+	if again := compiled(t, api.YAML()); !again.Equal(api) || len(again.login) != 2 || len(again.check) != 2 {
 		t.Errorf("shown as\n%s", api.YAML())
 	}
 }

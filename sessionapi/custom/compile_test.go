@@ -52,7 +52,7 @@ answer: {username: body.user.name}
 func TestBodyValues(t *testing.T) {
 	body := `{2024-01-01: 2024-01-01, at: 2024-01-01T10:00:00Z, id: 123456789012345678901234567890, price: 1.10, many: -1e9, is: True, none: ~, text: "007"}`
 	api := compiled(t, "auth: [basic]\ncheck: {path: /, body: "+body+"}\nanswer: {username: body.user}")
-	got := string(api.check.body.json(func(string) (string, bool) { return "", false }))
+	got := string(api.check[0].body.json(func(string) (string, bool) { return "", false }))
 	if want := `{"2024-01-01":"2024-01-01","at":"2024-01-01T10:00:00Z","id":123456789012345678901234567890,"price":1.10,"many":-1e9,"is":true,"none":null,"text":"007"}`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

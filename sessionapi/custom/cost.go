@@ -6,12 +6,12 @@ import "cel.dev/cel-go/common/cost"
 // thousand roles stays within it, and takes a few milliseconds.
 const maxCost = 500_000
 
-// maxName is how many bytes rules see of `error_code` and `username`: more than any
-// header has, and few enough for matching to be cheap.
+// maxName is the number of bytes of `error_code` and `username` that rules see: more than
+// any header has, and few enough for matching to be cheap.
 const maxName = 64 << 10
 
-// maxText is how long any other part of a response may be, in bytes or items: a body is
-// not read further.
+// maxText is the maximum length of any other part of a response, in bytes or items: no more
+// of a body is read.
 const maxText = 1 << 20
 
 // sizes estimates how long values are.

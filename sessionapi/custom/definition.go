@@ -25,7 +25,7 @@ type Definition struct {
 	States     []ruleDefinition            `yaml:"states,omitempty"`
 }
 
-// Scalars are the types of a definition that decode themselves or have few values.
+// Scalars are the types of a definition that decode themselves or have a fixed set of values.
 var Scalars = map[reflect.Type]strictyaml.Scalar{
 	reflect.TypeFor[ExpressionText]():   {Words: "an expression"},
 	reflect.TypeFor[send]():             {Schema: strictyaml.OneOf(sendBasic, sendJSON, sendForm)},

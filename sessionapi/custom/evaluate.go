@@ -20,10 +20,10 @@ type scope struct {
 	response sessionapi.Response
 	body     any
 	headers  map[string]string // made when an expression refers to it
-	// code and username are those of the response, for the rules.
+	// code and username are the response's. Rules refer to them.
 	code, username string
 
-	seq *sequence // the sequence that the response belongs to, nil for a single request
+	seq *sequence // of which the response is a part; nil for a single request
 }
 
 // ok reports whether the status means success.
@@ -133,14 +133,9 @@ func (ev *evaluator) text(e *expression) string {
 	}
 }
 
-// codeText returns text, or a number in decimal notation.
-func (ev *evaluator) codeText(e *expression) string {
-	text, _ := ev.keptText(e)
-	return text
-}
-
-// keptText is like codeText. known reports whether the response has the value.
-func (ev *evaluator) keptText(e *expression) (text string, known bool) {
+// scalar returns text, or a number in decimal notation. known reports whether the response
+// has the value.
+func (ev *evaluator) scalar(e *expression) (text string, known bool) {
 	switch value := ev.eval(e).(type) {
 	case nil:
 		return "", false
@@ -184,7 +179,7 @@ func (ev *evaluator) textsOf(e *expression, value ref.Val) []string {
 // clock returns the time of a timestamp, Unix seconds, or a date as text.
 func (ev *evaluator) clock(e *expression) time.Time { return ev.clockOf(e, ev.eval(e)) }
 
-// clocks is clock for one time or a list of times, nil for none.
+// clocks is like clock, for one time or a list of times. It returns nil if there are none.
 func (ev *evaluator) clocks(e *expression) []time.Time {
 	switch value := ev.eval(e).(type) {
 	case nil:

@@ -45,7 +45,7 @@ func (e *expression) eval(s *scope) (ref.Val, error) {
 }
 
 // find looks up a field without the library: most expressions are a field, and most
-// responses lack most fields, which is an error that costs as much as all other work.
+// responses lack most fields. The library's error about that costs as much as all other work.
 func (e *expression) find(body any) (ref.Val, error) {
 	for _, name := range e.field {
 		switch object := body.(type) {

@@ -9,13 +9,14 @@ import (
 // Interpret implements sessionapi.API. If an expression fails, the response is not from
 // this API, unless an error code or a rule has a state for it.
 func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
-	if step == sessionapi.Logout && a.logoutStep != nil {
-		return a.interpret(step, response, &sequence{API: a, step: step, steps: a.logoutStep})
+	if step == sessionapi.Logout && a.logout != nil && a.logout[0].success != nil {
+		return a.interpret(step, response, a.begin(step))
 	}
 	return a.interpret(step, response, nil)
 }
 
-// interpret is Interpret, for the current request of seq unless seq is nil.
+// interpret interprets the response to the current request of seq, or to a single request
+// if seq is nil.
 func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, seq *sequence) sessionapi.Interpretation {
 	in, body := sessionapi.DecodeJSON[any](response)
 	malformed := in.State != ""
@@ -60,8 +61,8 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, seq 
 	return in
 }
 
-// acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login form: a
-// rule may have a state for it, or its headers may have all that is needed.
+// acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login
+// form: a rule may have a state for it, or its headers may have all that is needed.
 func (a *API) acceptNonJSON(ev *evaluator, missing string, found bool) {
 	in := ev.in
 	state, why := in.State, in.Why
@@ -83,12 +84,7 @@ func (a *API) mismatch(body any) (state sessionapi.State, why string) {
 	case got == "":
 		return "", ""
 	case len(path) == 0:
-		want := a.body.jsonName()
-		article := "a "
-		if want != "string" && want != "number" && want != "bool" {
-			article = "an "
-		}
-		return sessionapi.InvalidResponse, "its body is a JSON " + got + " instead of " + article + want
+		return sessionapi.InvalidResponse, "its body is a JSON " + got + " instead of " + a.body.jsonName()
 	default:
 		return sessionapi.InvalidResponse, "its field `" + strings.Join(path, ".") + "` has the wrong type, a JSON " + got
 	}
@@ -116,7 +112,7 @@ func withoutNulls(value any) any {
 // describe interprets the properties that any response may have, whatever its status and
 // step.
 func (a *API) describe(ev *evaluator) {
-	ev.in.Code = ev.codeText(a.answer.errorCode)
+	ev.in.Code, _ = ev.scalar(a.answer.errorCode)
 	ev.code = ev.in.Code[:min(len(ev.in.Code), maxName)]
 	ev.in.Message = ev.text(a.answer.message)
 	ev.in.OperationID = ev.text(a.answer.operationID)

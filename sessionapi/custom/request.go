@@ -18,90 +18,48 @@ const (
 	varSession  = "session"
 )
 
-// Request implements sessionapi.API.
+// Request implements sessionapi.API. If the session is in the path or the body, it is
+// filled in when it is known.
 func (a *API) Request(step sessionapi.Step, account sessionapi.Account) sessionapi.Request {
-	switch {
-	case step == sessionapi.Login && a.login != nil:
-		return a.loginRequest(account)
-	case step == sessionapi.Logout && a.logout == nil:
+	single := a.begin(step)
+	if single.steps == nil {
 		return sessionapi.Request{}
-	case step == sessionapi.Logout:
-		return a.sessionRequest(a.logout)
-	default:
-		return a.sessionRequest(&a.check)
 	}
-}
-
-func (a *API) loginRequest(account sessionapi.Account) sessionapi.Request {
-	values := func(escape func(string) string) lookup {
-		return func(variable string) (string, bool) {
-			switch variable {
-			case varUsername:
-				return escape(account.Username), true
-			case varPassword:
-				return escape(account.Password.Reveal()), true
-			}
-			option, isSet := account.Options[variable]
-			return escape(option), isSet
-		}
+	r := single.Request(step, account)
+	if first := &single.steps[0]; step != sessionapi.Login && first.body == nil && !first.path.uses(varSession) {
+		return r.Fill(secret.Secret{})
 	}
-	r := sessionapi.Request{Method: a.login.method, Basic: a.login.send == sendBasic, Header: a.headers}
-	r.Path, _ = a.login.path.fill(values(inURL))
-	r.Body, r.ContentType = a.login.encode(values(asIs))
 	return r
 }
-
-func asIs(text string) string { return text }
 
 // inURL escapes text for a path and for a query alike. In a query, characters that
 // PathEscape leaves alone would end the text, and a plus would be a space.
 func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
-// sessionRequest returns a request of a session. Its parts with the session are filled in
-// when the session is known.
-func (a *API) sessionRequest(described *request) sessionapi.Request {
-	none := func(string) (string, bool) { return "", false }
-	r := sessionapi.Request{Method: described.method, Header: a.headers, SecretBody: described.secretBody}
-	path, complete := described.path.fill(none)
-	if complete && described.body == nil {
-		r.Path = path
-		return r
-	}
-	r.Fill = func(session secret.Secret) sessionapi.Request {
-		filled := r
-		values := a.sessionValues(session)
-		filled.Path, _ = described.path.fill(values)
-		if !complete {
-			filled.Shown, _ = described.path.fill(func(variable string) (string, bool) { return "/$" + variable, true })
-		}
-		filled.Body, filled.ContentType = described.encode(values)
-		return filled
-	}
-	return r
-}
-
 // Request implements sessionapi.API: it returns the current request.
 func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessionapi.Request {
 	now := &s.steps[s.at]
 	plain := func(variable string) (string, bool) {
-		switch {
-		case variable == varOrigin:
-			return s.origin, true
-		case s.step == sessionapi.Login && variable == varUsername:
-			return account.Username, true
-		case s.step == sessionapi.Login && variable == varPassword:
-			return account.Password.Reveal(), true
-		}
 		if value, ok := s.kept[variable]; ok {
 			return value, true
+		}
+		if s.step != sessionapi.Login {
+			return "", false
+		}
+		switch variable {
+		case varUsername:
+			return account.Username, true
+		case varPassword:
+			return account.Password.Reveal(), true
 		}
 		option, isSet := account.Options[variable]
 		return option, isSet
 	}
 	fill := func(session secret.Secret) sessionapi.Request {
-		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now, plain), SecretBody: now.secretBody}
-		values, ofSession := plain, s.sessionValues(session)
+		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now), SecretBody: now.secretBody}
+		values := plain
 		if s.step != sessionapi.Login {
+			ofSession := s.sessionValues(session)
 			values = func(variable string) (string, bool) {
 				if value, known := ofSession(variable); known {
 					return value, true
@@ -134,8 +92,8 @@ func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessio
 // isSecretSegment reports whether a part of a path must not be shown.
 func isSecretSegment(s segment) bool { return s.variable != "" && s.variable != varUsername }
 
-// inPathOf returns the variables as the path of a request has them. One at its beginning is
-// a link, whose host does not count: requests go to the endpoint alone.
+// inPathOf returns the variables as the path of a request contains them. A variable at its
+// beginning is a link. Its host is ignored: requests go to the endpoint alone.
 func inPathOf(now *step, values lookup) lookup {
 	return func(variable string) (string, bool) {
 		text, known := values(variable)
@@ -156,7 +114,7 @@ func linkOf(address string) string {
 }
 
 // header returns the headers of a request.
-func (s *sequence) header(now *step, values lookup) map[string]string {
+func (s *sequence) header(now *step) map[string]string {
 	if len(now.headers) == 0 {
 		return s.headers
 	}
@@ -165,7 +123,13 @@ func (s *sequence) header(now *step, values lookup) map[string]string {
 		all[http.CanonicalHeaderKey(name)] = value
 	}
 	for name, t := range now.headers {
-		all[name], _ = t.fill(values)
+		all[name], _ = t.fill(func(variable string) (string, bool) {
+			if variable == varOrigin {
+				return s.origin, true
+			}
+			value, known := s.kept[variable]
+			return value, known
+		})
 	}
 	return all
 }

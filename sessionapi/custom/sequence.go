@@ -39,17 +39,24 @@ type sequence struct {
 
 // Sequence implements sessionapi.Sequencer.
 func (a *API) Sequence(step sessionapi.Step, base *url.URL) sessionapi.Sequence {
-	steps := a.checkSteps
-	if step == sessionapi.Login {
-		steps = a.loginSteps
-	}
-	if steps == nil {
+	if step == sessionapi.Login && !a.loginSteps || step != sessionapi.Login && !a.checkSteps {
 		return nil
 	}
-	return &sequence{
-		API: a, step: step, steps: steps, origin: base.Scheme + "://" + base.Host,
-		kept: make(map[string]string), parts: make([]string, len(a.session)),
+	s := a.begin(step)
+	s.origin, s.kept, s.parts = base.Scheme+"://"+base.Host, make(map[string]string), make([]string, len(a.session))
+	return s
+}
+
+// begin returns a sequence of the requests of a step, even if there is only one or none.
+func (a *API) begin(step sessionapi.Step) *sequence {
+	s := &sequence{API: a, step: step, steps: a.check}
+	switch step {
+	case sessionapi.Login:
+		s.steps = a.login
+	case sessionapi.Logout:
+		s.steps = a.logout
 	}
+	return s
 }
 
 // Number implements sessionapi.Sequence.
@@ -83,11 +90,12 @@ func (s *sequence) Secrets() []secret.Secret {
 	return all
 }
 
-// Extend implements sessionapi.Sequence: it adds what responses have given so far. A
-// login presents the parts of its session as soon as it has them.
+// Extend implements sessionapi.Sequence: it adds the cookies that responses have set so far.
+// A login presents the parts of its session as soon as it has them.
 func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
 	if s.step == sessionapi.Login {
-		session := s.AuthorizeWith(sessionapi.JoinSession(s.parts), s.sessionJar())
+		own := slices.DeleteFunc(slices.Clone(s.cookies), func(c sessionapi.Cookie) bool { return !s.IsSessionCookie(c.Name) })
+		session := s.AuthorizeWith(sessionapi.JoinSession(s.parts), own)
 		a.Headers = append(session.Headers, a.Headers...) // HTTP Basic comes last, so that it is sent
 		a.Cookies = session.Cookies
 		a.Secrets = append(a.Secrets, session.Secrets...)
@@ -98,28 +106,14 @@ func (s *sequence) Extend(a sessionapi.Authorization) sessionapi.Authorization {
 	return a
 }
 
-// sessionJar returns the cookies that are parts of the session, nil without one.
-func (s *sequence) sessionJar() (own sessionapi.Jar) {
-	for _, c := range s.cookies {
-		if s.IsSessionCookie(c.Name) {
-			own = append(own, c)
-		}
-	}
-	return own
-}
-
 // presentable returns the cookies under the names by which requests carry them.
-func (s *sequence) presentable() (all []sessionapi.Cookie) {
-	for _, c := range s.cookies {
-		if s.keepsCookies {
-			all = append(all, c)
-			continue
-		}
-		for i := range s.session {
-			if part := &s.session[i]; part.to == inCookie && isSource(part, c.Name) {
-				c.Name = part.as
-				all = append(all, c)
-			}
+func (s *sequence) presentable() (all sessionapi.Jar) {
+	if s.keepsCookies {
+		return s.cookies
+	}
+	for i := range s.session {
+		if part := &s.session[i]; part.to == inCookie {
+			all = append(all, cookiesOf(s.cookies, part)...)
 		}
 	}
 	return all
@@ -185,7 +179,7 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 		return "its session token has characters that no HTTP header can carry", found
 	}
 	for _, kept := range s.steps[s.at].keep {
-		value, known := ev.keptText(kept.value)
+		value, known := ev.scalar(kept.value)
 		switch {
 		case ev.in.State != "" && !ev.malformed: // the expression failed
 			return missing, found

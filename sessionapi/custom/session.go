@@ -165,8 +165,8 @@ func (a *API) token(response sessionapi.Response, body any) (token secret.Secret
 	return sessionapi.JoinSession(values), "", false
 }
 
-// valueOf returns a part of the session from the first place that has it, empty if none
-// has.
+// valueOf returns a part of the session from the first place that has it, or an empty
+// string.
 func valueOf(part *sessionPart, response sessionapi.Response, body any, cookies sessionapi.Jar) (value string) {
 	for _, source := range part.sources {
 		switch {
