@@ -74,10 +74,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := page.New(page.Options{Collector: o.Collector, TelemetryPath: o.TelemetryPath, ReadOnly: o.ReadOnly, Logger: o.Logger})
-	if err != nil {
-		return nil, fmt.Errorf("parsing the pages: %w", err)
-	}
+	pages := page.New(page.Options{Collector: o.Collector, TelemetryPath: o.TelemetryPath, ReadOnly: o.ReadOnly, Logger: o.Logger})
 	metrics, err := newMetrics(&o)
 	if err != nil {
 		return nil, fmt.Errorf("registering the metrics handler: %w", err)

@@ -6,8 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
+	"time"
 )
 
 //go:embed assets
@@ -16,37 +16,32 @@ var embedded embed.FS
 // assets are the templates of the pages and the static files that pages refer to.
 type assets struct {
 	pages map[string]*template.Template
-	files fs.FS
 	dir   string // URL path of the static files below the prefix; it contains their hash
 }
 
-var functions = template.FuncMap{"latency": FormatLatency, "plural": plural, "segments": segments, "shown": shown}
+var functions = template.FuncMap{
+	"full": full, "iso": iso, "latency": FormatLatency, "plural": plural, "segments": segments, "shown": shown,
+	"past":     func(t time.Time) bool { return t.Before(time.Now()) },
+	"relative": func(t time.Time) string { return relative(t, time.Now()) },
+	"span":     func(t time.Time) string { return formatDuration(time.Since(t).Abs()) },
+}
 
 // newAssets parses the embedded files. Each page is the template "main" of its own file
-// within layout.html.
-func newAssets() (*assets, error) {
-	files, err := fs.Sub(embedded, "assets")
-	if err != nil {
-		return nil, err
-	}
-	a := &assets{pages: make(map[string]*template.Template), files: files}
+// within layout.html. newAssets panics if a template is invalid.
+func newAssets() *assets {
+	a := &assets{pages: make(map[string]*template.Template)}
 	for _, page := range []string{"overview", "endpoint", "document", "error"} {
-		a.pages[page], err = template.New("layout.html").Funcs(functions).
-			ParseFS(files, "layout.html", "parts.html", page+".html")
-		if err != nil {
-			return nil, fmt.Errorf("parsing the page %s: %w", page, err)
-		}
+		parsed, err := template.New("layout.html").Funcs(functions).
+			ParseFS(embedded, "assets/layout.html", "assets/parts.html", "assets/"+page+".html")
+		a.pages[page] = template.Must(parsed, err)
 	}
 	sum := sha256.New()
 	for _, name := range staticFiles {
-		content, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, err
-		}
+		content, _ := embedded.ReadFile("assets/" + name) // it exists
 		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 	}
 	a.dir = StaticPath + hex.EncodeToString(sum.Sum(nil))[:16] + "/"
-	return a, nil
+	return a
 }
 
 // staticFiles are the embedded files that are served unchanged, unlike the templates.
@@ -58,7 +53,7 @@ func (a *assets) register(mux *http.ServeMux, prefix string) {
 	for _, name := range staticFiles {
 		mux.HandleFunc("GET "+prefix+a.dir+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "max-age=31536000, immutable")
-			http.ServeFileFS(w, r, a.files, name)
+			http.ServeFileFS(w, r, embedded, "assets/"+name)
 		})
 	}
 }
