@@ -140,7 +140,7 @@ func TestPageIsOfOneMoment(t *testing.T) {
 		}
 		write(t, c, textFormat) // which is of another moment
 	}
-	if err := c.Cache(textFormat).Write(writerFunc(changing), textFormat, gatherFrom(t, c, c.ExporterMetrics()), nil); err != nil {
+	if err := c.Cache(textFormat).Write(writerFunc(changing), textFormat, gatherFrom(t, c, aboutExporter(t, c)), nil); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(slow.Bytes(), before) {
@@ -214,7 +214,7 @@ func TestRenderedResponse(t *testing.T) {
 				if err := page.Write(&body, format, nil, nil); err != nil {
 					t.Fatal(err)
 				}
-				checkSame(t, gatherFrom(t, c, response.Metrics), format, body.Bytes())
+				checkSame(t, gatherFrom(t, c, response), format, body.Bytes())
 			}
 		}
 		time.Sleep(time.Hour) // until the last probe has ended

@@ -178,11 +178,9 @@ type exemplarMessage struct {
 	labels   [1]*dto.LabelPair
 }
 
-// dto returns the histogram's message. Later observations do not change it.
-func (h *histogram) dto() *dto.Histogram { return h.dtoIn(new(message)) }
-
-// dtoIn is dto in the memory of m.
-func (h *histogram) dtoIn(m *message) *dto.Histogram {
+// dto returns the histogram's message, in the memory of m. Later observations do not
+// change it.
+func (h *histogram) dto(m *message) *dto.Histogram {
 	m.count, m.zero, m.sum, m.schema = 0, uint64(h.zero), h.sum, h.schema
 	for i := range m.buckets {
 		m.count += uint64(h.classic[i])

@@ -113,7 +113,7 @@ func TestReloadIsByDifference(t *testing.T) {
 				probes := 0.0
 				for _, w := range c.applied.Load().watched {
 					if w.name == "a" {
-						probes = w.state.probes
+						probes = w.state.Probes
 					}
 				}
 				if probes != tc.wantProbes {

@@ -78,15 +78,15 @@ func (t *target) release() { <-t.sem }
 func (t *target) isSlow() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	failed := t.state.result.State != sessionapi.Valid
-	return failed && t.state.result.Duration >= slowProbe || t.adhoc && t.state.lastSuccess.IsZero()
+	failed := t.state.Result.State != sessionapi.Valid
+	return failed && t.state.Result.Duration >= slowProbe || t.adhoc && t.state.LastSuccess.IsZero()
 }
 
 // isDispensable reports whether the target was never valid and is not being probed.
 func (t *target) isDispensable() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.call == nil && t.state.lastSuccess.IsZero()
+	return t.call == nil && t.state.LastSuccess.IsZero()
 }
 
 // skipUntil returns when scheduled probes resume. Until then /probe requests, which may
@@ -111,7 +111,7 @@ func (t *target) setRequested(at time.Time) {
 func (t *target) lastResult() probe.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.state.result
+	return t.state.Result
 }
 
 // queuedWait returns the time until the next probe if the last one waited too long for
@@ -121,7 +121,7 @@ func (t *target) queuedWait() time.Duration {
 	defer t.mu.Unlock()
 	t.queued++
 	switch {
-	case !t.state.result.Queued:
+	case !t.state.Result.Queued:
 		t.queued = 0
 		return 0
 	case t.queued > quickRetries:
@@ -135,7 +135,7 @@ func (t *target) queuedWait() time.Duration {
 func (t *target) holds() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.state.result.Established.IsZero()
+	return !t.state.Result.Established.IsZero()
 }
 
 // setReplacement sets the prober that replaces the current one before its next use.
@@ -208,7 +208,7 @@ func (t *target) logoutTimeoutError() error {
 
 func (t *target) record(r *probe.Result) {
 	t.mu.Lock()
-	before, control := t.state.result.State, t.state.result.NegativeControl
+	before, control := t.state.Result.State, t.state.Result.NegativeControl
 	t.state.record(r)
 	t.mu.Unlock()
 	t.log(before, r)
@@ -225,7 +225,7 @@ func (t *target) wantsSecret() bool {
 }
 
 func (t *target) wantsSecretLocked() bool {
-	switch state := t.state.result.State; state {
+	switch state := t.state.Result.State; state {
 	case sessionapi.LoginSuspended, sessionapi.CredentialMissing:
 		return true
 	default:

@@ -45,8 +45,6 @@ func newMetrics(o *Options) (*metrics, error) {
 	if err := o.Registry.Register(failures); err != nil {
 		return nil, err
 	}
-	endpoints := prometheus.NewRegistry()
-	endpoints.MustRegister(o.Collector.Endpoints())
 	return &metrics{
 		collector: o.Collector,
 		exporter:  o.Collector.Filter(o.Registry),
@@ -54,7 +52,7 @@ func newMetrics(o *Options) (*metrics, error) {
 		logger:    o.Logger,
 		encoders:  newEncoders(),
 		inFlight:  make(chan struct{}, maxScrapes),
-		fallback: promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{
+		fallback: promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, o.Collector.Endpoints()}), promhttp.HandlerOpts{
 			Registry:                            o.Registry, // has the error counter, which both handlers share
 			ErrorLog:                            slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
 			ErrorHandling:                       promhttp.ContinueOnError,

@@ -56,9 +56,7 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 		s.metrics.write(w, r, &scraped{negotiated, rendered, s.Collector.Filter(own)})
 		return
 	}
-	endpoint := prometheus.NewRegistry()
-	endpoint.MustRegister(probed.Metrics)
-	metrics := s.Collector.Filter(prometheus.Gatherers{own, endpoint})
+	metrics := s.Collector.Filter(prometheus.Gatherers{own, probed})
 	if debugging {
 		writeDebug(w, probed, metrics)
 		return

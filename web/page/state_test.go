@@ -58,7 +58,7 @@ func TestPastKinds(t *testing.T) {
 		{"older than the history", true, start.Add(-time.Hour), history(held, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindRefused}},
 		{"not probed yet", false, time.Time{}, nil, []sessionapi.Kind{}},
 	} {
-		status := &collector.Status{Overview: collector.Overview{Rejected: tc.rejected}, VerdictAt: tc.verdictAt, History: tc.history}
+		status := &collector.Status{Overview: collector.Overview{Rejected: tc.rejected}, Record: collector.Record{VerdictAt: tc.verdictAt}, History: tc.history}
 		if got := pastKinds(status); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
@@ -70,7 +70,7 @@ func TestRejection(t *testing.T) {
 	later := now.Add(19 * time.Minute)
 	status := func(auth sessionapi.Auth, held string, result probe.Result) *collector.Status {
 		e := &config.Endpoint{Settings: config.Settings{Auth: auth, Credential: &config.Credential{Name: "a"}}}
-		return &collector.Status{Overview: collector.Overview{Endpoint: e, Rejected: true, HeldCredential: held}, Result: result}
+		return &collector.Status{Overview: collector.Overview{Endpoint: e, Rejected: true, HeldCredential: held}, Record: collector.Record{Result: result}}
 	}
 	for _, tc := range []struct {
 		status *collector.Status
