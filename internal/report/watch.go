@@ -60,7 +60,7 @@ func (w *Watch) line(f collector.EndpointResult, before sessionapi.State, known 
 	}
 	b.WriteString("\n")
 	if changed || !known {
-		explainBelow(&b, f, w.style)
+		b.WriteString(w.style.details(f))
 	}
 	return b.String()
 }
