@@ -92,7 +92,7 @@ func everything(tb testing.TB) *Collector {
 	return c
 }
 
-func TestMetricsAreThosePromised(t *testing.T) {
+func TestPromisedMetrics(t *testing.T) {
 	families := gather(t, everything(t))
 	for name, family := range families {
 		promise, ofEndpoints := promised[name]

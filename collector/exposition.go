@@ -46,7 +46,6 @@ var protobufFormat = expfmt.NewFormat(expfmt.TypeProtoDelim)
 // gatherer gathers the metrics that it writes in protobufFormat.
 type gatherer func(out io.Writer) error
 
-// Gather implements prometheus.Gatherer.
 func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 	var page bytes.Buffer
 	if err := g(&page); err != nil {
@@ -64,24 +63,24 @@ func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 }
 
 // ExporterMetrics exposes the metrics about the exporter itself.
-func (c *Collector) ExporterMetrics() prometheus.Collector { return collect(c.collectExporter) }
+func (c *Collector) ExporterMetrics() prometheus.Collector {
+	return collect(func(ch chan<- prometheus.Metric) {
+		current := c.applied.Load()
+		held := 0
+		for _, w := range slices.Concat(current.watched, c.onDemand.all()) {
+			if w.holds() {
+				held++
+			}
+		}
+		c.metrics.collect(ch, current.config, held)
+	})
+}
 
 // collect is a prometheus.Collector without descriptions.
 type collect func(ch chan<- prometheus.Metric)
 
 func (collect) Describe(chan<- *prometheus.Desc)      {}
 func (c collect) Collect(ch chan<- prometheus.Metric) { c(ch) }
-
-func (c *Collector) collectExporter(ch chan<- prometheus.Metric) {
-	current := c.applied.Load()
-	held := 0
-	for _, w := range slices.Concat(current.watched, c.onDemand.all()) {
-		if w.holds() {
-			held++
-		}
-	}
-	c.metrics.collect(ch, current.config, held)
-}
 
 // unixSeconds converts a time. UnixNano cannot represent the year 9999, in which
 // certificates without an expiry expire.

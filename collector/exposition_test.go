@@ -26,7 +26,7 @@ var (
 	formats = []expfmt.Format{textFormat, openMetricsFormat, protobufFormat}
 )
 
-// expose returns the body of /metrics. It fails if client_golang would write another one.
+// expose returns the body of /metrics. It fails if client_golang would write a different one.
 func expose(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 	tb.Helper()
 	body := write(tb, c, format)
@@ -62,7 +62,7 @@ func checkSame(tb testing.TB, families []*dto.MetricFamily, format expfmt.Format
 		}
 	}
 	if end := strings.TrimSuffix(string(body), "# EOF\n"); end != "" {
-		tb.Fatalf("%s: at the end there is %q", format, end)
+		tb.Fatalf("%s: unexpected %q at the end", format, end)
 	}
 }
 

@@ -17,12 +17,12 @@ import (
 	"session_exporter/config"
 )
 
-func TestNoTwoSeriesAreTheSame(t *testing.T) {
+func TestSeriesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(expose(t, everything(t), textFormat))) {
 		series := line[:strings.LastIndex(line, " ")]
 		if !strings.HasPrefix(line, "#") && seen[series] {
-			t.Errorf("%s is there twice", series)
+			t.Errorf("%s is exposed twice", series)
 		}
 		seen[series] = true
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // maxCodes is how many error codes of one endpoint have their own series. An appliance
-// that invents codes must not fill the database.
+// that invents codes must not fill Prometheus' database.
 const maxCodes = 20
 
 // otherCode counts all further codes.

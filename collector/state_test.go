@@ -65,7 +65,7 @@ func TestVerdict(t *testing.T) {
 }
 
 // An endpoint has rejected its credential until its next verdict; a login that is held
-// back, or an outage, is none.
+// back, or an outage, is not a verdict.
 func TestRejected(t *testing.T) {
 	rejected, held := at(0, sessionapi.CredentialsRejected, check), at(2, sessionapi.LoginSuspended)
 	held.RefusedBefore = true
@@ -116,14 +116,14 @@ func TestProbesAndFailures(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
 			if int(s.Probes) != tc.probes || int(s.Failures) != tc.failures || s.ConsecutiveFailures != tc.consecutive || !s.LastSuccess.Equal(tc.lastSuccess) {
-				t.Errorf("%v probes, %v failures, %d in a row, last success %s", s.Probes, s.Failures, s.ConsecutiveFailures, s.LastSuccess)
+				t.Errorf("%v probes, %v failures, %d consecutive, last success %s", s.Probes, s.Failures, s.ConsecutiveFailures, s.LastSuccess)
 			}
 		})
 	}
 }
 
-// Some values outlive the probe that found them.
-func TestKept(t *testing.T) {
+// A probe that finds no phases, certificate or expiration keeps the earlier ones.
+func TestValuesOutliveTheirProbe(t *testing.T) {
 	phases := func(d time.Duration) probe.Phases { return probe.Phases{Processing: d} }
 	first := at(0, sessionapi.Valid,
 		probe.StepResult{Step: sessionapi.Login, Phases: phases(1)},
@@ -149,7 +149,7 @@ func TestKept(t *testing.T) {
 		t.Errorf("certificate until %s, lifetime %s", s.CertificateExpiry, s.Lifetime)
 	}
 	if s.Result.Identity != nil {
-		t.Error("there is an identity without a session")
+		t.Error("identity without a session")
 	}
 	renewed := at(3, sessionapi.TLSFailed, check)
 	renewed.CertificateExpiry, renewed.Lifetime = minute(-5), time.Hour

@@ -115,7 +115,7 @@ func (t *target) lastResult() probe.Result {
 }
 
 // queuedWait returns the time until the next probe if the last one waited too long for
-// other logins, 0 if not: see queuedRetry.
+// other logins, otherwise 0: see queuedRetry.
 func (t *target) queuedWait() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,7 +131,7 @@ func (t *target) queuedWait() time.Duration {
 	}
 }
 
-// holds reports whether the last probe left a session held.
+// holds reports whether the last probe left a session.
 func (t *target) holds() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -233,8 +233,8 @@ func (t *target) wantsSecretLocked() bool {
 	}
 }
 
-// named returns a logger with the target's name. One logger for each target would take as
-// much memory as its labels, and is hardly ever used.
+// named returns a logger with the target's name. It is not kept: it would take as much
+// memory as the target's labels, and is rarely used.
 func (t *target) named() *slog.Logger {
 	return t.logger.With("endpoint", t.name, "api", t.api)
 }

@@ -58,7 +58,6 @@ func (e encoders) newBody(w http.ResponseWriter, encoding string) *responseBody 
 	return &responseBody{ResponseWriter: w, encoding: encoding, pool: e[encoding]}
 }
 
-// Write implements io.Writer.
 func (b *responseBody) Write(p []byte) (int, error) {
 	if b.encoder == nil && b.pool != nil && len(p) >= minCompressedSize {
 		b.Header().Set("Content-Encoding", b.encoding)

@@ -27,7 +27,7 @@ type metrics struct {
 	encoders  encoders
 	// negotiated caches the last negotiation: scrapers send the same headers each time.
 	negotiated atomic.Pointer[negotiation]
-	fallback   http.Handler // for formats that are not kept rendered; costs 50 times as much
+	fallback   http.Handler // for formats that are not kept rendered; costs 80 times as much
 	inFlight   chan struct{}
 }
 
@@ -62,7 +62,6 @@ func newMetrics(o *Options) (*metrics, error) {
 	}, nil
 }
 
-// ServeHTTP implements http.Handler.
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case m.inFlight <- struct{}{}:
@@ -73,7 +72,6 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve responds to a scrape.
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	n := m.negotiate(r.Header)
 	if cache := m.collector.Cache(n.format); cache != nil {

@@ -44,8 +44,8 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-// TestStyleElsewhere checks that a file and a buffer are never treated as terminals.
-func TestStyleElsewhere(t *testing.T) {
+// TestStyleWithoutTerminal checks that a file and a buffer are never treated as terminals.
+func TestStyleWithoutTerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
 	t.Setenv("NO_COLOR", "")
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))

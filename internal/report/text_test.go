@@ -26,7 +26,7 @@ func newProbed(name string, state sessionapi.State, took time.Duration, diagnosi
 	return p
 }
 
-// mixed returns results of all kinds: valid, failed, and not even tried.
+// mixed returns results of all kinds: valid, failed, and not attempted.
 func mixed() []collector.EndpointResult {
 	found := []collector.EndpointResult{
 		newProbed("hcx-a", sessionapi.Valid, 23345*time.Microsecond, `Logged in as "monitor".`),

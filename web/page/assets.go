@@ -13,12 +13,6 @@ import (
 //go:embed assets
 var embedded embed.FS
 
-// assets are the templates of the pages and the static files that pages refer to.
-type assets struct {
-	pages map[string]*template.Template
-	dir   string // URL path of the static files below the prefix; it contains their hash
-}
-
 var functions = template.FuncMap{
 	"full": full, "iso": iso, "latency": FormatLatency, "plural": plural, "segments": segments, "shown": shown,
 	"past":     func(t time.Time) bool { return t.Before(time.Now()) },
@@ -26,32 +20,34 @@ var functions = template.FuncMap{
 	"span":     func(t time.Time) string { return formatDuration(time.Since(t).Abs()) },
 }
 
-// newAssets parses the embedded files. Each page is the template "main" of its own file
-// within layout.html. newAssets panics if a template is invalid.
-func newAssets() *assets {
-	a := &assets{pages: make(map[string]*template.Template)}
+// parsePages parses the embedded templates. Each page is the template "main" of its own
+// file within layout.html.
+func parsePages() map[string]*template.Template {
+	pages := make(map[string]*template.Template)
 	for _, page := range []string{"overview", "endpoint", "document", "error"} {
-		parsed, err := template.New("layout.html").Funcs(functions).
-			ParseFS(embedded, "assets/layout.html", "assets/parts.html", "assets/"+page+".html")
-		a.pages[page] = template.Must(parsed, err)
+		pages[page] = template.Must(template.New("layout.html").Funcs(functions).
+			ParseFS(embedded, "assets/layout.html", "assets/parts.html", "assets/"+page+".html"))
 	}
-	sum := sha256.New()
-	for _, name := range staticFiles {
-		content, _ := embedded.ReadFile("assets/" + name) // it exists
-		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
-	}
-	a.dir = StaticPath + hex.EncodeToString(sum.Sum(nil))[:16] + "/"
-	return a
+	return pages
 }
 
 // staticFiles are the embedded files that are served unchanged, unlike the templates.
 var staticFiles = []string{"style.css", "script.js", "icon.svg"}
 
-// register registers the static files. Their path changes with their content, so that
-// browsers may cache them indefinitely.
-func (a *assets) register(mux *http.ServeMux, prefix string) {
+// staticDir returns the path of the static files below the prefix. It changes with their
+// content, so that browsers may cache them indefinitely.
+func staticDir() string {
+	sum := sha256.New()
 	for _, name := range staticFiles {
-		mux.HandleFunc("GET "+prefix+a.dir+name, func(w http.ResponseWriter, r *http.Request) {
+		content, _ := embedded.ReadFile("assets/" + name) // it exists
+		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+	}
+	return StaticPath + hex.EncodeToString(sum.Sum(nil))[:16] + "/"
+}
+
+func (s *Site) registerStatic(mux *http.ServeMux, prefix string) {
+	for _, name := range staticFiles {
+		mux.HandleFunc("GET "+prefix+s.static+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "max-age=31536000, immutable")
 			http.ServeFileFS(w, r, embedded, "assets/"+name)
 		})

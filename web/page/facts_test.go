@@ -25,6 +25,6 @@ func TestSkew(t *testing.T) {
 		}
 	}
 	if skewText(nil) != "" || skewKind(nil) != "" {
-		t.Error("an unknown skew has a text")
+		t.Error("text for an unknown skew")
 	}
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"time"
 
 	"session_exporter/collector"
@@ -89,8 +90,10 @@ func (s *Selection) group(selected []*collector.Overview) []line {
 }
 
 func groupRow(sel *Selection, l *line) row {
+	bySince := func(a, b *collector.Overview) int { return a.Since.Compare(b.Since) }
 	g := &groupView{
-		Number: len(l.members), Credential: l.key.credential, Module: l.key.module, More: len(l.members) - maxExamples,
+		Number: len(l.members), Credential: l.key.credential, Module: l.key.module,
+		Oldest: slices.MinFunc(l.members, bySince).Since, More: len(l.members) - maxExamples,
 		Link: sel.link(func(s *Selection) {
 			s.Ungrouped, s.States = true, []string{string(l.key.state)}
 			if l.key.credential != "" {
@@ -98,24 +101,16 @@ func groupRow(sel *Selection, l *line) row {
 			}
 		}),
 	}
-	newest, oldest := l.first.Since, l.first.Since
-	for i, o := range l.members {
-		if i < maxExamples {
-			g.Examples = append(g.Examples, example{o.Endpoint.Name, "./" + EndpointLink(o.Endpoint.Name)})
-		}
+	for _, o := range l.members[:min(maxExamples, len(l.members))] {
+		g.Examples = append(g.Examples, example{o.Endpoint.Name, "./" + EndpointLink(o.Endpoint.Name)})
+	}
+	for _, o := range l.members {
 		if o.Rejected {
 			g.Rejected++
 		}
-		if o.Since.After(newest) {
-			newest = o.Since
-		}
-		if o.Since.Before(oldest) {
-			oldest = o.Since
-		}
 	}
-	g.Oldest = oldest
 	return row{
-		Group: g, State: newStateView(l.key.state, g.Rejected > 0), Runbook: runbook(l.first), Since: newest,
+		Group: g, State: newStateView(l.key.state, g.Rejected > 0), Runbook: runbook(l.first), Since: slices.MaxFunc(l.members, bySince).Since,
 		Diagnosis: l.key.state.Info().Meaning,
 	}
 }

@@ -44,7 +44,7 @@ func TestChart(t *testing.T) {
 	}
 }
 
-// As a sparkline, a chart has at least five latencies.
+// Like a sparkline, a chart needs at least five latencies.
 func TestChartOfFewLatencies(t *testing.T) {
 	quick := past(sessionapi.Valid, time.Millisecond)
 	if got := charted(time.Now(), quick, quick, quick, quick, heldBack(sessionapi.LoginSuspended, time.Second)); got != nil {

@@ -36,17 +36,18 @@ type Options struct {
 // Site is the set of pages.
 type Site struct {
 	Options
-	assets *assets
+	pages  map[string]*template.Template
+	static string // path of the static files below the prefix
 }
 
 // New returns the pages.
-func New(o Options) *Site { return &Site{o, newAssets()} }
+func New(o Options) *Site { return &Site{o, parsePages(), staticDir()} }
 
 // Register registers the pages and their static files below a prefix.
 func (s *Site) Register(mux *http.ServeMux, prefix string) {
 	mux.HandleFunc("GET "+prefix+"/{$}", s.overview)
 	mux.HandleFunc("GET "+prefix+EndpointsPath+"{name...}", s.endpoint)
-	s.assets.register(mux, prefix)
+	s.registerStatic(mux, prefix)
 }
 
 // runbook returns the path of the runbook of an endpoint's state below the prefix, empty
@@ -109,12 +110,12 @@ func FormatTime(at, now time.Time) string {
 // render responds with a page. It renders the whole page first, so that an error does
 // not leave half a page.
 func (s *Site) render(w http.ResponseWriter, status int, page string, l *layout) {
-	l.Static = s.assets.dir[1:]
+	l.Static = s.static[1:]
 	l.Version = version.Version
 	l.Telemetry = s.TelemetryPath[1:]
 	l.Actions = !s.ReadOnly
 	var body bytes.Buffer
-	if err := s.assets.pages[page].Execute(&body, l); err != nil {
+	if err := s.pages[page].Execute(&body, l); err != nil {
 		s.Logger.Error("rendering a page failed", "page", page, "err", err)
 		http.Error(w, "The page could not be rendered; see the log.", http.StatusInternalServerError)
 		return

@@ -31,7 +31,7 @@ func TestStateView(t *testing.T) {
 	}
 }
 
-// A login that is held back is red after the endpoint's own refusal, also when that is
+// A login that is held back is red after the endpoint's own refusal, even if that is
 // older than the history, and violet after a refusal elsewhere.
 func TestPastKinds(t *testing.T) {
 	start := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
