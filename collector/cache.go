@@ -40,7 +40,7 @@ func newCaches(a *applied) []*exposition.Cache {
 	}
 	return exposition.NewCaches(&exposition.Source{
 		Families:   families,
-		LabelNames: targetLabels(a.config),
+		LabelNames: targetLabels(a.config.LabelNames),
 		Targets:    len(sorted),
 		Render: func(i int, known uint64, r *exposition.Renderer) uint64 {
 			return a.render(sorted[i], known, r)

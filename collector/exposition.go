@@ -29,8 +29,9 @@ func newFamilies(settings *config.Config) []family {
 }
 
 // targetLabels returns the names of the labels that all series of an endpoint have.
-func targetLabels(settings *config.Config) []string {
-	return slices.Sorted(slices.Values(append([]string{"endpoint", "api"}, settings.LabelNames...)))
+// labelNames are those of the configuration.
+func targetLabels(labelNames []string) []string {
+	return slices.Sorted(slices.Values(append([]string{"endpoint", "api"}, labelNames...)))
 }
 
 // Endpoints gathers the metrics of the endpoints. Cache writes them at a fraction of the
@@ -89,11 +90,18 @@ func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nan
 // endpointLabels returns the labels that all series of an endpoint have, sorted by name.
 // Labels that only other endpoints set are empty.
 func endpointLabels(endpoint *config.Endpoint, labelNames []string) []*dto.LabelPair {
-	labels := []*dto.LabelPair{labelPair("endpoint", endpoint.Name), labelPair("api", endpoint.API)}
-	for _, name := range labelNames {
-		labels = append(labels, labelPair(name, endpoint.Labels[name]))
+	names := targetLabels(labelNames)
+	labels := make([]*dto.LabelPair, len(names))
+	for i, name := range names {
+		value := endpoint.Labels[name]
+		switch name {
+		case "endpoint":
+			value = endpoint.Name
+		case "api":
+			value = endpoint.API
+		}
+		labels[i] = &dto.LabelPair{Name: &name, Value: &value}
 	}
-	sortLabels(labels)
 	return labels
 }
 
@@ -102,14 +110,6 @@ func endpointLabels(endpoint *config.Endpoint, labelNames []string) []*dto.Label
 func endpointInfo(endpoint *config.Endpoint) []string {
 	address := url.URL{Scheme: endpoint.URL.Scheme, Host: endpoint.URL.Host, Path: endpoint.URL.Path, RawPath: endpoint.URL.RawPath}
 	return []string{address.String(), endpoint.Module, endpoint.Credential.Name, string(endpoint.Auth)}
-}
-
-func labelPair(name, value string) *dto.LabelPair {
-	return &dto.LabelPair{Name: new(name), Value: new(value)}
-}
-
-func sortLabels(labels []*dto.LabelPair) {
-	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -149,9 +149,7 @@ func Names() ([]string, error) {
 	// A credential that has been used has all metrics of credentials.
 	metrics := newExporterMetrics(func() []probe.CredentialStatus { return []probe.CredentialStatus{{Changed: time.Now()}} })
 	registry := prometheus.NewRegistry()
-	if err := registry.Register(collect(func(ch chan<- prometheus.Metric) { metrics.collect(ch, &config.Config{}, 0) })); err != nil {
-		return nil, err
-	}
+	registry.MustRegister(collect(func(ch chan<- prometheus.Metric) { metrics.collect(ch, &config.Config{}, 0) }))
 	families, err := registry.Gather()
 	for _, f := range families {
 		names = append(names, f.GetName())

@@ -27,12 +27,10 @@ const (
 	histogramKind = dto.MetricType_HISTOGRAM
 )
 
-// familyTable returns all metrics of endpoints.
 func familyTable() []family {
 	return slices.Concat(probeFamilies(), sessionFamilies(), loginFamilies())
 }
 
-// probeFamilies are about probes and their responses.
 func probeFamilies() []family {
 	states := slices.Sorted(slices.Values(sessionapi.States()))
 	return []family{
@@ -73,7 +71,6 @@ func probeFamilies() []family {
 	}
 }
 
-// sessionFamilies are about valid sessions.
 func sessionFamilies() []family {
 	return []family{
 		{name: "session_roles", kind: gauge, help: "Number of roles of the session. No sample if the API does not report them.", read: func(s *state, e *emitter) {
@@ -122,7 +119,6 @@ func sessionFamilies() []family {
 	}
 }
 
-// loginFamilies are about logins, logouts and back-off.
 func loginFamilies() []family {
 	return []family{
 		{name: "session_logins_total", kind: counter, help: "Logins sent, including OAuth 2.0 token requests. A login counts once its request was written to a connection.", read: func(s *state, e *emitter) { e.emit(s.Logins) }},

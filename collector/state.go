@@ -13,8 +13,7 @@ import (
 // that invents codes must not fill Prometheus' database.
 const maxCodes = 20
 
-// otherCode counts all further codes.
-const otherCode = "other"
+const otherCode = "other" // counts all further codes
 
 // state is what is known about an endpoint. It does not grow after its history is full.
 type state struct {
@@ -59,7 +58,6 @@ func (s *state) clone() state {
 	return c
 }
 
-// record records the result of a probe.
 func (s *state) record(r *probe.Result) {
 	s.version++
 	if r.State != s.Result.State {

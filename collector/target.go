@@ -70,7 +70,6 @@ func (t *target) acquire(ctx context.Context) error {
 	return nil
 }
 
-// release releases sem.
 func (t *target) release() { <-t.sem }
 
 // isSlow reports whether the next probe is expected to take long: the last one failed and
@@ -107,7 +106,6 @@ func (t *target) setRequested(at time.Time) {
 	t.requested = at
 }
 
-// lastResult returns the result of the last probe.
 func (t *target) lastResult() probe.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -134,7 +134,6 @@ func (s *server) listEndpoints(w http.ResponseWriter, r *http.Request) {
 	_ = s.writeList(w, &head, selected, query.details) // the client may have disconnected
 }
 
-// listQuery is the parsed query of a request for the list.
 type listQuery struct {
 	*page.Selection
 	details

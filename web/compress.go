@@ -53,7 +53,6 @@ type responseBody struct {
 	encoder  encoder // nil until the first compressed write
 }
 
-// newBody returns the body of a response in an encoding.
 func (e encoders) newBody(w http.ResponseWriter, encoding string) *responseBody {
 	return &responseBody{ResponseWriter: w, encoding: encoding, pool: e[encoding]}
 }

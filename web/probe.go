@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 
@@ -61,7 +60,7 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 		writeDebug(w, probed, metrics)
 		return
 	}
-	promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true}).ServeHTTP(w, r)
+	s.metrics.write(w, r, &scraped{negotiated, s.metrics.uncached, metrics})
 }
 
 // probeMetrics returns the metrics that only /probe has, as other multi-target exporters do.

@@ -17,7 +17,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // registers zstd with promhttp
 
 	"session_exporter/collector"
 	"session_exporter/web/page"
@@ -128,7 +127,6 @@ var securityHeaders = http.Header{
 	"Cache-Control":   {"no-store"},
 }
 
-// withSecurityHeaders adds the security headers to the responses of a handler.
 func withSecurityHeaders(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		maps.Copy(w.Header(), securityHeaders)

@@ -121,7 +121,6 @@ func (t text) appendFloat(dst []byte, value float64) []byte {
 	return appendFloat(dst, value)
 }
 
-// typeName returns the name of a family's type in the text formats.
 func typeName(f *Family) string { return strings.ToLower(f.Type.String()) }
 
 // appendEscaped appends a label's value. The scraper would refuse the whole page if it were

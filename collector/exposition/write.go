@@ -104,7 +104,6 @@ func (s *scrape) prefetch(cursors []cursor) {
 // bufferSize is the minimum number of bytes of each write but the last.
 const bufferSize = 32 << 10
 
-// buffer collects the output.
 type buffer struct {
 	w    io.Writer
 	data []byte

@@ -14,7 +14,6 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// group is a titled list of facts or roles.
 type group struct {
 	Title string
 	Facts []fact
@@ -36,12 +35,10 @@ type role struct {
 	Text string
 }
 
-// nonEmpty omits empty groups.
 func nonEmpty(groups ...group) []group {
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Facts) == 0 && len(g.Roles) == 0 })
 }
 
-// knownFacts omits facts without a value.
 func knownFacts(all ...fact) []fact {
 	return slices.DeleteFunc(all, func(f fact) bool { return f.Text == "" && f.At.IsZero() })
 }

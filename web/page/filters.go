@@ -40,8 +40,8 @@ type columnView struct {
 	Key, Title, Link, Direction string
 }
 
-// Filters returns the filters by label, credential and module.
-func (s *Selection) Filters() []filterView {
+// filters returns the filters by label, credential and module.
+func (s *Selection) filters() []filterView {
 	var views []filterView
 	for i, label := range s.Labels {
 		name, value, _ := strings.Cut(label, "=")

@@ -39,7 +39,6 @@ func newNotice(key string, status *collector.Status) *notice {
 	}
 }
 
-// newNothingSent returns the notice of a probe that sent nothing.
 func newNothingSent(why string, until time.Time) *notice {
 	n := &notice{Text: "Nothing was sent: " + why + ".", Kind: sessionapi.KindTrouble}
 	if until.After(time.Now()) {

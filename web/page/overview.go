@@ -27,6 +27,7 @@ const (
 type overviewPage struct {
 	Notice    *notice
 	Selection *Selection
+	Filters   []filterView
 	Choices   []choice // labels to filter by
 	Counts    []count
 	Suspended []suspended
@@ -44,7 +45,6 @@ type overviewPage struct {
 	Next      string
 }
 
-// exampleConfig is a configuration with one endpoint.
 const exampleConfig = `credentials:
   hcx-monitor:
     username: monitor@vsphere.local
@@ -77,7 +77,6 @@ type row struct {
 	Expiries  []expiry
 }
 
-// expiry is when a certificate or credential expires.
 type expiry struct {
 	What string
 	At   time.Time
@@ -108,7 +107,7 @@ func (s *Site) newOverviewPage(sel *Selection) *overviewPage {
 	first := (sel.Page - 1) * pageLength
 	shown := lines[first:min(first+pageLength, len(lines))]
 
-	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: sel, Choices: labelChoices(all), Counts: sel.counts(all), Columns: sel.columns()}
+	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: sel, Filters: sel.filters(), Choices: labelChoices(all), Counts: sel.counts(all), Columns: sel.columns()}
 	p.Rows = s.rows(sel, shown, len(all), now)
 	var more int
 	if p.Suspended, more = s.suspended(sel, all, now); more > 0 {
