@@ -54,7 +54,7 @@ type Collector struct {
 	stopped  bool
 
 	logouts sync.WaitGroup // in the background
-	removed sync.Map       // the *target of each that removes one
+	removed sync.Map       // *target; no longer watched, and not logged out of yet
 }
 
 // applied is the configuration in effect. It is immutable.

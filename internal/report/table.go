@@ -30,8 +30,8 @@ type tableRow [columnCount]string
 // text, and cannot truncate columns.
 func (s style) table(results []collector.EndpointResult) string {
 	rows := []tableRow{{"ENDPOINT", "STATE", "LATENCY", "DIAGNOSIS"}}
-	for _, f := range results {
-		rows = append(rows, tableRow{Printable(f.Endpoint.Name), string(f.Result.State), latency(&f.Result), Printable(f.Result.Diagnosis)})
+	for _, r := range results {
+		rows = append(rows, tableRow{Printable(r.Endpoint.Name), string(r.Result.State), latency(&r.Result), Printable(r.Result.Diagnosis)})
 	}
 	widths := s.fit(rows)
 	var b strings.Builder

@@ -37,26 +37,26 @@ func (s style) text(results []collector.EndpointResult, overview bool) string {
 		}
 		paragraphs = append(paragraphs, s.summary(results))
 	}
-	for _, f := range results {
-		if !overview || f.Result.State != sessionapi.Valid {
-			paragraphs = append(paragraphs, s.explain(f))
+	for _, r := range results {
+		if !overview || r.Result.State != sessionapi.Valid {
+			paragraphs = append(paragraphs, s.explain(r))
 		}
 	}
 	return strings.Join(paragraphs, "\n")
 }
 
 // explain returns the state of an endpoint and its details.
-func (s style) explain(f collector.EndpointResult) string {
-	return fmt.Sprintf("%s: %s\n%s", s.paint(bold, Printable(f.Endpoint.Name)), s.state(f.Result.State), s.details(f))
+func (s style) explain(r collector.EndpointResult) string {
+	return fmt.Sprintf("%s: %s\n%s", s.paint(bold, Printable(r.Endpoint.Name)), s.state(r.Result.State), s.details(r))
 }
 
-func (s style) details(f collector.EndpointResult) string {
+func (s style) details(r collector.EndpointResult) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  %s\n", Printable(f.Result.Diagnosis))
-	if f.Result.Advice != "" {
-		fmt.Fprintf(&b, "  %s %s\n", s.paint(bold, "What to do:"), Printable(f.Result.Advice))
+	fmt.Fprintf(&b, "  %s\n", Printable(r.Result.Diagnosis))
+	if r.Result.Advice != "" {
+		fmt.Fprintf(&b, "  %s %s\n", s.paint(bold, "What to do:"), Printable(r.Result.Advice))
 	}
-	for _, step := range f.Result.Steps {
+	for _, step := range r.Result.Steps {
 		took := step.Duration.Round(100 * time.Microsecond)
 		fmt.Fprintf(&b, "  %-6s  %s %s  %s in %s\n", step.Step, step.Method, Printable(step.URL), Printable(step.StatusText()), took)
 	}
@@ -82,12 +82,12 @@ func (s style) summary(sorted []collector.EndpointResult) string {
 		return "No endpoints.\n"
 	}
 	counts := make(map[sessionapi.State]int)
-	for _, f := range sorted {
-		counts[f.Result.State]++
+	for _, r := range sorted {
+		counts[r.Result.State]++
 	}
 	var parts []string
-	for i, f := range sorted {
-		if state := f.Result.State; i == 0 || state != sorted[i-1].Result.State {
+	for i, r := range sorted {
+		if state := r.Result.State; i == 0 || state != sorted[i-1].Result.State {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[state], s.state(state)))
 		}
 	}

@@ -84,7 +84,8 @@ const minSamples = 5
 // empty with fewer than minSamples latencies.
 func newSpark(history []collector.PastProbe, shared *scale) spark {
 	history = history[max(0, len(history)-stripLength):]
-	if countSent(history) < minSamples {
+	shortest, longest, sent := latencyRange(history)
+	if sent < minSamples {
 		return spark{}
 	}
 	var path strings.Builder
@@ -101,7 +102,6 @@ func newSpark(history []collector.PastProbe, shared *scale) spark {
 		}
 		drawing = past.Sent
 	}
-	shortest, longest := latencyRange(history)
 	return spark{sparkWidth, sparkHeight, path.String(), fmt.Sprintf("latency from %s to %s", FormatLatency(shortest), FormatLatency(longest))}
 }
 
@@ -126,7 +126,7 @@ func sharedScale(statuses []collector.Status) *scale {
 	shortest, longest := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range statuses {
 		history := statuses[i].History
-		low, high := latencyRange(history[max(0, len(history)-stripLength):])
+		low, high, _ := latencyRange(history[max(0, len(history)-stripLength):])
 		shortest, longest = min(shortest, low), max(longest, high)
 	}
 	if longest == 0 {
@@ -135,14 +135,15 @@ func sharedScale(statuses []collector.Status) *scale {
 	return newScale(shortest, longest)
 }
 
-// latencyRange returns the range of the durations of probes that sent a request; longest
-// is zero if none did.
-func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration) {
+// latencyRange returns the range of the durations of probes that sent a request, and the
+// number of these probes; longest is zero if there are none.
+func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration, sent int) {
 	shortest = math.MaxInt64
 	for _, past := range history {
 		if past.Sent {
 			shortest, longest = min(shortest, past.Duration), max(longest, past.Duration)
+			sent++
 		}
 	}
-	return shortest, longest
+	return shortest, longest, sent
 }

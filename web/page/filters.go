@@ -1,7 +1,6 @@
 package page
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -86,25 +85,23 @@ func (s *Selection) labelLinks(labels map[string]string) []labelView {
 
 // labelChoices returns the labels of all endpoints, nil if there are more than maxChoices.
 func labelChoices(all []collector.Overview) []choice {
-	type pair struct{ name, value string }
-	pairs := make(map[pair]bool)
+	pairs := make(map[[2]string]bool)
 	for i := range all {
 		for name, value := range all[i].Endpoint.Labels {
-			pairs[pair{name, value}] = true
+			pairs[[2]string{name, value}] = true
 		}
 		if len(pairs) > maxChoices {
 			return nil
 		}
 	}
 	var choices []choice
-	for _, p := range slices.SortedFunc(maps.Keys(pairs), func(a, b pair) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.value, b.value))
-	}) {
-		if last := len(choices) - 1; last < 0 || choices[last].Name != p.name {
-			choices = append(choices, choice{Name: p.name})
+	for _, p := range slices.SortedFunc(maps.Keys(pairs), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		name, value := p[0], p[1]
+		if last := len(choices) - 1; last < 0 || choices[last].Name != name {
+			choices = append(choices, choice{Name: name})
 		}
 		last := &choices[len(choices)-1]
-		last.Values = append(last.Values, p.value)
+		last.Values = append(last.Values, value)
 	}
 	return choices
 }

@@ -54,8 +54,8 @@ const (
 // latencies.
 func newChart(status *collector.Status) *chart {
 	history := status.History
-	shortest, longest := latencyRange(history)
-	if countSent(history) < minSamples {
+	shortest, longest, sent := latencyRange(history)
+	if sent < minSamples {
 		return nil
 	}
 	axis := newScale(shortest, longest)
@@ -100,15 +100,6 @@ func newTicks(history []collector.PastProbe, slots int) []tick {
 }
 
 func percent(n, of int) string { return fmt.Sprintf("%.2f%%", 100*float64(n)/float64(of)) }
-
-func countSent(history []collector.PastProbe) (n int) {
-	for _, past := range history {
-		if past.Sent {
-			n++
-		}
-	}
-	return n
-}
 
 // shortLatency formats a power of ten of a second.
 func shortLatency(d time.Duration) string {

@@ -50,7 +50,7 @@ func newRuns(status *collector.Status, now time.Time) []run {
 		if r.Reason == "" && c.To != sessionapi.Valid {
 			r.Reason = r.View.Meaning
 		}
-		if countSent(status.History[first:end]) > 0 {
+		if _, _, sent := latencyRange(status.History[first:end]); sent > 0 {
 			r.Results = slices.Clone(status.History[first:end])
 			slices.Reverse(r.Results)
 		}

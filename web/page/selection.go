@@ -82,25 +82,16 @@ func ParseSelection(values url.Values) (*Selection, error) {
 
 // values returns the selection as a query.
 func (s *Selection) values() url.Values {
-	values := url.Values{}
-	if s.Query != "" {
-		values.Set("q", s.Query)
+	values := url.Values{"state": s.States, "label": s.Labels}
+	set := func(name, value string) {
+		if value != "" {
+			values.Set(name, value)
+		}
 	}
-	if len(s.States) > 0 {
-		values["state"] = s.States
-	}
-	if len(s.Labels) > 0 {
-		values["label"] = s.Labels
-	}
-	if s.Credential != "" {
-		values.Set("credential", s.Credential)
-	}
-	if s.Module != "" {
-		values.Set("module", s.Module)
-	}
-	if s.Sort != "" {
-		values.Set("sort", s.Sort)
-	}
+	set("q", s.Query)
+	set("credential", s.Credential)
+	set("module", s.Module)
+	set("sort", s.Sort)
 	if s.Ungrouped {
 		values.Set("group", "none")
 	}
