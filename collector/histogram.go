@@ -145,7 +145,7 @@ func (h *histogram) halve() {
 // more space.
 const maxNativeGap = 2
 
-// message is the memory of a histogram's message. It can be reused: a new one takes 5 kB.
+// message is the memory of a histogram's message. It can be reused: a new one takes 8 kB.
 type message struct {
 	histogram    dto.Histogram
 	created      timestamppb.Timestamp

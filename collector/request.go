@@ -16,7 +16,7 @@ import (
 )
 
 // ErrNoEndpoint is the error for an endpoint that the configuration does not have.
-var ErrNoEndpoint = errors.New("the configuration has no endpoint of this name")
+var ErrNoEndpoint = errors.New("the configuration has no endpoint with this name")
 
 // ErrBusy is the error of a request that ended before its probe was started.
 var ErrBusy = errors.New("too many probes are in flight; raise the limit of open files (LimitNOFILE=, ulimit -n)")

@@ -64,7 +64,7 @@ func (s *Site) endpoint(w http.ResponseWriter, r *http.Request) {
 	}
 	statuses := s.Collector.Statuses(name)
 	if len(statuses) == 0 {
-		s.Error(w, http.StatusNotFound, root, "The configuration has no endpoint of this name. It may have been removed or renamed.")
+		s.Error(w, http.StatusNotFound, root, "The configuration has no endpoint with this name. It may have been removed or renamed.")
 		return
 	}
 	page := s.newDetailPage(&statuses[0])
