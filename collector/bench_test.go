@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 )
 
@@ -30,16 +29,16 @@ func BenchmarkExposition(b *testing.B) {
 	}
 }
 
-// BenchmarkExpositionGathered does the same with client_golang.
+// BenchmarkExpositionGathered does the same with client_golang, as in formats that are not
+// written directly.
 func BenchmarkExpositionGathered(b *testing.B) {
 	c := probed(b, 10_000)
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(c)
+	metrics := allOf(b, c)
 	encoder := expfmt.NewEncoder(io.Discard, textFormat)
 	scraping := newMeter(b)
 	for b.Loop() {
 		scraping.start()
-		families, err := registry.Gather()
+		families, err := metrics.Gather()
 		if err != nil {
 			b.Fatal(err)
 		}

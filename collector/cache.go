@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -11,8 +12,8 @@ import (
 	"session_exporter/collector/exposition"
 )
 
-// Cache returns the endpoints' rendered metrics in a format. It is nil for a format that
-// only Endpoints supports.
+// Cache returns the endpoints' rendered metrics in a format, nil for a format that only
+// Endpoints supports.
 func (c *Collector) Cache(format expfmt.Format) *exposition.Cache {
 	return c.applied.Load().cache(format)
 }
@@ -39,7 +40,7 @@ func newCaches(a *applied) []*exposition.Cache {
 	}
 	return exposition.NewCaches(&exposition.Source{
 		Families:   families,
-		LabelNames: targetLabels(a.config),
+		LabelNames: targetLabels(a.config.LabelNames),
 		Targets:    len(sorted),
 		Render: func(i int, known uint64, r *exposition.Renderer) uint64 {
 			return a.render(sorted[i], known, r)
@@ -54,30 +55,45 @@ func (a *applied) render(w watched, known uint64, r *exposition.Renderer) uint64
 	if w.state.version == known {
 		return known
 	}
-	out, _ := renderings.Get().(*rendering)
-	defer renderings.Put(out)
-	out.Renderer, out.emitter.info = r, w.info
+	e, _ := emitters.Get().(*emitter)
+	defer emitters.Put(e)
+	e.renderer, e.info = r, w.info
 	r.Begin(w.labels, w.state.created())
 	for i := range a.families {
 		r.Family()
-		a.families[i].read(&w.state, &out.emitter)
+		a.families[i].read(&w.state, e)
 	}
 	return w.state.version
 }
 
-// rendering passes on one endpoint's samples to a renderer, which keeps none of them.
-type rendering struct {
-	*exposition.Renderer
-	emitter emitter
-	message message
+// emitter passes on one endpoint's samples to a renderer, which keeps none of them, while
+// the endpoint's state is locked.
+type emitter struct {
+	renderer    *exposition.Renderer
+	info        []string // values of session_endpoint_info's labels
+	labelValues []string // of the last sample, to reuse their memory
+	message     message  // of the last histogram, to reuse its memory
 }
 
-// renderings pools renderings, each with the memory of a histogram's message.
-var renderings = sync.Pool{New: func() any {
-	out := new(rendering)
-	out.emitter.out = out
-	return out
-}}
+var emitters = sync.Pool{New: func() any { return new(emitter) }}
 
-// Histogram implements emitter.out.
-func (r *rendering) Histogram(h *histogram) { r.Renderer.Histogram(h.dtoIn(&r.message)) }
+// emit adds a sample of the current family, with values for its own labels.
+func (e *emitter) emit(value float64, labelValues ...string) {
+	e.labelValues = append(e.labelValues[:0], labelValues...)
+	e.renderer.Sample(value, e.labelValues)
+}
+
+func (e *emitter) emitIf(known bool, value float64) {
+	if known {
+		e.emit(value)
+	}
+}
+
+// emitTime adds a Unix time, unless t is zero.
+func (e *emitter) emitTime(t time.Time, labelValues ...string) {
+	if !t.IsZero() {
+		e.emit(unixSeconds(t), labelValues...)
+	}
+}
+
+func (e *emitter) emitHistogram(h *histogram) { e.renderer.Histogram(h.dto(&e.message)) }

@@ -109,14 +109,14 @@ func TestScrapersShareTheCache(t *testing.T) {
 				t.Error(err)
 			}
 		}); allocs > 20 {
-			t.Errorf("%s: %v allocations for what did not change", format, allocs)
+			t.Errorf("%s: %v allocations without a change", format, allocs)
 		}
 		var scraping sync.WaitGroup
 		for range 4 {
 			scraping.Go(func() {
 				var body bytes.Buffer
 				if err := cache.Write(&body, format, nil, nil); err != nil || !bytes.Equal(body.Bytes(), first.Bytes()) {
-					t.Errorf("%s: another page, or %v", format, err)
+					t.Errorf("%s: the page changed, or error %v", format, err)
 				}
 			})
 		}
@@ -124,7 +124,7 @@ func TestScrapersShareTheCache(t *testing.T) {
 	}
 }
 
-// A scraper that reads slowly gets the page of the moment at which it began.
+// A scraper that reads slowly gets the page of the moment at which its scrape began.
 func TestPageIsOfOneMoment(t *testing.T) {
 	c := watch(t, newSettings(newEndpoints(100)...), idle)
 	before := write(t, c, textFormat)
@@ -140,7 +140,7 @@ func TestPageIsOfOneMoment(t *testing.T) {
 		}
 		write(t, c, textFormat) // which is of another moment
 	}
-	if err := c.Cache(textFormat).Write(writerFunc(changing), textFormat, gatherFrom(t, c, c.ExporterMetrics()), nil); err != nil {
+	if err := c.Cache(textFormat).Write(writerFunc(changing), textFormat, gatherFrom(t, c, aboutExporter(t, c)), nil); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(slow.Bytes(), before) {
@@ -214,7 +214,7 @@ func TestRenderedResponse(t *testing.T) {
 				if err := page.Write(&body, format, nil, nil); err != nil {
 					t.Fatal(err)
 				}
-				checkSame(t, gatherFrom(t, c, response.Metrics), format, body.Bytes())
+				checkSame(t, gatherFrom(t, c, response), format, body.Bytes())
 			}
 		}
 		time.Sleep(time.Hour) // until the last probe has ended

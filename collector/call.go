@@ -154,7 +154,7 @@ func (t *target) closeProber(ctx context.Context, prober Prober) (result *probe.
 }
 
 // reportPanic counts and logs a panic. It logs a value only if that is a runtime.Error:
-// others may quote a response, and with it a secret. The stack has no contents.
+// others may quote a response, and with it a secret. The stack contains no text.
 func (t *target) reportPanic(cause any) {
 	t.metrics.panics.Inc()
 	stack := debug.Stack()

@@ -119,13 +119,13 @@ func TestValidShare(t *testing.T) {
 			}
 			got := v.share(now, window)
 			if difference := math.Abs(got.Ratio - exact.Seconds()/window.Seconds()); difference > bucketWidth.Seconds()/window.Seconds() || got.Observed != window {
-				t.Errorf("every %s, %s: %+v instead of %g", interval, window, got, exact.Seconds()/window.Seconds())
+				t.Errorf("every %s, %s: %+v, want %g", interval, window, got, exact.Seconds()/window.Seconds())
 			}
 		}
 	}
 }
 
-// A share never claims more time than was observed, nor time of another clock.
+// A share covers no more time than was observed, and none before the clock was set.
 func TestValidShareSinceStart(t *testing.T) {
 	after := func(minutes float64) time.Time { return midnight.Add(time.Duration(minutes * float64(time.Minute))) }
 	near := func(got ValidShare, ratio float64, observed time.Duration) bool {

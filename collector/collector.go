@@ -3,8 +3,8 @@
 //
 // Data flows one way: the schedule starts a probe, its result is recorded in the
 // endpoint's state, and a scrape reads that state. A scrape of /metrics never waits for
-// a probe. Probes run concurrently; one waits for another only for a slot, or for the
-// lockout guard. The package knows nothing of HTTP.
+// a probe. Probes run concurrently; they wait only for slots and for the lockout guard.
+// The package knows nothing of HTTP.
 package collector
 
 import (
@@ -49,12 +49,12 @@ type Collector struct {
 	applied  atomic.Pointer[applied]
 	onDemand onDemand
 
-	applying sync.Mutex // held by Apply, which may hang while it makes probers
-	swapping sync.Mutex // guards stopped, and the change from one configuration to another
+	applying sync.Mutex // held by Apply, which may hang while it creates probers
+	swapping sync.Mutex // guards stopped, and the switch to another configuration
 	stopped  bool
 
 	logouts sync.WaitGroup // in the background
-	removed sync.Map       // *target of each logout of a target that is no longer watched
+	removed sync.Map       // *target; no longer watched, and not logged out of yet
 }
 
 // applied is the configuration in effect. It is immutable.
@@ -106,28 +106,25 @@ func (c *Collector) Reloaded(successful bool) {
 }
 
 // ProbeSoon makes endpoints that wait for a new secret of a credential due immediately.
-func (c *Collector) ProbeSoon(credential string) {
-	waiting := make(map[*target]bool)
-	for _, w := range c.applied.Load().watched {
-		if w.endpoint.Uses(credential) && w.wantsSecret() {
-			waiting[w.target] = true
-		}
-	}
-	c.schedule.probeSoon(waiting)
-}
+func (c *Collector) ProbeSoon(credential string) { c.probeWaiting(credential, (*target).wantsSecret) }
 
 // Resume ends the back-off of all endpoints that use a credential. Those that wait
 // for a login are probed immediately.
 func (c *Collector) Resume(credential string) {
-	waiting := make(map[*target]bool)
-	for _, w := range c.applied.Load().watched {
-		if w.endpoint.Uses(credential) && w.endBackoff() {
-			waiting[w.target] = true
-		}
-	}
 	for _, w := range c.onDemand.all() { // they are not scheduled
 		if w.endpoint.Uses(credential) {
 			w.endBackoff()
+		}
+	}
+	c.probeWaiting(credential, (*target).endBackoff)
+}
+
+// probeWaiting makes endpoints that use a credential due immediately, if they wait for it.
+func (c *Collector) probeWaiting(credential string, waits func(*target) bool) {
+	waiting := make(map[*target]bool)
+	for _, w := range c.applied.Load().watched {
+		if w.endpoint.Uses(credential) && waits(w.target) {
+			waiting[w.target] = true
 		}
 	}
 	c.schedule.probeSoon(waiting)

@@ -9,8 +9,7 @@ import (
 	"session_exporter/config"
 )
 
-// Half of a large fleet falls into a black hole: each of its probes takes the whole
-// timeout. The probes of the other half start within a second of their times, and memory
+// Half of a large fleet hangs: each of its probes takes the whole timeout. The probes of the other half start within a second of their times, and memory
 // grows to at most 1.5 times.
 func TestHalfOfTheFleetHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

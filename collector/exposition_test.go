@@ -22,23 +22,22 @@ import (
 var (
 	textFormat        = expfmt.NewFormat(expfmt.TypeTextPlain)
 	openMetricsFormat = expfmt.FmtOpenMetrics_1_0_0
-	protobufFormat    = expfmt.NewFormat(expfmt.TypeProtoDelim)
 
 	formats = []expfmt.Format{textFormat, openMetricsFormat, protobufFormat}
 )
 
-// expose returns the body of /metrics. It fails if client_golang would write another one.
+// expose returns the body of /metrics. It fails if client_golang would write a different one.
 func expose(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 	tb.Helper()
 	body := write(tb, c, format)
-	checkSame(tb, gatherFrom(tb, c, c), format, body)
+	checkSame(tb, gatherFrom(tb, c, allOf(tb, c)), format, body)
 	return body
 }
 
 func write(tb testing.TB, c *Collector, format expfmt.Format) []byte {
 	tb.Helper()
 	var body bytes.Buffer
-	if err := c.Cache(format).Write(&body, format, gatherFrom(tb, c, c.ExporterMetrics()), nil); err != nil {
+	if err := c.Cache(format).Write(&body, format, gatherFrom(tb, c, aboutExporter(tb, c)), nil); err != nil {
 		tb.Fatal(err)
 	}
 	return body.Bytes()
@@ -63,7 +62,7 @@ func checkSame(tb testing.TB, families []*dto.MetricFamily, format expfmt.Format
 		}
 	}
 	if end := strings.TrimSuffix(string(body), "# EOF\n"); end != "" {
-		tb.Fatalf("%s: at the end there is %q", format, end)
+		tb.Fatalf("%s: unexpected %q at the end", format, end)
 	}
 }
 
@@ -85,11 +84,23 @@ func inOrder(format expfmt.Format, family *dto.MetricFamily, written []byte) []b
 	return []byte(prototext.MarshalOptions{}.Format(&decoded))
 }
 
-func gatherFrom(tb testing.TB, c *Collector, from prometheus.Collector) []*dto.MetricFamily {
+// allOf gathers the metrics of the endpoints and those about the exporter.
+func allOf(tb testing.TB, c *Collector) prometheus.Gatherer {
+	tb.Helper()
+	return prometheus.Gatherers{c.Endpoints(), aboutExporter(tb, c)}
+}
+
+func aboutExporter(tb testing.TB, c *Collector) prometheus.Gatherer {
 	tb.Helper()
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(from)
-	families, err := c.Filter(registry).Gather()
+	registry.MustRegister(c.ExporterMetrics())
+	return registry
+}
+
+// gatherFrom returns metrics that client_golang has checked and sorted.
+func gatherFrom(tb testing.TB, c *Collector, from prometheus.Gatherer) []*dto.MetricFamily {
+	tb.Helper()
+	families, err := c.Filter(prometheus.Gatherers{from}).Gather()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -98,7 +109,7 @@ func gatherFrom(tb testing.TB, c *Collector, from prometheus.Collector) []*dto.M
 
 func gather(tb testing.TB, c *Collector) map[string]*dto.MetricFamily {
 	tb.Helper()
-	families := gatherFrom(tb, c, c)
+	families := gatherFrom(tb, c, allOf(tb, c))
 	byName := make(map[string]*dto.MetricFamily, len(families))
 	for _, family := range families {
 		byName[family.GetName()] = family

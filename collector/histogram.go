@@ -127,7 +127,6 @@ func nativeIndex(seconds float64) int32 {
 // widen returns the bucket that includes a bucket at half the resolution.
 func widen(index int32) int32 { return (index + 1) >> 1 }
 
-// halve halves the resolution.
 func (h *histogram) halve() {
 	h.schema--
 	wide := h.native[:0]
@@ -146,7 +145,7 @@ func (h *histogram) halve() {
 // more space.
 const maxNativeGap = 2
 
-// message is the memory of a histogram's message. It can be reused: a new one takes 5 kB.
+// message is the memory of a histogram's message. It can be reused: a new one takes 8 kB.
 type message struct {
 	histogram    dto.Histogram
 	created      timestamppb.Timestamp
@@ -178,11 +177,9 @@ type exemplarMessage struct {
 	labels   [1]*dto.LabelPair
 }
 
-// dto returns the histogram's message. Later observations do not change it.
-func (h *histogram) dto() *dto.Histogram { return h.dtoIn(new(message)) }
-
-// dtoIn is dto in the memory of m.
-func (h *histogram) dtoIn(m *message) *dto.Histogram {
+// dto returns the histogram's message, in the memory of m. Later observations do not
+// change it.
+func (h *histogram) dto(m *message) *dto.Histogram {
 	m.count, m.zero, m.sum, m.schema = 0, uint64(h.zero), h.sum, h.schema
 	for i := range m.buckets {
 		m.count += uint64(h.classic[i])
@@ -212,15 +209,8 @@ func (h *histogram) dtoIn(m *message) *dto.Histogram {
 // setSpans sets the native buckets as spans of consecutive ones, and the difference of each
 // count to the one before.
 func (h *histogram) setSpans(m *message) {
-	begins := func(i int) bool { return i == 0 || h.native[i].index-h.native[i-1].index > maxNativeGap+1 }
-	count := 0
-	for i := range h.native {
-		if begins(i) {
-			count++
-		}
-	}
-	m.spans = slices.Grow(m.spans[:0], count) // they must not move
-	m.spanRefs = slices.Grow(m.spanRefs[:0], count)
+	m.spans = slices.Grow(m.spans[:0], len(h.native)) // they must not move
+	m.spanRefs = m.spanRefs[:0]
 	m.deltas = slices.Grow(m.deltas[:0], 2*len(h.native)) // more only with many gaps
 	var current *spanMessage
 	var next int32 // index after the last bucket
@@ -231,7 +221,7 @@ func (h *histogram) setSpans(m *message) {
 		current.length++
 	}
 	for i, bucket := range h.native {
-		if gap := bucket.index - next; begins(i) {
+		if gap := bucket.index - next; i == 0 || gap > maxNativeGap {
 			m.spans = m.spans[:len(m.spans)+1]
 			current = &m.spans[len(m.spans)-1]
 			current.offset, current.length = gap, 0

@@ -46,7 +46,7 @@ func (b *both) check(tb testing.TB) *dto.Histogram {
 	if err := b.theirs.Write(&m); err != nil {
 		tb.Fatal(err)
 	}
-	got, want := b.ours.dto(), m.GetHistogram()
+	got, want := b.ours.dto(new(message)), m.GetHistogram()
 	all := got.GetExemplars()
 	got.Exemplars, want.Exemplars, want.CreatedTimestamp = nil, nil, got.CreatedTimestamp
 	if !proto.Equal(got, want) {
@@ -144,7 +144,7 @@ func TestHistogramNoExemplar(t *testing.T) {
 	} {
 		h := newHistogram(tc.operation)
 		h.observe(time.Second, tc.id)
-		if got := len(h.dto().GetExemplars()); got != tc.exemplars {
+		if got := len(h.dto(new(message)).GetExemplars()); got != tc.exemplars {
 			t.Errorf("%s: %d exemplars, want %d", tc.name, got, tc.exemplars)
 		}
 	}
@@ -154,7 +154,7 @@ func TestHistogramNoExemplar(t *testing.T) {
 func TestHistogramMessageStays(t *testing.T) {
 	h := newHistogram("op_id")
 	h.observe(time.Second, "a")
-	message := h.dto()
+	message := h.dto(new(message))
 	before := proto.Clone(message)
 	for i := range 100 {
 		h.observe(time.Duration(i)*time.Second, "b")
@@ -172,11 +172,11 @@ func TestHistogramMessageReused(t *testing.T) {
 	one.observe(time.Second, "a")
 	var memory message
 	for _, h := range []*histogram{many, &none, &one, many, &one} {
-		if got, want := h.dtoIn(&memory), h.dto(); !proto.Equal(got, want) {
+		if got, want := h.dto(&memory), h.dto(new(message)); !proto.Equal(got, want) {
 			t.Errorf("it is\n%s\nwant\n%s", got, want)
 		}
 	}
-	if got := testing.AllocsPerRun(100, func() { many.dtoIn(&memory) }); got != 0 {
+	if got := testing.AllocsPerRun(100, func() { many.dto(&memory) }); got != 0 {
 		t.Errorf("%v allocations", got)
 	}
 }
@@ -184,7 +184,7 @@ func TestHistogramMessageReused(t *testing.T) {
 func TestHistogramCreated(t *testing.T) {
 	before := time.Now()
 	h := newHistogram("")
-	if created := h.dto().GetCreatedTimestamp().AsTime(); created.Before(before.Round(0)) || created.After(time.Now()) {
+	if created := h.dto(new(message)).GetCreatedTimestamp().AsTime(); created.Before(before.Round(0)) || created.After(time.Now()) {
 		t.Errorf("created %s, want %s", created, before)
 	}
 }
@@ -199,7 +199,7 @@ func TestHistogramAllocations(t *testing.T) {
 	}); got != 0 {
 		t.Errorf("%v allocations for an observation", got)
 	}
-	if got := testing.AllocsPerRun(100, func() { h.dto() }); got > 15 {
+	if got := testing.AllocsPerRun(100, func() { h.dto(new(message)) }); got > 15 {
 		t.Errorf("%v allocations for a rendering", got)
 	}
 }
@@ -229,14 +229,14 @@ func BenchmarkHistogramMessage(b *testing.B) {
 	b.Run("new", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			h.dto()
+			h.dto(new(message))
 		}
 	})
 	b.Run("reused", func(b *testing.B) {
 		var memory message
 		b.ReportAllocs()
 		for b.Loop() {
-			h.dtoIn(&memory)
+			h.dto(&memory)
 		}
 	})
 }

@@ -81,7 +81,6 @@ type timeline struct {
 	last   int64 // time of the last entry
 }
 
-// begin begins an entry.
 func (l *timeline) begin(at time.Time) {
 	now := at.UnixMicro()
 	l.data = binary.AppendVarint(l.data, now-l.last)

@@ -54,16 +54,16 @@ func TestLastRequest(t *testing.T) {
 	s.record(&sent)
 	heldBack := found(sessionapi.LoginSuspended)
 	s.record(&heldBack)
-	if !s.lastRequest.Equal(minute(1)) {
-		t.Errorf("last request at %s", s.lastRequest)
+	if !s.LastRequest.Equal(minute(1)) {
+		t.Errorf("last request at %s", s.LastRequest)
 	}
 	s.recordClose(&probe.Result{LastRequest: minute(2)})
-	if !s.lastRequest.Equal(minute(2)) {
-		t.Errorf("after a logout at %s", s.lastRequest)
+	if !s.LastRequest.Equal(minute(2)) {
+		t.Errorf("after a logout at %s", s.LastRequest)
 	}
 	var never time.Time
 	s.recordClose(&probe.Result{LastRequest: never})
-	if !s.lastRequest.Equal(minute(2)) {
-		t.Errorf("after nothing was sent at %s", s.lastRequest)
+	if !s.LastRequest.Equal(minute(2)) {
+		t.Errorf("after nothing was sent at %s", s.LastRequest)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// TestProbeEach: done is called once for each endpoint, after its logout.
+// TestProbeEach checks that done is called once for each endpoint, after its logout.
 func TestProbeEach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex // guards the two below
@@ -58,8 +58,8 @@ func TestProbeEach(t *testing.T) {
 	})
 }
 
-// TestProbeEvery: each endpoint is probed immediately and then at its interval, and logged
-// out once at the end. A slow one is probed again immediately, and one that was queued soon.
+// TestProbeEvery checks that each endpoint is probed immediately and then at its interval,
+// and logged out once at the end. A slow one is probed again immediately, and one that was queued soon.
 func TestProbeEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

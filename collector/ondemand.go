@@ -175,7 +175,6 @@ func (c *Collector) switchTo(current *applied) {
 	}
 }
 
-// all returns all ad-hoc targets.
 func (d *onDemand) all() []watched {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -106,7 +106,7 @@ func TestAdjustedClock(t *testing.T) {
 			if wait := time.Until(s.queue[0].due); wait <= 0 || wait > time.Minute {
 				t.Errorf("due again in %s", wait)
 			}
-			if state := waiting.target.state.result.State; state != sessionapi.Valid {
+			if state := waiting.target.state.Result.State; state != sessionapi.Valid {
 				t.Errorf("found %s", state)
 			}
 		})

@@ -100,7 +100,7 @@ func (t *target) endBackoff() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.backoffEnded = true
-	return t.wantsSecretLocked() || !t.state.result.BackoffUntil.IsZero()
+	return t.wantsSecretLocked() || !t.state.Result.BackoffUntil.IsZero()
 }
 
 // takeBackoffEnded reports whether endBackoff was called since the last probe.

@@ -68,7 +68,7 @@ func reload(t *testing.T, c *Collector, prober func(*config.Endpoint) Prober, en
 	}
 }
 
-func TestReloadIsByDifference(t *testing.T) {
+func TestReloadReplacesOnlyWhatChanged(t *testing.T) {
 	changed := newEndpoint("a")
 	changed.Timeout = time.Second
 	labelled := newEndpoint("a")
@@ -113,7 +113,7 @@ func TestReloadIsByDifference(t *testing.T) {
 				probes := 0.0
 				for _, w := range c.applied.Load().watched {
 					if w.name == "a" {
-						probes = w.state.probes
+						probes = w.state.Probes
 					}
 				}
 				if probes != tc.wantProbes {
@@ -149,7 +149,7 @@ func TestReloadWhileProbing(t *testing.T) {
 		}
 		for _, e := range endpoints[45:] {
 			if probes := len(j.starts[e.Name]); probes > 1 {
-				t.Errorf("%s was probed %d times, though it was removed at once", e.Name, probes)
+				t.Errorf("%s was probed %d times, though it was removed immediately", e.Name, probes)
 			}
 		}
 		for _, name := range j.overlaps {

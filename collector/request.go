@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"session_exporter/collector/exposition"
@@ -15,7 +16,7 @@ import (
 )
 
 // ErrNoEndpoint is the error for an endpoint that the configuration does not have.
-var ErrNoEndpoint = errors.New("the configuration has no endpoint of this name")
+var ErrNoEndpoint = errors.New("the configuration has no endpoint with this name")
 
 // ErrBusy is the error of a request that ended before its probe was started.
 var ErrBusy = errors.New("too many probes are in flight; raise the limit of open files (LimitNOFILE=, ulimit -n)")
@@ -33,14 +34,20 @@ type RequestOptions struct {
 // Response is the result of a requested probe, and its metrics.
 type Response struct {
 	EndpointResult
-	Metrics prometheus.Collector
-
 	applied *applied
 	watched watched
 }
 
+// Gather implements prometheus.Gatherer.
+func (r *Response) Gather() ([]*dto.MetricFamily, error) {
+	return gatherer(func(out io.Writer) error {
+		page, _ := r.Rendered(protobufFormat)
+		return page.Write(out, protobufFormat, nil, nil)
+	}).Gather()
+}
+
 // Rendered returns the rendered metrics in a format. It reports false for a format that
-// only Metrics supports.
+// only Gather supports.
 func (r *Response) Rendered(format expfmt.Format) (exposition.Target, bool) {
 	cache := r.applied.cache(format)
 	if cache == nil {
@@ -100,8 +107,7 @@ func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (
 		case err != nil:
 			return nil, err
 		}
-		metrics := collect(func(ch chan<- prometheus.Metric) { current.expose(ch, w) })
-		return &Response{EndpointResult{w.endpoint, w.lastResult()}, metrics, current, w}, nil
+		return &Response{EndpointResult{w.endpoint, w.lastResult()}, current, w}, nil
 	}
 }
 
@@ -127,7 +133,7 @@ func (w watched) timedOut(start time.Time, maxWait time.Duration) watched {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	view := &target{name: w.name, api: w.api, state: w.state.clone()}
-	result := &view.state.result
+	result := &view.state.Result
 	result.State, result.Start, result.Duration = sessionapi.Timeout, start, maxWait
 	result.Diagnosis = fmt.Sprintf("The probe is not complete after %s, the time limit of this request. It continues.", maxWait.Round(time.Millisecond))
 	result.Advice = "Set a scrape timeout longer than the endpoint's timeout, or scrape /metrics, which never waits for a probe."

@@ -120,21 +120,21 @@ func TestRequestTimesOut(t *testing.T) {
 			if r := response.Result; r.State != sessionapi.Timeout || r.Duration != within {
 				t.Errorf("%+v", r)
 			}
-			if up, ok := sampleOf(t, response.Metrics, "session_state", "timeout"); !ok || up != 1 {
+			if up, ok := sampleOf(t, response, "session_state", "timeout"); !ok || up != 1 {
 				t.Errorf("session_state of timeout is %v", up)
 			}
 			for _, name := range []string{"session_up", "session_http_status_code"} {
-				if value, ok := sampleOf(t, response.Metrics, name, ""); !ok || value != 0 {
+				if value, ok := sampleOf(t, response, name, ""); !ok || value != 0 {
 					t.Errorf("%s is %v, has a sample: %t", name, value, ok)
 				}
 			}
-			if probes, ok := sampleOf(t, response.Metrics, "session_probes_total", ""); !ok || probes != 0 {
+			if probes, ok := sampleOf(t, response, "session_probes_total", ""); !ok || probes != 0 {
 				t.Errorf("%v probes", probes)
 			}
 		}
 		patient.Wait()
 		w := c.applied.Load().byName["a"]
-		if r := w.lastResult(); r.State != sessionapi.Valid || len(j.starts["a"]) != 1 || w.state.probes != 1 {
+		if r := w.lastResult(); r.State != sessionapi.Valid || len(j.starts["a"]) != 1 || w.state.Probes != 1 {
 			t.Errorf("%d probes, found %s", len(j.starts["a"]), r.State)
 		}
 	})
@@ -148,7 +148,7 @@ func TestTimedOutResponseStays(t *testing.T) {
 	result := hcxValid()
 	w.record(&result)
 	timedOut := w.timedOut(result.Start, time.Second)
-	response := collect(func(ch chan<- prometheus.Metric) { c.applied.Load().expose(ch, timedOut) })
+	response := &Response{applied: c.applied.Load(), watched: timedOut}
 	before, history := fmt.Sprint(gatherFrom(t, c, response)), timedOut.state.history.all()
 	var ending sync.WaitGroup
 	ending.Go(func() {
@@ -173,11 +173,9 @@ func TestTimedOutResponseStays(t *testing.T) {
 }
 
 // sampleOf returns the sample of a metric that has a label with this value, if any.
-func sampleOf(t *testing.T, metrics prometheus.Collector, name, label string) (value float64, ok bool) {
+func sampleOf(t *testing.T, metrics prometheus.Gatherer, name, label string) (value float64, ok bool) {
 	t.Helper()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics)
-	families, err := registry.Gather()
+	families, err := metrics.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,9 +248,7 @@ func TestResponseMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(response.Metrics)
-	families, err := registry.Gather()
+	families, err := response.Gather()
 	if err != nil || len(families) < len(familyTable())/2 {
 		t.Fatalf("%d families, error %v", len(families), err)
 	}

@@ -11,39 +11,35 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"session_exporter/config"
 )
 
-func TestNoTwoSeriesAreTheSame(t *testing.T) {
+func TestSeriesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
 	for line := range strings.Lines(string(expose(t, everything(t), textFormat))) {
 		series := line[:strings.LastIndex(line, " ")]
 		if !strings.HasPrefix(line, "#") && seen[series] {
-			t.Errorf("%s is there twice", series)
+			t.Errorf("%s is exposed twice", series)
 		}
 		seen[series] = true
 	}
 }
 
-// The registry would copy unsorted labels for each series and scrape.
+// The formats prescribe no order, but client_golang sorts the labels.
 func TestLabelsAreSorted(t *testing.T) {
 	c := everything(t)
-	metrics := make(chan prometheus.Metric)
-	go func() {
-		c.Collect(metrics)
-		close(metrics)
-	}()
-	for metric := range metrics {
-		var m dto.Metric
-		if err := metric.Write(&m); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.IsSortedFunc(m.GetLabel(), func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) }) {
-			t.Errorf("labels %v", m.GetLabel())
+	families, err := c.Endpoints().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			if !slices.IsSortedFunc(m.GetLabel(), func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) }) {
+				t.Errorf("labels %v", m.GetLabel())
+			}
 		}
 	}
 }

@@ -76,7 +76,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-func TestShutdownIsParallelAndWaitsForNoSchedule(t *testing.T) {
+func TestShutdownIsParallelAndImmediate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &fake{
 			probe: func(ctx context.Context) (probe.Result, error) {
@@ -108,7 +108,7 @@ func TestShutdownIsParallelAndWaitsForNoSchedule(t *testing.T) {
 }
 
 // A prober must not even be called, because it may send a login regardless of ctx.
-func TestNothingStartsWhenOver(t *testing.T) {
+func TestNothingStartsAfterShutdown(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	c := watch(t, newSettings(newEndpoints(100)...), func(e *config.Endpoint) Prober {

@@ -10,42 +10,26 @@ import (
 )
 
 // maxCodes is how many error codes of one endpoint have their own series. An appliance
-// that invents codes must not fill the database.
+// that invents codes must not fill Prometheus' database.
 const maxCodes = 20
 
-// otherCode counts all further codes.
-const otherCode = "other"
+const otherCode = "other" // counts all further codes
 
 // state is what is known about an endpoint. It does not grow after its history is full.
 type state struct {
-	version     uint64       // incremented by each change
-	result      probe.Result // of the last probe
-	since       time.Time    // start of the first of the consecutive probes with this state
-	consecutive int          // number of them
+	Record
+	version     uint64    // incremented by each change
+	since       time.Time // start of the first of the consecutive probes with this state
+	consecutive int       // number of them
 	history     history
 	changes     changes
 	valid       validTime
-	failure     *probe.Result // of the last probe that sent something and found no valid session
+	rejected    bool               // whether the last login, or the last verdict, is the refusal of a credential
+	codes       map[string]float64 // counts of error codes
+	duration    histogram          // of probes that sent something
+	phases      *probe.Phases      // of the last check
 
-	probes, failures    float64
-	consecutiveFailures int
-	lastSuccess         time.Time
-
-	verdict   sessionapi.Verdict // the last conclusive one
-	verdictAt time.Time
-	rejected  bool // whether the last login, or the last verdict, is the refusal of a credential
-
-	codes map[string]float64 // counts of error codes
-
-	logins, loginFailures, unanswered, logouts, logoutFailures, expirations float64
-	lifetime                                                                time.Duration
-
-	duration histogram // of probes that sent something
-
-	// Kept from earlier probes: a probe may end before it measures them.
-	lastRequest       time.Time
-	phases            *probe.Phases
-	certificateExpiry time.Time
+	unanswered, logoutFailures float64
 }
 
 // newState returns the state of an endpoint that was not probed yet. documented are its
@@ -53,7 +37,7 @@ type state struct {
 func newState(documented []string, operation string) state {
 	s := state{
 		version:  1,
-		result:   probe.Result{State: sessionapi.Unknown},
+		Record:   Record{Result: probe.Result{State: sessionapi.Unknown}},
 		codes:    make(map[string]float64, len(documented)),
 		duration: newHistogram(operation),
 	}
@@ -74,33 +58,33 @@ func (s *state) clone() state {
 	return c
 }
 
-// record records the result of a probe.
 func (s *state) record(r *probe.Result) {
 	s.version++
-	if r.State != s.result.State {
-		s.changes.add(s.result.State, s.consecutive, r)
+	if r.State != s.Result.State {
+		s.changes.add(s.Result.State, s.consecutive, r)
 		s.since, s.consecutive = r.Start, 0
 	}
 	s.consecutive++
-	s.valid.record(r.Start, r.State == sessionapi.Valid)
-	s.result = *r
+	s.Result = *r
 	s.history.add(r)
 	if last, sent := r.Last(); sent {
 		s.duration.observe(r.Duration, last.OpID)
 	}
-	if r.State != sessionapi.Valid && len(r.Steps) > 0 {
-		s.failure = r
-	}
-	s.probes++
-	if r.State == sessionapi.Valid {
-		s.consecutiveFailures, s.lastSuccess = 0, r.Start
+	s.Probes++
+	valid := r.State == sessionapi.Valid
+	s.valid.record(r.Start, valid)
+	if valid {
+		s.ConsecutiveFailures, s.LastSuccess = 0, r.Start
 	} else {
-		s.failures++
-		s.consecutiveFailures++
+		s.Failures++
+		s.ConsecutiveFailures++
+	}
+	if !valid && len(r.Steps) > 0 {
+		s.Failure = r
 	}
 	// A result that is repeated because nothing was sent is not a new verdict.
 	if verdict := r.State.Verdict(); verdict != sessionapi.Inconclusive && len(r.Steps) > 0 {
-		s.verdict, s.verdictAt = verdict, r.Start.Add(r.Duration)
+		s.Verdict, s.VerdictAt = verdict, r.Start.Add(r.Duration)
 		s.rejected = r.State == sessionapi.CredentialsRejected
 	} else if r.Logins > 0 && r.State != sessionapi.LoginSuspended { // of a pairing, the other site's is held back
 		s.rejected = false
@@ -114,43 +98,38 @@ func (s *state) record(r *probe.Result) {
 			s.count(step.Code)
 		}
 	}
-	s.logins += float64(r.Logins)
-	s.loginFailures += float64(r.LoginFailures)
-	s.countLogouts(r)
-	s.expirations += float64(r.Expirations)
+	s.Logins += float64(r.Logins)
+	s.LoginFailures += float64(r.LoginFailures)
+	s.Expirations += float64(r.Expirations)
 	if r.Expirations > 0 {
-		s.lifetime = r.Lifetime
+		s.Lifetime = r.Lifetime
 	}
-	s.recordRequest(r)
+	s.recordLogouts(r)
 	if !r.CertificateExpiry.IsZero() {
-		s.certificateExpiry = r.CertificateExpiry
+		s.CertificateExpiry = r.CertificateExpiry
 	}
 }
 
 // recordClose records that the session, if any, was given up, and the result of that.
 func (s *state) recordClose(r *probe.Result) {
 	s.version++
-	s.countLogouts(r)
-	s.recordRequest(r)
-	s.result.Established = time.Time{}
+	s.recordLogouts(r)
+	s.Result.Established = time.Time{}
 }
 
-// recordRequest records when a request was last sent.
-func (s *state) recordRequest(r *probe.Result) {
+// recordLogouts records logouts, sessions that may have been left, and when the last
+// request was sent.
+func (s *state) recordLogouts(r *probe.Result) {
+	s.unanswered += float64(r.Unanswered)
+	s.Logouts += float64(r.Logouts)
+	s.logoutFailures += float64(r.LogoutFailures)
 	if !r.LastRequest.IsZero() {
-		s.lastRequest = r.LastRequest
+		s.LastRequest = r.LastRequest
 	}
 }
 
 // created returns when the counters started.
 func (s *state) created() time.Time { return time.Unix(0, s.duration.created) }
-
-// countLogouts counts logouts, and sessions that may have been left.
-func (s *state) countLogouts(r *probe.Result) {
-	s.unanswered += float64(r.Unanswered)
-	s.logouts += float64(r.Logouts)
-	s.logoutFailures += float64(r.LogoutFailures)
-}
 
 // count counts an error code. Empty means none.
 func (s *state) count(code string) {

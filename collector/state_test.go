@@ -57,15 +57,15 @@ func TestVerdict(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
-			if s.verdict != tc.verdict || !s.verdictAt.Equal(tc.at) {
-				t.Errorf("verdict %d at %s, want %d at %s", s.verdict, s.verdictAt, tc.verdict, tc.at)
+			if s.Verdict != tc.verdict || !s.VerdictAt.Equal(tc.at) {
+				t.Errorf("verdict %d at %s, want %d at %s", s.Verdict, s.VerdictAt, tc.verdict, tc.at)
 			}
 		})
 	}
 }
 
 // An endpoint has rejected its credential until its next verdict; a login that is held
-// back, or an outage, is none.
+// back, or an outage, is not a verdict.
 func TestRejected(t *testing.T) {
 	rejected, held := at(0, sessionapi.CredentialsRejected, check), at(2, sessionapi.LoginSuspended)
 	held.RefusedBefore = true
@@ -115,15 +115,15 @@ func TestProbesAndFailures(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := recorded(tc.results...)
-			if int(s.probes) != tc.probes || int(s.failures) != tc.failures || s.consecutiveFailures != tc.consecutive || !s.lastSuccess.Equal(tc.lastSuccess) {
-				t.Errorf("%v probes, %v failures, %d in a row, last success %s", s.probes, s.failures, s.consecutiveFailures, s.lastSuccess)
+			if int(s.Probes) != tc.probes || int(s.Failures) != tc.failures || s.ConsecutiveFailures != tc.consecutive || !s.LastSuccess.Equal(tc.lastSuccess) {
+				t.Errorf("%v probes, %v failures, %d consecutive, last success %s", s.Probes, s.Failures, s.ConsecutiveFailures, s.LastSuccess)
 			}
 		})
 	}
 }
 
-// Some values outlive the probe that found them.
-func TestKept(t *testing.T) {
+// A probe that finds no phases, certificate or expiration keeps the earlier ones.
+func TestValuesOutliveTheirProbe(t *testing.T) {
 	phases := func(d time.Duration) probe.Phases { return probe.Phases{Processing: d} }
 	first := at(0, sessionapi.Valid,
 		probe.StepResult{Step: sessionapi.Login, Phases: phases(1)},
@@ -145,20 +145,20 @@ func TestKept(t *testing.T) {
 	if s.phases.Processing != 3 {
 		t.Errorf("phases %v, want those of the last check", s.phases)
 	}
-	if !s.certificateExpiry.Equal(minute(1000)) || s.lifetime != 30*time.Minute {
-		t.Errorf("certificate until %s, lifetime %s", s.certificateExpiry, s.lifetime)
+	if !s.CertificateExpiry.Equal(minute(1000)) || s.Lifetime != 30*time.Minute {
+		t.Errorf("certificate until %s, lifetime %s", s.CertificateExpiry, s.Lifetime)
 	}
-	if s.result.Identity != nil {
-		t.Error("there is an identity without a session")
+	if s.Result.Identity != nil {
+		t.Error("identity without a session")
 	}
 	renewed := at(3, sessionapi.TLSFailed, check)
 	renewed.CertificateExpiry, renewed.Lifetime = minute(-5), time.Hour
 	s.record(&renewed)
-	if !s.certificateExpiry.Equal(minute(-5)) {
-		t.Errorf("certificate until %s, want the bad one's date", s.certificateExpiry)
+	if !s.CertificateExpiry.Equal(minute(-5)) {
+		t.Errorf("certificate until %s, want the bad one's date", s.CertificateExpiry)
 	}
-	if s.lifetime != 30*time.Minute {
-		t.Errorf("lifetime %s without an expiration", s.lifetime)
+	if s.Lifetime != 30*time.Minute {
+		t.Errorf("lifetime %s without an expiration", s.Lifetime)
 	}
 }
 
@@ -166,7 +166,7 @@ func TestCounters(t *testing.T) {
 	one := at(0, sessionapi.Valid, check)
 	one.Logins, one.LoginFailures, one.Logouts, one.Expirations = 4, 3, 2, 1
 	s := recorded(one, at(1, sessionapi.Valid, check), one)
-	if got, want := fmt.Sprint(s.logins, s.loginFailures, s.logouts, s.expirations), "8 6 4 2"; got != want {
+	if got, want := fmt.Sprint(s.Logins, s.LoginFailures, s.Logouts, s.Expirations), "8 6 4 2"; got != want {
 		t.Errorf("logins, failures, logouts, expirations %s, want %s", got, want)
 	}
 }

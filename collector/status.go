@@ -24,29 +24,36 @@ type Overview struct {
 	Rejected bool
 }
 
-// Status is a copy of an endpoint's state, to be shown.
-type Status struct {
-	Overview
-	Result              probe.Result // of the last probe
+// Record is what an endpoint's state and its status have in common.
+type Record struct {
+	Result probe.Result // of the last probe
+	// Failure is the result of the last probe that sent something and found no valid
+	// session, nil if there was none.
+	Failure             *probe.Result
 	ConsecutiveFailures int
 	LastSuccess         time.Time
-	LastRequest         time.Time // when a request was last sent, zero before the first
 
 	Verdict   sessionapi.Verdict // the last conclusive one
 	VerdictAt time.Time
 
 	Probes, Failures, Logins, LoginFailures, Logouts, Expirations float64
 
-	Lifetime          time.Duration // of the last session terminated by the appliance
+	// A probe may end before it sends a request or sees a certificate. These are from the
+	// last one that did.
+	LastRequest       time.Time // when a request was last sent, zero before the first
 	CertificateExpiry time.Time
-	Next              time.Time   // start of the next scheduled probe; zero during a probe
-	History           []PastProbe // the oldest first
-	Changes           []Change    // the oldest first
+	Lifetime          time.Duration // of the last session terminated by the appliance
+}
+
+// Status is a copy of an endpoint's state, to be shown.
+type Status struct {
+	Overview
+	Record
+	Next    time.Time   // start of the next scheduled probe; zero during a probe
+	History []PastProbe // the oldest first
+	Changes []Change    // the oldest first
 	// ValidHour and ValidDay are the shares of valid time of the last hour and 24 hours.
 	ValidHour, ValidDay ValidShare
-	// Failure is the result of the last probe that sent something and found no valid
-	// session, nil if there was none.
-	Failure *probe.Result
 }
 
 // Overviews returns all endpoints, in the order of the configuration.
@@ -84,7 +91,7 @@ func (c *Collector) Statuses(names ...string) []Status {
 }
 
 func (w watched) overviewLocked() Overview {
-	last := &w.state.result
+	last := &w.state.Result
 	return Overview{
 		Endpoint: w.endpoint, State: last.State, Since: w.state.since, LastProbe: last.Start, Duration: last.Duration, HeldCredential: last.HeldCredential,
 		Rejected: last.State == sessionapi.CredentialsRejected || last.State == sessionapi.LoginSuspended && w.state.rejected && last.RefusedBefore,
@@ -96,26 +103,12 @@ func (w watched) status() Status {
 	defer w.mu.Unlock()
 	s, now := &w.state, time.Now()
 	return Status{
-		Overview:            w.overviewLocked(),
-		Result:              s.result,
-		ConsecutiveFailures: s.consecutiveFailures,
-		LastSuccess:         s.lastSuccess,
-		LastRequest:         s.lastRequest,
-		Verdict:             s.verdict,
-		VerdictAt:           s.verdictAt,
-		Probes:              s.probes,
-		Failures:            s.failures,
-		Logins:              s.logins,
-		LoginFailures:       s.loginFailures,
-		Logouts:             s.logouts,
-		Expirations:         s.expirations,
-		Lifetime:            s.lifetime,
-		CertificateExpiry:   s.certificateExpiry,
-		History:             s.history.all(),
-		Changes:             s.changes.all(s.consecutive),
-		ValidHour:           s.valid.share(now, time.Hour),
-		ValidDay:            s.valid.share(now, validWindow),
-		Failure:             s.failure,
+		Overview:  w.overviewLocked(),
+		Record:    s.Record,
+		History:   s.history.all(),
+		Changes:   s.changes.all(s.consecutive),
+		ValidHour: s.valid.share(now, time.Hour),
+		ValidDay:  s.valid.share(now, validWindow),
 	}
 }
 

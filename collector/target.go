@@ -70,7 +70,6 @@ func (t *target) acquire(ctx context.Context) error {
 	return nil
 }
 
-// release releases sem.
 func (t *target) release() { <-t.sem }
 
 // isSlow reports whether the next probe is expected to take long: the last one failed and
@@ -78,15 +77,15 @@ func (t *target) release() { <-t.sem }
 func (t *target) isSlow() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	failed := t.state.result.State != sessionapi.Valid
-	return failed && t.state.result.Duration >= slowProbe || t.adhoc && t.state.lastSuccess.IsZero()
+	failed := t.state.Result.State != sessionapi.Valid
+	return failed && t.state.Result.Duration >= slowProbe || t.adhoc && t.state.LastSuccess.IsZero()
 }
 
 // isDispensable reports whether the target was never valid and is not being probed.
 func (t *target) isDispensable() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.call == nil && t.state.lastSuccess.IsZero()
+	return t.call == nil && t.state.LastSuccess.IsZero()
 }
 
 // skipUntil returns when scheduled probes resume. Until then /probe requests, which may
@@ -107,21 +106,20 @@ func (t *target) setRequested(at time.Time) {
 	t.requested = at
 }
 
-// lastResult returns the result of the last probe.
 func (t *target) lastResult() probe.Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.state.result
+	return t.state.Result
 }
 
 // queuedWait returns the time until the next probe if the last one waited too long for
-// other logins, 0 if not: see queuedRetry.
+// other logins, otherwise 0: see queuedRetry.
 func (t *target) queuedWait() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.queued++
 	switch {
-	case !t.state.result.Queued:
+	case !t.state.Result.Queued:
 		t.queued = 0
 		return 0
 	case t.queued > quickRetries:
@@ -131,11 +129,11 @@ func (t *target) queuedWait() time.Duration {
 	}
 }
 
-// holds reports whether the last probe left a session held.
+// holds reports whether the last probe left a session.
 func (t *target) holds() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.state.result.Established.IsZero()
+	return !t.state.Result.Established.IsZero()
 }
 
 // setReplacement sets the prober that replaces the current one before its next use.
@@ -208,7 +206,7 @@ func (t *target) logoutTimeoutError() error {
 
 func (t *target) record(r *probe.Result) {
 	t.mu.Lock()
-	before, control := t.state.result.State, t.state.result.NegativeControl
+	before, control := t.state.Result.State, t.state.Result.NegativeControl
 	t.state.record(r)
 	t.mu.Unlock()
 	t.log(before, r)
@@ -225,7 +223,7 @@ func (t *target) wantsSecret() bool {
 }
 
 func (t *target) wantsSecretLocked() bool {
-	switch state := t.state.result.State; state {
+	switch state := t.state.Result.State; state {
 	case sessionapi.LoginSuspended, sessionapi.CredentialMissing:
 		return true
 	default:
@@ -233,8 +231,8 @@ func (t *target) wantsSecretLocked() bool {
 	}
 }
 
-// named returns a logger with the target's name. One logger for each target would take as
-// much memory as its labels, and is hardly ever used.
+// named returns a logger with the target's name. It is not kept: it would take as much
+// memory as the target's labels, and is rarely used.
 func (t *target) named() *slog.Logger {
 	return t.logger.With("endpoint", t.name, "api", t.api)
 }

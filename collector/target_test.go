@@ -30,7 +30,7 @@ func TestDurationOfProbesThatWereSent(t *testing.T) {
 		{"with an operation id", at(4, sessionapi.Valid, probe.StepResult{Step: sessionapi.Check, OpID: strings.Repeat("é", 65)}), 3},
 	} {
 		a.record(&tc.result)
-		if observed := float64(a.state.duration.dto().GetSampleCount()); observed != tc.observed {
+		if observed := float64(a.state.duration.dto(new(message)).GetSampleCount()); observed != tc.observed {
 			t.Errorf("%s: %v observed, want %v", tc.name, observed, tc.observed)
 		}
 	}
@@ -58,7 +58,7 @@ func TestClose(t *testing.T) {
 			if err := a.close(t.Context()); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
-			if got := fmt.Sprint(a.state.logouts, a.state.logoutFailures, a.state.unanswered); got != tc.want || a.holds() {
+			if got := fmt.Sprint(a.state.Logouts, a.state.logoutFailures, a.state.unanswered); got != tc.want || a.holds() {
 				t.Errorf("logouts, failures, unanswered %s, want %s; holds a session: %t", got, tc.want, a.holds())
 			}
 		})
@@ -92,7 +92,7 @@ func TestLog(t *testing.T) {
 				},
 			}))
 			a := New(noCredentials, logger).newTarget(newEndpoint("a"), &fake{})
-			a.state.result.State = tc.before
+			a.state.Result.State = tc.before
 			result := at(0, tc.after, check)
 			result.Duration = 2*time.Second + 1
 			result.Diagnosis = "It is so."

@@ -127,14 +127,13 @@ func (s *server) listEndpoints(w http.ResponseWriter, r *http.Request) {
 	head := listHeader{Time: time.Now().UTC(), Total: len(all), Selected: len(selected), States: page.CountStates(all), Credentials: s.credentials()}
 	if query.limit > 0 {
 		// The page is bounded before the multiplication, which could overflow.
-		offset := min(query.Page()-1, len(selected)/query.limit+1) * query.limit
+		offset := min(query.Page-1, len(selected)/query.limit+1) * query.limit
 		selected = selected[min(offset, len(selected)):]
 		selected = selected[:min(query.limit, len(selected))]
 	}
 	_ = s.writeList(w, &head, selected, query.details) // the client may have disconnected
 }
 
-// listQuery is the parsed query of a request for the list.
 type listQuery struct {
 	*page.Selection
 	details
@@ -157,7 +156,7 @@ func parseListQuery(values url.Values) (q listQuery, err error) {
 	if q.changes, err = parseNumber(values, "changes", collector.ChangesLength); err != nil {
 		return q, err
 	}
-	if q.limit == 0 && q.Page() > 1 {
+	if q.limit == 0 && q.Page > 1 {
 		return q, errors.New("page requires limit")
 	}
 	return q, nil

@@ -53,12 +53,10 @@ type responseBody struct {
 	encoder  encoder // nil until the first compressed write
 }
 
-// newBody returns the body of a response in an encoding.
 func (e encoders) newBody(w http.ResponseWriter, encoding string) *responseBody {
 	return &responseBody{ResponseWriter: w, encoding: encoding, pool: e[encoding]}
 }
 
-// Write implements io.Writer.
 func (b *responseBody) Write(p []byte) (int, error) {
 	if b.encoder == nil && b.pool != nil && len(p) >= minCompressedSize {
 		b.Header().Set("Content-Encoding", b.encoding)

@@ -30,13 +30,11 @@ type connections struct {
 	waiting int           // new connections that wait for room, at most one per listener
 }
 
-// connection is the state of an open connection.
 type connection struct {
 	phase phase
 	since time.Time // start of the phase; while responding, of the last progress
 }
 
-// phase is a phase of a connection.
 type phase int
 
 const (
@@ -82,7 +80,6 @@ func (c *connections) connState(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// connKey is the context key of a request's tracked connection.
 type connKey struct{}
 
 // tracked is a connection with the set that it belongs to.

@@ -149,7 +149,7 @@ func TestChattyClients(t *testing.T) {
 }
 
 // Repeated requests do not restart the grace period of a connection.
-func TestPlaceOfBusyConnection(t *testing.T) {
+func TestRepeatedRequests(t *testing.T) {
 	for name, tc := range map[string]struct {
 		again  func(c *connections, conn net.Conn, r *http.Request)
 		within time.Duration

@@ -36,7 +36,6 @@ func writeDebug(w http.ResponseWriter, probed *collector.Response, metrics prome
 	writeText(w, http.StatusOK, strings.TrimSuffix(b.String(), "\n"))
 }
 
-// resultText formats a result for a terminal.
 func resultText(r *probe.Result) string {
 	text := fmt.Sprintf("%s\n  %s\n", r.State, r.Diagnosis)
 	if r.Advice != "" {

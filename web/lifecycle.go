@@ -3,10 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
-	"time"
 
 	"session_exporter/probe"
 	"session_exporter/web/page"
@@ -69,7 +66,7 @@ func (s *server) resume(w http.ResponseWriter, r *http.Request) {
 	limit, tooOften := errors.AsType[*probe.ResumeLimitError](err)
 	switch {
 	case tooOften:
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(time.Until(limit.Next).Seconds()))))
+		setRetryAfter(w, limit.Next)
 		s.writeError(w, r, http.StatusTooManyRequests, page.Sentence(limit.Error()))
 	case err != nil:
 		s.writeError(w, r, http.StatusNotFound, fmt.Sprintf("Unknown credential %q", credential))

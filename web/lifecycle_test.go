@@ -167,7 +167,7 @@ func TestProbeNowText(t *testing.T) {
 }
 
 // A request for a slow probe returns after maxWait.
-func TestProbeNowThatTakesLong(t *testing.T) {
+func TestSlowProbeNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := threeEndpoints()
 		settings.Endpoints[2].Timeout = time.Hour

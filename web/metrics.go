@@ -10,11 +10,11 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"session_exporter/collector"
+	"session_exporter/collector/exposition"
 )
 
 // metrics serves the endpoints' metrics, which the collector keeps rendered, merged with
@@ -27,8 +27,10 @@ type metrics struct {
 	encoders  encoders
 	// negotiated caches the last negotiation: scrapers send the same headers each time.
 	negotiated atomic.Pointer[negotiation]
-	fallback   http.Handler // for formats that are not kept rendered; costs 50 times as much
-	inFlight   chan struct{}
+	// all and uncached are for formats that are not kept rendered. They cost 80 times as much.
+	all      prometheus.Gatherer
+	uncached *exposition.Cache // of no targets
+	inFlight chan struct{}
 }
 
 // maxScrapes limits concurrent scrapes, with the default of node_exporter. Each keeps
@@ -45,8 +47,6 @@ func newMetrics(o *Options) (*metrics, error) {
 	if err := o.Registry.Register(failures); err != nil {
 		return nil, err
 	}
-	endpoints := prometheus.NewRegistry()
-	endpoints.MustRegister(o.Collector.Endpoints())
 	return &metrics{
 		collector: o.Collector,
 		exporter:  o.Collector.Filter(o.Registry),
@@ -54,17 +54,11 @@ func newMetrics(o *Options) (*metrics, error) {
 		logger:    o.Logger,
 		encoders:  newEncoders(),
 		inFlight:  make(chan struct{}, maxScrapes),
-		fallback: promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{
-			Registry:                            o.Registry, // has the error counter, which both handlers share
-			ErrorLog:                            slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-			ErrorHandling:                       promhttp.ContinueOnError,
-			EnableOpenMetrics:                   true,
-			EnableOpenMetricsTextCreatedSamples: true, // start timestamps of counters
-		}),
+		all:       o.Collector.Filter(prometheus.Gatherers{o.Registry, o.Collector.Endpoints()}),
+		uncached:  exposition.NewCaches(new(exposition.Source))[0],
 	}, nil
 }
 
-// ServeHTTP implements http.Handler.
 func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	select {
 	case m.inFlight <- struct{}{}:
@@ -75,14 +69,13 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve responds to a scrape.
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	n := m.negotiate(r.Header)
 	if cache := m.collector.Cache(n.format); cache != nil {
 		m.write(w, r, &scraped{n, cache, m.exporter})
-		return
+	} else {
+		m.write(w, r, &scraped{n, m.uncached, m.all})
 	}
-	m.fallback.ServeHTTP(w, r)
 }
 
 // negotiation is the format and the encoding of a response to a request with two headers.

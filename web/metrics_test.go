@@ -164,9 +164,7 @@ func TestSameAsClientGolang(t *testing.T) {
 		t.Fatal(err)
 	}
 	ours := newHandler(t, o)
-	endpoints := prometheus.NewRegistry()
-	endpoints.MustRegister(o.Collector.Endpoints())
-	theirs := promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, endpoints}), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
+	theirs := promhttp.HandlerFor(o.Collector.Filter(prometheus.Gatherers{o.Registry, o.Collector.Endpoints()}), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
 	for _, query := range []string{"", "?name[]=session_state&name[]=session_p", "?name[]=nothing"} {
 		for _, accept := range []string{
 			"", "text/html", "text/plain;version=0.0.4;escaping=dots", "application/openmetrics-text;version=0.0.1", acceptText, acceptProtobuf,

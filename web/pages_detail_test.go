@@ -168,7 +168,7 @@ func TestResumePairing(t *testing.T) {
 	}
 }
 
-// A trace tells a request that was not sent from one without a response.
+// A trace distinguishes a request that was not sent from one without a response.
 func TestTraceOfRequestNotSent(t *testing.T) {
 	for _, tc := range []struct {
 		notSent bool

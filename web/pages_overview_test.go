@@ -19,7 +19,7 @@ import (
 
 // The cost of a page depends on the rows that it shows: ten thousand endpoints cause no
 // more allocations than a few hundred.
-func TestWorkOfTheOverview(t *testing.T) {
+func TestOverviewAllocations(t *testing.T) {
 	work := func(endpoints int) float64 {
 		handler := newFleet(t, endpoints)
 		return testing.AllocsPerRun(3, func() { send(handler, http.MethodGet, "/?sort=-latency") })
@@ -88,7 +88,7 @@ func groupRows(page document) (rows []document) {
 	return rows
 }
 
-// Of many suspended credentials, those of the most endpoints are explained.
+// Of many suspended credentials, those with the most endpoints are explained.
 func TestManySuspended(t *testing.T) {
 	s := &site{}
 	for i := range 6 {
@@ -181,7 +181,7 @@ func TestRejectedPassword(t *testing.T) {
 			}
 			page := openPage(t, handler, "/?q=victim")
 			if text, badge := page.withID("results").text(), badgeOf(page); badge != "badge k-held" || strings.Contains(text, "rejected") {
-				t.Errorf("the victim has the %s: %s", badge, text)
+				t.Errorf("the other endpoint has the %s: %s", badge, text)
 			}
 			for _, link := range page.withID("counts").all("a", "class") {
 				if class, _ := link.attribute("class"); strings.HasSuffix(link.text(), "login_suspended") && class != "count k-"+kind {

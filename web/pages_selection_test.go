@@ -154,7 +154,7 @@ func TestFailingNewestFirst(t *testing.T) {
 	})
 }
 
-func TestMistakenSelection(t *testing.T) {
+func TestInvalidSelection(t *testing.T) {
 	handler := newHandler(t, newOptions())
 	var manyLabels string
 	for i := range 51 {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/model"
 
@@ -56,14 +55,12 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 		s.metrics.write(w, r, &scraped{negotiated, rendered, s.Collector.Filter(own)})
 		return
 	}
-	endpoint := prometheus.NewRegistry()
-	endpoint.MustRegister(probed.Metrics)
-	metrics := s.Collector.Filter(prometheus.Gatherers{own, endpoint})
+	metrics := s.Collector.Filter(prometheus.Gatherers{own, probed})
 	if debugging {
 		writeDebug(w, probed, metrics)
 		return
 	}
-	promhttp.HandlerFor(metrics, promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true}).ServeHTTP(w, r)
+	s.metrics.write(w, r, &scraped{negotiated, s.metrics.uncached, metrics})
 }
 
 // probeMetrics returns the metrics that only /probe has, as other multi-target exporters do.

@@ -99,7 +99,7 @@ func TestProbe(t *testing.T) {
 		{"good", "endpoint=good", 200, []string{`session_up{api="hcx",endpoint="good",site="a"} 1`, "\nprobe_success 1\n", "\nprobe_duration_seconds 0.25\n"}},
 		{"bad", "endpoint=bad", 200, []string{`session_state{api="hcx",endpoint="bad",site="a",state="credentials_rejected"} 1`, "\nprobe_success 0\n"}},
 		{"target", "module=m&target=https://new.test:9443", 200, []string{`session_up{api="hcx",endpoint="https://new.test:9443",site=""} 1`, "\nprobe_success 1\n"}},
-		{"unknown", "endpoint=another", 404, []string{"the configuration has no endpoint of this name"}},
+		{"unknown", "endpoint=another", 404, []string{"the configuration has no endpoint with this name"}},
 		{"foreign", "module=m&target=https://attacker.example", 403, []string{"foreign origin"}},
 		{"unknown module", "module=x&target=https://new.test:9443", 400, []string{`unknown module "x"`}},
 		{"nothing", "", 400, []string{"name an endpoint or a target: /probe?endpoint=NAME, or /probe?module=MODULE&target=URL"}},
@@ -140,8 +140,8 @@ func TestProbeSameAsClientGolang(t *testing.T) {
 					registry := prometheus.NewRegistry()
 					duration := prometheus.NewGauge(prometheus.GaugeOpts{Name: "probe_duration_seconds", Help: "How long the probe took."})
 					duration.Set(0.25)
-					registry.MustRegister(probed.Metrics, duration, prometheus.NewGauge(prometheus.GaugeOpts{Name: "probe_success", Help: "Whether the probe found a valid session."}))
-					theirs := promhttp.HandlerFor(c.Filter(registry), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
+					registry.MustRegister(duration, prometheus.NewGauge(prometheus.GaugeOpts{Name: "probe_success", Help: "Whether the probe found a valid session."}))
+					theirs := promhttp.HandlerFor(c.Filter(prometheus.Gatherers{registry, probed}), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
 					want := send(theirs, http.MethodGet, "/probe?endpoint=bad"+query, "Accept", accept)
 					if got.Header().Get("Content-Type") != want.Header().Get("Content-Type") || !slices.Equal(got.Header().Values("Vary"), want.Header().Values("Vary")) {
 						t.Errorf("%q: %s, want %s", accept, got.Header(), want.Header())

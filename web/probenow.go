@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -76,7 +74,7 @@ func whyNothingSent(r *probe.Result) (why string, until time.Time) {
 func (s *server) writeNothingSent(w http.ResponseWriter, r *http.Request, name, why string, until time.Time) {
 	text := "Nothing was sent: " + why + "."
 	if now := time.Now(); until.After(now) {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(until.Sub(now).Seconds()))))
+		setRetryAfter(w, until)
 		text += " Try again " + page.FormatTime(until, now) + "."
 	}
 	statuses := s.Collector.Statuses(name)

@@ -12,7 +12,7 @@ import (
 )
 
 // If a probe sent nothing, the response has the reason, and when to try again.
-func TestProbeNowThatSendsNothing(t *testing.T) {
+func TestProbeNowSendsNothing(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		result func(now time.Time) probe.Result
@@ -110,7 +110,7 @@ func TestProbeNowTooSoon(t *testing.T) {
 }
 
 // Holds that have passed are not shown.
-func TestHoldsThatAreOver(t *testing.T) {
+func TestExpiredHolds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{}
 		s.add("a", &probe.Result{State: sessionapi.ServerError, BackoffUntil: time.Now().Add(time.Minute)})
@@ -120,7 +120,7 @@ func TestHoldsThatAreOver(t *testing.T) {
 		}
 		time.Sleep(time.Minute + time.Second)
 		if text := openPage(t, handler, "/endpoints/a").withID("now").text(); strings.Contains(text, "Back-off") {
-			t.Errorf("a back-off that is over in %s", text)
+			t.Errorf("an expired back-off in %s", text)
 		}
 	})
 }

@@ -2,9 +2,12 @@ package web
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"session_exporter/web/page"
 )
@@ -84,13 +87,10 @@ type statusRecorder struct {
 	status int
 }
 
-// Header implements http.ResponseWriter.
 func (s *statusRecorder) Header() http.Header { return s.header }
 
-// WriteHeader implements http.ResponseWriter.
 func (s *statusRecorder) WriteHeader(status int) { s.status = status }
 
-// Write implements http.ResponseWriter.
 func (s *statusRecorder) Write(p []byte) (int, error) { return len(p), nil }
 
 // refuseHost responds to requests for a host name that is not accepted. The page reveals
@@ -107,6 +107,11 @@ func (s *server) refuseHost(w http.ResponseWriter, r *http.Request) {
 // refuseOrigin responds to requests that a page of another site made.
 func (s *server) refuseOrigin(w http.ResponseWriter, r *http.Request) {
 	s.writeError(w, r, http.StatusForbidden, "Requests from pages of other sites are refused. Behind a reverse proxy, set --web.external-url.")
+}
+
+// setRetryAfter sets the header that says when to try again.
+func setRetryAfter(w http.ResponseWriter, at time.Time) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(time.Until(at).Seconds()))))
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

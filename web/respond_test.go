@@ -87,7 +87,7 @@ func TestErrorPageOutsideThePrefix(t *testing.T) {
 	}
 }
 
-// The refusal of a host name is a page with its style, and tells nothing else.
+// The refusal of a host name is a page with its style, and reveals nothing else.
 func TestRefusedHostPage(t *testing.T) {
 	s := &site{credentials: []probe.CredentialStatus{{Name: "account"}}}
 	o := s.options(t)

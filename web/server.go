@@ -100,7 +100,6 @@ type timedWriter struct {
 // maxChunk is the number of bytes for which a client has one writeDeadline.
 const maxChunk = 64 << 10
 
-// Write implements io.Writer.
 func (w *timedWriter) Write(p []byte) (n int, err error) {
 	for p := range slices.Chunk(p, maxChunk) {
 		w.extendDeadline()

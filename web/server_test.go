@@ -250,16 +250,16 @@ func TestClientThatStops(t *testing.T) {
 		after  time.Duration
 		status string // of the response, empty for none
 	}{
-		"before its request":     {"", readDeadline, ""},
-		"in the request line":    {"GET /metr", readDeadline, "400"},
-		"in the headers":         {"GET /metrics HTTP/1.1\r\nHost: x\r\nX-", readDeadline, "400"},
-		"before its body":        {"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", readDeadline, "408"},
-		"in its body":            {"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123", readDeadline, "408"},
-		"in a chunk":             {"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1", readDeadline, "408"},
-		"after a request":        {"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", idleDeadline, "200"},
-		"in the second request":  {"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nGET /-/hea", readDeadline, "200"},
-		"with a body too large":  {"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + strings.Repeat("x", 70_000), time.Second, "413"},
-		"with nonsense chunking": {"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", time.Second, "400"},
+		"before its request":    {"", readDeadline, ""},
+		"in the request line":   {"GET /metr", readDeadline, "400"},
+		"in the headers":        {"GET /metrics HTTP/1.1\r\nHost: x\r\nX-", readDeadline, "400"},
+		"before its body":       {"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n", readDeadline, "408"},
+		"in its body":           {"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n123", readDeadline, "408"},
+		"in a chunk":            {"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n1", readDeadline, "408"},
+		"after a request":       {"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", idleDeadline, "200"},
+		"in the second request": {"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\nGET /-/hea", readDeadline, "200"},
+		"with a body too large": {"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + strings.Repeat("x", 70_000), time.Second, "413"},
+		"with invalid chunking": {"POST /-/reload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", time.Second, "400"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -349,7 +349,7 @@ func TestHTTP2ClientThatStops(t *testing.T) {
 		"before the body": func(f *http2.Framer) error {
 			return errors.Join(f.WriteSettings(), headers(f, true))
 		},
-		"but for pings": func(f *http2.Framer) error {
+		"only with pings": func(f *http2.Framer) error {
 			err := f.WriteSettings()
 			for ; err == nil; time.Sleep(10 * time.Second) {
 				err = f.WritePing(false, [8]byte{})

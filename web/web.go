@@ -17,7 +17,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp/zstd" // registers zstd with promhttp
 
 	"session_exporter/collector"
 	"session_exporter/web/page"
@@ -74,10 +73,7 @@ func NewHandler(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := page.New(page.Options{Collector: o.Collector, TelemetryPath: o.TelemetryPath, ReadOnly: o.ReadOnly, Logger: o.Logger})
-	if err != nil {
-		return nil, fmt.Errorf("parsing the pages: %w", err)
-	}
+	pages := page.New(page.Options{Collector: o.Collector, TelemetryPath: o.TelemetryPath, ReadOnly: o.ReadOnly, Logger: o.Logger})
 	metrics, err := newMetrics(&o)
 	if err != nil {
 		return nil, fmt.Errorf("registering the metrics handler: %w", err)
@@ -131,7 +127,6 @@ var securityHeaders = http.Header{
 	"Cache-Control":   {"no-store"},
 }
 
-// withSecurityHeaders adds the security headers to the responses of a handler.
 func withSecurityHeaders(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		maps.Copy(w.Header(), securityHeaders)

@@ -182,7 +182,6 @@ func (c *cursor) size(names *lineNames) (size int) {
 	}
 }
 
-// next returns the next part.
 func (c *cursor) next() (name nameRef, span, rest []byte) {
 	data, at := c.data, c.at
 	name = nameRef(data[at])

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 )
 
-// format renders fragments in one format.
 type format interface {
 	kind() expfmt.FormatType
 	// header precedes a family's samples. It does not include their size.

@@ -8,7 +8,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-func openComments(f *Family) string {
+func openMetricsComments(f *Family) string {
 	name, kind := f.Name, typeName(f)
 	if f.Type == dto.MetricType_COUNTER {
 		var counted bool
@@ -32,15 +32,15 @@ func (t text) appendExemplar(dst []byte, exemplar *dto.Exemplar) []byte {
 	for i, label := range exemplar.GetLabel() {
 		dst = t.appendLabel(dst, label.GetName(), label.GetValue(), i == 0)
 	}
-	dst = appendOpenFloat(append(dst, "} "...), exemplar.GetValue())
+	dst = appendOpenMetricsFloat(append(dst, "} "...), exemplar.GetValue())
 	if exemplar.Timestamp != nil {
-		dst = appendOpenFloat(append(dst, ' '), float64(exemplar.GetTimestamp().AsTime().UnixNano())/1e9)
+		dst = appendOpenMetricsFloat(append(dst, ' '), float64(exemplar.GetTimestamp().AsTime().UnixNano())/1e9)
 	}
 	return dst
 }
 
-// appendOpenFloat is appendFloat with a point or an exponent.
-func appendOpenFloat(dst []byte, value float64) []byte {
+// appendOpenMetricsFloat is appendFloat with a point or an exponent.
+func appendOpenMetricsFloat(dst []byte, value float64) []byte {
 	start := len(dst)
 	dst = appendFloat(dst, value)
 	if math.IsNaN(value) || math.IsInf(value, 0) || bytes.ContainsAny(dst[start:], "e.") {

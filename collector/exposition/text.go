@@ -12,18 +12,18 @@ import (
 
 // text is one of the two text formats: 0.0.4, whose numbers are all floats, or OpenMetrics
 // 1.0, which also has exemplars and start timestamps.
-type text struct{ open bool }
+type text struct{ openMetrics bool }
 
 func (t text) kind() expfmt.FormatType {
-	if t.open {
+	if t.openMetrics {
 		return expfmt.TypeOpenMetrics
 	}
 	return expfmt.TypeTextPlain
 }
 
 func (t text) header(f *Family) []byte {
-	if t.open {
-		return []byte(openComments(f))
+	if t.openMetrics {
+		return []byte(openMetricsComments(f))
 	}
 	help := strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(f.Help)
 	return []byte("# HELP " + f.Name + " " + help + "\n# TYPE " + f.Name + " " + typeName(f) + "\n")
@@ -41,7 +41,7 @@ func (t text) names(f *Family) (names lineNames) {
 		names[sumName] = []byte(f.Name + "_sum{")
 		names[countName] = []byte(f.Name + "_count{")
 	}
-	if t.open {
+	if t.openMetrics {
 		names[createdName] = []byte(strings.TrimSuffix(f.Name, "_total") + "_created{")
 	}
 	return names
@@ -66,10 +66,10 @@ func (t text) sample(r *Renderer, value float64, labelValues []string) {
 }
 
 func (t text) appendCreated(dst []byte, at time.Time) []byte {
-	if !t.open {
+	if !t.openMetrics {
 		return dst
 	}
-	return appendOpenFloat(dst, float64(at.UnixNano())/1e9)
+	return appendOpenMetricsFloat(dst, float64(at.UnixNano())/1e9)
 }
 
 func (t text) histogram(r *Renderer, h *dto.Histogram) {
@@ -85,7 +85,7 @@ func (t text) histogram(r *Renderer, h *dto.Histogram) {
 	t.endFloat(r, h.GetSampleSum())
 	r.beginLine(countName, nil)
 	t.endCount(r, h.GetSampleCount(), nil)
-	if t.open && h.CreatedTimestamp != nil {
+	if t.openMetrics && h.CreatedTimestamp != nil {
 		r.beginLine(createdName, nil)
 		r.data = append(t.appendCreated(append(r.data, "} "...), h.GetCreatedTimestamp().AsTime()), '\n')
 		r.end()
@@ -105,7 +105,7 @@ func (t text) endFloat(r *Renderer, value float64) {
 
 func (t text) endCount(r *Renderer, count uint64, exemplar *dto.Exemplar) {
 	r.data = append(r.data, "} "...)
-	if t.open {
+	if t.openMetrics {
 		r.data = t.appendExemplar(strconv.AppendUint(r.data, count, 10), exemplar)
 	} else {
 		r.data = appendFloat(r.data, float64(count))
@@ -115,13 +115,12 @@ func (t text) endCount(r *Renderer, count uint64, exemplar *dto.Exemplar) {
 }
 
 func (t text) appendFloat(dst []byte, value float64) []byte {
-	if t.open {
-		return appendOpenFloat(dst, value)
+	if t.openMetrics {
+		return appendOpenMetricsFloat(dst, value)
 	}
 	return appendFloat(dst, value)
 }
 
-// typeName returns the name of a family's type in the text formats.
 func typeName(f *Family) string { return strings.ToLower(f.Type.String()) }
 
 // appendEscaped appends a label's value. The scraper would refuse the whole page if it were

@@ -9,8 +9,8 @@ import (
 )
 
 // Write writes the cached families and others, all sorted by name, in the cache's format.
-// It omits families that wanted does not report; nil includes all. If one of others cannot
-// be written, Write returns an error after the rest of the page.
+// It omits families for which wanted returns false; nil includes all. If one of others
+// cannot be written, Write returns an error after the rest of the page.
 func (c *Cache) Write(w io.Writer, format expfmt.Format, others []*dto.MetricFamily, wanted func(name string) bool) error {
 	s := c.scrape(w)
 	defer c.release(s)
@@ -25,7 +25,7 @@ type scrape struct {
 	cursors []cursor
 	next    int // index of the next family
 	out     buffer
-	touched byte
+	touched byte // keeps the compiler from removing the reads of prefetch
 
 	encoder expfmt.Encoder // of others, to out; nil before the first page
 	format  expfmt.Format  // of encoder
@@ -104,7 +104,6 @@ func (s *scrape) prefetch(cursors []cursor) {
 // bufferSize is the minimum number of bytes of each write but the last.
 const bufferSize = 32 << 10
 
-// buffer collects the output.
 type buffer struct {
 	w    io.Writer
 	data []byte
@@ -119,7 +118,6 @@ func (b *buffer) flush() error {
 	return b.err
 }
 
-// Write implements io.Writer.
 func (b *buffer) Write(p []byte) (int, error) {
 	b.data = append(b.data, p...)
 	return len(p), b.flushFull()

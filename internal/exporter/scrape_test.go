@@ -15,7 +15,7 @@ type series struct{ name, subject, detail string }
 // scrape returns the exposed metrics; of histograms, the count.
 func (w *world) scrape() map[series]float64 {
 	w.t.Helper()
-	families, err := w.registry.Gather()
+	families, err := w.metrics.Gather()
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ type world struct {
 	t        *testing.T
 	dir      string
 	listener *pipenet.Listener
-	registry *prometheus.Registry
+	metrics  prometheus.Gatherer
 	override http.Handler // if set, handles the requests to all sites
 
 	dials atomic.Int64 // connections made
@@ -47,13 +47,14 @@ type world struct {
 func newWorld(t *testing.T, logger *slog.Logger) *world {
 	t.Helper()
 	w := &world{
-		t:        t,
-		dir:      t.TempDir(),
-		registry: prometheus.NewRegistry(),
-		sites:    make(map[string]*site),
+		t:     t,
+		dir:   t.TempDir(),
+		sites: make(map[string]*site),
 	}
 	w.Exporter = newExporter([]string{filepath.Join(w.dir, "session_exporter.yml")}, probe.NewManagerWithDial(w.dial), logger)
-	w.registry.MustRegister(w.collector)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(w.collector.ExporterMetrics())
+	w.metrics = prometheus.Gatherers{registry, w.collector.Endpoints()}
 	w.listener = pipenet.Serve(t, http.HandlerFunc(w.route))
 	t.Cleanup(func() { w.stop() }) // before the appliances stop
 	return w

@@ -39,32 +39,32 @@ type stepJSON struct {
 // JSON writes results as an array with one object for each endpoint.
 func JSON(out io.Writer, results []collector.EndpointResult) error {
 	endpoints := make([]endpointJSON, len(results))
-	for i, f := range results {
-		endpoints[i] = newEndpointJSON(f)
+	for i, r := range results {
+		endpoints[i] = newEndpointJSON(r)
 	}
 	encoder := json.NewEncoder(out)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(endpoints)
 }
 
-func newEndpointJSON(f collector.EndpointResult) endpointJSON {
+func newEndpointJSON(r collector.EndpointResult) endpointJSON {
 	e := endpointJSON{
-		Endpoint:  f.Endpoint.Name,
-		API:       f.Endpoint.API,
-		URL:       f.Endpoint.URL.String(),
-		Module:    f.Endpoint.Module,
-		Labels:    f.Endpoint.Labels,
-		State:     f.Result.State,
-		Diagnosis: f.Result.Diagnosis,
-		Advice:    f.Result.Advice,
-		Start:     f.Result.Start,
-		Duration:  f.Result.Duration.Seconds(),
-		Steps:     make([]stepJSON, len(f.Result.Steps)),
+		Endpoint:  r.Endpoint.Name,
+		API:       r.Endpoint.API,
+		URL:       r.Endpoint.URL.String(),
+		Module:    r.Endpoint.Module,
+		Labels:    r.Endpoint.Labels,
+		State:     r.Result.State,
+		Diagnosis: r.Result.Diagnosis,
+		Advice:    r.Result.Advice,
+		Start:     r.Result.Start,
+		Duration:  r.Result.Duration.Seconds(),
+		Steps:     make([]stepJSON, len(r.Result.Steps)),
 	}
-	if id := f.Result.Identity; id != nil {
+	if id := r.Result.Identity; id != nil {
 		e.Username, e.Roles = id.Username, id.Roles
 	}
-	for i, step := range f.Result.Steps {
+	for i, step := range r.Result.Steps {
 		e.Steps[i] = stepJSON{step.Step, step.Method, step.URL, step.Status, step.Code, step.OpID, step.Duration.Seconds()}
 	}
 	return e

@@ -2,7 +2,6 @@ package report
 
 import (
 	"io"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
@@ -12,17 +11,12 @@ import (
 
 // Metrics writes the metrics of a collector's endpoints in Prometheus' text format.
 func Metrics(out io.Writer, c *collector.Collector) error {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(c)
-	families, err := c.Filter(registry).Gather()
+	families, err := c.Filter(prometheus.Gatherers{c.Endpoints()}).Gather()
 	if err != nil {
 		return err
 	}
 	encoder := expfmt.NewEncoder(out, expfmt.NewFormat(expfmt.TypeTextPlain))
 	for _, family := range families {
-		if strings.HasPrefix(family.GetName(), "session_exporter_") {
-			continue // these metrics describe a running exporter
-		}
 		if err := encoder.Encode(family); err != nil {
 			return err
 		}

@@ -44,8 +44,8 @@ func NewProgress(out io.Writer, endpoints int) *Progress {
 }
 
 // Add counts a probed endpoint. It may be called concurrently.
-func (p *Progress) Add(f collector.EndpointResult) {
-	if f.Result.State != sessionapi.Valid {
+func (p *Progress) Add(r collector.EndpointResult) {
+	if r.Result.State != sessionapi.Valid {
 		p.notValid.Add(1)
 	}
 	p.done.Add(1)

@@ -26,23 +26,25 @@ const (
 
 type tableRow [columnCount]string
 
-// writeTable writes a row for each endpoint. text/tabwriter would count colors as text,
-// and cannot truncate columns.
-func writeTable(b *strings.Builder, results []collector.EndpointResult, s style) {
+// table returns a table with a row for each endpoint. text/tabwriter would count colors as
+// text, and cannot truncate columns.
+func (s style) table(results []collector.EndpointResult) string {
 	rows := []tableRow{{"ENDPOINT", "STATE", "LATENCY", "DIAGNOSIS"}}
-	for _, f := range results {
-		rows = append(rows, tableRow{Printable(f.Endpoint.Name), string(f.Result.State), latency(&f.Result), Printable(f.Result.Diagnosis)})
+	for _, r := range results {
+		rows = append(rows, tableRow{Printable(r.Endpoint.Name), string(r.Result.State), latency(&r.Result), Printable(r.Result.Diagnosis)})
 	}
 	widths := s.fit(rows)
-	writeRow(b, rows[0], widths, func(_ int, text string) string { return s.paint(bold, text) })
+	var b strings.Builder
+	writeRow(&b, rows[0], widths, func(_ int, text string) string { return s.paint(bold, text) })
 	for i, row := range rows[1:] {
-		writeRow(b, row, widths, func(column int, text string) string {
+		writeRow(&b, row, widths, func(column int, text string) string {
 			if column == stateColumn {
 				return s.paint(colorOf(results[i].Result.State), text)
 			}
 			return text
 		})
 	}
+	return b.String()
 }
 
 // fit returns the widths of the columns: wide enough for their texts, but together no

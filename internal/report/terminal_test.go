@@ -36,9 +36,7 @@ func TestCut(t *testing.T) {
 // TestTableFits checks that no line wraps on a terminal as wide as the narrowest table.
 func TestTableFits(t *testing.T) {
 	for width := 1; width < 200; width++ {
-		var b strings.Builder
-		writeTable(&b, mixed(), style{width: width})
-		for line := range strings.Lines(b.String()) {
+		for line := range strings.Lines(style{width: width}.table(mixed())) {
 			if got := columns(strings.TrimSuffix(line, "\n")); got > max(width, 53) {
 				t.Errorf("%d columns on a terminal of %d: %q", got, width, line)
 			}
@@ -46,8 +44,8 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-// TestStyleElsewhere checks that a file and a buffer are never treated as terminals.
-func TestStyleElsewhere(t *testing.T) {
+// TestStyleWithoutTerminal checks that a file and a buffer are never treated as terminals.
+func TestStyleWithoutTerminal(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
 	t.Setenv("NO_COLOR", "")
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))

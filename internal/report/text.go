@@ -22,60 +22,45 @@ const detailLimit = 5
 // five, or all is set, it lists them in a table first and explains only those that are not
 // valid. color is auto, always or never.
 func Text(out io.Writer, results []collector.EndpointResult, all bool, color string) error {
-	s := styleFor(out, color)
-	if all || len(results) > detailLimit {
-		return writeOverview(out, results, s)
-	}
-	return writeDetails(out, results, s)
-}
-
-// writeDetails explains each endpoint.
-func writeDetails(out io.Writer, results []collector.EndpointResult, s style) error {
-	var b strings.Builder
-	for i, f := range results {
-		if i > 0 {
-			b.WriteString("\n")
-		}
-		explain(&b, f, s)
-	}
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(out, styleFor(out, color).text(results, all || len(results) > detailLimit))
 	return err
 }
 
-// writeOverview lists all endpoints and explains those that are not valid.
-func writeOverview(out io.Writer, results []collector.EndpointResult, s style) error {
-	results = failingFirst(results)
-	var b strings.Builder
-	if len(results) > 0 {
-		writeTable(&b, results, s)
-		b.WriteString("\n")
+// text explains the endpoints or, in an overview, lists all and explains those that are not
+// valid.
+func (s style) text(results []collector.EndpointResult, overview bool) string {
+	var paragraphs []string
+	if overview {
+		results = failingFirst(results)
+		if len(results) > 0 {
+			paragraphs = append(paragraphs, s.table(results))
+		}
+		paragraphs = append(paragraphs, s.summary(results))
 	}
-	b.WriteString(summary(results, s) + "\n")
-	for _, f := range results {
-		if f.Result.State != sessionapi.Valid {
-			b.WriteString("\n")
-			explain(&b, f, s)
+	for _, r := range results {
+		if !overview || r.Result.State != sessionapi.Valid {
+			paragraphs = append(paragraphs, s.explain(r))
 		}
 	}
-	_, err := io.WriteString(out, b.String())
-	return err
+	return strings.Join(paragraphs, "\n")
 }
 
-func explain(b *strings.Builder, f collector.EndpointResult, s style) {
-	fmt.Fprintf(b, "%s: %s\n", s.paint(bold, Printable(f.Endpoint.Name)), s.state(f.Result.State))
-	explainBelow(b, f, s)
+// explain returns the state of an endpoint and its details.
+func (s style) explain(r collector.EndpointResult) string {
+	return fmt.Sprintf("%s: %s\n%s", s.paint(bold, Printable(r.Endpoint.Name)), s.state(r.Result.State), s.details(r))
 }
 
-// explainBelow is explain without the line of the state.
-func explainBelow(b *strings.Builder, f collector.EndpointResult, s style) {
-	fmt.Fprintf(b, "  %s\n", Printable(f.Result.Diagnosis))
-	if f.Result.Advice != "" {
-		fmt.Fprintf(b, "  %s %s\n", s.paint(bold, "What to do:"), Printable(f.Result.Advice))
+func (s style) details(r collector.EndpointResult) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s\n", Printable(r.Result.Diagnosis))
+	if r.Result.Advice != "" {
+		fmt.Fprintf(&b, "  %s %s\n", s.paint(bold, "What to do:"), Printable(r.Result.Advice))
 	}
-	for _, step := range f.Result.Steps {
+	for _, step := range r.Result.Steps {
 		took := step.Duration.Round(100 * time.Microsecond)
-		fmt.Fprintf(b, "  %-6s  %s %s  %s in %s\n", step.Step, step.Method, Printable(step.URL), Printable(step.StatusText()), took)
+		fmt.Fprintf(&b, "  %-6s  %s %s  %s in %s\n", step.Step, step.Method, Printable(step.URL), Printable(step.StatusText()), took)
 	}
+	return b.String()
 }
 
 // failingFirst returns the results sorted by state, valid ones last. Endpoints in the
@@ -92,17 +77,17 @@ func failingFirst(results []collector.EndpointResult) []collector.EndpointResult
 }
 
 // summary counts the endpoints in each state, in the order of the table.
-func summary(sorted []collector.EndpointResult, s style) string {
+func (s style) summary(sorted []collector.EndpointResult) string {
 	if len(sorted) == 0 {
-		return "No endpoints."
+		return "No endpoints.\n"
 	}
 	counts := make(map[sessionapi.State]int)
-	for _, f := range sorted {
-		counts[f.Result.State]++
+	for _, r := range sorted {
+		counts[r.Result.State]++
 	}
 	var parts []string
-	for i, f := range sorted {
-		if state := f.Result.State; i == 0 || state != sorted[i-1].Result.State {
+	for i, r := range sorted {
+		if state := r.Result.State; i == 0 || state != sorted[i-1].Result.State {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[state], s.state(state)))
 		}
 	}
@@ -110,7 +95,7 @@ func summary(sorted []collector.EndpointResult, s style) string {
 	if len(sorted) == 1 {
 		noun = "endpoint"
 	}
-	return s.paint(bold, fmt.Sprintf("%d %s:", len(sorted), noun)) + " " + strings.Join(parts, ", ")
+	return s.paint(bold, fmt.Sprintf("%d %s:", len(sorted), noun)) + " " + strings.Join(parts, ", ") + "\n"
 }
 
 // state returns a state in its color.

@@ -1,9 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,13 +26,13 @@ func newProbed(name string, state sessionapi.State, took time.Duration, diagnosi
 	return p
 }
 
-// mixed returns results of all kinds: valid, failed, and not even tried.
+// mixed returns results of all kinds: valid, failed, and not attempted.
 func mixed() []collector.EndpointResult {
 	found := []collector.EndpointResult{
 		newProbed("hcx-a", sessionapi.Valid, 23345*time.Microsecond, `Logged in as "monitor".`),
-		newProbed("hcx-b", sessionapi.LoginSuspended, 0, "Nothing was sent, for the account would be locked otherwise."),
+		newProbed("hcx-b", sessionapi.LoginSuspended, 0, "Nothing was sent, because another refusal could lock the account."),
 		newProbed("dr-a", sessionapi.Timeout, 10003*time.Millisecond, "No complete response to the check from 127.0.0.1:43513 within 10s: the request was sent, and no response arrived."),
-		newProbed("hcx-c", sessionapi.Unexpected, 450*time.Microsecond, `The session of "monitor" has not the role "Administrator".`),
+		newProbed("hcx-c", sessionapi.Unexpected, 450*time.Microsecond, `The session of "monitor" lacks the role "Administrator".`),
 		newProbed("dr-b", sessionapi.Valid, 1234*time.Millisecond, `Logged in as "monitor".`),
 		newProbed("dr-c", sessionapi.CredentialsRejected, 9*time.Millisecond, `Wrong password for "monitor".`),
 		newProbed("dr-d", sessionapi.Timeout, 10001*time.Millisecond, "No complete response to the check from 127.0.0.1:43514 within 10s: the connection was not made."),
@@ -75,17 +75,10 @@ func TestText(t *testing.T) {
 		{"unruly-60", unruly(), true, style{false, 60}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			write := writeDetails
-			if tc.overview {
-				write = writeOverview
-			}
-			var out bytes.Buffer
-			if err := write(&out, tc.found, tc.style); err != nil {
-				t.Fatal(err)
-			}
-			golden.Check(t, filepath.Join("testdata", tc.name+".txt"), out.Bytes())
-			if !tc.style.colors && bytes.ContainsAny(out.Bytes(), "\x1b\u009b\r\u202e") {
-				t.Errorf("control characters are printed: %q", &out)
+			out := tc.style.text(tc.found, tc.overview)
+			golden.Check(t, filepath.Join("testdata", tc.name+".txt"), []byte(out))
+			if !tc.style.colors && strings.ContainsAny(out, "\x1b\u009b\r\u202e") {
+				t.Errorf("control characters are printed: %q", out)
 			}
 		})
 	}
@@ -96,7 +89,7 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
 func TestTextFails(t *testing.T) {
-	if writeDetails(broken{}, mixed(), style{}) == nil || writeOverview(broken{}, mixed(), style{}) == nil {
+	if Text(broken{}, mixed(), false, "never") == nil {
 		t.Error("no error")
 	}
 }

@@ -31,16 +31,16 @@ func NewWatch(out io.Writer, asJSON bool, color string) *Watch {
 }
 
 // Add prints the result of a probe.
-func (w *Watch) Add(f collector.EndpointResult) {
+func (w *Watch) Add(r collector.EndpointResult) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, known := w.last[f.Endpoint.Name]
-	w.last[f.Endpoint.Name] = f.Result.State
+	before, known := w.last[r.Endpoint.Name]
+	w.last[r.Endpoint.Name] = r.Result.State
 	var err error
 	if w.asJSON {
-		err = json.NewEncoder(w.out).Encode(newEndpointJSON(f))
+		err = json.NewEncoder(w.out).Encode(newEndpointJSON(r))
 	} else {
-		_, err = io.WriteString(w.out, w.line(f, before, known))
+		_, err = io.WriteString(w.out, w.line(r, before, known))
 	}
 	if w.err == nil {
 		w.err = err
@@ -48,19 +48,19 @@ func (w *Watch) Add(f collector.EndpointResult) {
 }
 
 // line formats a result. before is the state of the previous one, if known is set.
-func (w *Watch) line(f collector.EndpointResult, before sessionapi.State, known bool) string {
+func (w *Watch) line(r collector.EndpointResult, before sessionapi.State, known bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s: %s", f.Result.Start.UTC().Format(time.RFC3339), w.style.paint(bold, Printable(f.Endpoint.Name)), w.style.state(f.Result.State))
-	changed := known && before != f.Result.State
+	fmt.Fprintf(&b, "%s  %s: %s", r.Result.Start.UTC().Format(time.RFC3339), w.style.paint(bold, Printable(r.Endpoint.Name)), w.style.state(r.Result.State))
+	changed := known && before != r.Result.State
 	if changed {
 		fmt.Fprintf(&b, " (was %s)", before)
 	}
-	if took := latency(&f.Result); took != nothingSent {
+	if took := latency(&r.Result); took != nothingSent {
 		fmt.Fprintf(&b, " in %s", took)
 	}
 	b.WriteString("\n")
 	if changed || !known {
-		explainBelow(&b, f, w.style)
+		b.WriteString(w.style.details(r))
 	}
 	return b.String()
 }

@@ -6,59 +6,50 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
+	"time"
 )
 
 //go:embed assets
 var embedded embed.FS
 
-// assets are the templates of the pages and the static files that pages refer to.
-type assets struct {
-	pages map[string]*template.Template
-	files fs.FS
-	dir   string // URL path of the static files below the prefix; it contains their hash
+var functions = template.FuncMap{
+	"full": full, "iso": iso, "latency": FormatLatency, "plural": plural, "segments": segments, "shown": shown,
+	"past":     func(t time.Time) bool { return t.Before(time.Now()) },
+	"relative": func(t time.Time) string { return relative(t, time.Now()) },
+	"span":     func(t time.Time) string { return formatDuration(time.Since(t).Abs()) },
 }
 
-var functions = template.FuncMap{"latency": FormatLatency, "plural": plural, "segments": segments, "shown": shown}
-
-// newAssets parses the embedded files. Each page is the template "main" of its own file
-// within layout.html.
-func newAssets() (*assets, error) {
-	files, err := fs.Sub(embedded, "assets")
-	if err != nil {
-		return nil, err
-	}
-	a := &assets{pages: make(map[string]*template.Template), files: files}
+// parsePages parses the embedded templates. Each page is the template "main" of its own
+// file within layout.html.
+func parsePages() map[string]*template.Template {
+	pages := make(map[string]*template.Template)
 	for _, page := range []string{"overview", "endpoint", "document", "error"} {
-		a.pages[page], err = template.New("layout.html").Funcs(functions).
-			ParseFS(files, "layout.html", "parts.html", page+".html")
-		if err != nil {
-			return nil, fmt.Errorf("parsing the page %s: %w", page, err)
-		}
+		pages[page] = template.Must(template.New("layout.html").Funcs(functions).
+			ParseFS(embedded, "assets/layout.html", "assets/parts.html", "assets/"+page+".html"))
 	}
-	sum := sha256.New()
-	for _, name := range staticFiles {
-		content, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, err
-		}
-		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
-	}
-	a.dir = StaticPath + hex.EncodeToString(sum.Sum(nil))[:16] + "/"
-	return a, nil
+	return pages
 }
 
 // staticFiles are the embedded files that are served unchanged, unlike the templates.
 var staticFiles = []string{"style.css", "script.js", "icon.svg"}
 
-// register registers the static files. Their path changes with their content, so that
-// browsers may cache them indefinitely.
-func (a *assets) register(mux *http.ServeMux, prefix string) {
+// staticDir returns the path of the static files below the prefix. It changes with their
+// content, so that browsers may cache them indefinitely.
+func staticDir() string {
+	sum := sha256.New()
 	for _, name := range staticFiles {
-		mux.HandleFunc("GET "+prefix+a.dir+name, func(w http.ResponseWriter, r *http.Request) {
+		content, _ := embedded.ReadFile("assets/" + name) // it exists
+		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+	}
+	return StaticPath + hex.EncodeToString(sum.Sum(nil))[:16] + "/"
+}
+
+func (s *Site) registerStatic(mux *http.ServeMux, prefix string) {
+	for _, name := range staticFiles {
+		mux.HandleFunc("GET "+prefix+s.static+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "max-age=31536000, immutable")
-			http.ServeFileFS(w, r, a.files, name)
+			http.ServeFileFS(w, r, embedded, "assets/"+name)
 		})
 	}
 }

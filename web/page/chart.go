@@ -20,7 +20,10 @@ const (
 
 // layer is the part of a strip for one kind of state, as a single path, because a page
 // has thousands of marks.
-type layer struct{ Kind, Path string }
+type layer struct {
+	Kind sessionapi.Kind
+	Path string
+}
 
 // strip shows the states of the last results, the newest on the right. The height of a
 // bar shows its kind as the color does: low for valid, high for failures.
@@ -30,25 +33,20 @@ type strip struct {
 	Text          string
 }
 
-var stripHeights = map[string]int{kindOK: 7, kindDenied: 13, kindRefused: 16, kindHeld: 10, kindTrouble: 16, kindUnknown: 3}
+var stripHeights = map[sessionapi.Kind]int{sessionapi.KindOK: 7, sessionapi.KindDenied: 13, sessionapi.KindRefused: 16, sessionapi.KindHeld: 10, sessionapi.KindTrouble: 16, sessionapi.KindUnknown: 3}
 
 func newStrip(status *collector.Status, length int) strip {
 	first := max(0, len(status.History)-length)
 	history := status.History[first:]
 	s := strip{Width: length*cellWidth - 1, Height: stripHeight}
-	paths := make(map[string]*strings.Builder)
+	paths := make(map[sessionapi.Kind][]byte)
 	for i, kind := range pastKinds(status)[first:] {
-		path, exists := paths[kind]
-		if !exists {
-			path = &strings.Builder{}
-			paths[kind] = path
-		}
 		height := stripHeights[kind]
-		fmt.Fprintf(path, "M%d %dh3v%dh-3z", (length-len(history)+i)*cellWidth, stripHeight-height, height)
+		paths[kind] = fmt.Appendf(paths[kind], "M%d %dh3v%dh-3z", (length-len(history)+i)*cellWidth, stripHeight-height, height)
 	}
 	for _, kind := range kinds {
-		if path, exists := paths[kind]; exists {
-			s.Layers = append(s.Layers, layer{kind, path.String()})
+		if path := paths[kind]; path != nil {
+			s.Layers = append(s.Layers, layer{kind, string(path)})
 		}
 	}
 	if missing := length - len(history); missing > 0 {
@@ -70,7 +68,7 @@ func validCount(history []collector.PastProbe) string {
 }
 
 // kinds are the kinds of states in drawing order.
-var kinds = []string{kindOK, kindDenied, kindRefused, kindHeld, kindTrouble, kindUnknown}
+var kinds = []sessionapi.Kind{sessionapi.KindOK, sessionapi.KindDenied, sessionapi.KindRefused, sessionapi.KindHeld, sessionapi.KindTrouble, sessionapi.KindUnknown}
 
 // spark is a sparkline of the latency.
 type spark struct {
@@ -86,34 +84,25 @@ const minSamples = 5
 // empty with fewer than minSamples latencies.
 func newSpark(history []collector.PastProbe, shared *scale) spark {
 	history = history[max(0, len(history)-stripLength):]
-	s := spark{Width: sparkWidth, Height: sparkHeight}
-	samples := 0
+	shortest, longest, sent := latencyRange(history)
+	if sent < minSamples {
+		return spark{}
+	}
 	var path strings.Builder
 	drawing := false
 	for i, past := range history {
-		if !past.Sent {
-			drawing = false
-			continue
+		if past.Sent {
+			x := float64(stripLength-len(history)+i)*(sparkWidth-2)/(stripLength-1) + 1
+			y := (sparkHeight-2)*(1-shared.position(past.Duration)) + 1
+			if drawing {
+				fmt.Fprintf(&path, "L%.1f %.1f", x, y)
+			} else {
+				fmt.Fprintf(&path, "M%.1f %.1fh0.01", x, y) // h0.01 makes a single point visible
+			}
 		}
-		samples++
-		command := 'L'
-		if !drawing {
-			command, drawing = 'M', true
-		}
-		x := float64(stripLength-len(history)+i)*(sparkWidth-2)/(stripLength-1) + 1
-		y := (sparkHeight-2)*(1-shared.position(past.Duration)) + 1
-		fmt.Fprintf(&path, "%c%.1f %.1f", command, x, y)
-		if command == 'M' {
-			fmt.Fprintf(&path, "h0.01") // makes a single point visible
-		}
+		drawing = past.Sent
 	}
-	if samples < minSamples {
-		return s
-	}
-	shortest, longest := latencyRange(history)
-	s.Path = path.String()
-	s.Text = fmt.Sprintf("latency from %s to %s", FormatLatency(shortest), FormatLatency(longest))
-	return s
+	return spark{sparkWidth, sparkHeight, path.String(), fmt.Sprintf("latency from %s to %s", FormatLatency(shortest), FormatLatency(longest))}
 }
 
 // scale is a logarithmic scale of latencies, in seconds. Its ends are powers of ten.
@@ -137,7 +126,7 @@ func sharedScale(statuses []collector.Status) *scale {
 	shortest, longest := time.Duration(math.MaxInt64), time.Duration(0)
 	for i := range statuses {
 		history := statuses[i].History
-		low, high := latencyRange(history[max(0, len(history)-stripLength):])
+		low, high, _ := latencyRange(history[max(0, len(history)-stripLength):])
 		shortest, longest = min(shortest, low), max(longest, high)
 	}
 	if longest == 0 {
@@ -146,14 +135,15 @@ func sharedScale(statuses []collector.Status) *scale {
 	return newScale(shortest, longest)
 }
 
-// latencyRange returns the range of the durations of probes that sent a request; longest
-// is zero if none did.
-func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration) {
+// latencyRange returns the range of the durations of probes that sent a request, and the
+// number of these probes; longest is zero if there are none.
+func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration, sent int) {
 	shortest = math.MaxInt64
 	for _, past := range history {
 		if past.Sent {
 			shortest, longest = min(shortest, past.Duration), max(longest, past.Duration)
+			sent++
 		}
 	}
-	return shortest, longest
+	return shortest, longest, sent
 }

@@ -26,7 +26,7 @@ func TestStrip(t *testing.T) {
 	if got.Text != "2 of 3 valid" || got.Width != 11 || got.Height != 16 || len(got.Layers) != 2 {
 		t.Errorf("%+v", got)
 	}
-	for i, want := range []layer{{kindOK, "M0 9h3v7h-3zM8 9h3v7h-3z"}, {kindHeld, "M4 6h3v10h-3z"}} {
+	for i, want := range []layer{{sessionapi.KindOK, "M0 9h3v7h-3zM8 9h3v7h-3z"}, {sessionapi.KindHeld, "M4 6h3v10h-3z"}} {
 		if got.Layers[i] != want {
 			t.Errorf("layer %+v, want %+v", got.Layers[i], want)
 		}
@@ -37,10 +37,10 @@ func TestStrip(t *testing.T) {
 	}
 	heights := make(map[int]string)
 	for _, kind := range kinds {
-		heights[stripHeights[kind]] += kind + " "
+		heights[stripHeights[kind]] += string(kind) + " "
 	}
 	for height, same := range heights {
-		if height == 0 || strings.Contains(same, kindOK) && same != kindOK+" " {
+		if height == 0 || strings.Contains(same, string(sessionapi.KindOK)) && same != string(sessionapi.KindOK)+" " {
 			t.Errorf("height %d for %s", height, same)
 		}
 	}

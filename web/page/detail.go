@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,53 +22,36 @@ func EndpointLink(name string) string {
 
 // detailPage is the data of endpoint.html.
 type detailPage struct {
-	Notice        *notice
-	Name          string
-	State         stateView
-	Rejection     *rejection
-	Runbook       string // of the state, empty for none
-	Diagnosis     string
-	Advice        string
-	Since         moment
-	LastProbe     moment
-	Next          moment
-	LastSuccess   moment
-	Latency       string
-	Verdict       string
-	VerdictAt     moment
-	Failures      int // consecutive
-	Columns       [][]group
-	ResumeAt      moment
-	Credential    string // whose logins can be resumed, empty for none
-	HeldBackHere  bool   // the guard holds back a login of this endpoint
-	Holds         []hold
-	ValidCount    string // how many results are valid
-	Chart         *chart
-	Shares        []share
-	Runs          []run // the newest first
-	FailureAt     moment
-	FailureIsLast bool
-	Failure       *probe.Result
+	*collector.Status
+	Notice     *notice
+	State      stateView
+	Rejection  *rejection
+	Runbook    string // of the state, empty for none
+	Diagnosis  string
+	Latency    string
+	Verdict    string
+	Columns    [][]group
+	Credential string // whose logins can be resumed, empty for none
+	Holds      []hold
+	ValidCount string // how many results are valid
+	Chart      *chart
+	Shares     []share
+	Runs       []run // the newest first
 }
 
 // hold is a reason to send no requests, other than the lockout guard.
 type hold struct {
 	Name, Text string
-	Until      moment
+	Until      time.Time
 }
 
 // holds returns the holds that are in effect.
-func holds(r *probe.Result, at func(time.Time) moment) []hold {
-	var all []hold
-	for _, h := range []hold{
-		{"Back-off", "after failed logins; “Probe now” does not wait for it", at(r.BackoffUntil)},
-		{"Retry-After", "requested by the appliance; “Probe now” waits for it too", at(r.RetryAfterUntil)},
-	} {
-		if h.Until.Known() && !h.Until.Past() {
-			all = append(all, h)
-		}
+func holds(r *probe.Result) []hold {
+	all := []hold{
+		{"Back-off", "after failed logins; “Probe now” does not wait for it", r.BackoffUntil},
+		{"Retry-After", "requested by the appliance; “Probe now” waits for it too", r.RetryAfterUntil},
 	}
-	return all
+	return slices.DeleteFunc(all, func(h hold) bool { return h.Until.Before(time.Now()) })
 }
 
 func (s *Site) endpoint(w http.ResponseWriter, r *http.Request) {
@@ -80,7 +64,7 @@ func (s *Site) endpoint(w http.ResponseWriter, r *http.Request) {
 	}
 	statuses := s.Collector.Statuses(name)
 	if len(statuses) == 0 {
-		s.Error(w, http.StatusNotFound, root, "The configuration has no endpoint of this name. It may have been removed or renamed.")
+		s.Error(w, http.StatusNotFound, root, "The configuration has no endpoint with this name. It may have been removed or renamed.")
 		return
 	}
 	page := s.newDetailPage(&statuses[0])
@@ -90,49 +74,33 @@ func (s *Site) endpoint(w http.ResponseWriter, r *http.Request) {
 
 func (s *Site) renderEndpoint(w http.ResponseWriter, status int, root string, page *detailPage) {
 	s.render(w, status, "endpoint", &layout{
-		Root: root, PagePath: EndpointLink(page.Name), Title: string(page.State.Name) + ": " + shown(page.Name) + " - session_exporter",
+		Root: root, PagePath: EndpointLink(page.Endpoint.Name), Title: string(page.State.Name) + ": " + shown(page.Endpoint.Name) + " - session_exporter",
 		Refresh: refreshSeconds, Main: page,
 	})
 }
 
 func (s *Site) newDetailPage(status *collector.Status) *detailPage {
 	now := time.Now()
-	at := func(t time.Time) moment { return moment{t, now} }
-	p := &detailPage{
-		Name:        status.Endpoint.Name,
-		State:       newStateView(status.State, status.Rejected),
-		Rejection:   newRejection(status, now),
-		Runbook:     runbook(&status.Overview),
-		Diagnosis:   diagnosis(status),
-		Advice:      status.Result.Advice,
-		Since:       at(status.Since),
-		LastProbe:   at(status.LastProbe),
-		Next:        at(status.Next),
-		LastSuccess: at(status.LastSuccess),
-		Latency:     latencyText(status),
-		Verdict:     verdictText(status.Verdict),
-		VerdictAt:   at(status.VerdictAt),
-		Failures:    status.ConsecutiveFailures,
-		ResumeAt:    at(status.Result.ResumeAt),
-		Holds:       holds(&status.Result, at),
-		ValidCount:  validCount(status.History),
-		Chart:       newChart(status, now),
-		Shares:      newShares(status),
-		Runs:        newRuns(status, now),
-		Failure:     status.Failure,
+	return &detailPage{
+		Status:     status,
+		State:      newStateView(status.State, status.Rejected),
+		Rejection:  newRejection(status, now),
+		Runbook:    runbook(&status.Overview),
+		Diagnosis:  diagnosis(status),
+		Latency:    latencyText(status),
+		Verdict:    verdictText(status.Verdict),
+		Credential: s.resumableCredential(status),
+		Holds:      holds(&status.Result),
+		ValidCount: validCount(status.History),
+		Chart:      newChart(status),
+		Shares:     newShares(status),
+		Runs:       newRuns(status, now),
+		Columns: [][]group{
+			nonEmpty(group{Title: "Session", Facts: sessionFacts(status)}, group{Title: "Identity", Facts: identityFacts(status)}, group{Title: "Roles", Roles: roles(status)}),
+			nonEmpty(group{Title: "Expiry", Facts: expiryFacts(status)}, group{Title: "Totals since start", Facts: counterFacts(status)}, group{Title: "Labels", Facts: labelFacts(status.Endpoint)}),
+			nonEmpty(group{Title: "Settings", Facts: settingFacts(status.Endpoint)}),
+		},
 	}
-	p.Credential = s.resumableCredential(status)
-	p.HeldBackHere = status.HeldCredential != ""
-	if status.Failure != nil {
-		p.FailureAt = at(status.Failure.Start)
-		p.FailureIsLast = status.Failure.Start.Equal(status.Result.Start)
-	}
-	p.Columns = [][]group{
-		nonEmpty(group{Title: "Session", Facts: sessionFacts(status, at)}, group{Title: "Identity", Facts: identityFacts(status, at)}, group{Title: "Roles", Roles: roles(status)}),
-		nonEmpty(group{Title: "Expiry", Facts: expiryFacts(status, at)}, group{Title: "Totals since start", Facts: counterFacts(status)}, group{Title: "Labels", Facts: labelFacts(status.Endpoint)}),
-		nonEmpty(group{Title: "Settings", Facts: settingFacts(status.Endpoint)}),
-	}
-	return p
 }
 
 // resumableCredential returns the credential whose logins can be resumed, empty for none:

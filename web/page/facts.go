@@ -14,7 +14,6 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// group is a titled list of facts or roles.
 type group struct {
 	Title string
 	Facts []fact
@@ -25,28 +24,26 @@ type group struct {
 type fact struct {
 	Name string
 	Text string
-	At   moment
-	Kind string // of state, for the color; empty for none
+	At   time.Time
+	Kind sessionapi.Kind // for the color; empty for none
 }
 
 // role is a role that the session has or should have.
 type role struct {
 	Name string
-	Kind string // a kind of state, for icon and color
+	Kind sessionapi.Kind
 	Text string
 }
 
-// nonEmpty omits empty groups.
 func nonEmpty(groups ...group) []group {
 	return slices.DeleteFunc(groups, func(g group) bool { return len(g.Facts) == 0 && len(g.Roles) == 0 })
 }
 
-// knownFacts omits facts without a value.
 func knownFacts(all ...fact) []fact {
-	return slices.DeleteFunc(all, func(f fact) bool { return f.Text == "" && !f.At.Known() })
+	return slices.DeleteFunc(all, func(f fact) bool { return f.Text == "" && f.At.IsZero() })
 }
 
-func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
+func sessionFacts(s *collector.Status) []fact {
 	lifetime := ""
 	if s.Lifetime > 0 {
 		lifetime = formatDuration(s.Lifetime)
@@ -64,22 +61,22 @@ func sessionFacts(s *collector.Status, at func(time.Time) moment) []fact {
 	}
 	return knownFacts(
 		fact{Name: "Session", Text: session},
-		fact{Name: "Logged in", At: at(s.Result.Established)},
+		fact{Name: "Logged in", At: s.Result.Established},
 		fact{Name: "Lifetime of the last expired session", Text: lifetime},
-		controlFact(s.Result.NegativeControl, at),
+		controlFact(s.Result.NegativeControl),
 		fact{Name: "Appliance's clock", Text: skewText(s.Result.ClockSkew), Kind: skewKind(s.Result.ClockSkew)},
 	)
 }
 
 // controlFact shows the verdict on an impossible token.
-func controlFact(control *probe.NegativeControl, at func(time.Time) moment) fact {
+func controlFact(control *probe.NegativeControl) fact {
 	switch {
 	case control == nil:
 		return fact{}
 	case control.Refused:
-		return fact{Name: "Impossible token", Text: "refused", At: at(control.Time)}
+		return fact{Name: "Impossible token", Text: "refused", At: control.Time}
 	default:
-		return fact{Name: "Impossible token", Text: "accepted", At: at(control.Time), Kind: kindRefused}
+		return fact{Name: "Impossible token", Text: "accepted", At: control.Time, Kind: sessionapi.KindRefused}
 	}
 }
 
@@ -100,14 +97,14 @@ func skewText(skew *time.Duration) string {
 // alert SessionClockSkew has the same limit.
 const maxSkew = time.Minute
 
-func skewKind(skew *time.Duration) string {
+func skewKind(skew *time.Duration) sessionapi.Kind {
 	if skew != nil && skew.Abs() > maxSkew {
-		return kindTrouble
+		return sessionapi.KindTrouble
 	}
 	return ""
 }
 
-func identityFacts(s *collector.Status, at func(time.Time) moment) []fact {
+func identityFacts(s *collector.Status) []fact {
 	id := s.Result.Identity
 	if id == nil {
 		return nil
@@ -118,16 +115,16 @@ func identityFacts(s *collector.Status, at func(time.Time) moment) []fact {
 		fact{Name: "Organizations", Text: strings.Join(id.Organizations, ", ")},
 		fact{Name: "Enterprise", Text: id.Enterprise},
 		fact{Name: "API version", Text: id.Version},
-		fact{Name: "Session created", At: at(id.Created)},
-		fact{Name: "Session last used", At: at(id.LastAccessed)},
+		fact{Name: "Session created", At: id.Created},
+		fact{Name: "Session last used", At: id.LastAccessed},
 	)
 }
 
-func expiryFacts(s *collector.Status, at func(time.Time) moment) []fact {
-	all := []fact{{Name: "Certificate", At: at(s.CertificateExpiry)}}
+func expiryFacts(s *collector.Status) []fact {
+	all := []fact{{Name: "Certificate", At: s.CertificateExpiry}}
 	from := map[string]string{"config": "as configured", "jwt": "from the token", "oauth2": "from the authorization server", "api": "from the API"}
 	for _, source := range slices.Sorted(maps.Keys(s.Result.CredentialExpiries)) {
-		f := fact{Name: "Credential, " + from[source], At: at(s.Result.CredentialExpiries[source])}
+		f := fact{Name: "Credential, " + from[source], At: s.Result.CredentialExpiries[source]}
 		if source == "api" {
 			f.Text = s.Result.ExpiryOf
 		}
@@ -206,22 +203,22 @@ func roles(s *collector.Status) []role {
 	for _, name := range expect.Roles {
 		switch present, known := s.Result.RolesExpected[name]; {
 		case !known:
-			all = append(all, role{name, kindUnknown, "expected"})
+			all = append(all, role{name, sessionapi.KindUnknown, "expected"})
 		case present:
-			all = append(all, role{name, kindOK, "expected, present"})
+			all = append(all, role{name, sessionapi.KindOK, "expected, present"})
 		default:
-			all = append(all, role{name, kindRefused, "expected, missing"})
+			all = append(all, role{name, sessionapi.KindRefused, "expected, missing"})
 		}
 	}
 	for _, name := range reported {
 		switch {
 		case slices.Contains(expect.Roles, name):
 		case slices.Contains(expect.ForbidRoles, name):
-			all = append(all, role{name, kindRefused, "present, forbidden"})
+			all = append(all, role{name, sessionapi.KindRefused, "present, forbidden"})
 		case expect.RolesExact:
-			all = append(all, role{name, kindRefused, "present, not expected"})
+			all = append(all, role{name, sessionapi.KindRefused, "present, not expected"})
 		default:
-			all = append(all, role{name, kindOK, "present"})
+			all = append(all, role{name, sessionapi.KindOK, "present"})
 		}
 	}
 	return all

@@ -1,7 +1,6 @@
 package page
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -13,19 +12,6 @@ import (
 // maxChoices limits the labels in the filter form. A longer list does not help, and the
 // text filter matches labels too.
 const maxChoices = 200
-
-// selectionView is the data of the filter form.
-type selectionView struct {
-	Query    string
-	States   []string
-	Sort     string
-	Back     string // the selection as a query, for redirectBack
-	Filters  []filterView
-	Clear    string
-	Filtered bool
-	Group    string // link that groups similar endpoints again, empty if they are grouped
-	Choices  []choice
-}
 
 // filterView is a filter with the link that removes it, and with its parameter of the
 // query.
@@ -43,7 +29,7 @@ type choice struct {
 // count is the number of endpoints in a state, with a link to them.
 type count struct {
 	Text    string
-	Kind    string
+	Kind    sessionapi.Kind
 	Number  int
 	Link    string
 	Current bool
@@ -53,27 +39,36 @@ type columnView struct {
 	Key, Title, Link, Direction string
 }
 
-func (s *Selection) view(all []collector.Overview) *selectionView {
-	v := &selectionView{Query: s.query, States: s.states, Sort: s.sort, Back: s.values().Encode(), Filtered: s.isFiltered()}
-	for i, label := range s.labels {
+// filters returns the filters by label, credential and module.
+func (s *Selection) filters() []filterView {
+	var views []filterView
+	for i, label := range s.Labels {
 		name, value, _ := strings.Cut(label, "=")
-		remove := s.link(func(s *Selection) { s.page, s.labels = 1, slices.Delete(slices.Clone(s.labels), i, i+1) })
-		v.Filters = append(v.Filters, filterView{name, value, remove, "label", label})
+		remove := s.link(func(s *Selection) { s.Labels = slices.Delete(slices.Clone(s.Labels), i, i+1) })
+		views = append(views, filterView{name, value, remove, "label", label})
 	}
-	if s.credential != "" {
-		remove := s.link(func(s *Selection) { s.page, s.credential = 1, "" })
-		v.Filters = append(v.Filters, filterView{"credential", s.credential, remove, "credential", s.credential})
+	if s.Credential != "" {
+		remove := s.link(func(s *Selection) { s.Credential = "" })
+		views = append(views, filterView{"credential", s.Credential, remove, "credential", s.Credential})
 	}
-	if s.module != "" {
-		remove := s.link(func(s *Selection) { s.page, s.module = 1, "" })
-		v.Filters = append(v.Filters, filterView{"module", s.module, remove, "module", s.module})
+	if s.Module != "" {
+		remove := s.link(func(s *Selection) { s.Module = "" })
+		views = append(views, filterView{"module", s.Module, remove, "module", s.Module})
 	}
-	v.Clear = s.link(func(s *Selection) { *s = Selection{sort: s.sort} })
-	if s.ungrouped {
-		v.Group = s.link(func(s *Selection) { s.page, s.ungrouped = 1, false })
+	return views
+}
+
+// Clear returns the link that removes all filters.
+func (s *Selection) Clear() string {
+	return s.link(func(s *Selection) { *s = Selection{Sort: s.Sort} })
+}
+
+// Regroup returns the link that groups similar endpoints again, empty if they are grouped.
+func (s *Selection) Regroup() string {
+	if !s.Ungrouped {
+		return ""
 	}
-	v.Choices = labelChoices(all)
-	return v
+	return s.link(func(s *Selection) { s.Ungrouped = false })
 }
 
 // labelLinks returns an endpoint's labels with links that add them as filters.
@@ -81,7 +76,7 @@ func (s *Selection) labelLinks(labels map[string]string) []labelView {
 	var views []labelView
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		link := s.link(func(s *Selection) {
-			s.page, s.labels = 1, append(slices.Clone(s.labels), name+"="+labels[name])
+			s.Labels = append(slices.Clone(s.Labels), name+"="+labels[name])
 		})
 		views = append(views, labelView{name, labels[name], link})
 	}
@@ -90,25 +85,23 @@ func (s *Selection) labelLinks(labels map[string]string) []labelView {
 
 // labelChoices returns the labels of all endpoints, nil if there are more than maxChoices.
 func labelChoices(all []collector.Overview) []choice {
-	type pair struct{ name, value string }
-	pairs := make(map[pair]bool)
+	pairs := make(map[[2]string]bool)
 	for i := range all {
 		for name, value := range all[i].Endpoint.Labels {
-			pairs[pair{name, value}] = true
+			pairs[[2]string{name, value}] = true
 		}
 		if len(pairs) > maxChoices {
 			return nil
 		}
 	}
 	var choices []choice
-	for _, p := range slices.SortedFunc(maps.Keys(pairs), func(a, b pair) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.value, b.value))
-	}) {
-		if last := len(choices) - 1; last < 0 || choices[last].Name != p.name {
-			choices = append(choices, choice{Name: p.name})
+	for _, p := range slices.SortedFunc(maps.Keys(pairs), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		name, value := p[0], p[1]
+		if last := len(choices) - 1; last < 0 || choices[last].Name != name {
+			choices = append(choices, choice{Name: name})
 		}
 		last := &choices[len(choices)-1]
-		last.Values = append(last.Values, p.value)
+		last.Values = append(last.Values, value)
 	}
 	return choices
 }
@@ -130,7 +123,7 @@ func (s *Selection) counts(all []collector.Overview) []count {
 	}
 	counts := []count{s.count("all", "", len(all)), s.count(failing, failing, failed)}
 	for _, state := range sessionapi.States() {
-		if numbers[state] > 0 || slices.Contains(s.states, string(state)) {
+		if numbers[state] > 0 || slices.Contains(s.States, string(state)) {
 			c := s.count(string(state), string(state), numbers[state])
 			c.Kind = newStateView(state, rejected[state]).Kind
 			counts = append(counts, c)
@@ -157,20 +150,20 @@ func (s *Selection) count(text, state string, number int) count {
 		states = []string{state}
 	}
 	return count{
-		Text: text, Number: number, Current: slices.Equal(s.states, states),
-		Link: s.link(func(s *Selection) { s.page, s.states = 1, states }),
+		Text: text, Number: number, Current: slices.Equal(s.States, states),
+		Link: s.link(func(s *Selection) { s.States = states }),
 	}
 }
 
 func (s *Selection) columns() []columnView {
-	current, _ := findColumn(s.sort)
+	current, _ := findColumn(s.Sort)
 	views := make([]columnView, len(columns))
 	for i, c := range columns {
 		v := columnView{Key: c.key, Title: c.title}
 		to := c.first
 		switch {
 		case c.key != current.key:
-		case strings.HasPrefix(s.sort, "-"):
+		case strings.HasPrefix(s.Sort, "-"):
 			v.Direction, to = "descending", c.key
 		default:
 			v.Direction, to = "ascending", "-"+c.key
@@ -178,7 +171,7 @@ func (s *Selection) columns() []columnView {
 		if to == columns[0].key {
 			to = "" // the default order
 		}
-		v.Link = s.link(func(s *Selection) { s.page, s.sort = 1, to })
+		v.Link = s.link(func(s *Selection) { s.Sort = to })
 		views[i] = v
 	}
 	return views

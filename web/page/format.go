@@ -21,24 +21,15 @@ func verdictText(verdict sessionapi.Verdict) string {
 	}
 }
 
-// moment is a time relative to now.
-type moment struct{ at, now time.Time }
+// iso formats a time for the datetime attribute.
+func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Known reports whether the time is set.
-func (m moment) Known() bool { return !m.at.IsZero() }
+// full formats a time with its zone.
+func full(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// ISO formats the time for the datetime attribute.
-func (m moment) ISO() string { return m.at.UTC().Format(time.RFC3339) }
-
-// Full formats the time with its zone.
-func (m moment) Full() string { return m.at.UTC().Format("2006-01-02 15:04:05 UTC") }
-
-// Short formats the time without its zone.
-func (m moment) Short() string { return m.at.UTC().Format(time.DateTime) }
-
-// Relative formats the time relative to now, such as "in 5 s" or "2 h ago".
-func (m moment) Relative() string {
-	switch d := m.at.Sub(m.now); {
+// relative formats a time relative to now, such as "in 5 s" or "2 h ago".
+func relative(t, now time.Time) string {
+	switch d := t.Sub(now); {
 	case d >= time.Second:
 		return "in " + formatDuration(d)
 	case d > -time.Second:
@@ -47,12 +38,6 @@ func (m moment) Relative() string {
 		return formatDuration(-d) + " ago"
 	}
 }
-
-// Span formats the duration between the time and now.
-func (m moment) Span() string { return formatDuration(m.now.Sub(m.at).Abs()) }
-
-// Past reports whether the time has passed.
-func (m moment) Past() bool { return m.at.Before(m.now) }
 
 // formatDuration formats a duration in its largest unit, and in two units if the first
 // number is below 10.

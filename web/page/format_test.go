@@ -11,7 +11,7 @@ func TestFormatting(t *testing.T) {
 		0: "now", 0.9: "now", -0.9: "now", 1: "in 1 s", -59: "59 s ago", -60: "1 min ago", -61: "1 min 1 s ago", 660: "in 11 min", 671: "in 11 min",
 		-3600: "1 h ago", -5400: "1 h 30 min ago", 86400: "in 1 d", 90000: "in 1 d 1 h", -864000: "10 d ago", -900000: "10 d ago",
 	} {
-		if got := (moment{now.Add(time.Duration(seconds * float64(time.Second))), now}).Relative(); got != want {
+		if got := relative(now.Add(time.Duration(seconds*float64(time.Second))), now); got != want {
 			t.Errorf("%g s: %q, want %q", seconds, got, want)
 		}
 	}

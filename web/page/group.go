@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"time"
 
 	"session_exporter/collector"
@@ -40,7 +41,7 @@ type groupView struct {
 	Link               string // to the endpoints
 	Examples           []example
 	More               int // endpoints without an example
-	Oldest             moment
+	Oldest             time.Time
 }
 
 type example struct{ Name, Link string }
@@ -49,8 +50,8 @@ type example struct{ Name, Link string }
 // sorted by state, similar ones share one line, at the position of the first.
 func (s *Selection) group(selected []*collector.Overview) []line {
 	lines := make([]line, 0, len(selected))
-	column, _ := findColumn(s.sort)
-	if s.ungrouped || column.key != columns[0].key || len(selected) < groupFrom {
+	column, _ := findColumn(s.Sort)
+	if s.Ungrouped || column.key != columns[0].key || len(selected) < groupFrom {
 		for _, o := range selected {
 			lines = append(lines, line{first: o})
 		}
@@ -88,34 +89,28 @@ func (s *Selection) group(selected []*collector.Overview) []line {
 	return lines
 }
 
-func (s *Site) groupRow(sel *Selection, l *line, now time.Time) row {
+func groupRow(sel *Selection, l *line) row {
+	bySince := func(a, b *collector.Overview) int { return a.Since.Compare(b.Since) }
 	g := &groupView{
-		Number: len(l.members), Credential: l.key.credential, Module: l.key.module, More: len(l.members) - maxExamples,
+		Number: len(l.members), Credential: l.key.credential, Module: l.key.module,
+		Oldest: slices.MinFunc(l.members, bySince).Since, More: len(l.members) - maxExamples,
 		Link: sel.link(func(s *Selection) {
-			s.page, s.ungrouped, s.states = 1, true, []string{string(l.key.state)}
+			s.Ungrouped, s.States = true, []string{string(l.key.state)}
 			if l.key.credential != "" {
-				s.credential, s.module = l.key.credential, l.key.module
+				s.Credential, s.Module = l.key.credential, l.key.module
 			}
 		}),
 	}
-	newest, oldest := l.first.Since, l.first.Since
-	for i, o := range l.members {
-		if i < maxExamples {
-			g.Examples = append(g.Examples, example{o.Endpoint.Name, "./" + EndpointLink(o.Endpoint.Name)})
-		}
+	for _, o := range l.members[:min(maxExamples, len(l.members))] {
+		g.Examples = append(g.Examples, example{o.Endpoint.Name, "./" + EndpointLink(o.Endpoint.Name)})
+	}
+	for _, o := range l.members {
 		if o.Rejected {
 			g.Rejected++
 		}
-		if o.Since.After(newest) {
-			newest = o.Since
-		}
-		if o.Since.Before(oldest) {
-			oldest = o.Since
-		}
 	}
-	g.Oldest = moment{oldest, now}
 	return row{
-		Group: g, State: newStateView(l.key.state, g.Rejected > 0), Runbook: runbook(l.first), Since: moment{newest, now},
+		Group: g, State: newStateView(l.key.state, g.Rejected > 0), Runbook: runbook(l.first), Since: slices.MaxFunc(l.members, bySince).Since,
 		Diagnosis: l.key.state.Info().Meaning,
 	}
 }

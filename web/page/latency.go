@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"session_exporter/collector"
+	"session_exporter/sessionapi"
 )
 
 // chart shows the latency of each of the last results as a bar. The scale is
@@ -23,7 +24,7 @@ type chart struct {
 type bar struct {
 	X, Width  string
 	Y, Height int
-	Kind      string
+	Kind      sessionapi.Kind
 	Title     string
 }
 
@@ -38,7 +39,7 @@ type tick struct {
 	X      string
 	Anchor string // of the text: start, middle or end
 	Minor  bool   // omitted on a narrow page
-	At     moment
+	At     time.Time
 }
 
 const (
@@ -51,10 +52,10 @@ const (
 
 // newChart returns the chart of an endpoint's last results, nil with fewer than minSamples
 // latencies.
-func newChart(status *collector.Status, now time.Time) *chart {
+func newChart(status *collector.Status) *chart {
 	history := status.History
-	shortest, longest := latencyRange(history)
-	if countSent(history) < minSamples {
+	shortest, longest, sent := latencyRange(history)
+	if sent < minSamples {
 		return nil
 	}
 	axis := newScale(shortest, longest)
@@ -73,22 +74,22 @@ func newChart(status *collector.Status, now time.Time) *chart {
 			took = FormatLatency(past.Duration)
 			b.Height = max(minBarHeight, heightOf(axis.position(past.Duration)))
 		}
-		b.Title = fmt.Sprintf("%s: %s, %s", moment{past.Start, now}.Full(), past.State, took)
+		b.Title = fmt.Sprintf("%s: %s, %s", full(past.Start), past.State, took)
 		b.Y = chartBottom - b.Height
 		c.Bars = append(c.Bars, b)
 	}
-	c.Ticks = newTicks(history, slots, now)
+	c.Ticks = newTicks(history, slots)
 	return c
 }
 
 // newTicks returns the times of the results at the ends, the middle and the quarters of a
 // chart, where it has results.
-func newTicks(history []collector.PastProbe, slots int, now time.Time) []tick {
+func newTicks(history []collector.PastProbe, slots int) []tick {
 	var ticks []tick
 	for quarter, anchor := range []string{"start", "middle", "middle", "middle", "end"} {
 		slot := quarter * (slots - 1) / 4
 		if i := slot - (slots - len(history)); i >= 0 {
-			t := tick{X: percent(slot, slots), Anchor: anchor, Minor: quarter%2 == 1, At: moment{history[i].Start, now}}
+			t := tick{X: percent(slot, slots), Anchor: anchor, Minor: quarter%2 == 1, At: history[i].Start}
 			if anchor == "end" {
 				t.X = "100%"
 			}
@@ -99,15 +100,6 @@ func newTicks(history []collector.PastProbe, slots int, now time.Time) []tick {
 }
 
 func percent(n, of int) string { return fmt.Sprintf("%.2f%%", 100*float64(n)/float64(of)) }
-
-func countSent(history []collector.PastProbe) (n int) {
-	for _, past := range history {
-		if past.Sent {
-			n++
-		}
-	}
-	return n
-}
 
 // shortLatency formats a power of ten of a second.
 func shortLatency(d time.Duration) string {

@@ -14,7 +14,7 @@ func charted(now time.Time, history ...collector.PastProbe) *chart {
 	for i := range history {
 		history[i].Start = now.Add(time.Duration(i+1-len(history)) * time.Minute)
 	}
-	return newChart(&collector.Status{History: history}, now)
+	return newChart(&collector.Status{History: history})
 }
 
 // A timeout does not flatten latencies of milliseconds.
@@ -39,12 +39,12 @@ func TestChart(t *testing.T) {
 	if low.Height < 10 || slow.Height != chartBottom-chartTop || slow.Y != got.Lines[4].Y || none.Height != minBarHeight || none.Y+none.Height != chartBottom {
 		t.Errorf("bars %+v", got.Bars)
 	}
-	if slow.Kind != kindTrouble || slow.Title != "2026-11-23 11:59:00 UTC: timeout, 10.0 s" || none.Title != "2026-11-23 12:00:00 UTC: login_suspended, nothing was sent" || none.X != "98.00%" {
+	if slow.Kind != sessionapi.KindTrouble || slow.Title != "2026-11-23 11:59:00 UTC: timeout, 10.0 s" || none.Title != "2026-11-23 12:00:00 UTC: login_suspended, nothing was sent" || none.X != "98.00%" {
 		t.Errorf("bars %+v", got.Bars)
 	}
 }
 
-// As a sparkline, a chart has at least five latencies.
+// Like a sparkline, a chart needs at least five latencies.
 func TestChartOfFewLatencies(t *testing.T) {
 	quick := past(sessionapi.Valid, time.Millisecond)
 	if got := charted(time.Now(), quick, quick, quick, quick, heldBack(sessionapi.LoginSuspended, time.Second)); got != nil {
@@ -70,7 +70,7 @@ func TestChartTicks(t *testing.T) {
 		}
 		var all []string
 		for _, tick := range charted(now, history...).Ticks {
-			text := tick.Anchor + " " + tick.X + " " + tick.At.Relative()
+			text := tick.Anchor + " " + tick.X + " " + relative(tick.At, now)
 			if tick.Minor {
 				text += " (minor)"
 			}

@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"session_exporter/collector"
+	"session_exporter/sessionapi"
 )
 
 // notice is the message that a page shows after a form was submitted.
 type notice struct {
 	Text  string
-	Kind  string // of state, for the color
-	Until moment // when to try again, unknown if there is no such time
+	Kind  sessionapi.Kind
+	Until time.Time // when to try again, zero if there is no such time
 }
 
 // maxProbedAge is the maximum age of a probe that is called "just now". A request waits
@@ -24,9 +25,9 @@ const maxProbedAge = time.Minute
 func newNotice(key string, status *collector.Status) *notice {
 	switch {
 	case key == "resumed":
-		return &notice{Text: "Logins resumed: the secret is tried again immediately.", Kind: kindOK}
+		return &notice{Text: "Logins resumed: the secret is tried again immediately.", Kind: sessionapi.KindOK}
 	case key == "waiting":
-		return &notice{Text: "The probe is still running. Its result will appear here.", Kind: kindUnknown}
+		return &notice{Text: "The probe is still running. Its result will appear here.", Kind: sessionapi.KindUnknown}
 	case key == "probed" && status != nil && time.Since(status.LastProbe) < maxProbedAge:
 		text := fmt.Sprintf("Probed just now: %s.", status.State)
 		if latency := latencyText(status); latency != "" {
@@ -38,11 +39,10 @@ func newNotice(key string, status *collector.Status) *notice {
 	}
 }
 
-// newNothingSent returns the notice of a probe that sent nothing.
 func newNothingSent(why string, until time.Time) *notice {
-	n := &notice{Text: "Nothing was sent: " + why + ".", Kind: kindTrouble}
-	if now := time.Now(); until.After(now) {
-		n.Until = moment{until, now}
+	n := &notice{Text: "Nothing was sent: " + why + ".", Kind: sessionapi.KindTrouble}
+	if until.After(time.Now()) {
+		n.Until = until
 	}
 	return n
 }

@@ -26,7 +26,9 @@ const (
 // overviewPage is the data of overview.html.
 type overviewPage struct {
 	Notice    *notice
-	Selection *selectionView
+	Selection *Selection
+	Filters   []filterView
+	Choices   []choice // labels to filter by
 	Counts    []count
 	Suspended []suspended
 	Held      string // how many more credentials are suspended, empty for none
@@ -43,7 +45,6 @@ type overviewPage struct {
 	Next      string
 }
 
-// exampleConfig is a configuration with one endpoint.
 const exampleConfig = `credentials:
   hcx-monitor:
     username: monitor@vsphere.local
@@ -67,19 +68,18 @@ type row struct {
 	Runbook   string // of the state, empty for none
 	Rejection *rejection
 	Diagnosis string // empty where the state says everything
-	Since     moment
-	LastProbe moment
-	Next      moment
+	Since     time.Time
+	LastProbe time.Time
+	Next      time.Time
 	Latency   string
 	Strip     strip
 	Spark     spark
 	Expiries  []expiry
 }
 
-// expiry is when a certificate or credential expires.
 type expiry struct {
 	What string
-	At   moment
+	At   time.Time
 }
 
 func (s *Site) overview(w http.ResponseWriter, r *http.Request) {
@@ -103,16 +103,16 @@ func (s *Site) newOverviewPage(sel *Selection) *overviewPage {
 	selected := sel.Apply(all)
 	lines := sel.group(selected)
 	pages := max(1, (len(lines)+pageLength-1)/pageLength)
-	sel.page = min(sel.page, pages) // a filter may leave fewer pages
-	first := (sel.page - 1) * pageLength
+	sel.Page = min(sel.Page, pages) // a filter may leave fewer pages
+	first := (sel.Page - 1) * pageLength
 	shown := lines[first:min(first+pageLength, len(lines))]
 
-	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: sel.view(all), Counts: sel.counts(all), Columns: sel.columns()}
+	p := &overviewPage{Total: len(all), Selected: len(selected), Selection: sel, Filters: sel.filters(), Choices: labelChoices(all), Counts: sel.counts(all), Columns: sel.columns()}
 	p.Rows = s.rows(sel, shown, len(all), now)
 	var more int
 	if p.Suspended, more = s.suspended(sel, all, now); more > 0 {
 		p.Held = plural(more, "more credential")
-		p.HeldLink = sel.link(func(s *Selection) { *s = Selection{states: []string{string(sessionapi.LoginSuspended)}} })
+		p.HeldLink = sel.link(func(s *Selection) { *s = Selection{States: []string{string(sessionapi.LoginSuspended)}} })
 	}
 	p.Shown = plural(len(selected), "endpoint")
 	if len(lines) < len(selected) {
@@ -121,11 +121,11 @@ func (s *Site) newOverviewPage(sel *Selection) *overviewPage {
 	if pages > 1 {
 		p.Shown = fmt.Sprintf("%d to %d of %s", first+1, first+len(shown), p.Shown)
 	}
-	if sel.page > 1 {
-		p.Previous = sel.link(func(s *Selection) { s.page-- })
+	if sel.Page > 1 {
+		p.Previous = sel.link(func(s *Selection) { s.Page = sel.Page - 1 })
 	}
-	if sel.page < pages {
-		p.Next = sel.link(func(s *Selection) { s.page++ })
+	if sel.Page < pages {
+		p.Next = sel.link(func(s *Selection) { s.Page = sel.Page + 1 })
 	}
 	if len(all) == 0 {
 		settings := s.Collector.Config()
@@ -150,12 +150,12 @@ func (s *Site) rows(sel *Selection, lines []line, total int, now time.Time) []ro
 	var rows []row
 	for i := range lines {
 		if lines[i].isGroup() {
-			rows = append(rows, s.groupRow(sel, &lines[i], now))
+			rows = append(rows, groupRow(sel, &lines[i]))
 			continue
 		}
 		// A reload may have removed the endpoint meanwhile.
 		if name := lines[i].first.Endpoint.Name; len(statuses) > 0 && statuses[0].Endpoint.Name == name {
-			r := s.row(sel, &statuses[0], now)
+			r := newRow(sel, &statuses[0], now)
 			r.Spark = newSpark(statuses[0].History, shared)
 			if statuses[0].State == sessionapi.Valid && total > 1 {
 				r.Diagnosis = ""
@@ -166,7 +166,7 @@ func (s *Site) rows(sel *Selection, lines []line, total int, now time.Time) []ro
 	return rows
 }
 
-func (s *Site) row(sel *Selection, status *collector.Status, now time.Time) row {
+func newRow(sel *Selection, status *collector.Status, now time.Time) row {
 	return row{
 		Name:      status.Endpoint.Name,
 		Link:      "./" + EndpointLink(status.Endpoint.Name),
@@ -175,9 +175,9 @@ func (s *Site) row(sel *Selection, status *collector.Status, now time.Time) row 
 		Runbook:   runbook(&status.Overview),
 		Rejection: newRejection(status, now),
 		Diagnosis: diagnosis(status),
-		Since:     moment{status.Since, now},
-		LastProbe: moment{status.LastProbe, now},
-		Next:      moment{status.Next, now},
+		Since:     status.Since,
+		LastProbe: status.LastProbe,
+		Next:      status.Next,
 		Latency:   latencyText(status),
 		Strip:     newStrip(status, stripLength),
 		Expiries:  nearExpiries(status, now),
@@ -203,7 +203,7 @@ func latencyText(status *collector.Status) string {
 func nearExpiries(status *collector.Status, now time.Time) []expiry {
 	var near []expiry
 	if at := status.CertificateExpiry; !at.IsZero() && at.Sub(now) < certificateWarning {
-		near = append(near, expiry{"certificate", moment{at, now}})
+		near = append(near, expiry{"certificate", at})
 	}
 	for _, source := range slices.Sorted(maps.Keys(status.Result.CredentialExpiries)) {
 		at, limit := status.Result.CredentialExpiries[source], credentialWarning
@@ -211,7 +211,7 @@ func nearExpiries(status *collector.Status, now time.Time) []expiry {
 			limit = 0 // the exporter renews these tokens itself
 		}
 		if at.Sub(now) < limit {
-			near = append(near, expiry{"credential", moment{at, now}})
+			near = append(near, expiry{"credential", at})
 		}
 	}
 	return near

@@ -36,24 +36,18 @@ type Options struct {
 // Site is the set of pages.
 type Site struct {
 	Options
-	assets  *assets
-	version string
+	pages  map[string]*template.Template
+	static string // path of the static files below the prefix
 }
 
-// New returns the pages. It fails only if an embedded template is invalid.
-func New(o Options) (*Site, error) {
-	assets, err := newAssets()
-	if err != nil {
-		return nil, err
-	}
-	return &Site{Options: o, assets: assets, version: version.Version}, nil
-}
+// New returns the pages.
+func New(o Options) *Site { return &Site{o, parsePages(), staticDir()} }
 
 // Register registers the pages and their static files below a prefix.
 func (s *Site) Register(mux *http.ServeMux, prefix string) {
 	mux.HandleFunc("GET "+prefix+"/{$}", s.overview)
 	mux.HandleFunc("GET "+prefix+EndpointsPath+"{name...}", s.endpoint)
-	s.assets.register(mux, prefix)
+	s.registerStatic(mux, prefix)
 }
 
 // runbook returns the path of the runbook of an endpoint's state below the prefix, empty
@@ -71,7 +65,7 @@ func runbook(o *collector.Overview) string {
 
 // Error responds with the error page. root is the relative path to the prefix.
 func (s *Site) Error(w http.ResponseWriter, status int, root, text string) {
-	s.render(w, status, "error", newErrorLayout(status, root, text))
+	s.renderError(w, status, &layout{Root: root}, text)
 }
 
 // Document responds with a page of text, such as a runbook, one level below the prefix.
@@ -81,9 +75,7 @@ func (s *Site) Document(w http.ResponseWriter, status int, title string, main te
 
 // BareError is Error without links and version.
 func (s *Site) BareError(w http.ResponseWriter, status int, root, text string) {
-	l := newErrorLayout(status, root, text)
-	l.Bare = true
-	s.render(w, status, "error", l)
+	s.renderError(w, status, &layout{Root: root, Bare: true}, text)
 }
 
 // errorPage is the data of error.html.
@@ -93,9 +85,10 @@ type errorPage struct {
 	Text   string
 }
 
-func newErrorLayout(status int, root, text string) *layout {
+func (s *Site) renderError(w http.ResponseWriter, status int, l *layout, text string) {
 	reason := http.StatusText(status)
-	return &layout{Root: root, Title: reason + " - session_exporter", Main: errorPage{status, reason, text}}
+	l.Title, l.Main = reason+" - session_exporter", errorPage{status, reason, text}
+	s.render(w, status, "error", l)
 }
 
 // NothingSent responds with 409 and the endpoint's page, with the reason why a requested
@@ -111,19 +104,18 @@ func Sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] 
 
 // FormatTime formats a time relative to now and in full: "in 5 s, at 2026-01-02 15:04:05 UTC".
 func FormatTime(at, now time.Time) string {
-	m := moment{at, now}
-	return m.Relative() + ", at " + m.Full()
+	return relative(at, now) + ", at " + full(at)
 }
 
 // render responds with a page. It renders the whole page first, so that an error does
 // not leave half a page.
 func (s *Site) render(w http.ResponseWriter, status int, page string, l *layout) {
-	l.Static = s.assets.dir[1:]
-	l.Version = s.version
+	l.Static = s.static[1:]
+	l.Version = version.Version
 	l.Telemetry = s.TelemetryPath[1:]
 	l.Actions = !s.ReadOnly
 	var body bytes.Buffer
-	if err := s.assets.pages[page].Execute(&body, l); err != nil {
+	if err := s.pages[page].Execute(&body, l); err != nil {
 		s.Logger.Error("rendering a page failed", "page", page, "err", err)
 		http.Error(w, "The page could not be rendered; see the log.", http.StatusInternalServerError)
 		return

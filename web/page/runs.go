@@ -16,18 +16,12 @@ type run struct {
 	ID      string
 	View    stateView
 	Probes  int
-	Began   moment
+	Began   time.Time
 	Lasted  string
-	Ended   moment // unknown for the current run
+	Ended   time.Time // zero for the current run
 	Reason  string
-	Results []result // those that are kept, the newest first; none if nothing was sent
-	Open    bool     // the results are shown initially
-}
-
-// result is a result of a run.
-type result struct {
-	collector.PastProbe
-	At moment
+	Results []collector.PastProbe // those that are kept, the newest first; none if nothing was sent
+	Open    bool                  // the results are shown initially
 }
 
 // Kept describes how many results of the run are shown, if not all are.
@@ -47,19 +41,18 @@ func newRuns(status *collector.Status, now time.Time) []run {
 	for i, c := range slices.Backward(status.Changes) {
 		first := max(0, end-c.Probes)
 		r := run{
-			ID: "run-" + strconv.FormatInt(c.Time.UnixMicro(), 36), View: views[i], Probes: c.Probes, Began: moment{c.Time, now},
+			ID: "run-" + strconv.FormatInt(c.Time.UnixMicro(), 36), View: views[i], Probes: c.Probes, Began: c.Time,
 			Lasted: formatDuration(until.Sub(c.Time).Abs()), Reason: c.Reason, Open: i == len(status.Changes)-1,
 		}
 		if !r.Open {
-			r.Ended = moment{until, now}
+			r.Ended = until
 		}
 		if r.Reason == "" && c.To != sessionapi.Valid {
 			r.Reason = r.View.Meaning
 		}
-		if countSent(status.History[first:end]) > 0 {
-			for _, past := range slices.Backward(status.History[first:end]) {
-				r.Results = append(r.Results, result{past, moment{past.Start, now}})
-			}
+		if _, _, sent := latencyRange(status.History[first:end]); sent > 0 {
+			r.Results = slices.Clone(status.History[first:end])
+			slices.Reverse(r.Results)
 		}
 		runs = append(runs, r)
 		end, until = first, c.Time

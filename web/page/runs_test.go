@@ -8,7 +8,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// 300 equal results are one line, also those that are no longer kept.
+// 300 equal results are one line, including those that are no longer kept.
 func TestRuns(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	minute := func(n int) time.Time { return now.Add(time.Duration(n-320) * time.Minute) }
@@ -37,7 +37,7 @@ func TestRuns(t *testing.T) {
 		{View: newStateView(sessionapi.Valid, false), Probes: 17, Lasted: "17 min"},
 	} {
 		got := runs[i]
-		if got.View != want.View || got.Probes != want.Probes || got.Lasted != want.Lasted || got.Reason != want.Reason || got.Open != want.Open || got.Ended.Known() != (i > 0) {
+		if got.View != want.View || got.Probes != want.Probes || got.Lasted != want.Lasted || got.Reason != want.Reason || got.Open != want.Open || got.Ended.IsZero() != (i == 0) {
 			t.Errorf("run %d: %+v\nwant %+v", i, got, want)
 		}
 	}
@@ -47,12 +47,12 @@ func TestRuns(t *testing.T) {
 	if len(runs[1].Results) != 0 {
 		t.Errorf("results of logins that were not sent are listed: %+v", runs[1].Results)
 	}
-	if !runs[1].Ended.at.Equal(minute(318)) || runs[1].ID == runs[3].ID {
+	if !runs[1].Ended.Equal(minute(318)) || runs[1].ID == runs[3].ID {
 		t.Errorf("%+v", runs)
 	}
 }
 
-// The page tells that older results of a run are gone.
+// The page says how many results of a run are kept.
 func TestRunLongerThanTheHistory(t *testing.T) {
 	now := time.Now()
 	status := &collector.Status{Changes: []collector.Change{{Time: now.Add(-time.Hour), From: sessionapi.Unknown, To: sessionapi.Timeout, Probes: 3}}}
@@ -65,7 +65,7 @@ func TestRunLongerThanTheHistory(t *testing.T) {
 	}
 }
 
-// Rounding neither hides an outage nor invents one.
+// Only a ratio of 1 is shown as 100 %, and only 0 as 0 %.
 func TestShares(t *testing.T) {
 	for ratio, want := range map[float64]string{1: "100 %", 0: "0 %", 0.99999: "99.9 %", 0.00001: "0.1 %", 0.4567: "45.7 %"} {
 		if got := formatShare(ratio); got != want {

@@ -23,48 +23,50 @@ const maxLabels = 50
 
 // Selection filters, sorts and pages the endpoints. The overview and the JSON share it.
 type Selection struct {
-	query  string   // words that must all match
-	states []string // one of which must match; empty: all
-	labels []string // NAME=VALUE; for each name one of its values must match
-	// credential and module are exact names; empty: all.
-	credential, module string
-	sort               string // a column's key, with the prefix "-" in descending order
-	ungrouped          bool   // similar endpoints have a row each
-	page               int    // from 1
+	Query  string   // words that must all match
+	States []string // one of which must match; empty: all
+	Labels []string // NAME=VALUE; for each name one of its values must match
+	// Credential and Module are exact names; empty: all.
+	Credential, Module string
+	Sort               string // a column's key, with the prefix "-" in descending order
+	Ungrouped          bool   // similar endpoints have a row each
+	Page               int    // from 1
 }
 
 // ParseSelection parses the parameters q, state, label, credential, module, sort, group
 // and page of a query.
 func ParseSelection(values url.Values) (*Selection, error) {
-	s := &Selection{query: strings.TrimSpace(values.Get("q")), sort: values.Get("sort"), page: 1}
-	s.credential, s.module = values.Get("credential"), values.Get("module")
+	s := &Selection{
+		Query: strings.TrimSpace(values.Get("q")), Sort: values.Get("sort"), Page: 1,
+		Credential: values.Get("credential"), Module: values.Get("module"),
+	}
 	for _, state := range values["state"] {
 		switch {
-		case state == "" || slices.Contains(s.states, state): // empty: "any" in the form
+		case state == "" || slices.Contains(s.States, state): // empty: "any" in the form
 		case state != failing && !slices.Contains(sessionapi.States(), sessionapi.State(state)):
 			return nil, fmt.Errorf("unknown state %q", state)
 		default:
-			s.states = append(s.states, state)
+			s.States = append(s.States, state)
 		}
 	}
 	for _, label := range values["label"] {
 		switch {
-		case label == "" || slices.Contains(s.labels, label):
+		case label == "" || slices.Contains(s.Labels, label):
 		case !strings.Contains(label, "="):
 			return nil, errors.New("a label filter must be label=NAME=VALUE")
-		case len(s.labels) == maxLabels:
+		case len(s.Labels) == maxLabels:
 			return nil, fmt.Errorf("at most %d label filters are supported", maxLabels)
 		default:
-			s.labels = append(s.labels, label)
+			s.Labels = append(s.Labels, label)
 		}
 	}
-	if _, known := findColumn(s.sort); !known {
-		return nil, fmt.Errorf("unknown sort order %q", s.sort)
+	if _, known := findColumn(s.Sort); !known {
+		return nil, fmt.Errorf("unknown sort order %q", s.Sort)
 	}
 	switch values.Get("group") {
 	case "":
 	case "none":
-		s.ungrouped = true
+		s.Ungrouped = true
 	default:
 		return nil, errors.New("group must be none, or absent")
 	}
@@ -73,47 +75,40 @@ func ParseSelection(values url.Values) (*Selection, error) {
 		if err != nil || number < 1 {
 			return nil, errors.New("page must be a number, 1 or more")
 		}
-		s.page = number
+		s.Page = number
 	}
 	return s, nil
 }
 
-// Page returns the number of the page, from 1.
-func (s *Selection) Page() int { return s.page }
-
 // values returns the selection as a query.
 func (s *Selection) values() url.Values {
-	values := url.Values{}
-	if s.query != "" {
-		values.Set("q", s.query)
+	values := url.Values{"state": s.States, "label": s.Labels}
+	set := func(name, value string) {
+		if value != "" {
+			values.Set(name, value)
+		}
 	}
-	if len(s.states) > 0 {
-		values["state"] = s.states
-	}
-	if len(s.labels) > 0 {
-		values["label"] = s.labels
-	}
-	if s.credential != "" {
-		values.Set("credential", s.credential)
-	}
-	if s.module != "" {
-		values.Set("module", s.module)
-	}
-	if s.sort != "" {
-		values.Set("sort", s.sort)
-	}
-	if s.ungrouped {
+	set("q", s.Query)
+	set("credential", s.Credential)
+	set("module", s.Module)
+	set("sort", s.Sort)
+	if s.Ungrouped {
 		values.Set("group", "none")
 	}
-	if s.page > 1 {
-		values.Set("page", strconv.Itoa(s.page))
+	if s.Page > 1 {
+		values.Set("page", strconv.Itoa(s.Page))
 	}
 	return values
 }
 
-// link returns a link, relative to the overview, to the selection after change.
+// Back returns the selection as a query, for the web package's redirectBack.
+func (s *Selection) Back() string { return s.values().Encode() }
+
+// link returns a link, relative to the overview, to the first page of the selection after
+// change, unless change sets another page.
 func (s *Selection) link(change func(*Selection)) string {
 	other := *s
+	other.Page = 1
 	change(&other)
 	if query := other.values().Encode(); query != "" {
 		return "./?" + query
@@ -121,16 +116,16 @@ func (s *Selection) link(change func(*Selection)) string {
 	return "./"
 }
 
-// isFiltered reports whether the selection has any filter.
-func (s *Selection) isFiltered() bool {
-	return s.query != "" || len(s.states) > 0 || len(s.labels) > 0 || s.credential != "" || s.module != ""
+// Filtered reports whether the selection has any filter.
+func (s *Selection) Filtered() bool {
+	return s.Query != "" || len(s.States) > 0 || len(s.Labels) > 0 || s.Credential != "" || s.Module != ""
 }
 
 // Apply returns the selected endpoints, sorted.
 func (s *Selection) Apply(all []collector.Overview) []*collector.Overview {
-	words := strings.Fields(strings.ToLower(s.query))
+	words := strings.Fields(strings.ToLower(s.Query))
 	wanted := make(map[string][]string)
-	for _, label := range s.labels {
+	for _, label := range s.Labels {
 		name, value, _ := strings.Cut(label, "=")
 		wanted[name] = append(wanted[name], value)
 	}
@@ -140,9 +135,9 @@ func (s *Selection) Apply(all []collector.Overview) []*collector.Overview {
 			selected = append(selected, o)
 		}
 	}
-	column, _ := findColumn(s.sort)
+	column, _ := findColumn(s.Sort)
 	sign := 1
-	if strings.HasPrefix(s.sort, "-") {
+	if strings.HasPrefix(s.Sort, "-") {
 		sign = -1
 	}
 	slices.SortFunc(selected, func(a, b *collector.Overview) int {
@@ -155,12 +150,12 @@ func (s *Selection) Apply(all []collector.Overview) []*collector.Overview {
 }
 
 func (s *Selection) matchesState(state sessionapi.State) bool {
-	return len(s.states) == 0 || slices.Contains(s.states, string(state)) ||
-		(slices.Contains(s.states, failing) && isFailing(state))
+	return len(s.States) == 0 || slices.Contains(s.States, string(state)) ||
+		(slices.Contains(s.States, failing) && isFailing(state))
 }
 
 func (s *Selection) matchesNames(e *config.Endpoint) bool {
-	return (s.credential == "" || e.Uses(s.credential)) && (s.module == "" || e.Module == s.module)
+	return (s.Credential == "" || e.Uses(s.Credential)) && (s.Module == "" || e.Module == s.Module)
 }
 
 func isFailing(state sessionapi.State) bool {

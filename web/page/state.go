@@ -9,37 +9,28 @@ import (
 )
 
 // stateView is a state as pages show it: its name, and its kind as an icon and a color,
-// because not everyone can distinguish the colors.
+// because not everyone can distinguish the colors. Each kind has an icon and a CSS class
+// of its name.
 type stateView struct {
 	Name    sessionapi.State
-	Kind    string
+	Kind    sessionapi.Kind
 	Meaning string
 }
-
-// The kinds of states. Each has an icon and a CSS class of this name.
-const (
-	kindOK      = string(sessionapi.KindOK)
-	kindDenied  = string(sessionapi.KindDenied)
-	kindRefused = string(sessionapi.KindRefused)
-	kindHeld    = string(sessionapi.KindHeld)
-	kindTrouble = string(sessionapi.KindTrouble)
-	kindUnknown = string(sessionapi.KindUnknown)
-)
 
 // newStateView returns the view of a state. rejected reports whether the endpoint itself
 // refused the credential: a login that is held back looks like the refusal that caused it.
 func newStateView(state sessionapi.State, rejected bool) stateView {
 	info := state.Info()
-	view := stateView{state, string(info.Kind), info.Meaning}
+	view := stateView{state, info.Kind, info.Meaning}
 	if rejected {
-		view.Kind = kindRefused
+		view.Kind = sessionapi.KindRefused
 	}
 	return view
 }
 
 // pastKinds returns the kind of each result in an endpoint's history.
-func pastKinds(status *collector.Status) []string {
-	kinds := make([]string, len(status.History))
+func pastKinds(status *collector.Status) []sessionapi.Kind {
+	kinds := make([]sessionapi.Kind, len(status.History))
 	// The refusal may be older than the history.
 	rejected := status.Rejected && len(kinds) > 0 && status.VerdictAt.Before(status.History[0].Start)
 	for i, past := range status.History {
@@ -56,8 +47,8 @@ func pastKinds(status *collector.Status) []string {
 
 // rejection describes the refusal of an endpoint's credential.
 type rejection struct {
-	Secret string // what was refused: "password"
-	Until  moment // when logins resume; unknown if they are not held back
+	Secret string    // what was refused: "password"
+	Until  time.Time // when logins resume, zero if they are not held back
 }
 
 // newRejection returns nil unless the endpoint refused its credential.
@@ -72,7 +63,7 @@ func newRejection(status *collector.Status, now time.Time) *rejection {
 	if !until.After(now) {
 		until = time.Time{}
 	}
-	return &rejection{secretKind(status.Endpoint), moment{until, now}}
+	return &rejection{secretKind(status.Endpoint), until}
 }
 
 // secretKind names the secret that an endpoint takes.

@@ -19,9 +19,9 @@ type suspended struct {
 	Secret    string // what was refused: "password"
 	Endpoints int
 	Reason    string
-	Until     moment
-	Link      string // to these endpoints
-	example   string // an endpoint at which it is held back or was refused
+	Until     time.Time // zero if unknown
+	Link      string    // to these endpoints
+	example   string    // an endpoint at which it is held back or was refused
 }
 
 // suspended returns the suspended credentials, those with the most endpoints first, at most
@@ -31,7 +31,7 @@ func (s *Site) suspended(sel *Selection, all []collector.Overview, now time.Time
 	entries := make(map[string]*suspended)
 	for _, credential := range s.Collector.Credentials() {
 		if credential.Suspended {
-			entries[credential.Name] = &suspended{Name: credential.Name, Secret: "secret", Until: moment{now: now}}
+			entries[credential.Name] = &suspended{Name: credential.Name, Secret: "secret"}
 		}
 	}
 	if len(entries) == 0 {
@@ -63,15 +63,15 @@ func (s *Site) suspended(sel *Selection, all []collector.Overview, now time.Time
 		for _, status := range s.Collector.Statuses(entry.example) {
 			switch {
 			case status.HeldCredential == entry.Name:
-				entry.Reason, entry.Until.at = status.Result.Diagnosis, status.Result.ResumeAt
+				entry.Reason, entry.Until = status.Result.Diagnosis, status.Result.ResumeAt
 			case status.Rejected: // and not probed since
-				entry.Reason, entry.Until.at = status.Result.Diagnosis, status.Result.HeldUntil
+				entry.Reason, entry.Until = status.Result.Diagnosis, status.Result.HeldUntil
 			}
 		}
-		if !entry.Until.at.After(now) {
-			entry.Until.at = time.Time{}
+		if !entry.Until.After(now) {
+			entry.Until = time.Time{}
 		}
-		entry.Link = sel.link(func(s *Selection) { *s = Selection{credential: entry.Name} })
+		entry.Link = sel.link(func(s *Selection) { *s = Selection{Credential: entry.Name} })
 		shown = append(shown, *entry)
 	}
 	return shown, len(sorted) - len(shown)

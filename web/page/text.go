@@ -39,7 +39,7 @@ func segments(text string) []segment {
 }
 
 // shown returns text with its directional formatting characters replaced: an override
-// would show a name that is not there.
+// would make a name look like another.
 func shown(text string) string {
 	if isASCII(text) {
 		return text

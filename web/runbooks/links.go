@@ -17,7 +17,6 @@ var home = &url.URL{Scheme: "https", Host: "github.com", Path: "/session-exporte
 // files of the repository absolute.
 type linkRewriter struct{}
 
-// Transform implements parser.ASTTransformer.
 func (linkRewriter) Transform(document *ast.Document, _ text.Reader, _ parser.Context) {
 	_ = ast.Walk(document, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
 		if link, ok := node.(*ast.Link); ok && entering {

@@ -82,7 +82,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestTables: a table that is not rendered would be a line of bars.
+// TestTables checks that tables are rendered: without the extension, they would be lines of
+// vertical bars.
 func TestTables(t *testing.T) {
 	if _, title, page := get(t, "", "text/html"); title != "Runbooks" || !strings.Contains(page, "<td>critical</td>") || strings.Contains(page, "| ---") {
 		t.Errorf("the index %q is %.300s", title, page)
@@ -98,7 +99,8 @@ func TestScriptsGetMarkdown(t *testing.T) {
 	}
 }
 
-// TestUnknownNames: the response names all runbooks, and not the name that was requested.
+// TestUnknownNames checks that the response has the names of all runbooks, but not the one
+// that was requested.
 func TestUnknownNames(t *testing.T) {
 	for _, name := range []string{"SessionUnknown", "README/x", "a/b", "%3Cscript%3Ealert(1)%3C/script%3E", "..%2Frunbooks.go"} {
 		for _, accept := range []string{"text/html", "*/*"} {
@@ -113,7 +115,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 }
 
-// TestRawHTML: a runbook cannot put elements or scripts on the page.
+// TestRawHTML checks that a runbook cannot add elements or scripts to the page.
 func TestRawHTML(t *testing.T) {
 	var b strings.Builder
 	if err := markdown.Convert([]byte("<script>alert(1)</script>\n\n[x](javascript:alert(1)) <b onclick=x>y</b>\n"), &b); err != nil {
