@@ -2,7 +2,6 @@ package collector
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"syscall"
 	"testing"
@@ -26,28 +25,6 @@ func BenchmarkExposition(b *testing.B) {
 				})
 			}
 		}
-	}
-}
-
-// BenchmarkExpositionGathered does the same with client_golang, as in formats that are not
-// written directly.
-func BenchmarkExpositionGathered(b *testing.B) {
-	c := probed(b, 10_000)
-	metrics := allOf(b, c)
-	encoder := expfmt.NewEncoder(io.Discard, textFormat)
-	scraping := newMeter(b)
-	for b.Loop() {
-		scraping.start()
-		families, err := metrics.Gather()
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, family := range families {
-			if err := encoder.Encode(family); err != nil {
-				b.Fatal(err)
-			}
-		}
-		scraping.stop()
 	}
 }
 

@@ -12,8 +12,7 @@ import (
 	"session_exporter/collector/exposition"
 )
 
-// Cache returns the endpoints' rendered metrics in a format, nil for a format that only
-// Endpoints supports.
+// Cache returns the endpoints' rendered metrics in one of exposition.Formats.
 func (c *Collector) Cache(format expfmt.Format) *exposition.Cache {
 	return c.applied.Load().cache(format)
 }

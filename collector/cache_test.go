@@ -13,8 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-
+	"session_exporter/collector/exposition"
 	"session_exporter/config"
 	"session_exporter/probe"
 	"session_exporter/sessionapi"
@@ -155,27 +154,12 @@ func (f writerFunc) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Formats without a cache are left to client_golang.
+// Each format has a cache.
 func TestCachedFormats(t *testing.T) {
 	c := watch(t, newSettings(), idle)
-	for _, tc := range []struct {
-		format expfmt.Format
-		kept   bool
-	}{
-		{textFormat, true},
-		{openMetricsFormat, true},
-		{expfmt.FmtOpenMetrics_0_0_1, true},
-		{protobufFormat, true},
-		{textFormat + "; escaping=allow-utf-8", true},
-		{textFormat + "; escaping=underscores", true},
-		{textFormat + "; escaping=values", true},
-		{textFormat + "; escaping=dots", false}, // it doubles underscores
-		{expfmt.FmtProtoText, false},
-		{expfmt.FmtProtoCompact, false},
-		{expfmt.FmtOpenMetrics_2_0_0, false},
-	} {
-		if kept := c.Cache(tc.format) != nil; kept != tc.kept {
-			t.Errorf("%s: kept %t", tc.format, kept)
+	for _, format := range exposition.Formats {
+		if c.Cache(format) == nil {
+			t.Errorf("%s has none", format)
 		}
 	}
 }
@@ -207,11 +191,7 @@ func TestRenderedResponse(t *testing.T) {
 			}
 			for _, format := range slices.Concat(formats, formats) { // the memory is reused
 				var body bytes.Buffer
-				page, known := response.Rendered(format)
-				if !known {
-					t.Fatalf("%s: %s is not rendered", name, format)
-				}
-				if err := page.Write(&body, format, nil, nil); err != nil {
+				if err := response.Rendered(format).Write(&body, format, nil, nil); err != nil {
 					t.Fatal(err)
 				}
 				checkSame(t, gatherFrom(t, c, response), format, body.Bytes())
@@ -219,14 +199,6 @@ func TestRenderedResponse(t *testing.T) {
 		}
 		time.Sleep(time.Hour) // until the last probe has ended
 	})
-	c := watch(t, newSettings(newEndpoint("a")), idle)
-	response, err := c.Probe(t.Context(), "a", RequestOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, known := response.Rendered(expfmt.FmtOpenMetrics_2_0_0); known {
-		t.Error("OpenMetrics 2.0 is rendered")
-	}
 }
 
 // Reloads change the names of labels while a target is requested: its labels and its
@@ -257,8 +229,7 @@ func TestRenderedTargetUnderReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		var body bytes.Buffer
-		page, _ := response.Rendered(textFormat)
-		if err := page.Write(&body, textFormat, nil, nil); err != nil || !strings.Contains(body.String(), "\nsession_up{") {
+		if err := response.Rendered(textFormat).Write(&body, textFormat, nil, nil); err != nil || !strings.Contains(body.String(), "\nsession_up{") {
 			t.Fatalf("error %v, wrote %s", err, &body)
 		}
 	}

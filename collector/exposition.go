@@ -35,7 +35,7 @@ func targetLabels(labelNames []string) []string {
 }
 
 // Endpoints gathers the metrics of the endpoints. Cache writes them at a fraction of the
-// cost, but in fewer formats.
+// cost.
 func (c *Collector) Endpoints() prometheus.Gatherer {
 	return gatherer(func(out io.Writer) error {
 		return c.Cache(protobufFormat).Write(out, protobufFormat, nil, nil)

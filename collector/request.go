@@ -41,19 +41,13 @@ type Response struct {
 // Gather implements prometheus.Gatherer.
 func (r *Response) Gather() ([]*dto.MetricFamily, error) {
 	return gatherer(func(out io.Writer) error {
-		page, _ := r.Rendered(protobufFormat)
-		return page.Write(out, protobufFormat, nil, nil)
+		return r.Rendered(protobufFormat).Write(out, protobufFormat, nil, nil)
 	}).Gather()
 }
 
-// Rendered returns the rendered metrics in a format. It reports false for a format that
-// only Gather supports.
-func (r *Response) Rendered(format expfmt.Format) (exposition.Target, bool) {
-	cache := r.applied.cache(format)
-	if cache == nil {
-		return exposition.Target{}, false
-	}
-	return cache.Target(func(out *exposition.Renderer) { r.applied.render(r.watched, 0, out) }), true
+// Rendered returns the rendered metrics in one of exposition.Formats.
+func (r *Response) Rendered(format expfmt.Format) exposition.Target {
+	return r.applied.cache(format).Target(func(out *exposition.Renderer) { r.applied.render(r.watched, 0, out) })
 }
 
 // Probe probes an endpoint of the configuration now. Concurrent requests share one

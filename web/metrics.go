@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"session_exporter/collector"
 	"session_exporter/collector/exposition"
@@ -27,10 +28,7 @@ type metrics struct {
 	encoders  encoders
 	// negotiated caches the last negotiation: scrapers send the same headers each time.
 	negotiated atomic.Pointer[negotiation]
-	// all and uncached are for formats that are not kept rendered. They cost 80 times as much.
-	all      prometheus.Gatherer
-	uncached *exposition.Cache // of no targets
-	inFlight chan struct{}
+	inFlight   chan struct{}
 }
 
 // maxScrapes limits concurrent scrapes, with the default of node_exporter. Each keeps
@@ -54,8 +52,6 @@ func newMetrics(o *Options) (*metrics, error) {
 		logger:    o.Logger,
 		encoders:  newEncoders(),
 		inFlight:  make(chan struct{}, maxScrapes),
-		all:       o.Collector.Filter(prometheus.Gatherers{o.Registry, o.Collector.Endpoints()}),
-		uncached:  exposition.NewCaches(new(exposition.Source))[0],
 	}, nil
 }
 
@@ -71,11 +67,7 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	n := m.negotiate(r.Header)
-	if cache := m.collector.Cache(n.format); cache != nil {
-		m.write(w, r, &scraped{n, cache, m.exporter})
-	} else {
-		m.write(w, r, &scraped{n, m.uncached, m.all})
-	}
+	m.write(w, r, &scraped{n, m.collector.Cache(n.format), m.exporter})
 }
 
 // negotiation is the format and the encoding of a response to a request with two headers.
@@ -85,12 +77,17 @@ type negotiation struct {
 	encoding               string
 }
 
-// negotiate returns the format of a response, as promhttp does, and its encoding.
+// negotiate returns the format of a response and its encoding. It offers fewer formats than
+// promhttp: gathering 10,000 endpoints, for protobuf as text or names with `dots`, takes
+// seconds and hundreds of megabytes. The fallback is the text format.
 func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
 	accept, acceptEncoding := requestHeader["Accept"], requestHeader["Accept-Encoding"]
 	last := m.negotiated.Load()
 	if last == nil || !slices.Equal(last.accept, accept) || !slices.Equal(last.acceptEncoding, acceptEncoding) {
-		format := expfmt.NegotiateAccept(requestHeader, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+		format := expfmt.NegotiateAccept(requestHeader, exposition.Formats...)
+		if format.ToEscapingScheme() == model.DotsEscaping { // doubles underscores; no other scheme changes our names
+			format = format.WithEscapingScheme(model.UnderscoreEscaping)
+		}
 		last = &negotiation{accept, acceptEncoding, format, preferredEncoding(requestHeader)}
 		m.negotiated.Store(last)
 	}

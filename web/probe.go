@@ -50,17 +50,13 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 		s.writeProbeError(w, r, errorStatus(err), err)
 		return
 	}
-	negotiated, own := s.metrics.negotiate(r.Header), probeMetrics(&probed.Result)
-	if rendered, known := probed.Rendered(negotiated.format); known && !debugging {
-		s.metrics.write(w, r, &scraped{negotiated, rendered, s.Collector.Filter(own)})
-		return
-	}
-	metrics := s.Collector.Filter(prometheus.Gatherers{own, probed})
+	own := probeMetrics(&probed.Result)
 	if debugging {
-		writeDebug(w, probed, metrics)
+		writeDebug(w, probed, s.Collector.Filter(prometheus.Gatherers{own, probed}))
 		return
 	}
-	s.metrics.write(w, r, &scraped{negotiated, s.metrics.uncached, metrics})
+	negotiated := s.metrics.negotiate(r.Header)
+	s.metrics.write(w, r, &scraped{negotiated, probed.Rendered(negotiated.format), s.Collector.Filter(own)})
 }
 
 // probeMetrics returns the metrics that only /probe has, as other multi-target exporters do.

@@ -142,7 +142,7 @@ func TestProbeSameAsClientGolang(t *testing.T) {
 					duration.Set(0.25)
 					registry.MustRegister(duration, prometheus.NewGauge(prometheus.GaugeOpts{Name: "probe_success", Help: "Whether the probe found a valid session."}))
 					theirs := promhttp.HandlerFor(c.Filter(prometheus.Gatherers{registry, probed}), promhttp.HandlerOpts{EnableOpenMetrics: true, EnableOpenMetricsTextCreatedSamples: true})
-					want := send(theirs, http.MethodGet, "/probe?endpoint=bad"+query, "Accept", accept)
+					want := send(theirs, http.MethodGet, "/probe?endpoint=bad"+query, "Accept", offered(accept))
 					if got.Header().Get("Content-Type") != want.Header().Get("Content-Type") || !slices.Equal(got.Header().Values("Vary"), want.Header().Values("Vary")) {
 						t.Errorf("%q: %s, want %s", accept, got.Header(), want.Header())
 					}

@@ -66,7 +66,7 @@ var parts = []part{
 	{"compression", []string{"github.com/klauspost/compress", "compress/"}},
 	{"secrets: remembering and masking", []string{"session_exporter/probe/transport/mask.", "session_exporter/secret."}},
 	{"serving: HTTP server", []string{"net/http.(*conn).", "net/http.(*response).", "net/http.(*connReader)", "net/http.serverHandler", "net/http.readRequest", "net/http.(*ServeMux)", "session_exporter/web"}},
-	{"metrics: rendering", []string{"session_exporter/collector/exposition.", "session_exporter/collector.(*applied).render", "session_exporter/collector.(*rendering)", "session_exporter/collector.(*applied).expose", "github.com/prometheus/", "main.(*bareEndpoint).appendSeries"}},
+	{"metrics: rendering", []string{"session_exporter/collector/exposition.", "session_exporter/collector.(*applied).render", "session_exporter/collector.(*emitter)", "github.com/prometheus/", "main.(*bareEndpoint).appendSeries"}},
 	{"HTTP client: request and response", []string{"session_exporter/probe/transport.", "session_exporter/probe/transport/http1.", "net/http.", "net/textproto."}},
 	{"recording: history, histogram, changes", []string{"session_exporter/collector.(*state).", "session_exporter/collector.(*history).", "session_exporter/collector.(*histogram).", "main.(*bareEndpoint).record"}},
 	{"scheduling", []string{"session_exporter/collector.", "main.(*bare).requestAll"}},
