@@ -17,7 +17,7 @@ ARG BUILD_DATE=unknown
 # Set by builders for several platforms. If they are empty, Go builds for its own.
 ARG TARGETOS
 ARG TARGETARCH
-RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build
+RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build licenses
 
 FROM scratch
 ARG VERSION=unknown
@@ -36,6 +36,7 @@ LABEL org.opencontainers.image.title="session_exporter" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.created="$BUILD_DATE"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /src/LICENSE /src/build/licenses.txt /licenses/
 COPY --from=build /src/session_exporter /session_exporter
 USER 65532:65532
 EXPOSE 10987

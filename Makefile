@@ -36,9 +36,9 @@ LDFLAGS = -s -w \
 	-X $(VERSION_PKG).BuildUser=make \
 	-X $(VERSION_PKG).BuildDate=$(BUILD_DATE)
 
-# The versions of the API server and of Helm that the manifests and the chart are tested with.
+# The versions of the API server, kubectl and Helm that the manifests and the chart are tested with.
 KUBERNETES_VERSION := $(shell sed -n 's/^\tk8s.io.kubernetes \([^ ]*\).*/\1/p' test/kubernetes/apiserver/go.mod)
-KUBE_APISERVER := $(BIN)/kube-apiserver-$(KUBERNETES_VERSION)
+KUBERNETES := $(BIN)/kubernetes-$(KUBERNETES_VERSION)
 HELM_VERSION := $(shell sed -n 's/^\thelm.sh.helm.v3 //p' test/go.mod)
 HELM := $(BIN)/helm-$(HELM_VERSION)
 
@@ -46,7 +46,7 @@ HELM := $(BIN)/helm-$(HELM_VERSION)
 FUZZTIME ?= 10s
 
 .PHONY: build test background unit full e2e lint fmt bench soak compare profile fuzz browser servers deploy tools \
-	release release-files release-snapshot release-test release-tools release-kubernetes vulnerabilities demo clean
+	licenses release release-files release-snapshot release-test release-tools release-kubernetes vulnerabilities demo clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
@@ -96,16 +96,16 @@ deploy: test/node_modules
 	npm --prefix test run dockerfile
 	npm --prefix test run dashboards
 
-# The chart and the manifests, installed on a Kubernetes API server. Needs kubectl; etcd is installed
-# with apt. The first build takes 10 CPU minutes.
-release-kubernetes: $(KUBE_APISERVER) $(HELM)
+# The chart and the manifests, installed on a Kubernetes API server. etcd is installed with apt. The first
+# build takes 10 CPU minutes.
+release-kubernetes: $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(HELM)
 	command -v etcd >/dev/null || { apt-get update && apt-get install -y --no-install-recommends etcd-server; }
-	KUBE_APISERVER=$(KUBE_APISERVER) HELM=$(HELM) go -C test test -count 1 -timeout 20m ./kubernetes
+	PATH="$(KUBERNETES):$$PATH" HELM=$(HELM) go -C test test -count 1 -timeout 20m ./kubernetes
 
 # Helm refuses charts for newer versions than the server's, which is only stamped in a release.
-$(KUBE_APISERVER): KUBE_VERSION_PKG := k8s.io/component-base/version
-$(KUBE_APISERVER):
-	go -C test/kubernetes/apiserver build -o $@ -ldflags '-s -w -X $(KUBE_VERSION_PKG).gitVersion=$(KUBERNETES_VERSION)' k8s.io/kubernetes/cmd/kube-apiserver
+KUBE_VERSION_PKG := k8s.io/component-base/version
+$(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl:
+	go -C test/kubernetes/apiserver build -o $@ -ldflags '-s -w -X $(KUBE_VERSION_PKG).gitVersion=$(KUBERNETES_VERSION)' k8s.io/kubernetes/cmd/$(@F)
 
 $(HELM):
 	GOBIN=$(BIN) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
@@ -191,14 +191,25 @@ RELEASE_ENV = PATH="$(dir $(CYCLONEDX)):$$PATH" VERSION='$(VERSION)' BUILD_DATE=
 
 # Files of the release that are not in the repository. --no-name: without the time, the same commit gives the
 # same file.
-release-files: build $(GORELEASER) $(CYCLONEDX)
-	mkdir -p build
+release-files: build licenses $(GORELEASER) $(CYCLONEDX)
 	./session_exporter --help-man > build/session_exporter.1
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
+# The licenses of Go and of the modules that are linked on any platform of a release; each requires its text
+# and its notices beside the binary.
+LINKED := {{with .Module}}{{if .Version}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}
+licenses:
+	mkdir -p build
+	for os in linux darwin freebsd windows; do CGO_ENABLED=0 GOOS=$$os go list -deps -f '$(LINKED)' . || exit; done > build/linked.txt
+	cd "$$(go env GOROOT)" && { echo "======== Go $$(go env GOVERSION)"; cat LICENSE PATENTS; } > $(CURDIR)/build/licenses.txt
+	LC_ALL=C sort -u build/linked.txt | while read -r module version dir; do cd "$$dir" && \
+		find . -type f ! -name '*.go' | grep -iE '/(licen[sc]e|copying|notice|patents)[^/]*$$' | LC_ALL=C sort | \
+		while read -r file; do printf '\n======== %s %s %s\n' "$$module" "$$version" "$$file"; cat "$$file"; done; done >> build/licenses.txt
+
 # Tests the contents of a release and its installation, also on Kubernetes. Needs root, and Debian's tools, which are installed
 # with apt. ./release builds dist/ again, so ./container runs after it.
+release-test: export PATH := $(PATH):/usr/sbin:/sbin
 release-test: release-kubernetes release-snapshot release-tools
 	go -C test test -count 1 -timeout 30m ./release
 	go -C test test -count 1 -timeout 30m ./container

@@ -93,6 +93,9 @@ func (l *Loader) match() (files, places []string, found Problems) {
 	for _, pattern := range l.patterns {
 		matches, err := l.files.Glob(pattern)
 		switch {
+		case pattern == "":
+			// As in --config.file=$UNSET: without an error, its endpoints would not be watched.
+			found = append(found, Problem{File: `""`, Text: noSuchFile})
 		case err != nil:
 			found = append(found, Problem{File: pattern, Text: boundedfile.Reason(err).Error()})
 		case len(matches.Files) == 0:

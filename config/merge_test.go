@@ -212,6 +212,7 @@ func TestUnusablePatterns(t *testing.T) {
 		t.Fatal(err)
 	}
 	for pattern, want := range map[string]string{
+		"":                     `"": no such file; name another one`,
 		"conf.d/*.json":        "conf.d/*.json: no file matches this pattern; name another pattern or file",
 		"none/*.yml":           "none/*.yml: no file matches this pattern; name another pattern or file",
 		"conf.d/base.yml/*":    "conf.d/base.yml/*: no file matches this pattern; name another pattern or file",

@@ -61,23 +61,29 @@ func (e *Exporter) logLoaded(settings *config.Config) {
 	}
 }
 
-// readLocked loads the configuration. It takes the fingerprint of the files first, so that
-// a change while they are read is noticed. The files of certificates are known only after
-// loading; if they have changed, the configuration is loaded again.
+// maxLoads limits how often files that change while they are loaded are loaded again.
+const maxLoads = 3
+
+// readLocked loads the configuration. It takes the fingerprint of the files first, and loads
+// them again if they change in the meantime: an endpoint that moves from one file to another
+// would be in neither if one is read before the move and the other after it. The files of
+// certificates are known only after loading; if they have changed, the configuration is
+// loaded again, too.
 func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Config, error) {
-	for {
+	for loads := 1; ; loads++ {
 		e.fingerprint = e.loader.Fingerprint(e.tlsFiles...)
 		settings, err := load()
-		if err != nil {
-			return nil, err
+		if err == nil {
+			e.listed = len(settings.Endpoints)
+			settings = settings.WithShard(e.shard)
+			if files := settings.TLSFiles(); !slices.Equal(files, e.tlsFiles) {
+				e.tlsFiles = files
+				continue
+			}
 		}
-		e.listed = len(settings.Endpoints)
-		settings = settings.WithShard(e.shard)
-		files := settings.TLSFiles()
-		if slices.Equal(files, e.tlsFiles) {
-			return settings, nil
+		if loads >= maxLoads || e.loader.Fingerprint(e.tlsFiles...) == e.fingerprint {
+			return settings, err
 		}
-		e.tlsFiles = files
 	}
 }
 

@@ -254,3 +254,30 @@ func TestEditWhileLoading(t *testing.T) {
 		}
 	}
 }
+
+// TestMoveWhileLoading moves an endpoint to another file after the first was read: it must
+// not seem gone. Files that change at each load are loaded nevertheless.
+func TestMoveWhileLoading(t *testing.T) {
+	for changes, want := range map[int]int{0: 1, 1: 2, 100: maxLoads} {
+		w := newWorld(t, slog.New(slog.DiscardHandler))
+		const none, moved = "endpoints: []\n", "endpoints: [{name: a, url: 'http://a.test', module: m}]\n"
+		w.write("session_exporter.yml", "credentials: {c: {token: t}}\nmodules: {m: {api: hcx, credential: c}}\n")
+		w.write("1.yml", moved)
+		w.write("2.yml", none)
+		w.loader = config.NewLoader(filepath.Join(w.dir, "*.yml"))
+		loads := 0
+		settings, err := w.readLocked(func() (*config.Config, error) {
+			if loads++; loads > changes {
+				return w.loader.Load()
+			}
+			w.write("1.yml", none)
+			w.write("2.yml", none)
+			defer w.write("2.yml", moved+fmt.Sprintf("# %d\n", loads))
+			return w.loader.Load()
+		})
+		must(t, err)
+		if loads != want || changes < maxLoads && len(settings.Endpoints) != 1 {
+			t.Errorf("%d changes: %d endpoints after %d loads, want 1 after %d", changes, len(settings.Endpoints), loads, want)
+		}
+	}
+}

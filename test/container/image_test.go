@@ -1,6 +1,7 @@
 package container
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -53,6 +54,7 @@ func build(t *testing.T) {
 func TestImage(t *testing.T) {
 	build(t)
 	t.Run("labels", testLabels)
+	t.Run("licenses", testLicenses)
 	t.Run("default user", func(t *testing.T) { testWatching(t, nil, nil) })
 	t.Run("any user, TLS and a path", func(t *testing.T) {
 		testWatching(t, []string{"--user=123456:0"}, []string{"--web.config.file=/etc/session_exporter/web.yml", "--web.route-prefix=/exporter"})
@@ -113,6 +115,21 @@ func testWatching(t *testing.T, options, args []string) {
 	c.stops()
 	if stats := s.Stats(); stats.Sessions != 0 || stats.Logins != stats.Logouts {
 		t.Errorf("the container leaves %d sessions after %d logins and %d logouts", stats.Sessions, stats.Logins, stats.Logouts)
+	}
+}
+
+// The image has the licenses of what is linked into the program.
+func testLicenses(t *testing.T) {
+	dir := t.TempDir()
+	command(t, "podman", "cp", run(t, nil, image, "demo").name+":/licenses", dir)
+	for name, source := range map[string]string{"LICENSE": "LICENSE", "licenses.txt": "build/licenses.txt"} {
+		got, err := os.ReadFile(filepath.Join(dir, "licenses", name))
+		must(t, err)
+		want, err := os.ReadFile(filepath.Join(repository, source))
+		must(t, err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is not that of the release", name)
+		}
 	}
 }
 

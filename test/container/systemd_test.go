@@ -1,10 +1,12 @@
 package container
 
 import (
+	"io"
 	"maps"
-	"os"
+	"net/http"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,22 +25,22 @@ const (
 // TestPackage takes the Debian package through its life on a system with systemd. Its steps
 // depend on one another.
 func TestPackage(t *testing.T) {
-	first := release(t)
+	first, next := release(t, repository), successor(t)
 	c := boot(t)
-	s := appliance(t)
-	c.installFirst(first)
-	c.configure(s)
+	s, address := appliance(t), freeAddress(t)
+	c.installFirst(first, address)
+	c.configure(s, address)
 	c.reload(s)
 	c.refuseErrors(s)
 	c.crash(s)
-	c.upgrade(s, successor(t, first))
+	c.upgrade(s, next, address)
 	c.remove(s)
 }
 
-// release returns the package of `make release-snapshot`.
-func release(t *testing.T) string {
+// release returns the package that `make release-snapshot` has built in a clone.
+func release(t *testing.T, clone string) string {
 	t.Helper()
-	found, err := filepath.Glob(repository + "/dist/*_" + runtime.GOARCH + ".deb")
+	found, err := filepath.Glob(clone + "/dist/*_" + runtime.GOARCH + ".deb")
 	must(t, err)
 	if len(found) != 1 {
 		t.Fatalf("dist has %d packages for %s; `make release-snapshot` builds one", len(found), runtime.GOARCH)
@@ -46,19 +48,19 @@ func release(t *testing.T) string {
 	return found[0]
 }
 
-// successor returns the same package with a later version.
-func successor(t *testing.T, deb string) string {
+// successor builds the package of a later commit, in a clone, and returns it.
+func successor(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	command(t, "dpkg-deb", "--raw-extract", deb, dir)
-	control := dir + "/DEBIAN/control"
-	text, err := os.ReadFile(control)
+	clone, err := filepath.Abs(repository)
 	must(t, err)
-	version := command(t, "dpkg-deb", "--field", deb, "Version")
-	must(t, os.WriteFile(control, []byte(strings.Replace(string(text), "Version: "+version, "Version: "+version+"+next", 1)), 0o644))
-	next := filepath.Join(t.TempDir(), "next.deb")
-	command(t, "dpkg-deb", "--root-owner-group", "-Znone", "--build", dir, next)
-	return next
+	tools := "BIN=" + clone + "/.bin"
+	clone = filepath.Join(t.TempDir(), "clone")
+	command(t, "git", "clone", "--quiet", repository, clone)
+	command(t, "env", "GIT_COMMITTER_DATE=2037-01-01T00:00:00Z", // later than that of the first package
+		"git", "-C", clone, "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgSign=false",
+		"commit", "--quiet", "--allow-empty", "--message=next")
+	command(t, "make", "-C", clone, tools, "release-snapshot")
+	return release(t, clone)
 }
 
 // boot starts a container with systemd.
@@ -90,10 +92,10 @@ func (c container) install(deb string) {
 
 // installFirst installs the package, whose service starts with the configuration as installed.
 // It listens on another port, because the network is the host's.
-func (c container) installFirst(deb string) {
+func (c container) installFirst(deb, address string) {
 	c.Helper()
 	c.exec("mkdir", filepath.Dir(dropIn))
-	c.write(dropIn, "[Service]\nExecStart=\nExecStart=session_exporter --config.file="+settingsFile+" --web.listen-address="+freeAddress(c.T)+"\n")
+	c.write(dropIn, "[Service]\nExecStart=\nExecStart=session_exporter --config.file="+settingsFile+" --web.listen-address="+address+"\n")
 	c.install(deb)
 	c.expect("its installation", map[string]string{"UnitFileState": "enabled", "ActiveState": "active", "StatusText": "Endpoints: 0", "NRestarts": "0"})
 	c.exec("rm", "-r", filepath.Dir(dropIn))
@@ -132,11 +134,11 @@ func (c container) watches(s site, n int) {
 	eventually(c.T, "logged in to all endpoints", func() bool { return s.Stats().Sessions == n })
 }
 
-func (c container) configure(s site) {
+func (c container) configure(s site, address string) {
 	c.Helper()
 	c.write(secretFile, password)
 	c.write(settingsFile, s.config(credential, "a"))
-	c.write("/etc/default/session_exporter", `SESSION_EXPORTER_OPTS="--web.listen-address=`+freeAddress(c.T)+"\"\n")
+	c.write("/etc/default/session_exporter", `SESSION_EXPORTER_OPTS="--web.listen-address=`+address+"\"\n")
 	c.exec("systemctl", "restart", service) // waits until it serves
 	c.expect("a start", map[string]string{"ActiveState": "active", "StatusText": "Endpoints: 1"})
 	c.watches(s, 1)
@@ -193,9 +195,9 @@ func (c container) crash(s site) {
 	c.watches(s, 1)
 }
 
-func (c container) upgrade(s site, deb string) {
+func (c container) upgrade(s site, deb, address string) {
 	c.Helper()
-	process, before := c.property("MainPID"), s.Stats()
+	process, before, first := c.property("MainPID"), s.Stats(), c.version(address)
 	c.install(deb)
 	c.watches(s, 1)
 	if after := s.Stats(); after.Logouts != before.Logouts+1 {
@@ -205,9 +207,29 @@ func (c container) upgrade(s site, deb string) {
 		c.Error("the upgrade does not restart the service")
 	}
 	c.expect("an upgrade", map[string]string{"ActiveState": "active", "StatusText": "Endpoints: 1"})
-	if version := c.exec("dpkg-query", "--show", "--showformat=${Version}", debPackage); !strings.HasSuffix(version, "+next") {
-		c.Errorf("after the upgrade, version %s is installed", version)
+	if next := c.version(address); next == first {
+		c.Errorf("the upgrade leaves version %s running", next)
 	}
+}
+
+// version returns the version of the running service, which is that of the package and of
+// the program.
+func (c container) version(address string) string {
+	c.Helper()
+	version := c.exec("dpkg-query", "--show", "--showformat=${Version}", debPackage)
+	if program := c.exec("session_exporter", "--version"); !strings.HasPrefix(program, "session_exporter, version "+version+" (") {
+		c.Errorf("the package's version is %s, that of the program %s", version, program)
+	}
+	response, err := http.Get("http://" + address + "/metrics")
+	must(c.T, err)
+	defer func() { _ = response.Body.Close() }()
+	metrics, err := io.ReadAll(response.Body)
+	must(c.T, err)
+	info := regexp.MustCompile(`(?m)^session_exporter_build_info\{.*`).FindString(string(metrics))
+	if !strings.Contains(info, `version="`+version+`"`) {
+		c.Errorf("the package's version is %s, that of the service %s", version, info)
+	}
+	return version
 }
 
 // remove removes the package, which keeps the configuration, and purges it.

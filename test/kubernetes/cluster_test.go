@@ -99,11 +99,11 @@ func startCluster(ctx context.Context, dir string) (stop func(), err error) {
 	if err != nil {
 		return stop, err
 	}
-	if err := start(os.Getenv("KUBE_APISERVER"), "--etcd-servers="+etcd, "--bind-address="+host, "--secure-port="+port,
+	if err := start("kube-apiserver", "--etcd-servers="+etcd, "--bind-address="+host, "--secure-port="+port,
 		"--cert-dir="+filepath.Join(dir, "certificates"), "--token-auth-file="+tokens, "--authorization-mode=RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-signing-key-file="+key, "--service-account-key-file="+key,
 		"--service-cluster-ip-range=10.96.0.0/12", "--endpoint-reconciler-type=none"); err != nil {
-		return stop, fmt.Errorf("KUBE_APISERVER is not the API server, run `make release-kubernetes`: %w", err)
+		return stop, fmt.Errorf("this needs kube-apiserver, which `make release-kubernetes` builds: %w", err)
 	}
 	kubeconfig = filepath.Join(dir, "kubeconfig")
 	config := fmt.Sprintf(`apiVersion: v1

@@ -42,6 +42,9 @@ func render(t *testing.T, release string, values map[string]any) (map[string]str
 	t.Helper()
 	c := loadChart(t)
 	options := chartutil.ReleaseOptions{Name: release, Namespace: app, Revision: 1, IsInstall: true}
+	if slices.Contains(typed, release) {
+		options.Namespace = release
+	}
 	all, err := chartutil.ToRenderValues(c, values, options, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, err
@@ -106,7 +109,7 @@ func comparableObjects(t *testing.T, objects []object) map[string]any {
 		if o.kind == "Namespace" {
 			continue
 		}
-		text := regexp.MustCompile(`(?m)^ *(app.kubernetes.io/(managed-by|version)|helm.sh/chart):.*\n`).ReplaceAll(o.text, nil)
+		text := regexp.MustCompile(`(?m)^ *(app.kubernetes.io/(managed-by|version)|helm.sh/chart):.*\n?`).ReplaceAll(o.text, nil)
 		var value map[string]any
 		must(t, yaml.Unmarshal(text, &value))
 		if data, ok := value["data"].(map[string]any); ok {

@@ -62,7 +62,7 @@ func TestImage(t *testing.T) {
 	for _, command := range commands[*instructions.CopyCommand](image) {
 		copied = append(copied, command.DestPath)
 	}
-	for _, file := range []string{"/session_exporter", "/etc/ssl/certs/ca-certificates.crt"} {
+	for _, file := range []string{"/session_exporter", "/etc/ssl/certs/ca-certificates.crt", "/licenses/"} {
 		if !slices.Contains(copied, file) {
 			t.Errorf("the image lacks %s", file)
 		}

@@ -31,7 +31,7 @@ func TestArchives(t *testing.T) {
 				program += ".exe"
 			}
 			for _, file := range []string{
-				"CHANGELOG.md", "LICENSE", "README.md", "docs/README.md", "docs/apis/README.md", "docs/configuration.md", "docs/images/overview.png",
+				"CHANGELOG.md", "LICENSE", "licenses.txt", "README.md", "docs/README.md", "docs/apis/README.md", "docs/configuration.md", "docs/images/overview.png",
 				"docs/runbooks/README.md", "docs/session_exporter.schema.json", "deploy/README.md", "deploy/grafana/dashboards/fleet.json",
 				"deploy/prometheus/rules/alerts.yml", "deploy/systemd/session_exporter.default", "deploy/systemd/session_exporter.service",
 				"deploy/helm/session-exporter/templates/_helpers.tpl", "deploy/helm/session-exporter/files/rules/alerts.yml",

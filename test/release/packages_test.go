@@ -44,7 +44,7 @@ func TestDeb(t *testing.T) {
 			}
 			got[strings.TrimSuffix(strings.TrimPrefix(column[5], "."), "/")] = column[0]
 		}
-		checkInstalled(t, file, got, "/usr/share/doc/session-exporter/copyright", "/usr/share/zsh/vendor-completions/_session_exporter")
+		checkInstalled(t, file, got, "/usr/share/doc/session-exporter/copyright", "/usr/share/doc/session-exporter/licenses.txt", "/usr/share/zsh/vendor-completions/_session_exporter")
 		if conffiles := strings.Fields(run(t, "dpkg-deb", "--info", file, "conffiles")); !slices.Equal(conffiles, configuration) {
 			t.Errorf("%s: conffiles %v, want %v", file, conffiles, configuration)
 		}
@@ -77,7 +77,7 @@ func TestRPM(t *testing.T) {
 				config = append(config, column[2])
 			}
 		}
-		checkInstalled(t, file, got, "/usr/share/licenses/session-exporter/LICENSE", "/usr/share/zsh/site-functions/_session_exporter")
+		checkInstalled(t, file, got, "/usr/share/licenses/session-exporter/LICENSE", "/usr/share/licenses/session-exporter/licenses.txt", "/usr/share/zsh/site-functions/_session_exporter")
 		slices.Sort(config)
 		if !slices.Equal(config, configuration) {
 			t.Errorf("%s: configuration files %v, want %v", file, config, configuration)
@@ -118,6 +118,7 @@ func TestPackagesHaveTheUnit(t *testing.T) {
 		"/usr/bin/session_exporter":                        binary(t, "linux_amd64"),
 		"/usr/lib/systemd/system/session_exporter.service": repository + "/deploy/systemd/session_exporter.service",
 		"/etc/session_exporter/session_exporter.yml":       repository + "/deploy/packages/session_exporter.yml",
+		"/usr/share/doc/session-exporter/licenses.txt":     repository + "/build/licenses.txt",
 	} {
 		if read(t, root+name) != read(t, source) {
 			t.Errorf("%s is not %s", name, source)
