@@ -267,7 +267,8 @@ func TestMoveWhileLoading(t *testing.T) {
 		w.loader = config.NewLoader(filepath.Join(w.dir, "*.yml"))
 		loads := 0
 		settings, err := w.readLocked(func() (*config.Config, error) {
-			if loads++; loads > changes {
+			loads++
+			if loads > changes {
 				return w.loader.Load()
 			}
 			w.write("1.yml", none)
