@@ -81,7 +81,8 @@ func trimBlanks(text string) string { return strings.Trim(text, " \t") }
 func maxAge(value string) (at time.Time, ok bool) {
 	seconds, err := strconv.ParseInt(value, 10, 32)
 	switch {
-	case errors.Is(err, strconv.ErrSyntax) || strings.HasPrefix(value, "+"):
+	// ParseInt reads a number only until it overflows.
+	case errors.Is(err, strconv.ErrSyntax) || strings.Trim(strings.TrimPrefix(value, "-"), "0123456789") != "":
 		return at, false
 	case seconds <= 0:
 		return time.Unix(1, 0), true
