@@ -1,8 +1,12 @@
 package probe
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"session_exporter/config"
 	"session_exporter/probe/transport/mask"
@@ -33,4 +37,28 @@ func TestConfiguredNamesAreNotHidden(t *testing.T) {
 			t.Errorf("%s, roles %q, want %+v: %s", r.State, r.Identity.Roles, want, r.Diagnosis)
 		}
 	}
+}
+
+// An appliance may set more cookies than are remembered as secrets. The session is masked
+// nevertheless.
+func TestManyCookiesDoNotShowTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cookies []string
+		for i := range 2000 {
+			cookies = append(cookies, fmt.Sprintf("sid=%08d", i))
+		}
+		appliance := &handwritten{
+			post: []http.Handler{reply{200, map[string]string{"Set-Cookie": "sid=" + canaryToken + "; Path=/"}, `{}`}},
+			get:  []http.Handler{json200(`{"user": "alice"}`), setting(reply{status: 502, body: "no session " + canaryToken}, cookies...)},
+			del:  []http.Handler{reply{status: 204}},
+		}
+		p := piped(t, endpointOf(t, cookieAPI, sessionapi.AuthLogin), appliance)
+		for _, want := range []string{"alice", "no session <secret>"} {
+			if r := mustProbe(t, p); !strings.Contains(r.Diagnosis, want) {
+				t.Errorf("%s: %s", r.State, r.Diagnosis)
+			}
+			time.Sleep(time.Minute)
+		}
+		closeProber(t, p)
+	})
 }

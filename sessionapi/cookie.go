@@ -27,11 +27,16 @@ type Cookie struct {
 	secure  bool
 }
 
+// maxSetCookies limits the cookies of a response. Clients need not keep more than 50 of a host
+// (RFC 6265, 6.1), and each is remembered as a secret.
+const maxSetCookies = 100
+
 // SetCookies returns the cookies that a response sets, in order, including expired
 // ones, which delete a cookie. It omits cookies for another host.
 func SetCookies(response Response) []Cookie {
 	var set []Cookie
-	for _, line := range response.Header["Set-Cookie"] {
+	lines := response.Header["Set-Cookie"]
+	for _, line := range lines[:min(len(lines), maxSetCookies)] {
 		if c, ok := parseCookie(line, response.URL); ok {
 			set = append(set, c)
 		}
@@ -81,7 +86,8 @@ func trimBlanks(text string) string { return strings.Trim(text, " \t") }
 func maxAge(value string) (at time.Time, ok bool) {
 	seconds, err := strconv.ParseInt(value, 10, 32)
 	switch {
-	case errors.Is(err, strconv.ErrSyntax) || strings.HasPrefix(value, "+"):
+	// ParseInt reads a number only until it overflows.
+	case errors.Is(err, strconv.ErrSyntax) || strings.Trim(strings.TrimPrefix(value, "-"), "0123456789") != "":
 		return at, false
 	case seconds <= 0:
 		return time.Unix(1, 0), true

@@ -53,6 +53,7 @@ func TestCookies(t *testing.T) {
 		{"seconds after a date", []string{"sid=A; Path=/; Expires=Fri, 01 Jan 2100 00:00:00 GMT; Max-Age=0"}, "https://appliance.test/", ""},
 		{"too many seconds for an int", []string{"sid=A; Path=/; Max-Age=99999999999999999999"}, "https://appliance.test/", "sid=A"},
 		{"a large negative number of seconds", []string{"sid=A; Path=/; Max-Age=-99999999999999999999"}, "https://appliance.test/", ""},
+		{"a number that is too large, and a letter", []string{"sid=A; Path=/; Max-Age=-99999999999x"}, "https://appliance.test/", "sid=A"},
 		{"no number", []string{"sid=A; Path=/; Max-Age=1h"}, "https://appliance.test/", "sid=A"},
 		{"deleted", []string{"sid=A; Path=/", "sid=x; Path=/; Max-Age=0"}, "https://appliance.test/", ""},
 		{"deleted for another path", []string{"sid=A; Path=/", "sid=x; Path=/ui; Max-Age=0"}, "https://appliance.test/", "sid=A"},
@@ -87,7 +88,7 @@ func TestCookieDate(t *testing.T) {
 			t.Errorf("%q is %s", text, got)
 		}
 	}
-	for _, text := range []string{"", "soon", "06 Nov 1994", "08:49:37", "31 Feb 1994 08:49:37", "06 Nov 1994 25:49:37", "06 Nov 1994 08:60:37", "06 Nov 1500 08:49:37", "0 Nov 1994 08:49:37", "06 Nov 19945 08:49:37"} {
+	for _, text := range []string{"", "soon", "06 Nov 1994", "08:49:37", "31 Feb 1994 08:49:37", "06 Nov 1994 25:49:37", "06 Nov 1994 08:60:37", "06 Nov 1994 08:49:371", "06 Nov 1994 008:49:37", "06 Nov 1500 08:49:37", "0 Nov 1994 08:49:37", "06 Nov 19945 08:49:37"} {
 		if got := cookieDate(text); !got.IsZero() {
 			t.Errorf("%q is %s", text, got)
 		}

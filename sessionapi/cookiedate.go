@@ -1,7 +1,6 @@
 package sessionapi
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,11 +56,21 @@ func leadingNumber(token string) (n, digits int) {
 	return n, digits
 }
 
-// clockOf returns hour, minute and second of a token such as 08:49:37. A token has no signs
-// or spaces.
+// clockOf returns hour, minute and second of a token such as 08:49:37. Only the second may be
+// followed by other characters than digits.
 func clockOf(token string) (clock [3]int, ok bool) {
-	n, _ := fmt.Sscanf(token, "%2d:%2d:%2d", &clock[0], &clock[1], &clock[2])
-	return clock, n == len(clock)
+	parts := strings.SplitN(token, ":", len(clock))
+	if len(parts) != len(clock) {
+		return clock, false
+	}
+	for i, part := range parts {
+		n, digits := leadingNumber(part)
+		if digits < 1 || digits > 2 || i < 2 && digits != len(part) {
+			return clock, false
+		}
+		clock[i] = n
+	}
+	return clock, true
 }
 
 func monthOf(token string) int {

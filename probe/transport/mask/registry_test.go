@@ -55,6 +55,25 @@ func TestSecretsAreBounded(t *testing.T) {
 	})
 }
 
+// A full set keeps the secrets of the last request, whatever was added in the same second.
+func TestEvictionWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := new(Secrets)
+		for _, text := range []string{"first-01", "second-2"} {
+			set.Add(secret.New(text))
+		}
+		for i := range 2 * maxSecrets {
+			if i%(maxSecrets/2) == 0 {
+				set.Add(secret.New("first-01"), secret.New("second-2"))
+			}
+			set.Add(secret.New(fmt.Sprintf("secret-%d", i)))
+		}
+		if got := NewMasker(set).Mask("first-01 second-2"); got != "<secret> <secret>" {
+			t.Errorf("%q is shown", got)
+		}
+	})
+}
+
 // Sets that were not used for a day are removed; if all are in use, the oldest is.
 func TestRegistryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -21,8 +21,8 @@ const (
 // Secrets are the secrets of one scope that were in use within the last day. The zero
 // Secrets is empty. It is safe for concurrent use.
 type Secrets struct {
-	mu     sync.Mutex // guards values
-	values []heldSecret
+	mu     sync.Mutex   // guards values
+	values []heldSecret // least recently used first, also within a second
 
 	used    atomic.Int64  // when the set was last used, in seconds since 1970
 	version atomic.Uint64 // number of secrets ever added
@@ -66,14 +66,15 @@ func (s *Secrets) add(text string, now int64, parts func(string) []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.values {
-		if s.values[i].text == text {
-			s.values[i].used = now
+		if known := s.values[i]; known.text == text {
+			known.used = now
+			s.values = append(slices.Delete(s.values, i, i+1), known)
 			return
 		}
 	}
 	s.values = slices.DeleteFunc(s.values, func(v heldSecret) bool { return v.used < oldestKept(now) })
 	if len(s.values) >= maxSecrets {
-		s.evictLocked()
+		s.values = slices.Delete(s.values, 0, 1)
 	}
 	all := needles(parts(text))
 	added := heldSecret{needle: all[0], more: slices.Clip(all[1:]), used: now}
@@ -90,16 +91,6 @@ func (s *Secrets) add(text string, now int64, parts func(string) []string) {
 // oldestKept returns the time, in seconds since 1970, since which a secret must have been
 // used to be remembered.
 func oldestKept(now int64) int64 { return now - int64(keep/time.Second) }
-
-func (s *Secrets) evictLocked() {
-	oldest := 0
-	for i := range s.values {
-		if s.values[i].used < s.values[oldest].used {
-			oldest = i
-		}
-	}
-	s.values = slices.Delete(s.values, oldest, oldest+1)
-}
 
 // appendTo appends the needles to search for.
 func (s *Secrets) appendTo(all []needle) []needle {
