@@ -1,6 +1,7 @@
 package custom
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -110,5 +111,24 @@ answer: {username: body.user}
 	}
 	if want := `{"tenant":"a b","token":"t0k3n","session":"/sessions/s3cr3t"}`; string(r.Body) != want {
 		t.Errorf("the second body is %s, want %s", r.Body, want)
+	}
+}
+
+// The cookies of a session are sent in the order of its parts, in whichever order they were
+// set, each under its own name.
+func TestOrderOfSessionCookies(t *testing.T) {
+	api := compiled(t, `
+login: {path: /login, send: basic}
+session: [{from: cookie, name: a, as: b}, {from: cookie, name: b, as: c}]
+check: {steps: [{path: /}, {path: /me}]}
+answer: {username: body.user}
+`)
+	base := &url.URL{Scheme: "https", Host: "a.example.com"}
+	for _, set := range [][]string{{"a=1", "b=2"}, {"b=2", "a=1"}} {
+		steps := api.Sequence(sessionapi.Check, base)
+		steps.SessionCookies(sessionapi.Response{Status: 200, Header: http.Header{"Set-Cookie": set}, URL: base})
+		if got, want := steps.Extend(sessionapi.Authorization{}).Cookies.Header(base), "b=1; c=2"; got != want {
+			t.Errorf("after %v: cookies %q, want %q", set, got, want)
+		}
 	}
 }
