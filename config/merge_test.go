@@ -280,3 +280,44 @@ func TestFingerprintOfPatterns(t *testing.T) {
 		last = now
 	}
 }
+
+// TestLinksToFiles: a file and symbolic links to it count once, by whichever path they are
+// named. A hard link is another file, and its names are duplicates.
+func TestLinksToFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // links need a privilege
+	}
+	t.Chdir(t.TempDir())
+	absolute, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A volume of Kubernetes, and links to it.
+	deploy(t, ".", map[string]string{"volume/..2026_01_01/x.yml": teams["base.yml"] + teams["x.yml"], "volume/..2026_01_01/secret": "s", "volume/secret": "s"})
+	for link, target := range map[string]string{
+		"volume/..data": "..2026_01_01", "volume/x.yml": "..data/x.yml", "volume/a.yml": "x.yml",
+		"here": absolute, "to-volume": "here/volume", "volume/loop.conf": "loop.conf",
+	} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := []string{"volume/*.yml", "volume/x.yml", "volume/../volume/a.yml", "volume/..data/x.yml", "to-volume/..*/x.yml", absolute + "/here/to-volume/a.yml"}
+	for i := range all {
+		patterns := append(slices.Clone(all[i:]), all[:i]...)
+		settings, found := config.Check(patterns...)
+		if settings == nil || len(found) > 0 || len(settings.Files) != 1 || len(settings.Endpoints) != 1 {
+			t.Errorf("%v: %v", patterns, found)
+		}
+	}
+	if _, found := config.Check("volume/*.yml", "volume/loop.*"); found.Error() != "volume/loop.conf: too many levels of symbolic links" {
+		t.Errorf("a link to itself: %v", found)
+	}
+	if err := os.Link("volume/..2026_01_01/x.yml", "volume/y.yml"); err != nil {
+		t.Skip(err)
+	}
+	const want = "volume/y.yml:3: credentials.a: duplicate key (first used at volume/a.yml:3)\n"
+	if _, found := config.Check("volume/*.yml"); !strings.Contains(found.Error()+"\n", want) {
+		t.Errorf("a hard link: %v, want %s among them", found, want)
+	}
+}

@@ -139,6 +139,7 @@ func (r *Reader) forget(path string) {
 	delete(r.hanging, path)
 }
 
-func tooSlow(path string) error {
-	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("no data within %s: its file system may be unavailable", maxTime)}
-}
+// ErrTooSlow is the error for a file that hangs.
+var ErrTooSlow = fmt.Errorf("no data within %s: its file system may be unavailable", maxTime)
+
+func tooSlow(path string) error { return &fs.PathError{Op: "read", Path: path, Err: ErrTooSlow} }

@@ -131,7 +131,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"a --ca-file=ca.pem", `--ca-file applies only to a URL; "a" is a name, so write https:// before it, or remove the flag`},
 		{"--insecure-skip-verify", "--insecure-skip-verify requires a URL, such as https://"},
 		{"--login=a=b", "--login requires a URL, such as https://"},
-		{"a", "session_exporter.yml: no such file; name another one; to probe without a file, name a URL: "},
+		{"a", "session_exporter.yml: no such file; name another one with --config.file; to probe without a file, name a URL: "},
 		{"a --interval=1m", "--interval requires --watch"},
 		{"a --watch -o metrics", "--watch does not support --output=metrics; "},
 		{url + " --watch --interval=1ms --api=hcx --username=u " + file, "--interval: must be at least 100ms"},

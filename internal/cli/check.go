@@ -43,6 +43,9 @@ func checkConfig(ctx context.Context, files []string, strict bool, s streams) er
 	if err != nil {
 		return err
 	}
+	if config.Missing(found) {
+		found[0].Text += ", or - for standard input"
+	}
 	if settings != nil {
 		found = exporter.Problems(settings)
 	}

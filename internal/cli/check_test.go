@@ -55,7 +55,7 @@ func TestCheckConfigWithoutFile(t *testing.T) {
 		code       int
 	}{
 		{nil, "session_exporter.yml", "", exitOK},
-		{[]string{"none.yml"}, "none.yml: no such file; name another one\n", "", exitFailed},
+		{[]string{"none.yml"}, "none.yml: no such file; name another one, or - for standard input\n", "", exitFailed},
 		{[]string{"-"}, "standard input", suspicious, exitOK},
 		{[]string{"-"}, "standard input", suspicious + "  - {name: z}\n", exitFailed},
 		{[]string{"-"}, "standard input", "", exitFailed},
@@ -90,7 +90,7 @@ func TestCheckConfigFiles(t *testing.T) {
 		{[]string{"-", "a.yml", "base.yml"}, secrets, exitOK, "a.yml, base.yml, standard input is valid: 3 files, 1 endpoint, 1 credential.\n"},
 		{[]string{"*.yml", "-"}, secrets + "endpoints:\n  - {name: x, url: 'https://y.example.com:9443', module: m}\n", exitFailed, "standard input:3: endpoints[0].name: duplicate endpoint name (first used at a.yml:1)\n"},
 		{[]string{"base.yml", "-"}, secrets + "modules: {m: {api: hcx, credential: c}}\n", exitFailed, "standard input:2: modules.m: duplicate key (first used at base.yml:1)\n"},
-		{[]string{"*.yaml", "-"}, secrets, exitFailed, "*.yaml: no file matches this pattern; name another pattern or file\n"},
+		{[]string{"*.yaml", "-"}, secrets, exitFailed, "*.yaml: no file matches this pattern; name another pattern or file, or - for standard input\n"},
 	} {
 		must(t, os.WriteFile("input", []byte(c.input), 0o600))
 		in, err := os.Open("input")

@@ -130,7 +130,7 @@ func (p *probeFlags) fromFile(s streams) (*config.Config, error) {
 	settings, found := config.Check(*p.files...)
 	switch err := found.Err(); {
 	case config.Missing(found):
-		return nil, fmt.Errorf("%s; to probe without a file, name a URL: session_exporter probe https://HOST --api=hcx --username=USER", found[0])
+		return nil, fmt.Errorf("%s with --config.file; to probe without a file, name a URL: session_exporter probe https://HOST --api=hcx --username=USER", found[0])
 	case err != nil:
 		return nil, err
 	}

@@ -105,6 +105,9 @@ func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams
 		logger.Info("stopped while loading the configuration")
 		return nil
 	case err != nil:
+		if found, ok := errors.AsType[config.Problems](err); ok && config.Missing(found) {
+			found[0].Text += " with --config.file"
+		}
 		return &exitError{exitUsage, err}
 	}
 	handler, err := f.handler(e)

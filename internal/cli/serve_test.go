@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -34,13 +35,17 @@ func TestWebConfigIsChecked(t *testing.T) {
 func TestServeExitsWithUsageForItsFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "session_exporter.yml")
 	must(t, os.WriteFile(file, []byte("endpoints: 1\n"), 0o600))
-	for _, args := range [][]string{
-		{"--config.file=" + file},
-		{"--config.file=" + file + ".missing"},
-		{"--config.file=" + file, "--web.config.file=" + file + ".missing"},
+	for _, c := range []struct {
+		args []string
+		want string // in the error
+	}{
+		{[]string{"--config.file=" + file}, file + ":1: endpoints: "},
+		{[]string{"--config.file=" + file + ".missing"}, file + ".missing: no such file; name another one with --config.file\n"},
+		{[]string{"--config.file=" + file + ".*"}, file + ".*: no file matches this pattern; name another pattern or file with --config.file\n"},
+		{[]string{"--config.file=" + file, "--web.config.file=" + file + ".missing"}, "--web.config.file: "},
 	} {
-		if code, _, stderr := runWith(t, t.Context(), args...); code != exitUsage || stderr == "" {
-			t.Errorf("%v: exit code %d: %s", args, code, stderr)
+		if code, _, stderr := runWith(t, t.Context(), c.args...); code != exitUsage || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit code %d: %s", c.args, code, stderr)
 		}
 	}
 }

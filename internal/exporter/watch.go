@@ -1,13 +1,17 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"session_exporter/internal/boundedfile"
 )
 
 const (
@@ -33,13 +37,14 @@ func watchFiles(ctx context.Context, files func() []string, changed func(), logg
 	} else {
 		defer func() { _ = watcher.Close() }() // nothing was written
 	}
-	failed := watchDirs(watcher, files(), nil, logger)
+	dirs := directories{watcher: watcher, resolve: new(boundedfile.Reader).Resolve, logger: logger}
+	dirs.watch(files())
 	awaitChanges(ctx, watcher, func() {
 		// A new directory is watched before it is read, so that no file in it is missed. A
 		// reload may name others.
-		failed = watchDirs(watcher, files(), failed, logger)
+		dirs.watch(files())
 		changed()
-		failed = watchDirs(watcher, files(), failed, logger)
+		dirs.watch(files())
 	}, logger)
 }
 
@@ -73,29 +78,51 @@ func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, changed func()
 	}
 }
 
-// watchDirs watches the directories of files and of the targets of symbolic links.
-// It returns the errors by directory, and logs the ones that are not in before.
-func watchDirs(watcher *fsnotify.Watcher, files []string, before map[string]string, logger *slog.Logger) map[string]string {
-	if watcher.Events == nil {
-		return nil
+// directories watches the directories of files and of the targets of symbolic links.
+type directories struct {
+	watcher *fsnotify.Watcher
+	resolve func(file string) (target string, err error) // as Reader.Resolve of package boundedfile
+	failed  map[string]string                            // the errors of the last call, by directory
+	logger  *slog.Logger
+}
+
+// watch watches the directories of these files, in addition to earlier ones, and logs the
+// errors that are new. A directory on an unavailable file system is not watched, because that
+// would block until the file system responds.
+func (d *directories) watch(files []string) {
+	if d.watcher.Events == nil {
+		return
 	}
-	dirs := make(map[string]bool)
+	dirs, failed := make(map[string]bool), make(map[string]string)
+	fail := func(dir string, err error) {
+		failed[dir] = err.Error()
+		if failed[dir] != d.failed[dir] {
+			d.logger.Warn("cannot watch directory, polling every minute", "directory", dir, "err", err)
+		}
+	}
 	for _, file := range files {
-		dirs[filepath.Dir(file)] = true
-		if target, err := filepath.EvalSymlinks(file); err == nil {
+		absolute, _ := filepath.Abs(filepath.Dir(file)) // as targets are
+		dir := cmp.Or(absolute, filepath.Dir(file))
+		if _, known := dirs[dir]; !known {
+			_, err := d.resolve(dir)
+			if dirs[dir] = !errors.Is(err, boundedfile.ErrTooSlow); !dirs[dir] {
+				fail(dir, boundedfile.Reason(err))
+			}
+		}
+		if !dirs[dir] {
+			continue // each file would take two seconds
+		}
+		if target, err := d.resolve(file); err == nil {
 			dirs[filepath.Dir(target)] = true
 		}
 	}
-	failed := make(map[string]string)
-	for dir := range dirs {
-		err := watcher.Add(dir)
-		if err == nil || os.IsNotExist(err) {
+	for dir, responds := range dirs {
+		if !responds {
 			continue
 		}
-		failed[dir] = err.Error()
-		if failed[dir] != before[dir] {
-			logger.Warn("cannot watch directory, polling every minute", "directory", dir, "err", err)
+		if err := d.watcher.Add(dir); err != nil && !os.IsNotExist(err) {
+			fail(dir, err)
 		}
 	}
-	return failed
+	d.failed = failed
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"session_exporter/config"
+	"session_exporter/internal/boundedfile"
 	"session_exporter/simulator"
 )
 
@@ -202,7 +205,7 @@ func TestDirectoriesThatCannotBeWatched(t *testing.T) {
 	must(t, err)
 	must(t, watcher.Close()) // a closed watcher rejects every directory
 	var log bytes.Buffer
-	var failed map[string]string
+	dirs := directories{watcher: watcher, resolve: filepath.EvalSymlinks, logger: slog.New(slog.NewTextHandler(&log, nil))}
 	for _, tc := range []struct {
 		name  string
 		files []string
@@ -214,10 +217,52 @@ func TestDirectoriesThatCannotBeWatched(t *testing.T) {
 		{"a file that is no longer watched", []string{"/a/1", "/b/3"}, 1},
 	} {
 		log.Reset()
-		failed = watchDirs(watcher, tc.files, failed, slog.New(slog.NewTextHandler(&log, nil)))
+		dirs.watch(tc.files)
 		if warns := strings.Count(log.String(), "level=WARN"); warns != tc.warns {
 			t.Errorf("%s: %d warnings, want %d:\n%s", tc.name, warns, tc.warns, &log)
 		}
+	}
+}
+
+// TestDirectoriesThatHang checks that a directory on an unavailable file system is waited
+// for and warned about once, and not watched. A directory with a link into it is watched.
+func TestDirectoriesThatHang(t *testing.T) {
+	watcher, err := fsnotify.NewWatcher()
+	must(t, err)
+	defer func() { must(t, watcher.Close()) }()
+	t.Chdir(t.TempDir())
+	dir, err := os.Getwd()
+	must(t, err)
+	available, hanging := filepath.Join(dir, "available"), filepath.Join(dir, "hanging")
+	must(t, os.Mkdir(available, 0o700))
+	must(t, os.Mkdir(hanging, 0o700))
+	var log bytes.Buffer
+	slow, waits := true, 0
+	dirs := directories{watcher: watcher, logger: slog.New(slog.NewTextHandler(&log, nil)), resolve: func(file string) (string, error) {
+		target := file
+		switch {
+		case filepath.Base(file) == "link":
+			target = filepath.Join(hanging, "target")
+		case !filepath.IsAbs(file):
+			target = filepath.Join(dir, file)
+		}
+		if slow && strings.HasPrefix(target, hanging) {
+			waits++
+			return "", &fs.PathError{Op: "read", Path: file, Err: boundedfile.ErrTooSlow}
+		}
+		return target, nil
+	}}
+	files := []string{"hanging/a", filepath.Join(hanging, "b"), "available/c", filepath.Join(available, "d"), "available/link"}
+	for range 2 {
+		dirs.watch(files)
+	}
+	if got := watcher.WatchList(); !slices.Equal(got, []string{available}) || waits != 4 || strings.Count(log.String(), "level=WARN") != 1 {
+		t.Errorf("watched %q after %d waits, log:\n%s", got, waits, &log)
+	}
+	slow = false
+	dirs.watch(files)
+	if got := watcher.WatchList(); len(got) != 2 {
+		t.Errorf("watched %q once it responds", got)
 	}
 }
 

@@ -1,12 +1,16 @@
 package custom
 
 import (
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 
 	"session_exporter/internal/strictyaml"
+	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
 const formWithToken = `
@@ -52,5 +56,79 @@ func TestStepsMasked(t *testing.T) {
 	}
 	if d.Login.Steps[1].Headers["authorization"] != "Basic c3VwZXI6c2VjcmV0" {
 		t.Error("masking changes the definition")
+	}
+}
+
+// A login option may have the name of a variable of other requests. In a body, it is the
+// option; in a header, `$origin` is the endpoint's origin.
+func TestOptionsNamedLikeVariables(t *testing.T) {
+	api := compiled(t, `
+login:
+  options: {origin: [], token: [], session: []}
+  steps:
+    - {path: /login, headers: {origin: $origin}, body: {user: $username, pass: $password, from: $origin, otp: $token, for: $session}}
+session: [{from: header, name: x-token}]
+check: {path: /me}
+answer: {username: body.user}
+`)
+	steps := api.Sequence(sessionapi.Login, &url.URL{Scheme: "https", Host: "a.example.com"})
+	for _, c := range []struct {
+		options map[string]string
+		want    string
+	}{
+		{map[string]string{"origin": "LDAP", "token": "1", "session": "2"}, `{"user":"alice","pass":"s3cr3t","from":"LDAP","otp":"1","for":"2"}`},
+		{nil, `{"user":"alice","pass":"s3cr3t"}`},
+	} {
+		r := steps.Request(sessionapi.Login, sessionapi.Account{Username: "alice", Password: secret.New("s3cr3t"), Options: c.options})
+		if string(r.Body) != c.want || r.Header["Origin"] != "https://a.example.com" {
+			t.Errorf("%v: origin %q, body %s, want %s", c.options, r.Header["Origin"], r.Body, c.want)
+		}
+	}
+}
+
+// A step of a check sends the values that earlier steps kept, not the session, although a
+// part of the session goes to a path.
+func TestKeptValuesBesideSessionPath(t *testing.T) {
+	api := compiled(t, `
+login: {path: /login, send: basic}
+session: [{from: header, name: x-token}, {from: header, name: location, to: path}]
+check:
+  steps:
+    - {path: $session, keep: {tenant: body.id}}
+    - {path: "/tenants/$tenant/me?of=$tenant", send: json, body: {tenant: $tenant, token: $token, session: $session}}
+answer: {username: body.user}
+`)
+	steps := api.Sequence(sessionapi.Check, &url.URL{Scheme: "https", Host: "a.example.com"})
+	session := sessionapi.JoinSession([]string{"t0k3n", "https://a.example.com/sessions/s3cr3t"})
+	if r := steps.Request(sessionapi.Check, sessionapi.Account{}).Fill(session); r.Path != "/sessions/s3cr3t" || r.Shown != "/$session" {
+		t.Errorf("the first path is %s, shown as %s", r.Path, r.Shown)
+	}
+	steps.Interpret(sessionapi.Check, sessionapi.Response{Status: 200, Body: []byte(`{"id": "a b"}`)})
+	steps.Advance()
+	r := steps.Request(sessionapi.Check, sessionapi.Account{}).Fill(session)
+	if r.Path != "/tenants/a%20b/me?of=a%20b" || r.Shown != "/tenants/$tenant/me?of=$tenant" {
+		t.Errorf("the second path is %s, shown as %s", r.Path, r.Shown)
+	}
+	if want := `{"tenant":"a b","token":"t0k3n","session":"/sessions/s3cr3t"}`; string(r.Body) != want {
+		t.Errorf("the second body is %s, want %s", r.Body, want)
+	}
+}
+
+// The cookies of a session are sent in the order of its parts, in whichever order they were
+// set, each under its own name.
+func TestOrderOfSessionCookies(t *testing.T) {
+	api := compiled(t, `
+login: {path: /login, send: basic}
+session: [{from: cookie, name: a, as: b}, {from: cookie, name: b, as: c}]
+check: {steps: [{path: /}, {path: /me}]}
+answer: {username: body.user}
+`)
+	base := &url.URL{Scheme: "https", Host: "a.example.com"}
+	for _, set := range [][]string{{"a=1", "b=2"}, {"b=2", "a=1"}} {
+		steps := api.Sequence(sessionapi.Check, base)
+		steps.SessionCookies(sessionapi.Response{Status: 200, Header: http.Header{"Set-Cookie": set}, URL: base})
+		if got, want := steps.Extend(sessionapi.Authorization{}).Cookies.Header(base), "b=1; c=2"; got != want {
+			t.Errorf("after %v: cookies %q, want %q", set, got, want)
+		}
 	}
 }

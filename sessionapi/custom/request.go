@@ -154,7 +154,7 @@ func (a *API) sessionValues(session secret.Secret) lookup {
 			return values[0].Reveal(), !values[0].IsZero()
 		}
 		for i, part := range a.session {
-			if part.to == inPath && i < len(values) {
+			if variable == varSession && part.to == inPath && i < len(values) {
 				return pathOf(values[i].Reveal()), true
 			}
 		}
