@@ -18,8 +18,9 @@ ACTIONLINT_VERSION := v1.7.12
 GOVULNCHECK_VERSION := v1.9.0
 ACTIONLINT := $(BIN)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-# At the tag v0.1.0, and without git, the version is that of the file VERSION. Elsewhere, the commit follows,
-# as in 0.1.0+20261129082410.c17f652, with .dirty if it was changed: packages of later commits are newer.
+# At the tag v0.1.0, and without git, the version is that of the file VERSION. Elsewhere, the time and hash of the
+# commit follow, so that packages of later commits are newer: 0.1.0+20261129082410.c17f652. With uncommitted changes,
+# it ends in .dirty.
 RELEASE    := $(shell cat VERSION)
 DESCRIBED  := $(shell git describe --tags --exact-match --match 'v$(RELEASE)' --dirty 2>/dev/null)
 VERSION    ?= $(RELEASE)$(if $(filter v$(RELEASE),$(DESCRIBED)),,$(shell TZ=UTC0 git log -1 --date=format-local:%Y%m%d%H%M%S --format=+%cd 2>/dev/null)$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null | sed 's/^/./'))

@@ -54,7 +54,7 @@ func benchmarkScrapes(b *testing.B, c *Collector, format expfmt.Format, percent 
 		scraping.stop()
 	}
 	b.ReportMetric(float64(size)/1e6, "MB/scrape")
-	if kept := kept / int64(len(watched)); kept > 0 { // otherwise the benchmark before has rendered them
+	if kept := kept / int64(len(watched)); kept > 0 { // otherwise an earlier benchmark has rendered them
 		b.ReportMetric(float64(kept), "kept-B/endpoint")
 	}
 }

@@ -123,8 +123,8 @@ func TestScrapersShareTheCache(t *testing.T) {
 	}
 }
 
-// A scraper that reads slowly gets the page of the moment at which its scrape began.
-func TestPageIsOfOneMoment(t *testing.T) {
+// A scraper that reads slowly gets the page as it was when its scrape began.
+func TestPageIsConsistent(t *testing.T) {
 	c := watch(t, newSettings(newEndpoints(100)...), idle)
 	before := write(t, c, textFormat)
 	var slow bytes.Buffer
@@ -137,13 +137,13 @@ func TestPageIsOfOneMoment(t *testing.T) {
 			result := hcxValid()
 			target.record(&result)
 		}
-		write(t, c, textFormat) // which is of another moment
+		write(t, c, textFormat) // has the changed states
 	}
 	if err := c.Cache(textFormat).Write(writerFunc(changing), textFormat, gatherFrom(t, c, aboutExporter(t, c)), nil); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(slow.Bytes(), before) {
-		t.Error("the page mixes the states of two moments")
+		t.Error("the page mixes old and changed states")
 	}
 }
 

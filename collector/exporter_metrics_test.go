@@ -7,7 +7,7 @@ import (
 	"session_exporter/config"
 )
 
-// The share is always exposed: an alert cannot miss a shard that was never seen.
+// The share is always exposed, so that an alert can compare the shards found with their number.
 func TestShardInfo(t *testing.T) {
 	settings := newSettings(newEndpoint("a"), newEndpoint("b"))
 	for share, want := range map[config.Shard]string{

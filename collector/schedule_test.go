@@ -104,7 +104,7 @@ func TestSlowEndpointSkips(t *testing.T) {
 }
 
 // One appliance hangs, 500 others do not.
-func TestHangingEndpointMovesNoOther(t *testing.T) {
+func TestHangingEndpointDelaysNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		endpoints := newEndpoints(501)

@@ -176,6 +176,8 @@ func kindOf(template, key string) string {
 		case !ok:
 		case strings.HasSuffix(problem.Key, "[0]") && kinds[words] == "block":
 			return "list of blocks"
+		case strings.HasSuffix(problem.Key, key+"[0]") && kinds[words] == "whole number":
+			return "list of whole numbers"
 		case strings.HasSuffix(problem.Key, key+"[0]"):
 			return "list of " + kinds[words]
 		case strings.HasSuffix(problem.Key, key):

@@ -19,7 +19,7 @@ var mentions = []*regexp.Regexp{
 	regexp.MustCompile(`\bVERSION=v?(\d+\.\d+\.\d+)`),
 }
 
-// Users find only the version of the file VERSION.
+// The pages and manifests name no other version than that of the file VERSION.
 func TestDocumentedVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "../VERSION"))
 	found := 0

@@ -42,7 +42,7 @@ func TestBodies(t *testing.T) {
 		{"403 access denied", "dr", 400, `{"error_code": "ACCESS_DENIED"}`, sessionapi.Forbidden, "does not permit it"},
 		{"trailing garbage", "dr", 200, `{"username": "alice"} x`, sessionapi.InvalidResponse, "not JSON"},
 		{"another case", "dr", 200, `{"UserName": "alice"}`, sessionapi.SessionExpired, "it names no user"},
-		{"in both cases", "dr", 200, `{"username": "", "Username": "alice"}`, sessionapi.SessionExpired, "it names no user"},
+		{"two users that differ in case", "dr", 200, `{"username": "", "Username": "alice"}`, sessionapi.SessionExpired, "it names no user"},
 		{"twice", "dr", 200, `{"username": "", "username": "alice"}`, sessionapi.InvalidResponse, "a duplicate field"},
 		{"byte-order mark", "dr", 200, "\ufeff" + `{"username": "alice"}`, sessionapi.Valid, `"alice"`},
 		{"byte-order mark alone", "dr", 200, "\ufeff", sessionapi.SessionExpired, "its body is empty"},

@@ -170,7 +170,7 @@ func TestStepsThatFail(t *testing.T) {
 		counts string // logins, unanswered, logouts
 	}{
 		"an outage before the password":    {"GET /csrf", reply{status: 503}, sessionapi.ServerError, "Login (step 1 of 3)", "000"},
-		"a refusal of nothing":             {"GET /csrf", reply{status: 401}, sessionapi.InvalidResponse, "no secret had been sent yet", "000"},
+		"a 401 before the password":        {"GET /csrf", reply{status: 401}, sessionapi.InvalidResponse, "no secret had been sent yet", "000"},
 		"forbidden without a password":     {"GET /csrf", reply{status: 403}, sessionapi.InvalidResponse, "no secret had been sent yet", "000"},
 		"a redirect before the password":   {"GET /csrf", reply{302, map[string]string{"Location": "/sso"}, ""}, sessionapi.InvalidResponse, "a redirect", "000"},
 		"no CSRF token":                    {"GET /csrf", json200(`{}`), sessionapi.InvalidResponse, "no value for `login.steps[0].keep.csrf`", "000"},
@@ -187,13 +187,13 @@ func TestStepsThatFail(t *testing.T) {
 		"a grant with a line break":       {login, json200(`{"grant": "a\nb"}`), sessionapi.InvalidResponse, "no HTTP header can carry", "110"},
 		"a login that is no longer there": {login, reply{status: 404}, sessionapi.InvalidResponse, "does not exist", "100"},
 
-		"the grant is refused":            {exchange, reply{status: 401}, sessionapi.SessionExpired, "accepts the password", "100"},
-		"the grant is refused with 403":   {exchange, reply{status: 403}, sessionapi.SessionExpired, "accepts the password", "100"},
-		"an outage of the exchange":       {exchange, reply{status: 503}, sessionapi.ServerError, "step 3 of 3", "100"},
-		"an exchange without a session":   {exchange, json200(`{}`), sessionapi.InvalidResponse, "no session in its header x-token", "110"},
-		"an exchange without a response":  {exchange, quiet, sessionapi.Unreachable, "step 3 of 3", "110"},
-		"an outage that gives a session":  {exchange, reply{502, withSession, ""}, sessionapi.ServerError, "step 3 of 3", "101"},
-		"a part of a session, and no end": {exchange, reply{502, map[string]string{"X-Node": "n-1"}, ""}, sessionapi.ServerError, "", "110"},
+		"the grant is refused":           {exchange, reply{status: 401}, sessionapi.SessionExpired, "accepts the password", "100"},
+		"the grant is refused with 403":  {exchange, reply{status: 403}, sessionapi.SessionExpired, "accepts the password", "100"},
+		"an outage of the exchange":      {exchange, reply{status: 503}, sessionapi.ServerError, "step 3 of 3", "100"},
+		"an exchange without a session":  {exchange, json200(`{}`), sessionapi.InvalidResponse, "no session in its header x-token", "110"},
+		"an exchange without a response": {exchange, quiet, sessionapi.Unreachable, "step 3 of 3", "110"},
+		"an outage that gives a session": {exchange, reply{502, withSession, ""}, sessionapi.ServerError, "step 3 of 3", "101"},
+		"an outage with half a session":  {exchange, reply{502, map[string]string{"X-Node": "n-1"}, ""}, sessionapi.ServerError, "", "110"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -418,7 +418,7 @@ func TestStepsWithBasic(t *testing.T) {
 }
 
 // A load balancer's cookie is kept with the session, whatever its name and expiry. It
-// neither proves nor ends the session.
+// neither establishes nor ends the session.
 func TestCookiesKept(t *testing.T) {
 	const definition = `
     cookies: keep

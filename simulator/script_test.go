@@ -13,7 +13,7 @@ import (
 // every second.
 func TestScripts(t *testing.T) {
 	f := newFleet(t)
-	type failure struct{ from, to, status int } // seconds of the period, to excluded
+	type failure struct{ from, to, status int } // in seconds of the period, to exclusive
 	for name, failure := range map[string]failure{
 		"hcx-password-rotated": {15, 195, 401},
 		"hcx-token-expires":    {25, 60, 401},

@@ -115,7 +115,7 @@ func TestStartWithAWrongPassword(t *testing.T) {
 	})
 }
 
-// grants are the ways to exchange a secret for tokens, as accountWays.
+// grants are the ways to exchange a secret for tokens, each as a credential and a module.
 var grants = map[string]string{
 	"client_credentials": accountWays["oauth"],
 	"password":           "credentials: {shared: {username: monitor, password_file: password, oauth2: {grant_type: password, client_id: c, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",

@@ -225,7 +225,7 @@ func TestLogLoaded(t *testing.T) {
 				t.Errorf("the log is\n%s\nwant in it %q and %q", got, c.loaded, c.warning)
 			}
 			if c.warning == "" && strings.Contains(log.String(), "shard has no endpoints") {
-				t.Errorf("a warning of nothing:\n%s", log.String())
+				t.Errorf("unexpected warning:\n%s", log.String())
 			}
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Redfish calls a session's address `@odata.id`, which is one field and no path.
+// Redfish calls a session's address `@odata.id`, which is one field, not a path.
 func TestFieldPath(t *testing.T) {
 	for text, want := range map[string][]string{
 		"":                         nil,

@@ -132,8 +132,8 @@ endpoints:
 	})
 }
 
-// TestBrowserFirstResult: a page opened before the first probe shows its result, and
-// nothing empty until then.
+// TestBrowserFirstResult: a page opened before the first probe hides its empty parts, and
+// shows the result when there is one.
 func TestBrowserFirstResult(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)

@@ -20,8 +20,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// tail ends every secret of these tests, as canary starts it, so that neither half can
-// leak alone.
+// tail ends every secret of these tests, as canary begins it, so that a leak of either half
+// is found.
 const tail = "-kanarie"
 
 // peculiar returns a secret that differs in every encoding.

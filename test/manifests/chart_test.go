@@ -81,8 +81,8 @@ func valueSet(t *testing.T, name string) map[string]any {
 	return values
 }
 
-// chartBuilds returns the releases that equal builds of deploy/k8s in what the tests of
-// all builds check. The namespace is not the chart's.
+// chartBuilds returns releases of the chart for the tests of all builds, with the
+// namespace, which the chart does not create.
 func chartBuilds(t *testing.T) map[string][]object {
 	t.Helper()
 	base := only[*corev1.Namespace](t, build(t, kubernetes+"/base"))

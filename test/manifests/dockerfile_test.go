@@ -69,8 +69,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// The build accepts each of the Makefile's variables; the defaults are those of the
-// Makefile without git, but for a version that is not a release's.
+// The build accepts each of the Makefile's variables. Their defaults are those of the
+// Makefile without git; VERSION has none.
 func TestVersionIsStamped(t *testing.T) {
 	args := map[string]string{}
 	for _, command := range commands[*instructions.ArgCommand](stages(t)[0]) {
@@ -90,7 +90,8 @@ func TestVersionIsStamped(t *testing.T) {
 	}
 }
 
-// The same commit is built with the same base, on the builder's platform for any other.
+// The image is built with a pinned Go of the version in go.mod, on the builder's platform
+// whatever the image's.
 func TestImageIsBuiltWithTheModulesGo(t *testing.T) {
 	stage := stages(t)[0]
 	base := stage.BaseName

@@ -14,7 +14,7 @@ import (
 
 // Debian's policy, with the exceptions in deploy/packages/deb/lintian-overrides.
 func TestLintian(t *testing.T) {
-	output, err := exec.CommandContext(t.Context(), "lintian", "--allow-root", "--fail-on", "error,warning", the(t, dist+"/*_amd64.deb")).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "lintian", "--allow-root", "--fail-on", "error,warning", onlyFile(t, dist+"/*_amd64.deb")).CombinedOutput()
 	if err != nil || bytes.Contains(output, []byte("unused-override")) {
 		t.Errorf("%v\n%s", err, output)
 	}
@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 // zsh finds the completion of the packages in $fpath, and completes with the first Tab.
 func TestZshCompletion(t *testing.T) {
 	root := t.TempDir()
-	run(t, "dpkg-deb", "--extract", the(t, dist+"/*_amd64.deb"), root)
+	run(t, "dpkg-deb", "--extract", onlyFile(t, dist+"/*_amd64.deb"), root)
 	got := run(t, "zsh", "-f", "-c", `
 		fpath=($1/usr/share/zsh/vendor-completions $fpath)
 		autoload -Uz _session_exporter

@@ -31,7 +31,7 @@ var configuration = []string{"/etc/default/session_exporter", "/etc/session_expo
 
 func TestDeb(t *testing.T) {
 	for _, architecture := range []string{"amd64", "arm64"} {
-		file := the(t, dist+"/session-exporter_*_"+architecture+".deb")
+		file := onlyFile(t, dist+"/session-exporter_*_"+architecture+".deb")
 		field := func(name string) string { return strings.TrimSpace(run(t, "dpkg-deb", "--field", file, name)) }
 		if got := field("Package") + " " + field("Version") + " " + field("Architecture"); got != "session-exporter "+snapshot(t).Version+" "+architecture {
 			t.Errorf("%s is %s", file, got)
@@ -58,7 +58,7 @@ func TestDeb(t *testing.T) {
 
 func TestRPM(t *testing.T) {
 	for _, architecture := range []string{"x86_64", "aarch64"} {
-		file := the(t, dist+"/session-exporter-*."+architecture+".rpm")
+		file := onlyFile(t, dist+"/session-exporter-*."+architecture+".rpm")
 		query := func(format string) string {
 			return run(t, "rpm", "--query", "--package", "--queryformat", format, file)
 		}
@@ -113,7 +113,7 @@ func checkInstalled(t *testing.T, file string, got map[string]string, more ...st
 // The packages have the unit and the programs of this directory.
 func TestPackagesHaveTheUnit(t *testing.T) {
 	root := t.TempDir()
-	run(t, "dpkg-deb", "--extract", the(t, dist+"/*_amd64.deb"), root)
+	run(t, "dpkg-deb", "--extract", onlyFile(t, dist+"/*_amd64.deb"), root)
 	for name, source := range map[string]string{
 		"/usr/bin/session_exporter":                        binary(t, "linux_amd64"),
 		"/usr/lib/systemd/system/session_exporter.service": repository + "/deploy/systemd/session_exporter.service",

@@ -72,11 +72,11 @@ func TestReproducible(t *testing.T) {
 // binary returns the path of the binary for a platform.
 func binary(t *testing.T, platform string) string {
 	t.Helper()
-	return the(t, dist+"/session_exporter_"+platform+"*/session_exporter*")
+	return onlyFile(t, dist+"/session_exporter_"+platform+"*/session_exporter*")
 }
 
-// the returns the only file that matches a pattern.
-func the(t *testing.T, pattern string) string {
+// onlyFile returns the only file that matches a pattern.
+func onlyFile(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(pattern)
 	must(t, err)

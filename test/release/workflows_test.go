@@ -18,7 +18,7 @@ const github = repository + "/.github"
 
 // actionlint checks types, expressions and, with shellcheck, scripts.
 func TestWorkflowsAreValid(t *testing.T) {
-	program, err := filepath.Abs(the(t, repository+"/.bin/actionlint-*/actionlint"))
+	program, err := filepath.Abs(onlyFile(t, repository+"/.bin/actionlint-*/actionlint"))
 	must(t, err)
 	lint := exec.CommandContext(t.Context(), program, "-shellcheck=shellcheck")
 	lint.Dir = repository
