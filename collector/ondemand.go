@@ -9,7 +9,7 @@ import (
 	"session_exporter/config"
 )
 
-// ErrTooManyTargets is the error of a request for a target when no more are kept.
+// ErrTooManyTargets is the error of a request for a new target when no more can be kept.
 var ErrTooManyTargets = errors.New("too many targets are requested; list them as `endpoints` in the configuration")
 
 const (

@@ -227,8 +227,8 @@ func nextDue(name string, interval time.Duration, now time.Time) time.Time {
 	phase := time.Duration(xxhash.Sum64String(name) % uint64(interval))
 	since := time.Duration(now.UnixNano())
 	window := since.Truncate(wakeWindow)
-	pinned := window + interval - (window-phase)%interval
-	due := (pinned + wakeWindow - 1).Truncate(wakeWindow)
+	exact := window + interval - (window-phase)%interval
+	due := (exact + wakeWindow - 1).Truncate(wakeWindow)
 	// Add keeps now's monotonic reading. If the wall clock is set, the schedule must neither
 	// oversleep nor spin.
 	return now.Add(due - since)

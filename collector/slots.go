@@ -19,8 +19,9 @@ type slots struct {
 // slowProbe is the duration from which a failed probe makes the next one count as slow.
 const slowProbe = time.Second
 
-// maxLogoutWait is how long a logout waits for a slot. A session that is left on its
-// appliance costs more than a connection that may fail for lack of a file.
+// maxLogoutWait is how long a logout waits for a slot before it goes ahead without one. A
+// session left on its appliance is worse than a connection that may exceed the open-file
+// limit.
 const maxLogoutWait = time.Second
 
 func newSlots(n int) *slots {

@@ -86,7 +86,8 @@ func (s *state) record(r *probe.Result) {
 	if verdict := r.State.Verdict(); verdict != sessionapi.Inconclusive && len(r.Steps) > 0 {
 		s.Verdict, s.VerdictAt = verdict, r.Start.Add(r.Duration)
 		s.rejected = r.State == sessionapi.CredentialsRejected
-	} else if r.Logins > 0 && r.State != sessionapi.LoginSuspended { // of a pairing, the other site's is held back
+	} else if r.Logins > 0 && r.State != sessionapi.LoginSuspended {
+		// With LoginSuspended, the login that was sent is that of a pairing's local site.
 		s.rejected = false
 	}
 	for _, step := range r.Steps {

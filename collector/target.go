@@ -113,7 +113,8 @@ func (t *target) lastResult() probe.Result {
 }
 
 // queuedWait returns the time until the next probe if the last one waited too long for
-// other logins, otherwise 0: see queuedRetry.
+// other logins, otherwise 0: see queuedRetry. It counts consecutive such probes, so it must be
+// called once after each probe.
 func (t *target) queuedWait() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

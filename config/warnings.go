@@ -80,7 +80,7 @@ func (r *resolver) warnOfHeaders(key strictyaml.Key, own rawSettings, s Settings
 	for name, h := range s.HTTP.Headers.Headers {
 		isSecret := func(value string) bool { return SecretHeader(name, value) }
 		if len(h.Secrets)+len(h.Files) > 0 || slices.ContainsFunc(h.Values, isSecret) {
-			r.Warn(at, "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it, not the API")
+			r.Warn(at, "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it before the API does")
 			return
 		}
 	}

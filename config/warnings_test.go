@@ -39,7 +39,7 @@ func withControl(module, endpoint string) string {
 	return "credentials: {a: {token: t}}\nmodules:\n  m: {api: hcx, credential: a, " + module + "}\nendpoints:\n  - {name: e, url: 'https://h.example.com:9443', module: m" + endpoint + "}\n"
 }
 
-const withoutHeaders = "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it, not the API"
+const withoutHeaders = "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it before the API does"
 
 const (
 	spaceWarning   = "f.yml:4: warning: credentials.a.username: starts or ends with a space or an invisible character; remove it"

@@ -85,9 +85,9 @@ func (b *endpointBackoff) observe(o *outcome, interval time.Duration) (resumeAt 
 	return time.Time{}
 }
 
-// maxBackoff limits the back-off after a failed login. The shorter limit is for a
-// login whose response was an error. A session that is refused immediately may still
-// exist, and a proxy may lock its account.
+// maxBackoff limits the back-off after a failed login. The longer limit applies if a session
+// may be left, even one that was refused immediately, or if a proxy refused its password,
+// because proxies lock accounts too.
 func maxBackoff(o *outcome) time.Duration {
 	if o.mayLeaveSession() || o.refusedImmediately || o.exchange.RefusedByProxy() {
 		return maxLeftoverBackoff

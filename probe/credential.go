@@ -148,8 +148,9 @@ func (c *credential) expiries() map[string]time.Time {
 	return expiries
 }
 
-// exchangesConfigured reports whether the account's token, as configured, is exchanged for
-// bearer tokens, so that its expiry is a deadline. A server that replaces it renews it, too.
+// exchangesConfigured reports whether the configured token itself is exchanged for bearer
+// tokens, so that its expiry is a deadline. Once the server has replaced it, its expiry does
+// not matter.
 func (c *credential) exchangesConfigured(current secret.Secret) bool {
 	if c.OAuth2 == nil || !c.OAuth2.GrantType.TakesToken() {
 		return false

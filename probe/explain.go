@@ -73,7 +73,7 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 		case o.exchange.part.followsSecret():
 			purpose = "complete the " + requested(o)
 		}
-		return fmt.Sprintf("The appliance accepts %s but does not permit it to %s (%s).", presentedAs(o, e), purpose, o.response())
+		return fmt.Sprintf("The appliance accepts %s but does not permit the account to %s (%s).", presentedAs(o, e), purpose, o.response())
 	case sessionapi.SessionExpired, sessionapi.CredentialsRejected:
 		return diagnoseRefusal(o, e)
 	case sessionapi.LoginSuspended:
@@ -154,7 +154,7 @@ func diagnoseRefusal(o *outcome, e *config.Endpoint) string {
 	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("The appliance accepts the password of %q and then refuses the new session (%s).", c.Username, o.response())
 	case o.exchange.Response.Status < 300 && o.interpretation.Code == "" && o.interpretation.Message == "":
-		return fmt.Sprintf("The appliance responded with %d, but %s: no user is logged in with %s.", o.exchange.Response.Status, o.interpretation.Why, presentedAs(o, e))
+		return fmt.Sprintf("The response was %d, but %s: no user is logged in with %s.", o.exchange.Response.Status, o.interpretation.Why, presentedAs(o, e))
 	case o.interpretation.Why != "":
 		return fmt.Sprintf("%s refused %s: the response was %s, and %s.", responder(o), presentedAs(o, e), o.response(), o.interpretation.Why)
 	case o.state == sessionapi.CredentialsRejected && c.OAuth2 == nil && c.Auth == sessionapi.AuthLogin && !o.interpretation.AccountUnusable():

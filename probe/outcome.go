@@ -115,8 +115,8 @@ func (o *outcome) mayLeaveSession() bool {
 	}
 }
 
-// guardVerdict returns the verdict of a login for the lockout guard. It counts every
-// response after which the password may have been checked and no session exists.
+// guardVerdict returns the verdict of a login for the lockout guard. Every response after
+// which the password may have been checked and no session exists counts as a refusal.
 func (o *outcome) guardVerdict() sessionapi.Verdict {
 	if o.exchange == nil {
 		return sessionapi.Inconclusive

@@ -92,7 +92,7 @@ func (p *pendingLogins) dropRefusals(guardKey string) {
 }
 
 // pendingLogin is a request with a secret whose response had not arrived when its probe
-// ended. It is all that outlives a probe.
+// ended.
 type pendingLogin struct {
 	*target
 	permit       *guard.Permit
@@ -121,8 +121,8 @@ func (l *pendingLogin) await(ctx context.Context) bool {
 
 // run waits for the response, and logs out of a session that it establishes. x is the
 // exchange so far; late yields the complete one. run is concurrent with the prober's next
-// probes. After a panic, the login counts as one without a response, because the panic
-// would otherwise end the process.
+// probes. It recovers from a panic, which would end the process; the login then counts as
+// one without a response.
 func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transport.Late) {
 	defer close(l.done)
 	defer func() {

@@ -211,8 +211,8 @@ func (p *Prober) runNegativeControl(ctx context.Context, r *Result) {
 }
 
 // presentImpossible makes the check of an impossible token on a connection of its own. It
-// records nothing but the verdict. A panic makes that inconclusive: nothing waits for this
-// goroutine. It runs concurrently with the prober's next probes.
+// records nothing but the verdict. It runs concurrently with the prober's next probes, and
+// recovers from a panic, which would end the process; the verdict is then inconclusive.
 func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Authorization, token secret.Secret) {
 	verdict := sessionapi.Inconclusive
 	defer func() {

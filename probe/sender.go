@@ -148,7 +148,7 @@ func (q *sequence) run(ctx context.Context, r *Result) *outcome {
 	}()
 	if q.step == sessionapi.Login || q.endpoint.Auth == sessionapi.AuthBasic {
 		if _, unusable := q.currentSecret(); unusable != nil {
-			return unusable // without the requests before the first with the secret
+			return unusable // and do not send the requests that precede the secret
 		}
 	}
 	for {

@@ -126,7 +126,8 @@ func (c *connections) progress(r *http.Request) {
 }
 
 // deactivate records that a connection is inactive. A request that was never activated,
-// such as one that exporter-toolkit refused with 401, does not reset the time since then.
+// such as one that exporter-toolkit refused with 401, does not restart the time for which the
+// connection has been inactive.
 func (c *connections) deactivate(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -70,16 +70,18 @@ func (m *metrics) serve(w http.ResponseWriter, r *http.Request) {
 	m.write(w, r, &scraped{n, m.collector.Cache(n.format), m.exporter})
 }
 
-// negotiation is the format and the encoding of a response to a request with two headers.
+// negotiation is the format and the encoding of a response, and the request headers that
+// determine them.
 type negotiation struct {
 	accept, acceptEncoding []string
 	format                 expfmt.Format
 	encoding               string
 }
 
-// negotiate returns the format of a response and its encoding. It offers fewer formats than
-// promhttp: gathering 10,000 endpoints, for protobuf as text or names with `dots`, takes
-// seconds and hundreds of megabytes. The fallback is the text format.
+// negotiate returns the format of a response and its encoding. It offers only formats that
+// are kept rendered. promhttp's others, such as protobuf as text or names escaped with `dots`,
+// would require gathering the endpoints: 10,000 of them take seconds and hundreds of
+// megabytes. The fallback is the text format.
 func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
 	accept, acceptEncoding := requestHeader["Accept"], requestHeader["Accept-Encoding"]
 	last := m.negotiated.Load()

@@ -14,7 +14,7 @@ type Target struct {
 	render func(r *Renderer)
 }
 
-// Target returns the page of a target whose samples render renders.
+// Target returns a target that calls render for its samples.
 func (c *Cache) Target(render func(r *Renderer)) Target { return Target{c, render} }
 
 // targetPage is the memory of a page, to be reused.

@@ -25,8 +25,8 @@ func addAPIs(app *kingpin.Application, s streams) command {
 	files := addConfigFlag(cmd).Strings()
 	name := cmd.Arg("name", "Name of an API.").HintAction(config.APINames).String()
 	return func(context.Context) error {
-		// An error in the configuration hides only the APIs of the configuration: the
-		// error may be the very definition that the user is missing.
+		// An error in the configuration hides only the APIs that it defines: it may be
+		// invalid because it lacks the definition that the user wants to copy.
 		defined, configErr := definedAPIs(*files)
 		if *name == "" {
 			if err := listAPIs(s.out, defined); err != nil || configErr == nil {

@@ -113,7 +113,7 @@ func likelyAPIs(address string) []string {
 		if err != nil {
 			return true
 		}
-		base := path.Dir(path.Dir(cmp.Or(usual.Path, "/"))) // /api/rest, of all products of dr
+		base := path.Dir(path.Dir(cmp.Or(usual.Path, "/"))) // for dr: /api/rest, which its products share
 		samePath := base != "/" && strings.HasPrefix(u.Path, base+"/")
 		return !samePath && (u.Port() == "" || u.Port() != usual.Port())
 	})

@@ -29,7 +29,7 @@ type Exporter struct {
 	listed      int             // configured endpoints; the settings have this shard's share of them
 	tlsFiles    []string        // of the last configuration that could be read
 	fingerprint string          // of these files and the configuration's, taken before they were loaded
-	failure     string          // the error of that attempt, empty for none
+	failure     string          // the error of the last load, empty for none
 	logged      map[string]bool // problems of the last load
 
 	stopping atomic.Bool

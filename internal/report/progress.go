@@ -33,8 +33,8 @@ type Progress struct {
 	notValid   atomic.Int64
 }
 
-// NewProgress returns a bar for a number of endpoints, nil if out is not a terminal or the
-// endpoints are so few that they are all probed concurrently.
+// NewProgress returns a bar for a number of endpoints, nil if out is not a terminal or there
+// are fewer than progressFrom.
 func NewProgress(out io.Writer, endpoints int) *Progress {
 	width := terminalWidth(out)
 	if endpoints < progressFrom || width == 0 || dumbTerminal() {

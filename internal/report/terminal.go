@@ -19,8 +19,8 @@ type style struct {
 
 const bold = "1" // ECMA-48, SGR
 
-// kindColors are the colors of the kinds of states. Of a terminal's 256 colors, they are the
-// closest to those of the pages that are readable on black and on white.
+// kindColors are the colors of the kinds of states. Of a terminal's 256 colors that are
+// readable on both black and white, they are the closest to the pages' colors.
 var kindColors = map[sessionapi.Kind]string{
 	sessionapi.KindOK:      "38;5;29",
 	sessionapi.KindDenied:  "38;5;32",

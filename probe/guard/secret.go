@@ -131,8 +131,8 @@ func (s *secretRecord) judgeLocked(p *Permit, v sessionapi.Verdict, now time.Tim
 		}
 		s.trusted, s.acceptedAt = true, now
 		s.refusals, s.suspensions, s.until = 0, 0, time.Time{}
-		// The secret is right, so its earlier refusals were due to the endpoints; the cause of
-		// those before a grant of Resume has been fixed.
+		// The secret is right, so its earlier refusals were due to the endpoints. If Resume
+		// granted this login, the cause of the refusals before that has been fixed.
 		s.account.refusals = slices.DeleteFunc(s.account.refusals, func(r refusal) bool { return r.secret == s })
 		if p.resumed {
 			maps.DeleteFunc(s.endpoints, func(_ string, backoff *endpointRecord) bool { return backoff.refusedAt.Before(s.resumedAt) })

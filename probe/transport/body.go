@@ -19,7 +19,8 @@ const maxKeptBody = 16 << 10
 
 // read reads the response. A body that is too large is closed without being drained,
 // which closes the connection. If the status decides, the body is given up after
-// maxBodyWait, so that a session whose refusal never ends can be renewed in the same probe.
+// maxBodyWait, so that a refused session can be renewed in the same probe even if the body of
+// the refusal never ends.
 func (x *Exchange) read(response *http.Response) {
 	defer func() { _ = response.Body.Close() }() // a body that was read has no more errors
 	x.Response.Status, x.Response.Header = response.StatusCode, response.Header

@@ -108,7 +108,7 @@ func (c *compiler) auths() []sessionapi.Auth {
 	}
 	if len(d.Auth) == 0 {
 		if len(follows) == 0 && !c.Invalid(at) && !c.Invalid(c.key) {
-			c.Require(c.key, "auth", "needs a `login` with a `session`, a `session`, or `auth: [basic]` or `auth: [bearer]`")
+			c.Require(c.key, "auth", "needs a way to authenticate: a `session`, a `login` with a `session`, `auth: [basic]` or `auth: [bearer]`")
 			return sessionapi.Auths() // no further errors
 		}
 		return follows

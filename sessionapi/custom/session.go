@@ -52,7 +52,7 @@ func (a *API) AuthorizeWith(session secret.Secret, cookies sessionapi.Jar) sessi
 	}
 	if a.keepsCookies {
 		for _, c := range cookies {
-			if !a.sendsCookie(c.Name) { // a CSRF token that a header repeats
+			if !a.sendsCookie(c.Name) { // such as that of a CSRF token, which a header repeats
 				auth.Cookies = auth.Cookies.With([]sessionapi.Cookie{c})
 			}
 		}
