@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"session_exporter/collector"
 	"session_exporter/collector/exposition"
@@ -78,16 +77,13 @@ type negotiation struct {
 }
 
 // negotiate returns the format of a response and its encoding. It offers fewer formats than
-// promhttp: gathering 10,000 endpoints, for protobuf as text or names with `dots`, takes
-// seconds and hundreds of megabytes. The fallback is the text format.
+// promhttp: gathering 10,000 endpoints, for protobuf as text, takes seconds and hundreds of
+// megabytes. The fallback is the text format. No escaping scheme changes our names.
 func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
 	accept, acceptEncoding := requestHeader["Accept"], requestHeader["Accept-Encoding"]
 	last := m.negotiated.Load()
 	if last == nil || !slices.Equal(last.accept, accept) || !slices.Equal(last.acceptEncoding, acceptEncoding) {
 		format := expfmt.NegotiateAccept(requestHeader, exposition.Formats...)
-		if format.ToEscapingScheme() == model.DotsEscaping { // doubles underscores; no other scheme changes our names
-			format = format.WithEscapingScheme(model.UnderscoreEscaping)
-		}
 		last = &negotiation{accept, acceptEncoding, format, preferredEncoding(requestHeader)}
 		m.negotiated.Store(last)
 	}
