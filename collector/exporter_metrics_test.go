@@ -1,8 +1,11 @@
 package collector
 
 import (
+	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"session_exporter/config"
 )
@@ -18,5 +21,18 @@ func TestShardInfo(t *testing.T) {
 		if !strings.Contains(text, "\n"+want+"\n") {
 			t.Errorf("shard %v: no %s in\n%s", share, want, text)
 		}
+	}
+}
+
+// A scrape does not copy the endpoints to count the sessions that are held.
+func TestExporterMetricsMemory(t *testing.T) {
+	c := watch(t, newSettings(newEndpoints(5000)...), idle)
+	metrics := make(chan prometheus.Metric, 100)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c.ExporterMetrics().Collect(metrics)
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 50_000 {
+		t.Errorf("%d bytes for 5000 endpoints", allocated)
 	}
 }

@@ -68,9 +68,11 @@ func (c *Collector) ExporterMetrics() prometheus.Collector {
 	return collect(func(ch chan<- prometheus.Metric) {
 		current := c.applied.Load()
 		held := 0
-		for _, w := range slices.Concat(current.watched, c.onDemand.all()) {
-			if w.holds() {
-				held++
+		for _, all := range [][]watched{current.watched, c.onDemand.all()} { // a scrape must not copy them
+			for _, w := range all {
+				if w.holds() {
+					held++
+				}
 			}
 		}
 		c.metrics.collect(ch, current.config, held)

@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"session_exporter/collector"
 	"session_exporter/collector/exposition"
@@ -79,17 +78,14 @@ type negotiation struct {
 }
 
 // negotiate returns the format of a response and its encoding. It offers only formats that
-// are kept rendered. promhttp's others, such as protobuf as text or names escaped with `dots`,
-// would require gathering the endpoints: 10,000 of them take seconds and hundreds of
-// megabytes. The fallback is the text format.
+// are kept rendered. promhttp's others, such as protobuf as text, would require gathering
+// the endpoints: 10,000 of them take seconds and hundreds of megabytes. The fallback is the
+// text format. No escaping scheme changes our names.
 func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
 	accept, acceptEncoding := requestHeader["Accept"], requestHeader["Accept-Encoding"]
 	last := m.negotiated.Load()
 	if last == nil || !slices.Equal(last.accept, accept) || !slices.Equal(last.acceptEncoding, acceptEncoding) {
 		format := expfmt.NegotiateAccept(requestHeader, exposition.Formats...)
-		if format.ToEscapingScheme() == model.DotsEscaping { // doubles underscores; no other scheme changes our names
-			format = format.WithEscapingScheme(model.UnderscoreEscaping)
-		}
 		last = &negotiation{accept, acceptEncoding, format, preferredEncoding(requestHeader)}
 		m.negotiated.Store(last)
 	}

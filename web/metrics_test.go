@@ -183,9 +183,9 @@ func TestSameAsClientGolang(t *testing.T) {
 }
 
 // offered returns an Accept header, or that of the text format if it accepts only formats
-// and escaping schemes that the exporter does not offer.
+// that the exporter does not offer.
 func offered(accept string) string {
-	for _, other := range []string{"escaping=dots", "encoding=text", "encoding=compact-text", "version=2.0.0"} {
+	for _, other := range []string{"encoding=text", "encoding=compact-text", "version=2.0.0"} {
 		if strings.HasSuffix(accept, other) {
 			return "text/plain;version=0.0.4"
 		}

@@ -76,10 +76,7 @@ func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Conf
 		if err == nil {
 			e.listed = len(settings.Endpoints)
 			settings = settings.WithShard(e.shard)
-			if files := settings.TLSFiles(); !slices.Equal(files, e.tlsFiles) {
-				e.tlsFiles = files
-				continue
-			}
+			e.tlsFiles = settings.TLSFiles()
 		}
 		if loads >= maxLoads || e.loader.Fingerprint(e.tlsFiles...) == e.fingerprint {
 			return settings, err
