@@ -38,8 +38,8 @@ type Result struct {
 	// CredentialExpiries are the times at which the credential expires, by source:
 	// "config", "jwt", "oauth2" or "api".
 	CredentialExpiries map[string]time.Time
-	// ExpiryOf names what expires first by the API, if it reports the expiry of several
-	// accounts or tokens.
+	// ExpiryOf names what expires first according to the API, if it reports the expiry of
+	// several accounts or tokens.
 	ExpiryOf string
 
 	Logins, LoginFailures int // sent, and those of them that established no session

@@ -208,7 +208,7 @@ func (s *sender) withRefusedBefore(o *outcome, current secret.Secret) *outcome {
 	return o.with(func(next *outcome) { next.refusedBefore = refused })
 }
 
-// acquire waits for the guard's permit until a time.
+// acquire waits for the guard's permit, at most until the given time.
 func (s *sender) acquire(ctx context.Context, current secret.Secret, until time.Time) (*guard.Permit, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

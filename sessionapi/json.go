@@ -19,7 +19,7 @@ var (
 		jsontext.AllowInvalidUTF8(true),
 		jsonv1.ReportErrorsWithLegacySemantics(true), // fields of the right type are decoded even if others are not
 	)
-	// jsonAnyNumber reads numbers that no float64 holds as infinite.
+	// jsonAnyNumber decodes a number too large for a float64 as infinity.
 	jsonAnyNumber = json.JoinOptions(jsonOptions, json.WithUnmarshalers(json.UnmarshalFromFunc(anyNumber)))
 )
 

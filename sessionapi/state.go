@@ -57,7 +57,7 @@ const (
 	KindOK      Kind = "ok"
 	KindDenied  Kind = "denied"  // authenticated, but not as it should be
 	KindRefused Kind = "refused" // not authenticated
-	KindHeld    Kind = "held"    // not sent, because another endpoint refused the credential
+	KindHeld    Kind = "held"    // not sent, because the lockout guard held it back
 	KindTrouble Kind = "trouble" // no usable response, or no usable secret
 	KindUnknown Kind = "unknown"
 )

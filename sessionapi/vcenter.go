@@ -50,7 +50,7 @@ func (vcenter) Request(step Step, account Account) Request {
 	return Request{Method: resourceMethod(step), Path: cmp.Or(account.Options["path"], vcenterPath), Basic: step == Login}
 }
 
-// vcenterBody is every documented response in one, except that to a login: that is text.
+// vcenterBody is every documented response in one, except the login's, which is text.
 type vcenterBody struct {
 	User         string `json:"user"`
 	Created      string `json:"created_time"`

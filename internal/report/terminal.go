@@ -43,8 +43,8 @@ func styleFor(out io.Writer, color string) style {
 	}
 }
 
-// dumbTerminal reports whether the terminal does not support escape codes, like those
-// of editors.
+// dumbTerminal reports whether the terminal lacks support for escape codes, as those inside
+// editors often do.
 func dumbTerminal() bool { return os.Getenv("TERM") == "dumb" }
 
 // terminalWidth returns the number of columns of a terminal, 0 if out is not a terminal.

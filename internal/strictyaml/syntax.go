@@ -22,8 +22,8 @@ var (
 	special = regexp.MustCompile(`anchor|cannot start any token|mapping values|escape`)
 )
 
-// syntaxError returns the line and the message of the library's error about a text, of
-// which a number of lines were read. It omits what the message quotes.
+// syntaxError returns the line and the message of the library's error about a text. read is
+// the number of lines that the library had read. It omits what the message quotes.
 func syntaxError(err error, read int) (line int, message string) {
 	match := errorLine.FindStringSubmatch(err.Error())
 	line, _ = strconv.Atoi(match[1])

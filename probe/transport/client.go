@@ -85,8 +85,9 @@ func NewClient(settings *config.HTTP, dial DialFunc, longest time.Duration) (*Cl
 	if !c.http2 {
 		tlsConfig.NextProtos = alpnHTTP1
 	}
-	// When a whole fleet stops responding, abandoned connections would pile up, several for
-	// each endpoint. The probe's own deadline is earlier, so that the probe reports it.
+	// Without a limit, abandoned connections would pile up when a whole fleet stops
+	// responding, several for each endpoint. The limit exceeds the probe's own timeout,
+	// which is the one to be reported.
 	connectTimeout := maxDial
 	if longest > 0 {
 		connectTimeout = longest + time.Second

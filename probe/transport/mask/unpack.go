@@ -31,11 +31,12 @@ func shortest(wanted []needle) int {
 	return least
 }
 
-// digits describes the digits of an encoding, each of which has bits bits. A group of
-// digits makes whole bytes, and may start with any of a run's first group digits.
+// digits describes the digits of an encoding.
 type digits struct {
 	value func(c byte) (value byte, ok bool)
-	bits  int
+	bits  int // that each digit encodes
+	// group is the number of digits that make whole bytes. Fewer than that may precede the
+	// first group of a run.
 	group int
 }
 
