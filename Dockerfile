@@ -1,4 +1,4 @@
-# The exporter, its CA certificates, and nothing else. With the version stamped:
+# The exporter, CA certificates, licenses, and nothing else. With the version stamped:
 #   docker build --build-arg VERSION="$(cat VERSION)" --build-arg REVISION="$(git rev-parse HEAD)" \
 #     --build-arg BRANCH=main --build-arg BUILD_DATE="$(git log -1 --format=%cI)" .
 #

@@ -165,7 +165,7 @@ func (j *journal) checkPunctual(t *testing.T, start time.Time, endpoints []*conf
 		}
 	}
 	if len(j.overlaps) > 0 {
-		t.Errorf("probes overlapped of %v", j.overlaps)
+		t.Errorf("probes of %v overlapped", j.overlaps)
 	}
 }
 

@@ -59,7 +59,8 @@ func TestProbeEach(t *testing.T) {
 }
 
 // TestProbeEvery checks that each endpoint is probed immediately and then at its interval,
-// and logged out once at the end. A slow one is probed again immediately, and one that was queued soon.
+// and logged out once at the end. After a slow probe, the next one starts immediately; after
+// one that was queued, a second later.
 func TestProbeEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -145,7 +145,8 @@ func TestProbeNowEndsWithTheExporter(t *testing.T) {
 	})
 }
 
-// Resume probes the endpoints of a credential that back off immediately, and no others.
+// Resume immediately probes the endpoints of a credential that are in back-off, and no
+// others.
 func TestResumeEndsBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		probers := make(map[string]*backsOff)

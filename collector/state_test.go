@@ -192,7 +192,7 @@ func TestCodes(t *testing.T) {
 		{"18 more", codes("x", 18), map[string]float64{"A": 0, "B": 0}, 20},
 		{"19 more", codes("x", 19), map[string]float64{"A": 0, "B": 0, "other": 1}, 21},
 		{"1000 more", codes("x", 1000), map[string]float64{"A": 0, "B": 0, "other": 982}, 21},
-		{"known ones count on", append(codes("x", 1000), probe.StepResult{Step: sessionapi.Check, Code: "A"}, probe.StepResult{Step: sessionapi.Check, Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
+		{"known ones are still counted", append(codes("x", 1000), probe.StepResult{Step: sessionapi.Check, Code: "A"}, probe.StepResult{Step: sessionapi.Check, Code: "x3"}), map[string]float64{"A": 1, "B": 0, "x3": 2, "other": 982}, 21},
 		{"a code called other", []probe.StepResult{other}, map[string]float64{"A": 0, "B": 0, "other": 1}, 3},
 		{"and many more", append([]probe.StepResult{other}, codes("x", 1000)...), map[string]float64{"A": 0, "B": 0, "other": 984}, 20},
 		{"after many more", append(codes("x", 1000), other), map[string]float64{"A": 0, "B": 0, "other": 983}, 21},

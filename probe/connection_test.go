@@ -205,13 +205,13 @@ func TestConnectionsOutliveReload(t *testing.T) {
 		change func(*config.Endpoint)
 		stay   bool
 	}{
-		"expect of the endpoint":     {"", func(e *config.Endpoint) { e.Expect.Roles = []string{"admin"} }, true},
-		"the endpoint's name":        {"", func(e *config.Endpoint) { e.Name = "another" }, false},
-		"the endpoint's in a module": {"m", func(e *config.Endpoint) { e.Name = "another" }, true},
-		"interval":                   {"m", func(e *config.Endpoint) { e.Interval = 2 * time.Minute }, true},
-		"timeout":                    {"m", func(e *config.Endpoint) { e.Timeout = time.Second }, false},
-		"tls_config":                 {"m", func(e *config.Endpoint) { e.HTTP.TLS.ServerName = "another" }, false},
-		"a file of tls_config":       {"m", func(e *config.Endpoint) { e.HTTP.TLSFiles = "another" }, false},
+		"expect of the endpoint": {"", func(e *config.Endpoint) { e.Expect.Roles = []string{"admin"} }, true},
+		"the endpoint's name":    {"", func(e *config.Endpoint) { e.Name = "another" }, false},
+		"the name, in a module":  {"m", func(e *config.Endpoint) { e.Name = "another" }, true},
+		"interval":               {"m", func(e *config.Endpoint) { e.Interval = 2 * time.Minute }, true},
+		"timeout":                {"m", func(e *config.Endpoint) { e.Timeout = time.Second }, false},
+		"tls_config":             {"m", func(e *config.Endpoint) { e.HTTP.TLS.ServerName = "another" }, false},
+		"a file of tls_config":   {"m", func(e *config.Endpoint) { e.HTTP.TLSFiles = "another" }, false},
 		"a secret in http_headers": {"m", func(e *config.Endpoint) {
 			e.HTTP.Headers = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Tenant": {Secrets: []promconfig.Secret{"a"}}}}
 		}, false},

@@ -356,7 +356,7 @@ func TestPanicInANegativeControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &tokenServer{header: hcxTokenHeader, token: longToken, valid: hcxAlice, others: reply{status: 401}}
 		p := piped(t, controlledEndpoint(), server)
-		broken := breakAPI(p, sessionapi.Login) // the step as which a control's response is searched for a session
+		broken := breakAPI(p, sessionapi.Login) // a control's response is searched for a session as a login's is
 		mustProbe(t, p)
 		time.Sleep(time.Minute)
 		broken.Store(false)

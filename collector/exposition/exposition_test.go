@@ -33,7 +33,7 @@ type sample struct {
 	histogram *dto.Histogram
 }
 
-// world has targets, and writes their metrics in both ways.
+// world has targets, and writes their metrics with this package and with client_golang.
 type world struct {
 	families []Family
 	names    []string // of labels

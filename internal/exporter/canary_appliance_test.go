@@ -31,8 +31,8 @@ func quotationOf(r *http.Request) quotation {
 	return quotation{fields[0], fields[1], fields[2], number, fields[4] == "true"}
 }
 
-// quote returns the encoded secret. For other parts than the secret itself, it is
-// derived.
+// quote returns what the appliance quotes, encoded: the secret itself, or a part of the
+// request that contains it.
 func (b quotation) quote(encoders []encoder) string {
 	text := canaryOf(b.part, b.plain)
 	switch b.part {

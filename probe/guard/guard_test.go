@@ -109,7 +109,7 @@ func TestGuard(t *testing.T) {
 			{0, "h", 0, sessionapi.Accepted, false},
 			{m, "h", 0, sessionapi.Accepted, true},
 		},
-		"a trusted secret is not held back for others": {
+		"other secrets' refusals do not hold back a trusted one": {
 			{0, "z", 0, sessionapi.Accepted, true},
 			{0, "a", 0, sessionapi.Refused, true},
 			{0, "b", 0, sessionapi.Refused, true},

@@ -23,8 +23,8 @@ var confined = []string{
 	"--health-interval=disable", // `podman healthcheck run` checks instead: the timer needs systemd
 }
 
-// build builds the image from the unchanged Dockerfile; a local image replaces the one that
-// its first line names.
+// build builds the image from the unchanged Dockerfile; a local image replaces that of the
+// first FROM.
 func build(t *testing.T) {
 	t.Helper()
 	dockerfile, err := os.ReadFile(repository + "/Dockerfile")
@@ -133,8 +133,8 @@ func testLicenses(t *testing.T) {
 	}
 }
 
-// The demo works without options, and without a directory to write to. Another program is not
-// healthy.
+// The demo works without options, and without a directory to write to. The health check fails in
+// a container that does not run the exporter.
 func testDemo(t *testing.T) {
 	options := slices.Concat(confined, []string{"--network=none", "--user=123456:0"})
 	demo := run(t, options, image, "demo", "--web.listen-address=:8080")

@@ -79,8 +79,8 @@ func paths(values map[string]any, prefix ...string) [][]string {
 	return found
 }
 
-// TestRemovedDefaults: without any single default, the chart is rejected, or it is rendered without
-// a hole: no network policy that permits everything, no expression that lacks its threshold.
+// TestRemovedDefaults removes one default at a time: the chart is either rejected or rendered without
+// a hole, such as a network policy that permits everything, or an expression without its threshold.
 func TestRemovedDefaults(t *testing.T) {
 	for _, path := range paths(loadChart(t).Values) {
 		t.Run(strings.Join(path, "."), func(t *testing.T) {
@@ -138,7 +138,7 @@ func checkHoles(t *testing.T, objects []object) {
 	}
 }
 
-// TestExternalURLs: a URL is rejected, or in every alert and dashboard as it is.
+// TestExternalURLs: a URL is either rejected or used unchanged in alerts and dashboards.
 func TestExternalURLs(t *testing.T) {
 	for url, valid := range map[string]bool{
 		"https://[fd00::1]:3000/a,b;c(d)": true, "https://{instance}": true, "http://a/%22": true, "https://proxy/{instance}/x": true,

@@ -110,7 +110,7 @@ func checkInstalled(t *testing.T, file string, got map[string]string, more ...st
 	}
 }
 
-// The packages have the unit and the programs of this directory.
+// The deb has the binary that was built for it, and the repository's unit and configuration.
 func TestPackagesHaveTheUnit(t *testing.T) {
 	root := t.TempDir()
 	run(t, "dpkg-deb", "--extract", onlyFile(t, dist+"/*_amd64.deb"), root)
