@@ -37,7 +37,7 @@ var rows = []row{
 
 // warmUp is how long scheduled probes run before they are measured: all endpoints connect
 // and log in.
-func (r row) warmUp() time.Duration { return r.interval + 5*time.Second }
+func (r row) warmUp() time.Duration { return r.interval + 30*time.Second }
 
 // rate is the number of probes a second, 0 for as many as possible.
 func (r row) rate() float64 {
