@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
 	"maps"
 	"net/url"
@@ -13,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"google.golang.org/protobuf/encoding/protodelim"
 
 	"session_exporter/collector/exposition"
 	"session_exporter/config"
@@ -53,14 +53,16 @@ func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
 		return nil, err
 	}
 	var families []*dto.MetricFamily
-	for unlimited := (protodelim.UnmarshalOptions{MaxSize: -1}); page.Len() > 0; {
+	for decoder := expfmt.NewDecoder(&page, protobufFormat); ; {
 		family := new(dto.MetricFamily)
-		if err := unlimited.UnmarshalFrom(&page, family); err != nil {
+		switch err := decoder.Decode(family); {
+		case errors.Is(err, io.EOF):
+			return families, nil
+		case err != nil:
 			return nil, err
 		}
 		families = append(families, family)
 	}
-	return families, nil
 }
 
 // ExporterMetrics exposes the metrics about the exporter itself.

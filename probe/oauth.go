@@ -89,7 +89,7 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, exchanged secret.
 	return o.interpretation.Token, nil
 }
 
-// releaseAfter releases a slot after the pending login, or at once without one.
+// releaseAfter releases a slot after the pending login, or immediately without one.
 func releaseAfter(pending <-chan struct{}, release func()) {
 	switch {
 	case release == nil:

@@ -3,7 +3,6 @@ package report
 import (
 	"io"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 
 	"session_exporter/collector"
@@ -11,7 +10,7 @@ import (
 
 // Metrics writes the metrics of a collector's endpoints in Prometheus' text format.
 func Metrics(out io.Writer, c *collector.Collector) error {
-	families, err := c.Filter(prometheus.Gatherers{c.Endpoints()}).Gather()
+	families, err := c.Endpoints().Gather()
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ func Beginning(text string, limit int) string { return text[:min(len(text), 8*li
 
 // Names masks names that are shown up to limit characters, except those for which known
 // returns true, which come from the configuration. It reports whether all are unchanged.
-// It searches many at once, because almost no name contains a secret.
+// It searches many names together, because almost no name contains a secret.
 func Names(m Masker, names []*string, limit int, known func(name string) bool) bool {
 	if len(names) == 1 {
 		return maskName(m, names[0], limit, known)
