@@ -37,7 +37,8 @@ func (r *resolver) endpointURL(endpoint strictyaml.Key, text string) *url.URL {
 	return u
 }
 
-// baseURL parses the address of a session API, or returns why it is invalid.
+// baseURL parses the address of a session API, and returns what is wrong with it, if
+// anything. u is nil if it cannot be parsed.
 func baseURL(text string) (u *url.URL, problem string) {
 	u, ok := httpURL(text)
 	switch {

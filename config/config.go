@@ -2,12 +2,11 @@
 //
 // It is strict: an unknown key, a duplicate, a value of the wrong type or a dangling
 // reference is an error with the file, the line and the key, and all errors are reported
-// together. A secret that cannot be read affects only its credential. The
+// together. A secret that cannot be read affects only the endpoints that use it. The
 // result is complete: every endpoint has its settings, with the module's and the global
 // ones merged in, so that no other package resolves references. The package sends
-// nothing and never prints a secret: its errors quote no values, and only those keys
-// and names that look like words, since anything else may be a secret in the wrong
-// place.
+// nothing and never prints a secret: its errors quote no values, and a key or name only
+// if it looks like one, since anything else may be a secret in the wrong place.
 package config
 
 import (
@@ -85,23 +84,23 @@ type Endpoint struct {
 	Name   string
 	URL    *url.URL // only scheme, host and the API's base path
 	Labels map[string]string
-	// Pairing is set if the endpoint is the session at a remote site.
+	// Pairing is set if the endpoint is the session at the other site of a pairing.
 	Pairing *Pairing
 	Settings
 }
 
-// Pairing describes the remote session within an endpoint's local session.
+// Pairing describes the session at the other site, within an endpoint's local session.
 type Pairing struct {
 	ID string
 	// Local is the credential of the local login, and LocalAPI the API of its session. The
-	// endpoint's Credential and SessionAPI are those of the remote site, whose session the
+	// endpoint's Credential and SessionAPI are those of the other site, whose session the
 	// endpoint monitors.
 	Local    *Credential
 	LocalAPI sessionapi.API
 }
 
-// LocalEndpoint returns the endpoint of the local session, within which the remote login
-// is sent.
+// LocalEndpoint returns the endpoint of the local session, within which the login to the
+// other site is sent.
 func (p *Pairing) LocalEndpoint(e *Endpoint) *Endpoint {
 	local := *e
 	local.Pairing, local.SessionAPI, local.Credential, local.Expect = nil, p.LocalAPI, p.Local, Expect{}
@@ -113,13 +112,13 @@ func (e *Endpoint) Uses(credential string) bool {
 	return e.Credential.Name == credential || e.Pairing != nil && e.Pairing.Local.Name == credential
 }
 
-// Settings are the settings of an endpoint. Its own override its module's, which override the
-// global ones, which override the defaults.
+// Settings are the settings of a module or an endpoint. An endpoint's override its module's,
+// which override the global ones, which override the defaults.
 type Settings struct {
 	Module string
 	API    string // its name
-	// SessionAPI is the API: built in, defined by a file, or that of the remote site of a
-	// pairing.
+	// SessionAPI is the API: built in, defined by a file, or that of the session at the other
+	// site of a pairing.
 	SessionAPI sessionapi.API
 	Credential *Credential
 	Auth       sessionapi.Auth
@@ -164,7 +163,8 @@ type Expect struct {
 	Organizations []string `yaml:"organizations,omitempty"`
 }
 
-// Credential is one account with one lockout budget.
+// Credential is an entry of `credentials`: a secret, and how it is used. Those with the same
+// username and secret are one account.
 type Credential struct {
 	Name     string
 	Username string
@@ -178,7 +178,7 @@ type Credential struct {
 	Expires time.Time
 	// MaxAge is the lifetime of a secret after its last change, 0 if not set.
 	MaxAge time.Duration
-	// Origins are further origins to which the credential may be sent, in addition to
+	// Origins are the origins to which the credential may be sent, in addition to those of
 	// the configured endpoints.
 	Origins []Origin
 	Guard   LockoutGuard
@@ -243,8 +243,8 @@ type LockoutGuard struct {
 	Account string
 }
 
-// An Origin is a scheme, host and port (RFC 6454). A host that starts with "*." matches
-// every name below the rest.
+// An Origin is a scheme, host and port (RFC 6454). The host *.example.com stands for every
+// name that ends in .example.com.
 type Origin struct {
 	Scheme, Host, Port string
 }

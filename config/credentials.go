@@ -41,7 +41,8 @@ type sourceChoice struct {
 	file   string // as in the configuration
 }
 
-// choices returns the keys of a secret: name, name_file and name_env.
+// choices returns the keys that a secret may come from, name, name_file and name_env, with
+// their sources.
 func (r *resolver) choices(block strictyaml.Key, name string, inline secret.Secret, file, env string) []sourceChoice {
 	return []sourceChoice{
 		{name, secret.Source{Inline: inline}, ""},
@@ -130,8 +131,8 @@ func (r *resolver) exchanged(key strictyaml.Key, block *OAuth2, own secret.Sourc
 	return r.only(key, wanted)
 }
 
-// checkGiven checks that a secret is configured. An empty one in the configuration itself is
-// an error, since it stays empty until a reload.
+// checkGiven checks a source that is set. An empty secret in the configuration itself is an
+// error, since it stays empty until a reload.
 func (r *resolver) checkGiven(key strictyaml.Key, source secret.Source, file string) {
 	if source.Inline != (secret.Secret{}) {
 		if source.Inline.IsZero() && !r.Invalid(key) {
@@ -185,7 +186,7 @@ func (r *resolver) guard(key strictyaml.Key, raw rawGuard) LockoutGuard {
 		guard.MaxRefusals = *raw.MaxRefusals
 	}
 	if at := key.Field("account"); r.IsSet(at) && !r.Invalid(at) && !accountName.MatchString(raw.Account) {
-		r.Add(at, "must be a name of letters, digits, `-`, `_` and `.`, such as site-a")
+		r.Add(at, "must be at most 64 letters, digits, `-`, `_` and `.`, and begin with a letter or digit, as in site-a")
 	}
 	if at := key.Field("max_refusals"); guard.MaxRefusals < 1 && !r.Invalid(at) {
 		r.Add(at, "must be 1 or more")

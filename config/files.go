@@ -113,8 +113,8 @@ func (l *Loader) match() (files, places []string, found Problems) {
 	return files, places, found
 }
 
-// Fingerprint returns a hash of the content of the configuration's files and of others,
-// which is never empty. A file that cannot be read counts as different content.
+// Fingerprint returns a text that changes with the content of the configuration's files and
+// of others. A file that cannot be read counts as different content.
 func (l *Loader) Fingerprint(others ...string) string {
 	files, _, found := l.match()
 	return fingerprint(&l.files, append(files, others...)) + found.Error()
@@ -168,7 +168,7 @@ func distinct(files []string) []string {
 	return slices.DeleteFunc(slices.Compact(files), func(file string) bool { return file == "" })
 }
 
-// fingerprint returns a hash of the content of files, which it sorts.
+// fingerprint returns a hash of the content of files, empty without files. It sorts files.
 func fingerprint(reader *boundedfile.Reader, files []string) string {
 	files = distinct(files)
 	if len(files) == 0 {

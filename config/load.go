@@ -36,7 +36,7 @@ func Check(patterns ...string) (config *Config, found Problems) {
 }
 
 // Load loads and checks the configuration. It returns an error, of type Problems, only if
-// the configuration cannot be used. Others are in the configuration's Problems.
+// the configuration cannot be used. Otherwise the problems are in its Problems.
 func (l *Loader) Load() (*Config, error) {
 	config, found := l.check()
 	return config, found.Err()
@@ -103,7 +103,7 @@ func (l *Loader) check(given ...source) (config *Config, found Problems) {
 
 // config checks the raw values, and returns the configuration.
 func (r *resolver) config() (*Config, error) {
-	masked, err := yaml.Marshal(r.raw.masked()) // before the secrets are removed from it
+	masked, err := yaml.Marshal(r.raw.masked()) // before resolving makes its paths of header files absolute
 	if err != nil {
 		return nil, errors.New("it cannot be shown with its secrets masked") // the error may quote a secret
 	}
@@ -120,7 +120,7 @@ func (r *resolver) config() (*Config, error) {
 		Endpoints:   r.endpoints(),
 	}
 	r.metricsDeny(config)
-	for name, module := range config.Modules { // now that no endpoint overrides them
+	for name, module := range config.Modules { // after the endpoints, which override them without the derived settings
 		config.Modules[name] = module.withDerived()
 	}
 	labels := make(map[string]bool)
@@ -163,7 +163,7 @@ func patternProblem(err error) string {
 type Problem = strictyaml.Problem
 
 // Problems are the problems of a configuration, in the order of its files. As an error,
-// they are only those that make it unusable.
+// they do not include the warnings.
 type Problems = strictyaml.Problems
 
 // Position is a place in a configuration file.
@@ -173,8 +173,8 @@ type Position = strictyaml.Position
 const (
 	// Invalid: the configuration cannot be used.
 	Invalid = strictyaml.Invalid
-	// MissingSecret affects only a credential: its endpoints are `credential_missing`
-	// until the secret can be read.
+	// MissingSecret: a secret cannot be read. Until it can, the endpoints that use it are
+	// `credential_missing`.
 	MissingSecret = strictyaml.Incomplete
 	// Warning: the configuration is valid, but this is most likely a mistake.
 	Warning = strictyaml.Warning

@@ -18,7 +18,7 @@ var teams = map[string]string{
 	"y.yml":    "credentials: {b: {token_file: ../secrets/token}}\nendpoints:\n  - {name: y, url: 'https://y.example.com:9443', module: m}\n  - {name: z, url: 'https://z.example.com:9443', module: m, credential: b}\n",
 }
 
-// deploy writes files below a directory. The name of a file begins with that of its folder.
+// deploy writes files below a directory. The names are paths relative to it.
 func deploy(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -30,7 +30,7 @@ func deploy(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// teamsIn writes the files of teams and their secrets into the folder conf.d.
+// teamsIn writes the files of teams into the directory conf.d, and their secrets.
 func teamsIn(t *testing.T, dir string) {
 	t.Helper()
 	deploy(t, filepath.Join(dir, "conf.d"), teams)
@@ -267,8 +267,8 @@ func TestFingerprintOfPatterns(t *testing.T) {
 		{"another file", func() error { return os.WriteFile("conf.d/a.yml", []byte("#"), 0o600) }, true},
 		{"its content", func() error { return os.WriteFile("conf.d/a.yml", []byte("##"), 0o600) }, true},
 		{"its name", func() error { return os.Rename("conf.d/a.yml", "conf.d/b.yml") }, true},
-		{"no more", func() error { return os.Remove("conf.d/b.yml") }, true},
-		{"all are gone", func() error { return os.Rename("conf.d", "away") }, true},
+		{"its removal", func() error { return os.Remove("conf.d/b.yml") }, true},
+		{"the removal of all", func() error { return os.Rename("conf.d", "away") }, true},
 	} {
 		if err := c.change(); err != nil {
 			t.Fatal(err)

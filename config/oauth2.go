@@ -40,7 +40,8 @@ func (g GrantType) SecretKind() string {
 }
 
 // grantParameters are the parameters that a token request has because of its grant, and that
-// `endpoint_params` must not set. With GrantClientCredentials, it may replace the grant.
+// `endpoint_params` must not set. With GrantClientCredentials, `endpoint_params` may replace
+// even the grant.
 var grantParameters = map[GrantType][]string{
 	GrantPassword:     {"grant_type", "username", "password"},
 	GrantRefreshToken: {"grant_type", "refresh_token"},
@@ -127,14 +128,14 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 		return source
 	}
 	if block.GrantType == GrantClientCredentials && !r.anyInvalid(key, "client_secret", "client_secret_file", "client_secret_env", "client_secret_ref") {
-		r.Require(key, "client_secret", "needs a `client_secret_file` or a `client_secret`")
+		r.Require(key, "client_secret", "needs the client's secret in `client_secret_file`, `client_secret` or `client_secret_env`")
 	}
 	block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleParams)
 	return source
 }
 
 // assertion checks the settings of the jwt-bearer grant, and returns them with the source
-// of the key.
+// of the private key.
 func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, secret.Source) {
 	from := raw.Assertion
 	algorithm := cmp.Or(from.SignatureAlgorithm, signatureAlgorithms[0])
@@ -179,7 +180,7 @@ func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, se
 	return a, source
 }
 
-// checkKey checks that the key can sign, if it can be read.
+// checkKey checks that the private key can sign, if it can be read.
 func (r *resolver) checkKey(key strictyaml.Key, source secret.Source) {
 	private, err := source.Read()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // pairingID is usually a UUID. It becomes part of a path.
 var pairingID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_:.-]*$`)
 
-// pair turns an endpoint with a `pairing` into the endpoint of the remote session.
+// pair turns an endpoint with a `pairing` into the endpoint of the session at the other site.
 func (r *resolver) pair(key strictyaml.Key, e *Endpoint, raw rawEndpoint) {
 	at, remote := key.Field("pairing"), key.Field("remote_credential")
 	switch {
@@ -19,7 +19,7 @@ func (r *resolver) pair(key strictyaml.Key, e *Endpoint, raw rawEndpoint) {
 		r.Add(remote, "requires a `pairing`")
 	case raw.Pairing == "":
 	case !pairingID.MatchString(raw.Pairing):
-		r.Add(at, "must be the ID of a pairing: letters, digits, and `-`, `_`, `:` or `.` in between")
+		r.Add(at, "must be the ID of a pairing: letters, digits, `-`, `_`, `:` and `.`, beginning with a letter or digit")
 	case e.SessionAPI != nil && !r.specs[e.API].Pairings:
 		r.Add(at, "%s has no pairings; remove it", r.apiName(e.API))
 	case raw.RemoteCredential == "" && !r.Invalid(remote):

@@ -184,7 +184,7 @@ func kindOf(template, key string) string {
 			return kinds[words]
 		}
 	}
-	return "nothing that is known here"
+	return "an unknown type"
 }
 
 func checkKind(t *testing.T, template, key, kind string) {

@@ -49,7 +49,8 @@ func (r *resolver) credentialName(c *Credential) string {
 // plainValue matches a documented value, which may be a path.
 var plainValue = regexp.MustCompile(`^[A-Za-z/][A-Za-z/_.-]*$`)
 
-// oneOfValues lists the values that a key may have, which may come from the file.
+// oneOfValues lists the values that a key may have, unless they may be secrets: the file
+// itself may define them.
 func oneOfValues(values []string) string {
 	if len(values) > strictyaml.MaxListed || slices.ContainsFunc(values, func(value string) bool { return !plainValue.MatchString(value) }) {
 		return "must be one of the values that the API documents"

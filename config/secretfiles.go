@@ -35,8 +35,8 @@ func (r *resolver) checkPEM(key strictyaml.Key, file string) {
 	}
 }
 
-// checkSecret checks that a secret can be read now. If not, only its credential is
-// affected: the file or variable may be created later.
+// checkSecret checks that a secret can be read. If not, the configuration can be used
+// nevertheless, because the file may be created later.
 func (r *resolver) checkSecret(key strictyaml.Key, file string, source secret.Source) {
 	if r.Invalid(key) {
 		return

@@ -78,7 +78,7 @@ func (r *resolver) credential(key strictyaml.Key, name string) *Credential {
 }
 
 // authsOf lists the ways to authenticate with each kind of credential (a password, a token,
-// OAuth 2.0), by its default.
+// OAuth 2.0). The key is the default of that kind.
 var authsOf = map[sessionapi.Auth][]sessionapi.Auth{
 	sessionapi.AuthLogin:  {sessionapi.AuthLogin, sessionapi.AuthBasic},
 	sessionapi.AuthToken:  {sessionapi.AuthToken, sessionapi.AuthBearer},
@@ -139,8 +139,8 @@ func (r *resolver) checkCredential(key strictyaml.Key, s Settings, own rawSettin
 	}
 }
 
-// clientHeaders are request headers that the exporter sets itself, in addition to those of
-// sessionapi.IsReservedHeader and Prometheus.
+// clientHeaders are request headers that the exporter sets or the HTTP client interprets, in
+// addition to those of sessionapi.IsReservedHeader and Prometheus.
 var clientHeaders = []string{"Accept", "Cache-Control", "Expect", "Te", "Upgrade"}
 
 // tokenHeader returns the canonical name of the header that presents a token, or an empty

@@ -9,8 +9,8 @@ import (
 	"session_exporter/internal/strictyaml"
 )
 
-// warnings adds warnings about valid settings that are most likely mistakes. Those that
-// concern a single value are found while decoding.
+// warnings adds warnings about valid settings that are most likely mistakes. Placeholders
+// and comments after secrets are found while decoding: see inspect.
 func (r *resolver) warnings(c *Config) {
 	for name, raw := range r.raw.Credentials {
 		r.warnOfCredential(strictyaml.Key("credentials").Field(name), raw, c.Credentials[name])
@@ -151,7 +151,7 @@ func (r *resolver) warnOfDuplicates(endpoints []*Endpoint) {
 		if host, ok := canonicalHost(address.Hostname()); ok {
 			address.Host = host + ":" + Port(e.URL)
 		}
-		// An account is identified by its username and secret, not by its name here.
+		// An account is identified by its username and secret, not by the credential's name.
 		session := strings.Join([]string{c.Username, c.Secret.File, c.Secret.Env, c.Secret.Inline.Reveal(), address.String(), e.API, pairing}, "\x00")
 		here := r.Position(strictyaml.Key("endpoints").Item(i))
 		if at, again := first[session]; again {

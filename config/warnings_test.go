@@ -93,7 +93,7 @@ func TestWarnings(t *testing.T) {
 		{"hcx without a port", withURL("hcx", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no port, but the API hcx is usually at port 9443; add it"},
 		{"dr without a path", withURL("dr", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no base path, but the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with the root", withURL("dr", "https://h.example.com/"), "f.yml:4: warning: endpoints[0].url: has no base path, but the API dr has one, such as /api/rest/srm/v2"},
-		{"dr with its path", withURL("dr", "https://h.example.com/api/rest/srm/v2/session/"), "f.yml:4: warning: endpoints[0].url: ends in /session, which the exporter appends itself; remove it"},
+		{"dr with the path of its requests", withURL("dr", "https://h.example.com/api/rest/srm/v2/session/"), "f.yml:4: warning: endpoints[0].url: ends in /session, which the exporter appends itself; remove it"},
 		{
 			"HTTP/2 without TLS", strings.Replace(withURL("hcx", "http://h.example.com:9443"), "module: m", "module: m, enable_http2: true", 1),
 			"f.yml:4: warning: endpoints[0].enable_http2: has no effect on an http URL, because HTTP/2 requires TLS; use https\nf.yml:4: warning: endpoints[0].url: " + plainHTTP,
@@ -115,7 +115,7 @@ func TestWarnings(t *testing.T) {
 			"f.yml:3: warning: credentials.b: no module and no endpoint uses this credential; remove it\nf.yml:6: warning: modules.n: no endpoint uses this module, and no `origins` allow /probe?target= to use it; remove it",
 		},
 		{
-			"twins", "credentials:\n  a: {username: u, password: p}\n  b: {username: u, password: p}\n  c: {username: v, password: p}\nmodules: {m: {api: hcx, credential: a}}\nendpoints:\n" +
+			"the same URL and account", "credentials:\n  a: {username: u, password: p}\n  b: {username: u, password: p}\n  c: {username: v, password: p}\nmodules: {m: {api: hcx, credential: a}}\nendpoints:\n" +
 				"  - {name: e, url: 'https://h.example.com:443', module: m}\n  - {name: f, url: 'https://H.example.com:443/', module: m, credential: b}\n  - {name: g, url: 'https://h.example.com:443', module: m, credential: c}",
 			"f.yml:8: warning: endpoints[1].url: the endpoint on line 7 has the same URL and account, so the session is monitored twice; remove one",
 		},
@@ -124,7 +124,7 @@ func TestWarnings(t *testing.T) {
 			"f.yml:3: warning: modules.m.negative_control: " + withoutHeaders,
 		},
 		{
-			"the same of an endpoint", withControl("negative_control: 24h", ", http_headers: {X-Key: {values: [aB3dE6gH9jK2mN5p]}}"),
+			"impossible token without an endpoint's header", withControl("negative_control: 24h", ", http_headers: {X-Key: {values: [aB3dE6gH9jK2mN5p]}}"),
 			"f.yml:5: warning: endpoints[0].http_headers: " + withoutHeaders,
 		},
 	} {
@@ -166,7 +166,7 @@ func TestNoWarnings(t *testing.T) {
 	}
 }
 
-// TestMaxAgeOfKubernetes lays out files like Kubernetes.
+// TestMaxAgeOfKubernetes has a volume laid out as by Kubernetes.
 func TestMaxAgeOfKubernetes(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "..2026_01_01"), 0o700); err != nil {

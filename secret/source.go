@@ -11,7 +11,7 @@ import (
 )
 
 // Source is where a secret comes from: the configuration itself, a file or the
-// environment. Exactly one of Inline, File and Env is set.
+// environment. Only one of Inline, File and Env is set; none is in the zero Source.
 type Source struct {
 	Inline Secret
 	File   string

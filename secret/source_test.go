@@ -47,7 +47,7 @@ func TestSecretSourceRead(t *testing.T) {
 	}
 }
 
-func TestSecretSourceElsewhere(t *testing.T) {
+func TestSecretSourceWithoutFile(t *testing.T) {
 	t.Setenv("CONFIG_TEST_PASSWORD", "b\r\n")
 	t.Setenv("CONFIG_TEST_EMPTY", "")
 	for _, c := range []struct {
@@ -120,7 +120,7 @@ func TestSameSource(t *testing.T) {
 }
 
 // check-config must not accept a secret that the exporter refuses to send.
-func TestSecretThatIsNoText(t *testing.T) {
+func TestSecretThatIsNotText(t *testing.T) {
 	for content, want := range map[string]string{
 		"pw\x00-1\n":         "it contains a NUL character",
 		"pw-\xff\n":          "it is not UTF-8",

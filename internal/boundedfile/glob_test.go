@@ -52,8 +52,9 @@ func TestGlob(t *testing.T) {
 	}
 }
 
-// TestGlobOfUnlistable: files in a directory that cannot be listed must not seem gone.
-func TestGlobOfUnlistable(t *testing.T) {
+// TestGlobUnlistableDirectory: files in a directory that cannot be listed must not seem
+// gone.
+func TestGlobUnlistableDirectory(t *testing.T) {
 	t.Chdir(t.TempDir())
 	must(t, os.Mkdir("links", 0o700))
 	must(t, os.Symlink("loop", "links/loop"))

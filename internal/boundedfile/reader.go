@@ -19,8 +19,8 @@ import (
 const maxTime = 2 * time.Second
 
 // A file that hangs occupies a goroutine and a thread until its file system responds,
-// so it is retried rarely. It is retried at all because another file may be mounted by
-// then.
+// so it is retried rarely. It is retried at all because another file system may be mounted
+// by then.
 const (
 	firstRetryDelay = time.Minute
 	maxRetryDelay   = time.Hour

@@ -13,9 +13,10 @@ var ErrDirectory = errors.New("is a directory")
 
 var errIrregular = errors.New("is a pipe, a socket or a device; use a regular file")
 
-// readRegular follows symbolic links. It checks the path before opening it, because
-// opening a device may have side effects, and the open file again, because the path may
-// have been replaced in between. It reads at most limit bytes, even if the file grows.
+// readRegular returns the content of a regular file of at most limit bytes. It follows
+// symbolic links. It checks the path before opening it, because opening a device may have
+// side effects, and the open file again, because the path may have been replaced in
+// between. It stops reading after the limit, even if the file grows.
 func readRegular(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil {

@@ -67,7 +67,8 @@ func (c *Collector) AddAt(line int, key Key, format string, args ...any) {
 	c.AddPosition(key, Position{Line: line}, fmt.Sprintf(format, args...))
 }
 
-// AddPosition reports an error at a position inside a value.
+// AddPosition reports an error at a key, with a position of its own: inside the value, for
+// instance.
 func (c *Collector) AddPosition(key Key, at Position, text string) {
 	c.invalid[key] = true
 	c.Report(Invalid, key, at, text)

@@ -1,7 +1,7 @@
 // Package strictyaml decodes YAML strictly: an unknown key, a duplicate or a value of the
 // wrong type is a problem with a file, a line and a key, and all problems of a file are
-// reported together. They never quote a value, and only those keys that look like words,
-// since anything else may be a secret in the wrong place.
+// reported together. They never quote a value, and a key only if it looks like one, since
+// anything else may be a secret in the wrong place.
 package strictyaml
 
 import (
@@ -41,11 +41,12 @@ type Scalar struct {
 	Valid func(target any) bool
 }
 
-// Decode reads the text of a file, one YAML document, into target, a pointer, and reports
-// what does not fit. It returns false if the text is not a single YAML document.
+// Decode reads the text of a file, one YAML document or none, into target, a pointer, and
+// reports what does not fit. It returns false if the text is not YAML, has a second document,
+// or repeats too much by aliases.
 //
-// Several files may be decoded into one target. Each adds to the maps and lists of the
-// target itself. Any other field, or a map's entry, that an earlier file has is a problem.
+// Several files may be decoded into one target. Each adds to the maps and lists at the top of
+// the target. Any other field, or a map's entry, that an earlier file has is a problem.
 func (d *Decoder) Decode(file string, text []byte, target any, collector *Collector) bool {
 	left := len(text) + maxAliased
 	w := walker{d, collector, &left, int32(len(collector.files))}
@@ -73,8 +74,8 @@ func (d *Decoder) Decode(file string, text []byte, target any, collector *Collec
 }
 
 // maxAliased is the number of values that a file may have in addition to its bytes. Without
-// aliases, a text has fewer values than bytes. Aliases of aliases can exceed that, and grow
-// without bound.
+// aliases, a text has fewer values than bytes. Blocks of aliases for blocks of aliases
+// multiply without bound.
 const maxAliased = 100_000
 
 func documents(text io.Reader) (all []*yaml.Node, err error) {
@@ -106,7 +107,7 @@ func (w walker) problem(line int, key Key, format string, args ...any) {
 func (w walker) at(line int) Position { return Position{File: w.collector.files[w.file], Line: line} }
 
 // begin records the position of a key, and reports whether to decode its value. A key that
-// an earlier file has is a problem, unless the values join.
+// an earlier file has is a problem, unless joins is set: the values are then joined.
 func (w walker) begin(at Key, p pair, joins bool) bool {
 	empty := isNull(resolved(p.value))
 	if w.file > 0 {

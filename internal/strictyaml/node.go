@@ -64,7 +64,8 @@ func (m *merged) merge(base *yaml.Node) {
 	}
 }
 
-// resolved follows an alias. YAML has no aliases of aliases.
+// resolved returns the node that an alias stands for, which is never an alias itself, or any
+// other node as it is.
 func resolved(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		return node.Alias

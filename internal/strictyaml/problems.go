@@ -65,8 +65,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are the problems of files, in their order. As an error, they are only those
-// that make the files unusable.
+// Problems are the problems of files, in their order. As an error, they do not include the
+// warnings: see Err.
 type Problems []Problem
 
 // Error lists every problem, one per line.

@@ -57,14 +57,14 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var is, should any
-	if err := json.Unmarshal(encoded, &is); err != nil {
+	var gotValue, wantValue any
+	if err := json.Unmarshal(encoded, &gotValue); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal([]byte(want), &should); err != nil {
+	if err := json.Unmarshal([]byte(want), &wantValue); err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(is, should) {
+	if !reflect.DeepEqual(gotValue, wantValue) {
 		t.Errorf("got %s\nwant %s", encoded, want)
 	}
 	if asked[1] != "files.NAME[].any" {

@@ -9,7 +9,7 @@ import (
 
 // A key that the user chooses may be a secret in the wrong place, as in `http_headers:
 // {X:S3cr3t}`, where a space is missing. So errors show it only if it looks like a word
-// and has a value.
+// and has a value. Keys of named blocks may also look like a name: see quotable.
 var (
 	// word matches most keys. Most secrets have a digit.
 	word = regexp.MustCompile(`^[A-Za-z_]+([.-][A-Za-z_]+)*$`)
