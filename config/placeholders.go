@@ -28,9 +28,6 @@ var placeholders = []struct {
 	{regexp.MustCompile(`^%[A-Za-z_][A-Za-z0-9_]*%$|%[A-Z_][A-Z0-9_]{2,}%`), "contains %…%, and variables are not expanded here; write the value, or use `password_env` or `token_env` for a secret"},
 }
 
-// credentialsDirectory is the prefix of file names that systemd provides.
-const credentialsDirectory = "${CREDENTIALS_DIRECTORY}/"
-
 // inspect warns about a decoded value that is most likely a mistake.
 func (r *resolver) inspect(key strictyaml.Key, node *yaml.Node, target any) {
 	switch value := target.(type) {
@@ -52,7 +49,6 @@ func (r *resolver) warnOfPlaceholders(key strictyaml.Key, line int, value string
 	if strings.HasPrefix(string(key), "global.metrics_deny") {
 		return
 	}
-	value = strings.TrimPrefix(value, credentialsDirectory)
 	for _, p := range placeholders {
 		if p.pattern.MatchString(value) {
 			r.Report(strictyaml.Warning, key, strictyaml.Position{Line: line}, p.text)
