@@ -51,9 +51,9 @@ func (r *resolver) choices(block strictyaml.Key, name string, inline secret.Secr
 	}
 }
 
-// only returns the source that is set, or the zero Source, and checks that it is the only
-// one and can be read.
-func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Source {
+// singleSource returns the source that is set, or the zero Source, and checks that it is the
+// only one and can be read.
+func (r *resolver) singleSource(block strictyaml.Key, choices []sourceChoice) secret.Source {
 	given := slices.DeleteFunc(choices, func(c sourceChoice) bool {
 		return c.source == (secret.Source{}) && !r.Invalid(block.Field(c.key))
 	})
@@ -64,7 +64,7 @@ func (r *resolver) only(block strictyaml.Key, choices []sourceChoice) secret.Sou
 		r.Add(block.Field(c.key), "conflicts with `%s`; keep one of them", given[0].key)
 	}
 	for _, c := range given {
-		r.checkGiven(block.Field(c.key), c.source, c.file)
+		r.checkSource(block.Field(c.key), c.source, c.file)
 	}
 	return given[0].source
 }
@@ -77,16 +77,16 @@ func (r *resolver) secret(key strictyaml.Key, raw rawCredential, block *OAuth2, 
 	first := r.firstSet(key, passwords, tokens)
 	switch {
 	case block != nil:
-		return r.exchanged(key, block, own, passwords, tokens), sessionapi.AuthBearer
+		return r.exchangedSecret(key, block, own, passwords, tokens), sessionapi.AuthBearer
 	case first == "" && r.Invalid(key.Field("oauth2")):
 		return secret.Source{}, sessionapi.AuthBearer
 	case first == "":
 		r.Require(key, "", "has no secret; give it one of password, password_file, password_env, token, token_file, token_env or oauth2")
 		return secret.Source{}, ""
 	case slices.ContainsFunc(passwords, func(c sourceChoice) bool { return c.key == first }):
-		return r.only(key, slices.Concat(passwords, tokens)), sessionapi.AuthLogin
+		return r.singleSource(key, slices.Concat(passwords, tokens)), sessionapi.AuthLogin
 	default:
-		return r.only(key, tokens), sessionapi.AuthToken
+		return r.singleSource(key, tokens), sessionapi.AuthToken
 	}
 }
 
@@ -100,9 +100,9 @@ func (r *resolver) firstSet(block strictyaml.Key, choices ...[]sourceChoice) str
 	return ""
 }
 
-// exchanged returns the secret that a grant exchanges: that of the entry, or the block's
+// exchangedSecret returns the secret that a grant exchanges: that of the entry, or the block's
 // own.
-func (r *resolver) exchanged(key strictyaml.Key, block *OAuth2, own secret.Source, passwords, tokens []sourceChoice) secret.Source {
+func (r *resolver) exchangedSecret(key strictyaml.Key, block *OAuth2, own secret.Source, passwords, tokens []sourceChoice) secret.Source {
 	wanted, unwanted, hint := []sourceChoice(nil), slices.Concat(passwords, tokens), ""
 	switch {
 	case r.Invalid(key.Field("oauth2").Field("grant_type")):
@@ -128,12 +128,12 @@ func (r *resolver) exchanged(key strictyaml.Key, block *OAuth2, own secret.Sourc
 	if r.firstSet(key, wanted) == "" {
 		r.Require(key, wanted[0].key, "needs the %s in `%s`, `%s` or `%s` for `grant_type: %s`", kind, wanted[1].key, wanted[0].key, wanted[2].key, block.GrantType)
 	}
-	return r.only(key, wanted)
+	return r.singleSource(key, wanted)
 }
 
-// checkGiven checks a source that is set. An empty secret in the configuration itself is an
+// checkSource checks a source that is set. An empty secret in the configuration itself is an
 // error, since it stays empty until a reload.
-func (r *resolver) checkGiven(key strictyaml.Key, source secret.Source, file string) {
+func (r *resolver) checkSource(key strictyaml.Key, source secret.Source, file string) {
 	if source.Inline != (secret.Secret{}) {
 		if source.Inline.IsZero() && !r.Invalid(key) {
 			r.Add(key, "is empty")

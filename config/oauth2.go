@@ -122,7 +122,7 @@ func (r *resolver) clientSecret(key strictyaml.Key, raw *rawOAuth2, block *OAuth
 	if at := key.Field("auth_style"); raw.AuthStyle != "" && raw.AuthStyle != AuthStyleHeader && raw.AuthStyle != AuthStyleParams {
 		r.Add(at, "must be one of: header, params")
 	}
-	source := r.only(key, r.choices(key, "client_secret", raw.ClientSecret, raw.ClientSecretFile, raw.ClientSecretEnv))
+	source := r.singleSource(key, r.choices(key, "client_secret", raw.ClientSecret, raw.ClientSecretFile, raw.ClientSecretEnv))
 	if source != (secret.Source{}) {
 		block.AuthStyle = cmp.Or(block.AuthStyle, AuthStyleHeader)
 		return source
@@ -169,7 +169,7 @@ func (r *resolver) assertion(key strictyaml.Key, raw *rawOAuth2) (*Assertion, se
 	}
 	keyFile := r.fileSource(key.Field("client_certificate_key_file"), from.ClientCertificateKeyFile)
 	keyFile.Lines = keyFile.File != ""
-	source := r.only(key, []sourceChoice{
+	source := r.singleSource(key, []sourceChoice{
 		{"client_certificate_key", secret.Source{Inline: from.ClientCertificateKey}, ""},
 		{"client_certificate_key_file", keyFile, from.ClientCertificateKeyFile},
 	})
