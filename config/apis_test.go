@@ -78,12 +78,12 @@ func TestDefinitionChanges(t *testing.T) {
 		before, after string
 		same          bool
 	}{
-		"a comment":       {"apis:\n", "# of our own\n\napis:\n", true},
-		"another layout":  {"{path: /me}", "\n      path: '/me'", true},
-		"an expression":   {"body.user.name,", "body.user.name + 'x',", false},
-		"how it presents": {"authorization", "x-token", false},
-		"a rule":          {"418", "419", false},
-		"built in":        {"api: own", "api: dr", false},
+		"a comment":      {"apis:\n", "# of our own\n\napis:\n", true},
+		"another layout": {"{path: /me}", "\n      path: '/me'", true},
+		"an expression":  {"body.user.name,", "body.user.name + 'x',", false},
+		"another header": {"authorization", "x-token", false},
+		"a rule":         {"418", "419", false},
+		"built in":       {"api: own", "api: dr", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := strings.Replace(described, c.before, c.after, 1)
@@ -111,7 +111,7 @@ func TestCatalogue(t *testing.T) {
 			continue
 		}
 		if settings.APIs[name] == nil || len(settings.APIs) != 1 || len(settings.Endpoints) == 0 {
-			t.Errorf("%s describes %d APIs and %d endpoints, want one, of its own name, and an example", file, len(settings.APIs), len(settings.Endpoints))
+			t.Errorf("%s describes %d APIs and %d endpoints, want one API with the name of the file, and an endpoint", file, len(settings.APIs), len(settings.Endpoints))
 		}
 	}
 }

@@ -15,11 +15,11 @@ func withModules(t *testing.T) *config.Config {
 global: {interval: 5s}
 credentials:
   fleet: {username: u, password: p, origins: ["https://*.example.com:9443", "https://One.example.org", "http://10.0.0.1:8080", "https://[2001:DB8:0::1]", "https://*.xn--bcher-kva.example"]}
-  homebody: {username: u, password: p}
+  no-origins: {username: u, password: p}
 modules:
   hcx: {api: hcx, credential: fleet}
-  home: {api: hcx, credential: homebody}
-  nobody: {api: hcx}
+  home: {api: hcx, credential: no-origins}
+  no-credential: {api: hcx}
 endpoints:
   - {name: known, url: "https://known.example.net", module: home}
 `), "f.yml")
@@ -123,7 +123,7 @@ func TestTargetErrors(t *testing.T) {
 		"nothing":              {"hcx", "", noAddress},
 		"too long":             {"hcx", good + "/" + strings.Repeat("x", 2000), "target must not be longer than 2000 bytes"},
 		"unknown module":       {"hxc", good, "unknown module \"hxc\", did you mean `hcx`?"},
-		"no credential":        {"nobody", good, "module \"nobody\" has no `credential`; give it one in the configuration"},
+		"no credential":        {"no-credential", good, "module \"no-credential\" has no `credential`; give it one in the configuration"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := withModules(t).Target(tc.module, tc.url)

@@ -106,7 +106,7 @@ func TestSecretOfSeveralLines(t *testing.T) {
 	}
 }
 
-// A reload reads the same source again, although the text is at another address.
+// After a reload, the same source holds the same text at another address in memory.
 func TestSameSource(t *testing.T) {
 	inline := func(text string) secret.Source { return secret.Source{Inline: secret.New(text)} }
 	if !inline("a").Same(inline("a")) || !secret.FromFile("f", new(boundedfile.Reader)).Same(secret.Source{File: "f"}) {
