@@ -3,8 +3,8 @@ package docs
 
 import _ "embed"
 
-// Schema is the JSON Schema of the configuration file. A test of package config holds it
-// to the raw types.
+// Schema is the JSON Schema of the configuration file. A test of package config compares it
+// with the raw types.
 //
 //go:embed session_exporter.schema.json
 var Schema string

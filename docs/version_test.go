@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// mentions are the ways to name a version of the exporter in what users install and read.
+// mentions match the exporter's version in the files that users install and read.
 var mentions = []*regexp.Regexp{
 	regexp.MustCompile(`session[-_]exporter[-_:]v?(\d+\.\d+\.\d+)`), // files, packages, images
 	regexp.MustCompile(`session_exporter/\S+\?ref=v?(\d+\.\d+\.\d+)`),
@@ -19,7 +19,8 @@ var mentions = []*regexp.Regexp{
 	regexp.MustCompile(`\bVERSION=v?(\d+\.\d+\.\d+)`),
 }
 
-// The pages and manifests name no other version than that of the file VERSION.
+// The pages and manifests mention only the version in the file VERSION, and the changelog
+// has a section for it.
 func TestDocumentedVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "../VERSION"))
 	found := 0
@@ -29,7 +30,7 @@ func TestDocumentedVersion(t *testing.T) {
 			for _, match := range mention.FindAllStringSubmatch(text, -1) {
 				found++
 				if match[1] != version {
-					t.Errorf("%s: %q, and VERSION is %s", path, strings.TrimSpace(match[0]), version)
+					t.Errorf("%s: %q, want version %s", path, strings.TrimSpace(match[0]), version)
 				}
 			}
 		}

@@ -19,7 +19,7 @@ var maxWait = 10 * time.Second
 func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
-		if stacks := Others(); len(stacks) > 0 {
+		if stacks := Leaked(); len(stacks) > 0 {
 			fmt.Fprintf(os.Stderr, "%d goroutines outlive the tests:\n\n%s\n", len(stacks), strings.Join(stacks, "\n\n"))
 			code = 1
 		}
@@ -27,10 +27,10 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Others returns the stacks of the goroutines that are still running after maxWait,
+// Leaked returns the stacks of the goroutines that are still running after maxWait,
 // except the caller's, those of packages testing and os/signal, and those that contain
-// an ignored function.
-func Others(ignored ...string) []string {
+// an ignored function. It returns early once none is left.
+func Leaked(ignored ...string) []string {
 	ignored = append(ignored, "testing.runTests", "testing.(*T).Parallel", "os/signal.loop", "os/signal.signal_recv")
 	for deadline := time.Now().Add(maxWait); ; time.Sleep(10 * time.Millisecond) {
 		remaining := slices.DeleteFunc(stacks()[1:], func(stack string) bool {

@@ -27,7 +27,7 @@ func isJournal(w io.Writer) bool {
 	return read && err == nil
 }
 
-// priorities are the results of priority.
+// priorities are all values that priority returns.
 var priorities = []journal.Priority{journal.PriDebug, journal.PriInfo, journal.PriWarning, journal.PriErr}
 
 func priority(level slog.Level) journal.Priority {
@@ -42,7 +42,8 @@ func priority(level slog.Level) journal.Priority {
 	return journal.PriErr
 }
 
-// priorityWriter starts each line with its priority, which the journal removes.
+// priorityWriter writes each line after a prefix with the priority, which the journal
+// removes.
 type priorityWriter struct {
 	w        io.Writer
 	priority journal.Priority

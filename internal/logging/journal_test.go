@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// TestJournal runs itself as a program whose standard error the journal reads, or not:
-// lines have a priority only if JOURNAL_STREAM names that very file.
+// TestJournal runs itself as a program that logs to a file. The lines have a priority only
+// if JOURNAL_STREAM names this file as systemd's journal does.
 func TestJournal(t *testing.T) {
 	const program = "SESSION_EXPORTER_TEST_LOG"
 	if format := os.Getenv(program); format != "" {
@@ -33,7 +33,7 @@ func TestJournal(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = stderr.Close() }() // the other process writes
+		defer func() { _ = stderr.Close() }() // only the program writes to it
 		var stat syscall.Stat_t
 		if err := syscall.Fstat(int(stderr.Fd()), &stat); err != nil {
 			t.Fatal(err)

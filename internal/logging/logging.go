@@ -33,8 +33,9 @@ const (
 var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 
 // New returns a logger that writes records of a level and above (debug, info, warn or
-// error) to w. Concurrent writes are serialized. If systemd's journal reads w, lines have
-// the priority of their level. A logfmt line looks like
+// error) to w, in Logfmt or JSON. Concurrent writes are serialized. If w is the standard
+// error and systemd's journal reads it, lines have the priority of their level. A logfmt
+// line looks like
 //
 //	ts=2026-01-02T15:04:05.000Z caller=schedule.go:123 level=info msg="probe failed" endpoint=a
 func New(w io.Writer, level, format string) (*slog.Logger, error) {
@@ -214,7 +215,7 @@ func ownText(v any) (text string, ok bool) {
 }
 
 // escapingWriter escapes characters that a terminal or an editor may interpret and the
-// encoders leave as they are: DEL, the C1 controls (U+009B starts an escape sequence,
+// encoders leave as they are, such as DEL, the C1 controls (U+009B starts an escape sequence,
 // as ESC [ does), line separators and bidirectional overrides. The encoders escape
 // everything below space.
 type escapingWriter struct{ w io.Writer }

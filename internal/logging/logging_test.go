@@ -50,7 +50,7 @@ func TestLoggerLine(t *testing.T) {
 			json:   `{"attempt":2,"endpoint":"a","level":"info","msg":"probe failed","ok":false}`,
 		},
 		{
-			name:   "a level of one's own",
+			name:   "a custom level",
 			log:    func(l *slog.Logger) { l.Log(t.Context(), slog.LevelError+1, "m") },
 			logfmt: `level=error+1 msg=m`,
 			json:   `{"level":"error+1","msg":"m"}`,
@@ -70,7 +70,7 @@ func TestLoggerLine(t *testing.T) {
 			json:   `{"g.a":1,"g.c":3,"g.h.b":2,"level":"info","msg":"m"}`,
 		},
 		{
-			name: "a LogValuer may give a group, or another LogValuer",
+			name: "a LogValuer may return a group, or another LogValuer",
 			log: func(l *slog.Logger) {
 				l.Info("m", "g", valuer{slog.GroupValue(slog.Int("a", 1))}, "v", valuer{valuer{"deep"}})
 			},
@@ -120,7 +120,7 @@ func TestLoggerLine(t *testing.T) {
 			json:   `{"!BADKEY":1,"g=\" h":2,"level":"info","logged_msg":"mine","msg":"m"}`,
 		},
 		{
-			name:   "inside a group no key is reserved",
+			name:   "in a group, no key is reserved",
 			log:    func(l *slog.Logger) { l.WithGroup("g").Info("m", "msg", "mine") },
 			logfmt: `level=info msg=m g.msg=mine`,
 			json:   `{"g.msg":"mine","level":"info","msg":"m"}`,
@@ -149,7 +149,7 @@ func TestLoggerLine(t *testing.T) {
 		for format, want := range map[string]string{Logfmt: tc.logfmt, JSON: tc.json} {
 			t.Run(tc.name+"/"+format, func(t *testing.T) {
 				var buf bytes.Buffer
-				tc.log(slog.New(withoutSource{newTestLogger(t, &buf, "debug", format).Handler()}))
+				tc.log(slog.New(withoutTimeAndCaller{newTestLogger(t, &buf, "debug", format).Handler()}))
 				if got := strings.TrimSuffix(buf.String(), "\n"); got != want {
 					t.Errorf("\n got %s\nwant %s", got, want)
 				}
@@ -286,20 +286,20 @@ func newTestLogger(t *testing.T, w io.Writer, level, format string) *slog.Logger
 	return l
 }
 
-// withoutSource drops what differs between runs.
-type withoutSource struct{ slog.Handler }
+// withoutTimeAndCaller drops what differs between runs.
+type withoutTimeAndCaller struct{ slog.Handler }
 
-func (h withoutSource) Handle(ctx context.Context, r slog.Record) error {
+func (h withoutTimeAndCaller) Handle(ctx context.Context, r slog.Record) error {
 	r.Time, r.PC = time.Time{}, 0
 	return h.Handler.Handle(ctx, r)
 }
 
-func (h withoutSource) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return withoutSource{h.Handler.WithAttrs(attrs)}
+func (h withoutTimeAndCaller) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withoutTimeAndCaller{h.Handler.WithAttrs(attrs)}
 }
 
-func (h withoutSource) WithGroup(name string) slog.Handler {
-	return withoutSource{h.Handler.WithGroup(name)}
+func (h withoutTimeAndCaller) WithGroup(name string) slog.Handler {
+	return withoutTimeAndCaller{h.Handler.WithGroup(name)}
 }
 
 func parseJSON(t *testing.T, data []byte) []map[string]any {

@@ -261,7 +261,7 @@ func TestIdleConnectionsHaveNoGoroutines(t *testing.T) {
 	}
 	exchanges.Wait()
 	server.expect(t, 20, 20)
-	if stacks := leaktest.Others("http1.listen", "http1.(*site).serve"); len(stacks) > 0 {
+	if stacks := leaktest.Leaked("http1.listen", "http1.(*site).serve"); len(stacks) > 0 {
 		t.Error(strings.Join(stacks, "\n\n"))
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"net/url"
 )
 
-// BodyTexts returns the texts in the body of a request, which is a form or JSON.
+// BodyTexts returns the texts in the body of a request: the values of a form, the strings
+// in JSON, or otherwise the whole body.
 func BodyTexts(body []byte, contentType string) []string {
 	if contentType == "application/x-www-form-urlencoded" {
 		var texts []string

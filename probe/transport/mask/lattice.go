@@ -18,7 +18,7 @@ type lattice struct {
 	// spaced is set if a space may be encoded as a line break or another control
 	// character that is shown as a space.
 	spaced bool
-	deep   bool
+	deep   bool // decoded from Base64 or hex
 }
 
 // edge is a decoded part of the text, of at most one character. An invisible character

@@ -10,8 +10,8 @@ import (
 const (
 	// Masked replaces a secret.
 	Masked = secret.Masked
-	// Withheld replaces a text in which a mask would give the secret away, or that
-	// could not be searched.
+	// Withheld replaces a text from which a masked secret could be guessed, or that takes
+	// too long to search.
 	Withheld = "<not shown: it may contain a secret>"
 )
 
@@ -29,8 +29,9 @@ type Masker struct {
 // NewMasker returns a masker for the secrets that the sets have when it masks.
 func NewMasker(sets ...*Secrets) Masker { return Masker{sets: sets} }
 
-// Named returns a masker that knows the public username: if the password equals it or a
-// part of it, "no user <secret>" would give the password away.
+// Named returns a masker that knows the public username. A text with a password that is
+// the username or a part of it is withheld, because "no user <secret>" would give the
+// password away.
 func (m Masker) Named(username string) Masker {
 	m.name = username
 	return m
@@ -47,21 +48,22 @@ func (m Masker) Version() uint64 {
 
 // Mask returns the first 64 KiB of text without any secret, whether it is plain, in the
 // escapes of JSON, URLs, HTML and program source, in Base64 or hex, in any mixture of
-// these, or in upper or lower case. A secret that is cut off, by the end of the text or by
-// an ellipsis, is masked too if at least its first eight characters remain.
+// these, or in upper or lower case. A secret that is cut off, by the end of the text or of
+// a quotation or by an ellipsis, is masked too if at least its first eight bytes remain.
 //
-// The whole text is withheld if the mask could be guessed: if the secret is shorter
-// than eight characters, an ordinary word, part of the username, or part of a longer
-// word. A secret of one to three characters counts only if no letter or digit is next
+// The whole text is withheld if the secret could be guessed from the text around its
+// mask: if the secret is shorter than eight characters, an ordinary word, part of the
+// username, or part of a longer word. A secret of one to three characters counts only if no letter or digit is next
 // to it. The text is also withheld if searching it takes too long.
 func (m Masker) Mask(text string) string { return m.mask(text, 1, false) }
 
 // MaskName is Mask for a name, such as a user's or a role's, in which a secret of less
-// than eight characters, or the beginning of a secret, is a coincidence.
+// than eight bytes, or the beginning of a secret, is a coincidence and stays.
 func (m Masker) MaskName(name string) string { return m.mask(name, minStrong, true) }
 
-// MaskID is Mask for the identifier of an operation. Nearly all are UUIDs (RFC 9562),
-// which can contain only secrets of the same characters, so that masking them is cheap.
+// MaskID is Mask for the identifier of an operation. Nearly all are UUIDs (RFC 9562). A
+// UUID can contain only secrets of hexadecimal digits and hyphens. It is searched for these
+// first, which is cheap.
 func (m Masker) MaskID(id string) string {
 	if !isUUID(id) {
 		return m.Mask(id)
@@ -83,6 +85,8 @@ func isUUIDText(text string) bool {
 	return strings.Trim(text, "0123456789abcdefABCDEF-") == ""
 }
 
+// mask masks the secrets of at least a number of bytes. whole is set for a text that is not
+// cut off.
 func (m Masker) mask(text string, least int, whole bool) string {
 	if len(text) < least {
 		return text
@@ -113,7 +117,7 @@ func (m Masker) mask(text string, least int, whole bool) string {
 // span is a part of a text in which a secret was found.
 type span struct {
 	start, end int
-	// weak is set if its mask could be guessed.
+	// weak is set if the secret could be guessed from the text around its mask.
 	weak bool
 }
 

@@ -221,7 +221,8 @@ func TestMaskName(t *testing.T) {
 	}
 }
 
-// Texts that take too long to search are withheld; responses of real APIs are not.
+// A hostile text is searched in bounded time: it is withheld, masked, or returned up to the
+// limit.
 func TestHostileTexts(t *testing.T) {
 	masker := NewMasker(setOf(`\\\\\\\\\\\\`, "aaaaaaaaaaaaaaab", "s3cret-Password"))
 	for _, piece := range []string{`\`, `\\\\\\\\\\\\\\\\x`, "%25", "%", "&", "&amp;", "&#", "&#x00", `\u{`, `\u00`, "''", "+", "a", "A\\u0041%41", "4141", "QUFB", "\xff", "é", "=", "%5c", "&#92;", `\134`} {

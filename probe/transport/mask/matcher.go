@@ -19,7 +19,7 @@ const (
 )
 
 // find returns the positions of the needles in a text, in order. It returns false if
-// that takes more steps than any text of a real API does. whole is set for a text that
+// that takes more steps than for any text of a real API. whole is set for a text that
 // is not cut off.
 func find(text string, wanted []needle, whole bool) ([]span, bool) {
 	work := 1<<20 + 64*len(text)

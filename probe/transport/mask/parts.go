@@ -21,7 +21,7 @@ const (
 // needle is a text that must not be shown.
 type needle struct {
 	text string
-	// weak is set if a mask could be guessed from the words around it: the needle is
+	// weak is set if the needle could be guessed from the text around its mask: it is
 	// short, or an ordinary word.
 	weak bool
 	// cut is the number of bytes that must match if the text is cut off.
@@ -63,8 +63,8 @@ func isASCII(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// plainParts returns a secret, each part of a session that has several, and the signature of
-// a JWT, whose other parts may be public.
+// plainParts returns a secret, the parts of a session that has several, which a tab
+// separates, and the signature of a JWT, whose other parts may be public.
 func plainParts(text string) []string {
 	all := []string{text}
 	if jwt := strings.Split(text, "."); len(jwt) == 3 && strings.HasPrefix(text, "eyJ") {
@@ -96,9 +96,9 @@ func headerParts(text string) []string {
 	return all
 }
 
-// pairParts returns the password of a Basic pair, or the whole pair if the password is
-// so short that it would not be found in Base64. Otherwise it omits the pair, whose
-// beginning is the username, which is not secret.
+// pairParts returns the password of a Basic pair, without the username, which is not
+// secret. If the password is so short that it would not be found in Base64, it returns
+// the whole pair.
 func pairParts(pair string) []string {
 	if _, password, _ := strings.Cut(pair, ":"); utf8.RuneCountInString(password) >= minPart {
 		return []string{password}

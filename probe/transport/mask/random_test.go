@@ -41,7 +41,8 @@ func TestMaskRandomly(t *testing.T) {
 	}
 }
 
-// A password with everything that encoders escape is found in every encoder's output.
+// A password with everything that encoders escape is found in the output of any encoder
+// applied to that of any other.
 func TestMaskEncoders(t *testing.T) {
 	secrets := []string{"p/é\"<'> &+%\\x7f\U0001f511z", "\\\\host\\share%20", "%25%2525&amp;amp;", "a\tb\x01cdefgh", "'''''''''''", `\\\\\\\\\"`}
 	for _, secret := range secrets {

@@ -1,6 +1,6 @@
 // Package mask provides a Registry of secrets that were sent or received, and a Masker that
-// removes them from shown texts. It never logs, never sends anything, and never returns
-// a secret.
+// masks them in texts to be shown. It sends nothing and logs nothing, and a Registry never
+// gives out its secrets.
 package mask
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// maxSets limits the registry. It has room for 10,000 endpoints at as many origins, and
-// for as many targets of /probe. The least recently used set is evicted.
+// maxSets limits the registry. It has room for 10,000 endpoints and 10,000 targets of
+// /probe, each at an origin of its own. The least recently used set is evicted.
 const maxSets = 32 << 10
 
 // Registry holds the secrets of the process, one set for each scope: a credential, or the
@@ -23,7 +23,8 @@ type Registry struct {
 	swept time.Time // when idle sets were last removed
 }
 
-// Set returns the secrets of a scope.
+// Set returns the secrets of a scope, an empty set if the scope is new. It counts as a use
+// of the set.
 func (r *Registry) Set(scope string) *Secrets {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +42,9 @@ func (r *Registry) Set(scope string) *Secrets {
 	return set
 }
 
-// sweepLocked makes room for a set. It removes expired sets once an hour.
+// sweepLocked makes room for another set. It removes the sets that were not used for a day,
+// at most once an hour unless the registry is full. If it still is, it evicts the least
+// recently used set.
 func (r *Registry) sweepLocked() {
 	now := time.Now()
 	if len(r.sets) < maxSets && now.Sub(r.swept) < time.Hour {

@@ -74,7 +74,8 @@ func TestEvictionWithinASecond(t *testing.T) {
 	})
 }
 
-// Sets that were not used for a day are removed; if all are in use, the oldest is.
+// Sets that were not used for a day are removed. If the registry is full of sets in use, the
+// least recently used one is evicted.
 func TestRegistryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Registry

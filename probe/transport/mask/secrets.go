@@ -21,16 +21,16 @@ const (
 // Secrets are the secrets of one scope that were in use within the last day. The zero
 // Secrets is empty. It is safe for concurrent use.
 type Secrets struct {
-	mu     sync.Mutex   // guards values
-	values []heldSecret // least recently used first, also within a second
+	mu     sync.Mutex    // guards values
+	values []knownSecret // least recently used first, also within a second
 
 	used    atomic.Int64  // when the set was last used, in seconds since 1970
 	version atomic.Uint64 // number of secrets ever added
 }
 
-// heldSecret is one secret and data derived from it. An endpoint that renews its
+// knownSecret is a secret of a set, and data derived from it. An endpoint that renews its
 // session every 30 minutes has 50 of them.
-type heldSecret struct {
+type knownSecret struct {
 	needle
 	more []needle // parts that are secret by themselves
 	used int64    // in seconds since 1970
@@ -72,12 +72,12 @@ func (s *Secrets) add(text string, now int64, parts func(string) []string) {
 			return
 		}
 	}
-	s.values = slices.DeleteFunc(s.values, func(v heldSecret) bool { return v.used < oldestKept(now) })
+	s.values = slices.DeleteFunc(s.values, func(v knownSecret) bool { return v.used < oldestKept(now) })
 	if len(s.values) >= maxSecrets {
 		s.values = slices.Delete(s.values, 0, 1)
 	}
 	all := needles(parts(text))
-	added := heldSecret{needle: all[0], more: slices.Clip(all[1:]), used: now}
+	added := knownSecret{needle: all[0], more: slices.Clip(all[1:]), used: now}
 	if len(all) == 1 {
 		added.more = nil // frees the array
 	}
@@ -88,8 +88,8 @@ func (s *Secrets) add(text string, now int64, parts func(string) []string) {
 	s.version.Add(1)
 }
 
-// oldestKept returns the time, in seconds since 1970, since which a secret must have been
-// used to be remembered.
+// oldestKept returns the earliest last use, in seconds since 1970, of a secret that is
+// still remembered.
 func oldestKept(now int64) int64 { return now - int64(keep/time.Second) }
 
 // appendTo appends the needles to search for.
@@ -106,7 +106,7 @@ func (s *Secrets) appendTo(all []needle) []needle {
 	return all
 }
 
-// within reports whether a UUID may contain a secret.
+// within reports whether a UUID contains a secret or a part of one, ignoring case.
 func (s *Secrets) within(uuid string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,8 +31,8 @@ func shortest(wanted []needle) int {
 	return least
 }
 
-// digits describes the digits of an encoding.
-type digits struct {
+// encoding describes how digits encode bytes.
+type encoding struct {
 	value func(c byte) (value byte, ok bool)
 	bits  int // that each digit encodes
 	// group is the number of digits that make whole bytes. Fewer than that may precede the
@@ -40,17 +40,17 @@ type digits struct {
 	group int
 }
 
-var encodings = []digits{{base64Digit, 6, 4}, {hexDigit, 4, 2}}
+var encodings = []encoding{{base64Digit, 6, 4}, {hexDigit, 4, 2}}
 
-// reading is how digits may be escaped. An apparent escape may also be a sign, `+`, `/`,
-// `-` or `_`, followed by digits.
-type reading int
+// escaping is which digits of a run may be escaped. A run is decoded in each of these ways,
+// because what looks like an escape may also be a sign of Base64 and the digits after it.
+type escaping int
 
 const (
-	literally   reading = iota // nothing is escaped
-	signEscapes                // only signs are escaped
-	anyEscapes                 // any character may be escaped
-	allEscapes                 // every character is escaped
+	noEscapes   escaping = iota // no digit is escaped
+	signEscapes                 // only signs may be escaped: `+`, `/`, `-` and `_`
+	anyEscapes                  // any digit may be escaped
+	allEscapes                  // every digit is escaped
 )
 
 // unpacked returns the runs of Base64 or hex digits whose decoded text has a needle.
@@ -60,12 +60,12 @@ func (m *matcher) unpacked(wanted []needle) []span {
 		return nil
 	}
 	u := pieces{least: shortest(wanted)}
-	for _, encoding := range encodings {
-		m.unpack(&u, encoding, literally)
+	for _, e := range encodings {
+		m.unpack(&u, e, noEscapes)
 		if m.first != nil {
-			m.unpack(&u, encoding, signEscapes)
-			m.unpack(&u, encoding, anyEscapes)
-			m.unpack(&u, encoding, allEscapes)
+			m.unpack(&u, e, signEscapes)
+			m.unpack(&u, e, anyEscapes)
+			m.unpack(&u, e, allEscapes)
 		}
 	}
 	if len(u.bytes) == 0 {
@@ -84,25 +84,25 @@ func (m *matcher) unpacked(wanted []needle) []span {
 	return found
 }
 
-// unpack decodes all runs of one encoding's digits that have an escape accepted by the
-// reading, or no escape if it accepts none.
-func (m *matcher) unpack(u *pieces, encoding digits, how reading) {
-	tries, least := 0, (8*u.least+encoding.bits-1)/encoding.bits
+// unpack decodes all runs of an encoding's digits with at least one escape, or without any
+// for noEscapes.
+func (m *matcher) unpack(u *pieces, e encoding, how escaping) {
+	tries, least := 0, (8*u.least+e.bits-1)/e.bits
 	for i := 0; i < len(m.text) && *m.work > 0; {
 		start := i
-		values, first, end := m.digitsAt(start, encoding, how)
+		values, first, end := m.digitsAt(start, e, how)
 		if len(values) >= least {
 			for more := true; more; {
 				_, end, _, more = m.digitAt(end, padding, min(how, signEscapes))
 			}
-			for phase := range encoding.group {
+			for phase := range e.group {
 				u.runs = append(u.runs, run{len(u.bytes), start, end})
-				u.bytes = append(packBits(u.bytes, values[phase:], encoding.bits), separator)
+				u.bytes = append(packBits(u.bytes, values[phase:], e.bits), separator)
 			}
 		}
 		i = max(end, start+1)
 		tries++
-		if how != literally && tries < maxTries && start+1 < first {
+		if how != noEscapes && tries < maxTries && start+1 < first {
 			i = start + 1 // the first digit may be both a sign and an escape
 		} else {
 			tries = 0
@@ -115,12 +115,12 @@ const maxTries = 6
 
 // digitsAt returns the digits of the run at a position, and the ends of the first and
 // the last one.
-func (m *matcher) digitsAt(i int, encoding digits, how reading) (values []byte, first, end int) {
+func (m *matcher) digitsAt(i int, e encoding, how escaping) (values []byte, first, end int) {
 	values = m.values[:0]
 	defer func() { m.values = values[:0] }()
-	decoded := how == literally
+	decoded := how == noEscapes
 	for end = i; end < len(m.text); {
-		value, next, escaped, ok := m.digitAt(end, encoding.value, how)
+		value, next, escaped, ok := m.digitAt(end, e.value, how)
 		if !ok {
 			break
 		}
@@ -136,7 +136,7 @@ func (m *matcher) digitsAt(i int, encoding digits, how reading) (values []byte, 
 
 // digitAt returns the digit at a position in its shortest encoding, the position of the
 // next one, and whether it was escaped. Line breaks are skipped.
-func (m *matcher) digitAt(i int, digit func(c byte) (value byte, ok bool), how reading) (value byte, end int, escaped, ok bool) {
+func (m *matcher) digitAt(i int, digit func(c byte) (value byte, ok bool), how escaping) (value byte, end int, escaped, ok bool) {
 	m.each(i, func(c byte, after int) {
 		v, is := digit(c)
 		literal := after == i+1
@@ -153,7 +153,7 @@ func (m *matcher) digitAt(i int, digit func(c byte) (value byte, ok bool), how r
 		skipped := end
 		m.each(end, func(c byte, after int) {
 			literal := after == end+1
-			if (c == '\n' || c == '\r') && (literal || how != literally) {
+			if (c == '\n' || c == '\r') && (literal || how != noEscapes) {
 				skipped = max(skipped, after)
 				escaped = escaped || !literal
 			}
