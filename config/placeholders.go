@@ -49,6 +49,7 @@ func (r *resolver) warnOfPlaceholders(key strictyaml.Key, line int, value string
 	if strings.HasPrefix(string(key), "global.metrics_deny") {
 		return
 	}
+	value = strings.TrimPrefix(value, credentialsDirectory)
 	for _, p := range placeholders {
 		if p.pattern.MatchString(value) {
 			r.Report(strictyaml.Warning, key, strictyaml.Position{Line: line}, p.text)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	promconfig "github.com/prometheus/common/config"
 
@@ -16,11 +17,24 @@ import (
 // maxPEMSize is the size in bytes above which a file of certificates or keys is rejected.
 const maxPEMSize = 1 << 20
 
+// credentialsVariable is the environment variable with the directory of a service's
+// credentials (systemd.exec(5)), and credentialsDirectory the beginning of a path below it.
+const (
+	credentialsVariable  = "CREDENTIALS_DIRECTORY"
+	credentialsDirectory = "${" + credentialsVariable + "}/"
+)
+
 // absolute returns the path of a file that a key names, which may be relative to the
-// directory of the configuration file with that key.
+// directory of the configuration file with that key, or below systemd's directory of
+// credentials.
 func (r *resolver) absolute(key strictyaml.Key, file string) string {
 	if file == "" {
 		return ""
+	}
+	if name, ok := strings.CutPrefix(file, credentialsDirectory); ok {
+		if dir := os.Getenv(credentialsVariable); dir != "" {
+			return filepath.Join(dir, name)
+		}
 	}
 	return promconfig.JoinDir(filepath.Dir(r.Position(key).File), file)
 }
@@ -63,6 +77,9 @@ func (r *resolver) checkSecret(key strictyaml.Key, file string, source secret.So
 // fileProblem describes why a file cannot be read. It does not name the path, which may
 // be a secret in the wrong place.
 func fileProblem(file string, err error) string {
+	if strings.HasPrefix(file, credentialsDirectory) && os.Getenv(credentialsVariable) == "" {
+		return credentialsVariable + " is not set: systemd sets it for a service with credentials"
+	}
 	text := "cannot read this file: " + boundedfile.Reason(err).Error()
 	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(file) {
 		text += "; relative paths are resolved from the directory of the configuration file"

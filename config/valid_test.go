@@ -71,6 +71,27 @@ func show(value any) string {
 	return fmt.Sprintf("%#v", value)
 }
 
+// systemd copies the credentials of a service to a directory that an environment variable names.
+func TestCredentialsDirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if err := os.WriteFile(filepath.Join(dir, "hcx"), []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loaded, problems := config.CheckText([]byte(`
+credentials: {a: {username: u, password_file: "${CREDENTIALS_DIRECTORY}/hcx"}}
+modules: {m: {api: hcx, credential: a}}
+endpoints: [{name: e, url: "https://h.example.com:9443", module: m}]
+`), "f.yml")
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	source := loaded.Credentials["a"].Secret
+	if got, err := source.Read(); err != nil || got.Reveal() != "s3cret" || source.File != filepath.Join(dir, "hcx") {
+		t.Errorf("read %q from %s: %v", got.Reveal(), source, err)
+	}
+}
+
 func file(name string) secret.Source {
 	return secret.Source{File: filepath.Join("testdata", "secrets", name)}
 }
