@@ -14,7 +14,7 @@ import (
 // directory.
 func completions(t *testing.T, folder, line string) []string {
 	t.Helper()
-	// The variables that readline sets, with the shell's own COMP_WORDBREAKS.
+	// Bash sets these variables when Tab is pressed. COMP_WORDBREAKS has its default.
 	const script = `
 		COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
 		eval "$(session_exporter --completion-script-bash)"
@@ -96,8 +96,7 @@ func TestCLICompletion(t *testing.T) {
 	}
 }
 
-// TestCLICompletionScripts: each script is printed as in its file, and bash can parse
-// its own.
+// TestCLICompletionScripts: the program prints each script as it is in its file.
 func TestCLICompletionScripts(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh"} {

@@ -14,7 +14,7 @@ import (
 // hybridityServer implements only the documented part of HCX's operations API.
 type hybridityServer struct {
 	login, check pageResponse
-	noToken      bool // the login has no session
+	noToken      bool // the login's response has no session token
 }
 
 func (s *hybridityServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {

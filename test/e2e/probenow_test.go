@@ -9,8 +9,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// watchBackingOff returns an appliance whose logins fail, and an exporter that is in a
-// long back-off.
+// watchBackingOff returns an appliance whose first login has failed and which is repaired,
+// and an exporter that backs off from it.
 func watchBackingOff(t *testing.T, fault simulator.Fault) (*appliance, *exporter) {
 	t.Helper()
 	settings := withAccount(password)
@@ -27,8 +27,8 @@ endpoints:
 	return a, x
 }
 
-// TestProbeNow: an appliance that was repaired is probed immediately, whatever the
-// back-off, but not before its own Retry-After.
+// TestProbeNow: Probe now and Resume probe a repaired appliance immediately, in spite of the
+// back-off, but not before the time of its Retry-After.
 func TestProbeNow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

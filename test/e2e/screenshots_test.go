@@ -5,7 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"image"
-	_ "image/png" // to read them
+	_ "image/png" // image.DecodeConfig reads them
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,19 +16,20 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the screenshots in docs/images")
 
-// The size of a screenshot.
+// The dimensions of a screenshot in pixels, and its largest size.
 const (
 	screenshotWidth  = 1120
 	screenshotHeight = 640
 	maxScreenshot    = 150 << 10 // bytes
 )
 
-// TestScreenshots takes the README's screenshots from the demo. The files in docs/images need
-// not be identical, because the demo keeps changing, but must exist and have the same size.
+// TestScreenshots takes the README's screenshots from the demo. The files in docs/images may
+// differ from them, because the demo keeps changing, but must exist and have the same
+// dimensions.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
-	// The usual temporary directory, because its path is visible in the screenshots.
+	// With the usual temporary directory, because its path is visible in the screenshots.
 	p := launch(t, "env", "TMPDIR="+os.TempDir(), binary, "demo", "--web.listen-address=127.0.0.1:0")
 	x := &exporter{p, "http://" + p.address(t)}
 	least := 3.0
