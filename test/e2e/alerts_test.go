@@ -221,7 +221,8 @@ func (r *receiver) checkAlerts(t *testing.T, x *exporter, switchedOff string) {
 const keepFiring = 5 * time.Minute
 
 // alertmanager runs Alertmanager with the configuration that users get, except for the
-// receivers' address and, unless wait is empty, the group wait. It returns its address.
+// receivers' address and, unless wait is empty, the group wait and interval. It returns
+// Alertmanager's address.
 func alertmanager(t *testing.T, receiver, wait string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -23,8 +23,8 @@ const names = `Array.from(document.querySelectorAll("tr.row"), row => row.datase
 // demoEndpoints is the number of endpoints of the demo.
 const demoEndpoints = 23
 
-// demo waits for the machine's lock, runs the demo, and waits until all of its endpoints have
-// been probed.
+// demo calls needsTheMachine, runs the demo, and waits until all of its endpoints have been
+// probed.
 func demo(t *testing.T) *exporter {
 	t.Helper()
 	needsTheMachine(t)

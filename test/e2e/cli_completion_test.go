@@ -67,7 +67,7 @@ func TestCLICompletion(t *testing.T) {
 		{"session_exporter probe --config.file other.yml o", []string{"other-a", "other-b"}},
 		{"session_exporter probe --config.file=~/other.yml o", []string{"other-a", "other-b"}},
 		{"session_exporter probe --config.file=none.yml h", nil},
-		{"session_exporter probe --config.file=o", nil}, // bash's own completion of files
+		{"session_exporter probe --config.file=o", nil}, // bash completes files itself
 		{"session_exporter probe https://a.example.com --password-file=o", nil},
 		{"session_exporter probe https://a.example.com --api=k", []string{"kubernetes"}},
 		{"session_exporter probe https://a.example.com --auth=b", []string{"basic", "bearer"}},

@@ -18,8 +18,8 @@ import (
 
 // TestDashboards: every query of every dashboard, sent as Grafana sends it, finds data
 // without warnings in a real Prometheus that scrapes the demo, both with classic
-// histograms only and with native ones only. Most of its time is waiting until appliances
-// terminate sessions and refuse logins.
+// histograms only and with native ones only. Most of the time, it waits until
+// appliances terminate sessions and refuse logins.
 func TestDashboards(t *testing.T) {
 	t.Parallel()
 	x := listening(t, "demo", "--web.listen-address=127.0.0.1:0")
@@ -198,8 +198,8 @@ func walk(tree any, fn func(map[string]any)) {
 	}
 }
 
-// findsData waits until a query finds data, if an endpoint must be chosen for at least one
-// of them.
+// findsData waits until a query finds data. If an endpoint must be chosen, data for one of the
+// endpoints is enough.
 func (p prometheus) findsData(t *testing.T, target target, v filling, endpoints []string) {
 	t.Helper()
 	if endpoints == nil {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestDemo: within ten seconds, the demo has results of every kind, which a new user sees in
-// its output and metrics.
+// TestDemo: within ten seconds, a new user sees valid and failing endpoints of every API in the
+// demo's metrics.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)

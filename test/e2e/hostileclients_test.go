@@ -29,8 +29,9 @@ func limitedServe(t *testing.T, files int, configuration string, flags ...string
 }
 
 // TestHostileSockets: while the exporter may open 128 files, 125 clients each hold a
-// connection (silent, idle, in the middle of a request, before its body, or of a TLS
-// handshake), and open another when it is closed. Scrapes, probes and logouts still work.
+// connection (silent, idle, or stopped within a request's header, before its body, or within
+// a TLS handshake), and open another when it is closed. Scrapes, probes and logouts still
+// work.
 func TestHostileSockets(t *testing.T) {
 	t.Parallel()
 	const (

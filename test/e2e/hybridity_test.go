@@ -39,8 +39,8 @@ func (s *hybridityServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, response.body)
 }
 
-// TestHCXHybridity probes HCX's operations API with ten lines of configuration, and
-// explains each documented failure.
+// TestHCXHybridity: ten lines of configuration probe HCX's operations API, and the command
+// probe explains each documented failure.
 func TestHCXHybridity(t *testing.T) {
 	t.Parallel()
 	const xmlError = "<entries><entry><string>SSO is not configured</string></entry></entries>"

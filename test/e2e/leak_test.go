@@ -114,8 +114,8 @@ func TestShutdownDuringManyLogins(t *testing.T) {
 	}
 }
 
-// TestReloadLeavesNothing: endpoints that a reload removes or changes while their
-// logins are in flight leave no session.
+// TestReloadLeavesNothing: a reload removes one endpoint during its login, and changes the
+// session_max_age of another and the URL of a third. None leaves a session.
 func TestReloadLeavesNothing(t *testing.T) {
 	t.Parallel()
 	slow := newHCX(t, with(withAccount(password), simulator.Fault{On: simulator.Login, After: true, Delay: time.Second}))

@@ -41,7 +41,7 @@ func newProxy(t *testing.T, address, upstream string) *toxiproxy.Proxy {
 	return proxy
 }
 
-// spoil adds a toxic to the appliance's responses.
+// spoil adds a toxic, to the appliance's responses unless its stream is upstream.
 func (w *wire) spoil(t *testing.T, toxic string) {
 	t.Helper()
 	if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
