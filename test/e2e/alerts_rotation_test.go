@@ -56,7 +56,7 @@ endpoints:
 		t.Logf("%s: %s from the change to the webhook", name, got.received.Sub(changed).Round(time.Second/10))
 		checkLinks(t, x, got)
 		if got.Labels["credential"] != "shared" {
-			t.Errorf("labels %v", got.Labels)
+			t.Errorf("the labels are %v, want the credential shared", got.Labels)
 		}
 	}
 	m := x.scrape(t)

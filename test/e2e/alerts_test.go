@@ -77,7 +77,7 @@ func TestAlerts(t *testing.T) {
 	}
 	t.Logf("SessionCredentialsRejected: %s from the change of the password to the webhook", firing.received.Sub(incident).Round(time.Second/10))
 	if got := firing.Labels; got["severity"] != "critical" || got["api"] != "hcx" || got["kind"] != "changing" || got["site"] == "" {
-		t.Errorf("labels %v", got)
+		t.Errorf("unexpected labels: %v", got)
 	}
 	checkLinks(t, x, firing)
 
@@ -85,7 +85,7 @@ func TestAlerts(t *testing.T) {
 	t.Logf("SessionUnreachable: %s from the power-off to the webhook", unreachable.received.Sub(off).Round(time.Second/10))
 	resolved := receiver.await(t, keepFiring+slack+maxWait, "resolved", "SessionCredentialsRejected", corrected)
 	if resolved.EndsAt.Before(published.Add(keepFiring)) {
-		t.Errorf("the right password was published at %s, and the alert resolved at %s", published, resolved.EndsAt)
+		t.Errorf("the right password was written at %s, and the alert resolved at %s, before its keep_firing_for", published, resolved.EndsAt)
 	}
 	t.Logf("SessionCredentialsRejected: resolved %s after the right password", resolved.received.Sub(published).Round(time.Second/10))
 	checkLinks(t, x, unreachable)
@@ -339,7 +339,7 @@ func TestAlertRules(t *testing.T) {
 				t.Errorf("%s lacks a summary or description", rule.Alert)
 			}
 			if !fires[rule.Alert] || !silent[rule.Alert] {
-				t.Errorf("%s: a test that it fires: %t, a test that it does not: %t", rule.Alert, fires[rule.Alert], silent[rule.Alert])
+				t.Errorf("%s: has a test that it fires: %t, and one that it does not: %t; want both", rule.Alert, fires[rule.Alert], silent[rule.Alert])
 			}
 			if !strings.Contains(documented, "["+rule.Alert+"](runbooks/"+rule.Alert+".md)") {
 				t.Errorf("docs/alerts.md lacks %s", rule.Alert)
@@ -347,7 +347,7 @@ func TestAlertRules(t *testing.T) {
 		}
 	}
 	if alerts == 0 {
-		t.Error("no alerts")
+		t.Error("the rules have no alerts")
 	}
 }
 

@@ -149,7 +149,7 @@ func TestBrowserHostileAppliance(t *testing.T) {
 	for _, args := range [][]string{{"--all"}, {"identity", "error", "html", "dr", "redirect"}, {"--all", "-o", "json"}, {"--all", "-o", "metrics"}} {
 		shown, code := atTerminal(t, 200, `"$@"`, append([]string{"probe", "--config.file=" + file}, args...)...)
 		if bad := firstBad(ours.ReplaceAllString(shown, "")); bad != "" || code != 1 || !strings.Contains(shown, "identity") {
-			t.Errorf("%q exits with %d and shows %s: %q", args, code, bad, shown)
+			t.Errorf("%q exits with %d, want 1; it must not show %q:\n%q", args, code, bad, shown)
 		}
 	}
 }

@@ -128,7 +128,7 @@ endpoints:
 	b.await(t, `document.getElementById("refresh").ariaPressed === "true"`)
 	eventually(t, func() error {
 		if b.requestCount("sort=name") <= before {
-			return fmt.Errorf("no further request")
+			return fmt.Errorf("the page has not refreshed")
 		}
 		return nil
 	})

@@ -89,7 +89,7 @@ endpoints:
 			":11: modules.hcx.credential: ", ":13: endpoints[0].url: ", ":14: endpoints[1].name: ", ":14: endpoints[1].url: ", ":15: endpoints[2].module: ",
 		} {
 			if !strings.Contains(got.stderr, file+where) {
-				t.Errorf("no problem at %q", where)
+				t.Errorf("no error at %q", where)
 			}
 		}
 		for line := range strings.Lines(got.stderr) {
@@ -252,7 +252,7 @@ func TestProbeAll(t *testing.T) {
 		}
 		for name, state := range wanted {
 			if strings.Contains(explained, "\n"+name+": "+state+"\n") != (state != "valid") {
-				t.Errorf("%s, which is %s, in:\n%s", name, state, explained)
+				t.Errorf("%s, which is %s: only failing endpoints must be explained:\n%s", name, state, explained)
 			}
 		}
 	})
@@ -373,7 +373,7 @@ endpoints:
 `, caFile, user, secretFile(t, password), a.url)))
 	eventually(t, func() error {
 		if a.Stats().Checks == 0 {
-			return errors.New("no request yet")
+			return errors.New("no check has arrived")
 		}
 		return nil
 	})

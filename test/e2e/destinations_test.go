@@ -128,14 +128,14 @@ endpoints:
 	eventually(t, func() error { // logouts get redirects too
 		for name, appliance := range appliances {
 			if stats := appliance.Stats(); strings.HasPrefix(name, "logout") && stats.Requests <= stats.Checks+stats.Attempts {
-				return fmt.Errorf("no logout from %s: %+v", name, stats)
+				return fmt.Errorf("%s: no logout has arrived: %+v", name, stats)
 			}
 		}
 		return nil
 	})
 	for name, appliance := range paths {
 		if stats := appliance.Stats(); stats.Requests != stats.Checks+stats.Attempts {
-			t.Errorf("%s was followed: %+v", name, stats)
+			t.Errorf("%s: the redirect was followed: %+v", name, stats)
 		}
 	}
 	if code := x.stop(t, syscall.SIGTERM); code != 0 {

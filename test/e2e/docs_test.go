@@ -108,7 +108,7 @@ func TestDocumentedPrometheus(t *testing.T) {
 		}
 	}
 	if configs < 9 || queries < 30 {
-		t.Errorf("found %d configurations and %d queries", configs, queries)
+		t.Errorf("found %d configurations and %d queries, want at least 9 and 30", configs, queries)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestDocumentedTests(t *testing.T) {
 	t.Parallel()
 	tests := regexp.MustCompile("`([a-z0-9/]+)/(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(document(t, "security.md"), -1)
 	if len(tests) < 20 {
-		t.Fatalf("found %d tests", len(tests))
+		t.Fatalf("found %d tests, want at least 20", len(tests))
 	}
 	for _, test := range tests {
 		files, err := filepath.Glob(filepath.Join("..", "..", test[1], "*_test.go"))

@@ -72,7 +72,7 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 				defer response.Body.Close()
 				text, err := io.ReadAll(response.Body)
 				if err != nil || response.StatusCode != http.StatusOK {
-					return nil, fmt.Errorf("%s, %w", response.Status, err)
+					return nil, fmt.Errorf("%s, error %w", response.Status, err)
 				}
 				return parse(t, string(text)), nil
 			}
@@ -221,17 +221,17 @@ endpoints: [{name: a, url: %[5]s, module: hcx, credential: account, connection_m
 	scraped := time.Now()
 	x.scrape(t)
 	if took := time.Since(scraped); took > 5*time.Second {
-		t.Errorf("a scrape took %s", took)
+		t.Errorf("a scrape took %s, want at most 5 s", took)
 	}
 	requests.Wait()
 	took := time.Since(begun)
 	m = x.scrape(t)
 	m.check(t, want{"session_up": 1, "session_probe_failures_total": 0})
 	if made := m.sum("session_probes_total") - before; made < took.Seconds()/4-2 {
-		t.Errorf("%v probes of the listed endpoint in %s, want one every 4 s", made, took)
+		t.Errorf("%v probes of the configured endpoint in %s, want one every 4 s", made, took)
 	}
 	if timeouts.Load() < 16 { // half of the 32 connections that the server accepts
-		t.Errorf("%d timeouts, %d without a probe", timeouts.Load(), busy.Load())
+		t.Errorf("%d targets timed out, want at least 16; %d were not probed", timeouts.Load(), busy.Load())
 	}
-	t.Logf("%d timeouts and %d without a probe in %s", timeouts.Load(), busy.Load(), took)
+	t.Logf("%d targets timed out, and %d were not probed, in %s", timeouts.Load(), busy.Load(), took)
 }

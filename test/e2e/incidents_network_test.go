@@ -35,7 +35,7 @@ endpoints:
 	var changes []change
 	eventually(t, func() error {
 		if changes = x.changes(t, "short"); len(changes) < 3 {
-			return fmt.Errorf("%v so far", changes)
+			return fmt.Errorf("the states are %v, want three", changes)
 		}
 		return nil
 	})
@@ -44,13 +44,13 @@ endpoints:
 	}
 	// A line of the log may be late. Without Retry-After, the next probe would be after 4 s.
 	if waited := changes[2].at.Sub(changes[1].at); waited < 5*time.Second || waited > (7+4)*time.Second+slack {
-		t.Errorf("probed again after %s of 7 s", waited)
+		t.Errorf("probed again after %s, want 7 s and at most an interval more", waited)
 	}
 	x.awaitProbes(t, "long", 3).check(t, want{
 		`session_state{endpoint="long",state="rate_limited"}`: 1, `session_http_status_code{endpoint="long"}`: 0, `session_auth_success{endpoint="long"}`: 1,
 	})
 	if got := long.Stats().Requests; got != requests {
-		t.Errorf("%d requests were sent within the 120 s", got-requests)
+		t.Errorf("%d requests were sent before Retry-After had passed", got-requests)
 	}
 }
 
@@ -361,7 +361,7 @@ endpoints:
 		return m.sum("session_probe_failures_total") - m.sum(`session_probe_failures_total{endpoint="hangs"}`)
 	}
 	if failed := others(m) - others(before); failed != 0 {
-		t.Errorf("%v probes of the others failed", failed)
+		t.Errorf("%v probes of the other endpoints failed", failed)
 	}
 	if made := m.sum("session_probes_total") - before.sum("session_probes_total"); made < 100 || made > 101*intervals {
 		t.Errorf("%v probes were made in %.1f intervals of 101 endpoints", made, intervals)

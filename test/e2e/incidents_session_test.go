@@ -33,7 +33,7 @@ endpoints:
 	// session_max_age, and an interval until the next probe. The default of session_max_age is
 	// half an hour.
 	if noticed := m.sum("session_auth_timestamp_seconds") - unix(changed); noticed > 3+4+slack.Seconds() {
-		t.Errorf("noticed after %.1f s", noticed)
+		t.Errorf("the changed password was noticed only after %.1f s", noticed)
 	}
 	m = x.awaitProbes(t, "a", 4)
 	m.check(t, want{
@@ -156,7 +156,7 @@ endpoints:
 	x.await(t, want{`session_state{state="session_expired"}`: 1, "session_up": 0, "session_auth_success": 0})
 	m = x.awaitProbes(t, "a", 2)
 	if got := m.sum(`session_errors_total{code="INVALID_SESSION_TOKEN"}`); got < 3 {
-		t.Errorf("%v errors are counted, want one for each probe", got)
+		t.Errorf("%v errors are counted, want at least 3, one for each probe", got)
 	}
 	m.check(t, want{"session_logins_total": 0, "session_logouts_total": 0, "session_established_timestamp_seconds": absent})
 
@@ -235,7 +235,7 @@ endpoints:
 			fmt.Sprintf("session_http_status_code{endpoint=%q}", code):      200,
 		})
 		if got := x.scrape(t).sum(fmt.Sprintf("session_errors_total{endpoint=%q,code=%q}", code, code)); got < 1 {
-			t.Errorf("%s is counted %v times", code, got)
+			t.Errorf("%s is counted %v times, want at least once", code, got)
 		}
 	}
 	x.await(t, want{`session_up{endpoint="INVALID_CREDENTIALS"}`: 0, `session_auth_success{endpoint="INVALID_CREDENTIALS"}`: 0, "session_up": 0})
@@ -296,7 +296,7 @@ endpoints:
 	m := x.awaitProbes(t, "a", 3)
 	m.check(t, want{"session_logins_total": 2}) // the session is renewed once
 	if got := m.sum(`session_errors_total{code="NOT_ENOUGH_PRIVILEGES"}`); got < 1 {
-		t.Errorf("the error is counted %v times", got)
+		t.Errorf("NOT_ENOUGH_PRIVILEGES is counted %v times, want at least once", got)
 	}
 }
 
@@ -344,7 +344,7 @@ endpoints:
 	x.await(t, want{`session_state{state="server_error"}`: 1, "session_auth_success": 1, "session_up": 0, "session_http_status_code": 503})
 	x.awaitProbes(t, "a", 9).check(t, want{"session_auth_success": 1, "session_up": 0})
 	if attempts := a.Stats().Attempts - before; attempts > 4 { // of the probes 1, 2, 4 and 8
-		t.Errorf("%d logins in 10 probes", attempts)
+		t.Errorf("%d logins in 10 probes, want at most 4", attempts)
 	}
 
 	a.EndSessions()

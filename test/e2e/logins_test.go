@@ -62,7 +62,7 @@ credentials:
 	}
 	for name, l := range ledgers {
 		if logins, _, left := l.seen(); logins == 0 || left > 0 {
-			t.Errorf("%s: %d sessions of %d remain", name, left, logins)
+			t.Errorf("%s: %d sessions of %d logins remain", name, left, logins)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestTruncatedRateLimit(t *testing.T) {
 	_, before, _ := l.seen()
 	x.awaitProbes(t, "a", 5).check(t, want{`session_state{state="rate_limited"}`: 1, "session_auth_success": 1})
 	if logins, checks, _ := l.seen(); logins != 1 || checks != before {
-		t.Errorf("%d logins, and %d checks within Retry-After", logins, checks-before)
+		t.Errorf("%d logins, want 1; %d checks before Retry-After had passed, want 0", logins, checks-before)
 	}
 	l.breakChecks()
 }

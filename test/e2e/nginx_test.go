@@ -115,7 +115,7 @@ func inBrowser(t *testing.T, site string, a *appliance) {
 	b := newTab(t, site)
 	eventually(t, func() error {
 		if text := body(t, site+"/?state=login_suspended"); strings.Count(text, `class="row"`) != 2 {
-			return fmt.Errorf("not both endpoints are suspended:\n%s", text)
+			return fmt.Errorf("the page does not have two suspended endpoints:\n%s", text)
 		}
 		return nil
 	})

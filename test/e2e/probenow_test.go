@@ -50,10 +50,10 @@ func TestProbeNow(t *testing.T) {
 			}
 			m := x.await(t, want{"session_up": c.up, "session_logins_total": 1 + c.up})
 			if attempts := fmt.Sprint(a.Stats().Attempts); attempts != fmt.Sprint(m.sum("session_logins_total")) {
-				t.Errorf("%s logins arrived", attempts)
+				t.Errorf("%s logins have arrived, want %v", attempts, m.sum("session_logins_total"))
 			}
 			if status, text := x.post(t, "/-/probe?endpoint=a"); strings.Contains(c.path, "/probe") && status != http.StatusConflict {
-				t.Errorf("a second request: status %d: %s", status, text)
+				t.Errorf("a second request within 10 s: status %d, want 409: %s", status, text)
 			}
 		})
 	}

@@ -87,7 +87,7 @@ endpoints:
     url: %s
     module: appliance`, secretFile(t, token), api.api, api.auth, write(t, filepath.Join(t.TempDir(), "server.pem"), string(certificate)), server.URL)
 			if lines := strings.Count(configuration, "\n") + 1; lines > 10 {
-				t.Errorf("the configuration takes %d lines", lines)
+				t.Errorf("the configuration has %d lines, want at most 10", lines)
 			}
 			x := serve(t, configuration)
 			x.await(t, want{

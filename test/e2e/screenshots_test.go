@@ -38,7 +38,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	x.until(t, func(m metrics) error {
 		if got := m.sum(`session_probes_total{endpoint="hcx-healthy"}`); got < least {
-			return fmt.Errorf("%v probes", got)
+			return fmt.Errorf("%v probes of hcx-healthy, want %v", got, least)
 		}
 		return m.differ(want{`session_state{endpoint="dr-wrong-password",state="login_suspended"}`: 1})
 	})
@@ -67,7 +67,7 @@ func TestScreenshots(t *testing.T) {
 		for what, content := range map[string][]byte{"taken": shot, "kept": kept} {
 			size, format, err := image.DecodeConfig(bytes.NewReader(content))
 			if err != nil || format != "png" || size.Width != screenshotWidth || size.Height != screenshotHeight {
-				t.Errorf("%s, as %s: %s, %d by %d: %v", name, what, format, size.Width, size.Height, err)
+				t.Errorf("%s as %s: format %q, %d by %d pixels, error %v", name, what, format, size.Width, size.Height, err)
 			}
 		}
 		if len(kept) > maxScreenshot {

@@ -57,11 +57,11 @@ func TestTraces(t *testing.T) {
 		base64.StdEncoding.EncodeToString([]byte("u:" + secret)), base64.StdEncoding.EncodeToString([]byte("u:" + url.QueryEscape(secret))),
 	} {
 		if found(text) == "" {
-			t.Errorf("nothing is found in %s", text)
+			t.Errorf("no secret is found in %s", text)
 		}
 	}
 	if trace := found(`nothing secret, password_file "/run/secrets/x" <secret>`); trace != "" {
-		t.Errorf("found %s", trace)
+		t.Errorf("found %s in a text without secrets", trace)
 	}
 }
 

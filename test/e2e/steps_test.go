@@ -120,6 +120,6 @@ endpoints: [{name: a, url: %q, module: m, credential: account}]
 	form.mu.Lock()
 	defer form.mu.Unlock()
 	if form.posts != 1 {
-		t.Errorf("the wrong password was sent %d times", form.posts)
+		t.Errorf("the wrong password was sent %d times, want once", form.posts)
 	}
 }
