@@ -1,6 +1,6 @@
-// Command bench writes the output of `go test -bench` into a page as a table, between
-// its markers and with a description of the machine. If a benchmark ran several times,
-// the table has the median. If one failed, the page stays unchanged.
+// Command bench replaces the table of benchmarks in a page, between its markers, with the
+// output of `go test -bench` and a description of the machine. If a benchmark ran several
+// times, the table has the median. If one failed, the page stays unchanged.
 //
 //	go test -run '^$' -bench . -benchmem ./... | go -C test run ./bench FILE
 package main
@@ -38,7 +38,7 @@ func run(in io.Reader, page string) error {
 	if len(r.names) == 0 {
 		return fmt.Errorf("no benchmark ran")
 	}
-	text, err := os.ReadFile(page) //nolint:gosec // the user names the page
+	text, err := os.ReadFile(page) //nolint:gosec // the user chooses the page
 	if err != nil {
 		return err
 	}
@@ -50,13 +50,14 @@ func run(in io.Reader, page string) error {
 	return os.WriteFile(page, []byte(before+begin+"\n"+r.table()+"\n"+end+after), 0o600) //nolint:gosec // as above; the file keeps its mode
 }
 
-// results are the measurements of each benchmark, by unit.
+// results has the measurements of all benchmarks.
 type results struct {
 	cpu    string
-	names  []string // in order of appearance
-	values map[string]map[string][]float64
+	names  []string                        // in order of appearance
+	values map[string]map[string][]float64 // by benchmark and unit
 }
 
+// read parses the output of `go test -bench`.
 func read(in io.Reader) (*results, error) {
 	r := &results{values: map[string]map[string][]float64{}}
 	var pkg string
@@ -69,8 +70,8 @@ func read(in io.Reader) (*results, error) {
 		if name, ok := strings.CutPrefix(line, "cpu: "); ok {
 			r.cpu = name
 		}
-		// Of a benchmark (`--- FAIL: BenchmarkX`), of a package (`FAIL<tab>name`), or
-		// of the whole run.
+		// The failure of a benchmark (`--- FAIL: BenchmarkX`), of a package
+		// (`FAIL<tab>name`), or of the whole run (`FAIL`).
 		if strings.HasPrefix(line, "--- FAIL") || line == "FAIL" || strings.HasPrefix(line, "FAIL\t") {
 			return nil, fmt.Errorf("a benchmark failed: %s", line)
 		}
@@ -102,6 +103,7 @@ func (r *results) add(pkg string, fields []string) {
 	}
 }
 
+// table returns the medians as Markdown.
 func (r *results) table() string {
 	var b strings.Builder
 	cpu := cmp.Or(r.cpu, runtime.GOARCH)
@@ -123,7 +125,8 @@ func (r *results) table() string {
 	return b.String()
 }
 
-// duration returns a median in the largest fitting unit.
+// duration returns the median of a benchmark's values as a duration in the largest fitting
+// unit. nanoseconds is the length of the values' unit.
 func (r *results) duration(name, unit string, nanoseconds float64) string {
 	values := r.values[name][unit]
 	if len(values) == 0 {
@@ -141,6 +144,7 @@ func (r *results) duration(name, unit string, nanoseconds float64) string {
 	return number(ns) + " ns"
 }
 
+// plain returns the median of a benchmark's values with a suffix.
 func (r *results) plain(name, unit, suffix string) string {
 	values := r.values[name][unit]
 	if len(values) == 0 {
@@ -158,7 +162,7 @@ func median(values []float64) float64 {
 	return (values[middle-1] + values[middle]) / 2
 }
 
-// number formats with three digits, or more if the integer part has more.
+// number formats v with at most three digits, or with all digits of its integer part.
 func number(v float64) string {
 	switch {
 	case v >= 100:

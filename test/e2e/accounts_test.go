@@ -16,6 +16,7 @@ const (
 	wrongB = canary + "wrong-b"
 )
 
+// suspended are the metrics of n endpoints whose logins are held back.
 func suspended(n int) want {
 	return want{`session_state{state="login_suspended"}`: float64(n), "session_login_suspended": float64(n)}
 }
@@ -44,8 +45,8 @@ endpoints:
 	}
 }
 
-// TestFlippingSecret: two processes overwrite a secret file in turns, both with wrong
-// passwords.
+// TestFlippingSecret: two processes take turns to overwrite a secret file, each with its own
+// wrong password. Further new passwords share what is left of the account's budget.
 func TestFlippingSecret(t *testing.T) {
 	t.Parallel()
 	d := newRealm(t, password, 50*time.Millisecond)
@@ -124,15 +125,15 @@ func TestGuardBelongsToTheAccount(t *testing.T) {
 	}
 }
 
-// TestEntriesOfOneAccount: three credentials for the same account share its budget.
+// TestEntriesOfOneAccount: three credentials of the same account share its budget.
 func TestEntriesOfOneAccount(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		usernames [3]string
 		guard     string
 	}{
-		"the same username":     {[3]string{user, user, user}, "{}"},
-		"lockout_guard.account": {[3]string{`CORP\svc`, "svc@corp.example", "svc"}, "{account: site-a}"},
+		"the same username and password": {[3]string{user, user, user}, "{}"},
+		"lockout_guard.account":          {[3]string{`CORP\svc`, "svc@corp.example", "svc"}, "{account: site-a}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -178,8 +179,8 @@ func TestReloadWhileLoginsWait(t *testing.T) {
 	}
 }
 
-// TestResumeHammered: a user clicks Resume 149 times instead of correcting the
-// password.
+// TestResumeHammered: a user clicks Resume 149 times instead of correcting the password. At
+// most three logins are granted.
 func TestResumeHammered(t *testing.T) {
 	t.Parallel()
 	d := newRealm(t, password, 50*time.Millisecond)
@@ -211,12 +212,12 @@ endpoints:
 	x.awaitProbes(t, "e0", 1)
 	x.await(t, suspended(3))
 	if got := d.refusals(); granted == 0 || got != 2+granted {
-		t.Errorf("%d refusals after %d logins were granted", got, granted)
+		t.Errorf("%d refusals, want 2 and one for each of the %d logins granted", got, granted)
 	}
 }
 
 // TestTokenEndpointRefuses: each attempt is one request, although the OAuth 2.0 library
-// would try another client authentication.
+// would retry with the other method of client authentication.
 func TestTokenEndpointRefuses(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 2, 3} {
@@ -264,8 +265,8 @@ endpoints:
 	}
 }
 
-// TestOneEndpointIsHeldBack: the credential's gauge and the response to /-/probe report
-// the only endpoint that may not log in.
+// TestOneEndpointIsHeldBack: if the guard holds back a single endpoint, the credential's
+// gauge and the response to /-/probe report it.
 func TestOneEndpointIsHeldBack(t *testing.T) {
 	t.Parallel()
 	d := newRealm(t, password, 0)

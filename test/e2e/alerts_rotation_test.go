@@ -9,9 +9,10 @@ import (
 	"session_exporter/simulator"
 )
 
-// TestRotatedPasswordIsNotified rotates the password of an account on two appliances, and
-// lets a third one refuse its right password once. All files and intervals are those that
-// users get; only the addresses differ.
+// TestRotatedPasswordIsNotified: the password of an account is changed on two appliances, and
+// a third refuses a right password once. Both refusals of the changed password are notified,
+// and the single one is not. The files and intervals are those that users get, except for
+// the addresses.
 func TestRotatedPasswordIsNotified(t *testing.T) {
 	t.Parallel()
 	receiver := newReceiver(t)
@@ -47,21 +48,22 @@ endpoints:
 		}
 		a.EndSessions()
 	}
-	// See docs/alerts.md; a refusal takes no time.
+	// The worst case of docs/alerts.md for the second appliance, without the duration of the
+	// probe: the appliances refuse immediately.
 	const worst = time.Minute + 10*time.Second + 10*time.Second + 90*time.Second + 10*time.Second
 	for _, name := range []string{"first", "second"} {
 		got := receiver.await(t, worst+slack, "firing", "SessionCredentialsRejected", name)
 		t.Logf("%s: %s from the change to the webhook", name, got.received.Sub(changed).Round(time.Second/10))
 		checkLinks(t, x, got)
 		if got.Labels["credential"] != "shared" {
-			t.Errorf("labels %v", got.Labels)
+			t.Errorf("the labels are %v, want the credential shared", got.Labels)
 		}
 	}
 	m := x.scrape(t)
 	m.check(t, want{`session_up{endpoint="once"}`: 1, `session_exporter_credential_refusals_total{credential="own"}`: 1, `session_exporter_credential_refusals_total{credential="shared"}`: 2})
 	for _, a := range receiver.all() {
 		if a.Labels["endpoint"] == "once" || a.Labels["alertname"] != "SessionCredentialsRejected" {
-			t.Errorf("a notification of %v", a.Labels)
+			t.Errorf("unexpected notification of %v", a.Labels)
 		}
 	}
 }

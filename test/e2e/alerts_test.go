@@ -25,7 +25,7 @@ import (
 const (
 	deployed = "../../deploy/"
 	runbooks = "../../docs/runbooks/"
-	// The exporter cannot serve the runbooks of alerts that fire when it is down.
+	// For alerts that fire when the exporter is down.
 	publicRunbooks = "https://github.com/session-exporter/session_exporter/blob/main/docs/runbooks/"
 )
 
@@ -35,9 +35,10 @@ const (
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	receiver := newReceiver(t)
-	// Started before the exporter, which logs out of them when it stops.
 	const switchedOff, corrected = "dr-switched-off", "dr-corrected"
-	const different = password + "-2" // with the same password, the accounts would be one
+	const different = password + "-2" // with the same password, the guard would treat both accounts as one
+	// The appliances start before the exporter, so that it can still log out of them when it
+	// stops.
 	appliance, another := newDR(t, withAccount(password)), newDR(t, withAccount(different))
 	appliance.mayLeak = true // once it is off, logging out is impossible
 	file := secretFile(t, different)
@@ -50,11 +51,11 @@ func TestAlerts(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The demo changes the password of this one 15 s into each period.
+	// The demo changes this endpoint's password 15 s into each period.
 	const rotated, period, changed = "hcx-password-rotated", 300 * time.Second, 15 * time.Second
 
-	// The demo's other appliances recover; this one does not. Until then its password
-	// is accepted.
+	// Unlike the demo's own appliances, this one stays off once its password has been
+	// accepted.
 	x.await(t, want{fmt.Sprintf("session_auth_success{endpoint=%q}", switchedOff): 1})
 	x.await(t, want{fmt.Sprintf("session_auth_success{endpoint=%q}", corrected): 1})
 	off := time.Now()
@@ -68,7 +69,7 @@ func TestAlerts(t *testing.T) {
 	published := time.Now()
 	write(t, file, newPassword)
 
-	// The exporter notices at its next login.
+	// The exporter notices the demo's change at its next login.
 	firing := receiver.await(t, period, "firing", "SessionCredentialsRejected", rotated)
 	incident := began.Add(changed)
 	for incident.Add(period).Before(firing.StartsAt) {
@@ -76,7 +77,7 @@ func TestAlerts(t *testing.T) {
 	}
 	t.Logf("SessionCredentialsRejected: %s from the change of the password to the webhook", firing.received.Sub(incident).Round(time.Second/10))
 	if got := firing.Labels; got["severity"] != "critical" || got["api"] != "hcx" || got["kind"] != "changing" || got["site"] == "" {
-		t.Errorf("labels %v", got)
+		t.Errorf("unexpected labels: %v", got)
 	}
 	checkLinks(t, x, firing)
 
@@ -84,7 +85,7 @@ func TestAlerts(t *testing.T) {
 	t.Logf("SessionUnreachable: %s from the power-off to the webhook", unreachable.received.Sub(off).Round(time.Second/10))
 	resolved := receiver.await(t, keepFiring+slack+maxWait, "resolved", "SessionCredentialsRejected", corrected)
 	if resolved.EndsAt.Before(published.Add(keepFiring)) {
-		t.Errorf("the right password was published at %s, and the alert resolved at %s", published, resolved.EndsAt)
+		t.Errorf("the right password was written at %s, and the alert resolved at %s, before its keep_firing_for", published, resolved.EndsAt)
 	}
 	t.Logf("SessionCredentialsRejected: resolved %s after the right password", resolved.received.Sub(published).Round(time.Second/10))
 	checkLinks(t, x, unreachable)
@@ -99,7 +100,8 @@ func TestAlerts(t *testing.T) {
 	receiver.checkAlerts(t, x, switchedOff)
 }
 
-// watchToo adds an endpoint to the demo's configuration, which the demo reloads.
+// watchToo adds an endpoint and its credential to the demo's configuration, which the demo
+// reloads.
 func watchToo(t *testing.T, x *exporter, name string, a *appliance, secretFile string) {
 	t.Helper()
 	found := regexp.MustCompile(`The configuration: (.*)\n`).FindStringSubmatch(x.stdout.String())
@@ -136,7 +138,7 @@ func newReceiver(t *testing.T) *receiver {
 	r.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, request *http.Request) {
 		var notification struct{ Alerts []alert }
 		if err := json.NewDecoder(request.Body).Decode(&notification); err != nil {
-			t.Errorf("the webhook was sent %v", err)
+			t.Errorf("decoding the notification: %v", err)
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -179,14 +181,14 @@ func (r *receiver) await(t *testing.T, limit time.Duration, status, name, endpoi
 		select {
 		case <-arrival:
 		case <-late.C:
-			t.Fatalf("no %s %s of %s within %s", status, name, endpoint, limit)
+			t.Fatalf("no notification that %s of %s is %s within %s", name, endpoint, status, limit)
 		}
 	}
 }
 
-// checkAlerts checks the alerts that must not have arrived: a refused password at an
-// appliance that never refused one, anything but unreachable for the one that is off,
-// and any alert for an endpoint that was always valid, including its renewals.
+// checkAlerts checks that these alerts have not arrived: a refused password at an appliance
+// that never refused one, anything but SessionUnreachable for the appliance that is off, and
+// any alert for an endpoint that was always valid, even if its sessions were renewed.
 func (r *receiver) checkAlerts(t *testing.T, x *exporter, switchedOff string) {
 	t.Helper()
 	arrived := map[string][]string{} // by endpoint
@@ -204,7 +206,8 @@ func (r *receiver) checkAlerts(t *testing.T, x *exporter, switchedOff string) {
 		if endpoint == switchedOff && !slices.Equal(alerts, []string{"SessionUnreachable"}) {
 			t.Errorf("%s, which is off, raised %v", endpoint, alerts)
 		}
-		// On a busy machine, a probe may time out.
+		// On a busy machine, the probe of a healthy appliance may time out, so the log
+		// decides which endpoints were always valid.
 		if endpoint != "" && slices.Equal(x.states(t, endpoint), []string{"valid"}) {
 			t.Errorf("%s, which was always valid, raised %v", endpoint, alerts)
 		}
@@ -214,11 +217,12 @@ func (r *receiver) checkAlerts(t *testing.T, x *exporter, switchedOff string) {
 	}
 }
 
-// keepFiring is the `keep_firing_for` of alerts about credentials.
+// keepFiring is the `keep_firing_for` of SessionCredentialsRejected.
 const keepFiring = 5 * time.Minute
 
 // alertmanager runs Alertmanager with the configuration that users get, except for the
-// receivers' address and, unless wait is empty, the group wait. It returns its address.
+// receivers' address and, unless wait is empty, the group wait and interval. It returns
+// Alertmanager's address.
 func alertmanager(t *testing.T, receiver, wait string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -232,7 +236,7 @@ func alertmanager(t *testing.T, receiver, wait string) string {
 }
 
 // prometheusWith runs Prometheus with the configuration and the rules that users get,
-// except for addresses and the intervals.
+// except for addresses and the intervals of scrapes and evaluations.
 func prometheusWith(t *testing.T, x *exporter, alertmanager, interval string) {
 	t.Helper()
 	rules, err := filepath.Abs(deployed + "prometheus/rules")
@@ -267,7 +271,8 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// checkRunbook checks that an alert links to its runbook on an exporter.
+// checkRunbook checks that an alert links to its runbook: on the exporter or, if the alert
+// fires when it is down, on GitHub.
 func checkRunbook(t *testing.T, name, url, exporter string) {
 	t.Helper()
 	want := exporter + "/runbooks/" + name
@@ -334,7 +339,7 @@ func TestAlertRules(t *testing.T) {
 				t.Errorf("%s lacks a summary or description", rule.Alert)
 			}
 			if !fires[rule.Alert] || !silent[rule.Alert] {
-				t.Errorf("%s: a test that it fires: %t, a test that it does not: %t", rule.Alert, fires[rule.Alert], silent[rule.Alert])
+				t.Errorf("%s: has a test that it fires: %t, and one that it does not: %t; want both", rule.Alert, fires[rule.Alert], silent[rule.Alert])
 			}
 			if !strings.Contains(documented, "["+rule.Alert+"](runbooks/"+rule.Alert+".md)") {
 				t.Errorf("docs/alerts.md lacks %s", rule.Alert)
@@ -342,7 +347,7 @@ func TestAlertRules(t *testing.T) {
 		}
 	}
 	if alerts == 0 {
-		t.Error("no alerts")
+		t.Error("the rules have no alerts")
 	}
 }
 

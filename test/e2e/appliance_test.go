@@ -55,7 +55,7 @@ func start(t *testing.T, a *simulator.Appliance, base string) *appliance {
 	return started
 }
 
-// token returns a token obtained by another client.
+// token returns the token of a session that another client has created.
 func (a *appliance) token() string {
 	a.issued++
 	return a.Issue(user)
@@ -73,8 +73,8 @@ func (a *appliance) setFaults(faults ...simulator.Fault) {
 	a.Change(func(s *simulator.Settings) { s.Faults = faults })
 }
 
-// withAccount returns the settings of an appliance that has the account, and locks it
-// as HCX does.
+// withAccount returns the settings of an appliance that has the account, and locks it for
+// a minute after three refusals, as HCX does.
 func withAccount(password string) simulator.Settings {
 	return simulator.Settings{
 		Accounts: map[string]simulator.Account{user: {

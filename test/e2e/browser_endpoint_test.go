@@ -8,8 +8,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBrowserEndpointHistory: equal results are one line, which stays open or closed while
-// the page refreshes, and opens without JavaScript; operation ids are never cut off.
+// TestBrowserEndpointHistory: consecutive equal results are one line, which stays open or
+// closed while the page refreshes, and opens without JavaScript. Operation IDs are never cut
+// off.
 func TestBrowserEndpointHistory(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)

@@ -20,13 +20,13 @@ const (
 	evilHandler = `" onmouseover="window.pwned=3" autofocus onfocus="window.pwned=4`
 	evilTitle   = `</title></pre></dd><svg onload=window.pwned=5><x-evil>`
 	evilMetric  = "\"} 1\nevil_metric{a=\"b"
-	// Colors and a title for a terminal, a C1 control, NUL, right-to-left overrides,
-	// invisible characters, a line separator, a backspace.
+	// A terminal's sequences for a color and a title, a C1 control, NUL, bidirectional controls,
+	// a zero-width space, a line separator, a backspace, a carriage return.
 	evilControl = "\x1b[31m\x1b]0;pwned\x07\u009b31m\x00\u202e\u2066\u200b\u2028\b\r"
 )
 
-// hostile returns endpoints of one exporter, by name: appliances that put hostile texts
-// into every place of their responses.
+// hostile returns appliances that put hostile texts into every part of their responses, by
+// the name of their endpoint.
 func hostile(t *testing.T) map[string]*appliance {
 	t.Helper()
 	body := func(value any) string {
@@ -122,7 +122,7 @@ func TestBrowserHostileAppliance(t *testing.T) {
 				t.Errorf("%s: script %s ran", page, ran)
 			}
 			if text := evaluate[string](t, b, "document.documentElement.outerHTML"); firstBad(text) != "" {
-				t.Errorf("%s: it has %s", page, firstBad(text))
+				t.Errorf("%s has %s", page, firstBad(text))
 			}
 		}
 		for name, text := range map[string]string{"identity": evilScript, "error": evilPicture, "html": evilTitle, "redirect": "< Location: javascript:", "login": evilScript, "dr": `" onmouseover="`} {
@@ -149,7 +149,7 @@ func TestBrowserHostileAppliance(t *testing.T) {
 	for _, args := range [][]string{{"--all"}, {"identity", "error", "html", "dr", "redirect"}, {"--all", "-o", "json"}, {"--all", "-o", "metrics"}} {
 		shown, code := atTerminal(t, 200, `"$@"`, append([]string{"probe", "--config.file=" + file}, args...)...)
 		if bad := firstBad(ours.ReplaceAllString(shown, "")); bad != "" || code != 1 || !strings.Contains(shown, "identity") {
-			t.Errorf("%q exits with %d and shows %s: %q", args, code, bad, shown)
+			t.Errorf("%q exits with %d, want 1; it must not show %q:\n%q", args, code, bad, shown)
 		}
 	}
 }
@@ -157,8 +157,8 @@ func TestBrowserHostileAppliance(t *testing.T) {
 // ours matches the escape sequences that the program itself prints.
 var ours = regexp.MustCompile("\x1b\\[([\\d;]{0,9}m|K)")
 
-// firstBad returns the first character that should not be shown, with its context, or
-// an empty text.
+// firstBad returns the first character that must not be shown, with its context, or an empty
+// string.
 func firstBad(text string) string {
 	for i, r := range text {
 		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' || r == unicode.ReplacementChar) {

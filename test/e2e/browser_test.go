@@ -13,16 +13,18 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// rows is the number of endpoints that the overview shows.
+// rows is a JavaScript expression: the number of endpoints that the overview shows.
 const rows = `document.querySelectorAll("tr.row").length`
 
-// names are the names of the endpoints that the overview shows, in order.
+// names is a JavaScript expression: the names of the endpoints that the overview shows, in
+// order.
 const names = `Array.from(document.querySelectorAll("tr.row"), row => row.dataset.name)`
 
 // demoEndpoints is the number of endpoints of the demo.
 const demoEndpoints = 23
 
-// demo runs the demo and waits until its endpoints have a state.
+// demo calls needsTheMachine, runs the demo, and waits until all of its endpoints have been
+// probed.
 func demo(t *testing.T) *exporter {
 	t.Helper()
 	needsTheMachine(t)
@@ -33,13 +35,13 @@ func demo(t *testing.T) *exporter {
 	return x
 }
 
-// TestBrowserOverview: a user searches for an endpoint and opens it.
+// TestBrowserOverview: a user searches, filters and sorts the endpoints, and opens one.
 func TestBrowserOverview(t *testing.T) {
 	t.Parallel()
 	b := newTab(t, demo(t).url)
 	b.open(t, "/")
 	states := evaluate[[]string](t, b, `Array.from(document.querySelectorAll("tr.row"), row => row.dataset.state)`)
-	if well := slices.Index(states, "valid"); len(states) != demoEndpoints || well < 5 || slices.ContainsFunc(states[well:], func(state string) bool { return state != "valid" }) {
+	if first := slices.Index(states, "valid"); len(states) != demoEndpoints || first < 5 || slices.ContainsFunc(states[first:], func(state string) bool { return state != "valid" }) {
 		t.Errorf("the page has %q; valid endpoints must come last", states)
 	}
 
@@ -91,8 +93,8 @@ func TestBrowserOverview(t *testing.T) {
 	b.await(t, fmt.Sprintf("location.pathname === '/' && %s === %d", rows, demoEndpoints))
 }
 
-// TestBrowserFreshness: an open page refreshes itself, keeps the focus, and stops when
-// paused or when the exporter is gone.
+// TestBrowserFreshness: an open page refreshes itself, keeps the focus, and refreshes
+// immediately when a pause ends.
 func TestBrowserFreshness(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -126,14 +128,14 @@ endpoints:
 	b.await(t, `document.getElementById("refresh").ariaPressed === "true"`)
 	eventually(t, func() error {
 		if b.requestCount("sort=name") <= before {
-			return fmt.Errorf("no further request")
+			return fmt.Errorf("the page has not refreshed")
 		}
 		return nil
 	})
 }
 
-// TestBrowserFirstResult: a page opened before the first probe hides its empty parts, and
-// shows the result when there is one.
+// TestBrowserFirstResult: a page that was opened before the first probe hides its empty
+// parts, and shows the result after the probe.
 func TestBrowserFirstResult(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -154,7 +156,7 @@ endpoints:
 	b.awaitText(t, "#failure", "not sent")
 }
 
-// TestBrowserGone: the page shows that its exporter does not respond.
+// TestBrowserGone: an open page shows that its exporter no longer responds.
 func TestBrowserGone(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -167,7 +169,7 @@ func TestBrowserGone(t *testing.T) {
 	b.awaitText(t, "#stale", "No connection to the exporter")
 }
 
-// TestBrowserWithoutScript: everything works without JavaScript.
+// TestBrowserWithoutScript: searching, sorting, links and Probe now work without JavaScript.
 func TestBrowserWithoutScript(t *testing.T) {
 	t.Parallel()
 	b := newTab(t, demo(t).url)
@@ -189,7 +191,7 @@ func TestBrowserWithoutScript(t *testing.T) {
 	}
 }
 
-// TestBrowserProbeNow: a probe is started by hand.
+// TestBrowserProbeNow: the button probes the endpoint once, and the page shows the result.
 func TestBrowserProbeNow(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -245,7 +247,8 @@ endpoints:
 	}
 }
 
-// TestBrowserDemoResume: resuming a login with a wrong password suspends it again.
+// TestBrowserDemoResume: after Resume, a login with a wrong password is tried once, and
+// logins are suspended again.
 func TestBrowserDemoResume(t *testing.T) {
 	t.Parallel()
 	x := demo(t)
@@ -265,7 +268,8 @@ func TestBrowserDemoResume(t *testing.T) {
 	b.awaitText(t, "#now", "login_suspended")
 }
 
-// TestBrowserPages: a hundred endpoints per page, filtered on the server.
+// TestBrowserPages: the overview has a hundred endpoints per page, and its filter finds those
+// of all pages.
 func TestBrowserPages(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -294,7 +298,7 @@ endpoints:
 	b.open(t, "/?sort=name&page=3")
 	b.click(t, ".pager [rel=prev]")
 	b.awaitText(t, "#summary", "101 to 200 of 250 endpoints")
-	b.await(t, rows+" === 100") // the summary comes before the rows
+	b.await(t, rows+" === 100") // the page updates the summary before the rows
 	if got := evaluate[[]string](t, b, names); got[0] != "e100" || got[99] != "e199" {
 		t.Errorf("the second page has %q", got)
 	}
@@ -342,8 +346,8 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.awaitText(t, "#notice", "Probed just now: ")
 }
 
-// TestBrowserAccessibility checks the pages with axe-core in light and dark mode and in
-// several sizes: no serious violations, and no horizontal scrolling.
+// TestBrowserAccessibility checks the pages with axe-core in light and dark mode and in two
+// widths: no serious or critical violations, and no horizontal scrolling.
 func TestBrowserAccessibility(t *testing.T) {
 	t.Parallel()
 	axe, err := os.ReadFile(filepath.Join("..", "node_modules", "axe-core", "axe.min.js"))
@@ -368,7 +372,7 @@ func TestBrowserAccessibility(t *testing.T) {
 					t.Errorf("%s: %s", where, found)
 				}
 				if over := evaluate[int](t, b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
-					t.Errorf("%s: it is %d pixels too wide", where, over)
+					t.Errorf("%s: the page is %d pixels too wide", where, over)
 				}
 				backgrounds[scheme] = evaluate[string](t, b, "getComputedStyle(document.body).backgroundColor")
 			}

@@ -23,17 +23,17 @@ import (
 )
 
 // tab is a page in a headless Chromium. Any message on the console, and any request to
-// another host, fails the test.
+// another origin, fails the test.
 type tab struct {
 	ctx  context.Context //nolint:containedctx // chromedp keeps the browser in it
-	site string          // URL of the pages
+	site string          // URL that the pages' paths are appended to
 
 	mu       sync.Mutex // guards the fields below
 	requests []string   // URLs, in order
-	muted    bool       // messages on the console are expected
+	muted    bool       // the browser's own messages on the console are expected
 }
 
-// newTab starts a separate Chromium for a test, which must hold the machine's lock.
+// newTab starts a separate Chromium for a test, which must have called needsTheMachine.
 func newTab(t *testing.T, site string) *tab {
 	t.Helper()
 	dir := t.TempDir()
@@ -57,7 +57,7 @@ func newTab(t *testing.T, site string) *tab {
 		chromedp.Flag("lang", "en"),
 		chromedp.WSURLReadTimeout(maxWait),
 	)
-	// A newer Chromium sends values that the library does not know.
+	// Errors are not logged: a newer Chromium sends values that the library does not know.
 	ctx, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
 	b := &tab{ctx: ctx, site: site}
 	t.Cleanup(func() {
@@ -69,7 +69,7 @@ func newTab(t *testing.T, site string) *tab {
 		b.remove(t, dir)
 	})
 	chromedp.ListenTarget(ctx, func(event any) { b.listen(t, event) })
-	late := time.AfterFunc(maxWait, stop) // not a deadline of ctx, which would last as long as the browser
+	late := time.AfterFunc(maxWait, stop) // a deadline of ctx would apply to the browser's whole life
 	if err := chromedp.Run(ctx, chromedp.EmulateViewport(1280, 900)); err != nil || !late.Stop() {
 		t.Fatalf("starting Chromium: %v", err)
 	}
@@ -137,7 +137,8 @@ func (b *tab) listen(t *testing.T, event any) {
 	}
 }
 
-// muteConsole ignores failed requests on the console from now on.
+// muteConsole ignores the browser's own messages on the console, such as those about failed
+// requests, from now on.
 func (b *tab) muteConsole() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -208,7 +209,7 @@ func (b *tab) await(t *testing.T, condition string) {
 			return err
 		}
 		if !holds {
-			return fmt.Errorf("%s does not hold:\n%s", condition, b.shown())
+			return fmt.Errorf("the condition %s does not hold:\n%s", condition, b.shown())
 		}
 		return nil
 	})

@@ -14,7 +14,7 @@ import (
 // directory.
 func completions(t *testing.T, folder, line string) []string {
 	t.Helper()
-	// The variables that readline sets, with the shell's own COMP_WORDBREAKS.
+	// Bash sets these variables when Tab is pressed. COMP_WORDBREAKS has its default.
 	const script = `
 		COMP_WORDBREAKS=$' \t\n"\'><=;|&(:'
 		eval "$(session_exporter --completion-script-bash)"
@@ -67,7 +67,7 @@ func TestCLICompletion(t *testing.T) {
 		{"session_exporter probe --config.file other.yml o", []string{"other-a", "other-b"}},
 		{"session_exporter probe --config.file=~/other.yml o", []string{"other-a", "other-b"}},
 		{"session_exporter probe --config.file=none.yml h", nil},
-		{"session_exporter probe --config.file=o", nil}, // bash's own completion of files
+		{"session_exporter probe --config.file=o", nil}, // bash completes files itself
 		{"session_exporter probe https://a.example.com --password-file=o", nil},
 		{"session_exporter probe https://a.example.com --api=k", []string{"kubernetes"}},
 		{"session_exporter probe https://a.example.com --auth=b", []string{"basic", "bearer"}},
@@ -96,8 +96,7 @@ func TestCLICompletion(t *testing.T) {
 	}
 }
 
-// TestCLICompletionScripts: each script is printed as in its file, and bash can parse
-// its own.
+// TestCLICompletionScripts: the program prints each script as it is in its file.
 func TestCLICompletionScripts(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh"} {

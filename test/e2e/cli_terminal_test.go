@@ -22,7 +22,7 @@ func atTerminal(t *testing.T, columns int, command string, args ...string) (show
 	return p.shown(), code
 }
 
-// onTerminal starts a shell command on a terminal, and types an input.
+// onTerminal starts a shell command on a terminal, and types what it reads from typed.
 func onTerminal(t *testing.T, typed io.Reader, columns int, command string, args ...string) *process {
 	t.Helper()
 	// script(1) takes no arguments for the command, so they are quoted for the shell.
@@ -37,7 +37,7 @@ func (p *process) shown() string { return strings.ReplaceAll(p.stdout.String(), 
 
 var escapes = regexp.MustCompile("\x1b\\[[0-9;]*[a-zA-Z]")
 
-// widest returns the width in columns of the table in a text.
+// widest returns the width in columns of the longest line of a text's table.
 func widest(text string) (columns int) {
 	table, _, _ := strings.Cut(escapes.ReplaceAllString(text, ""), "\n\n")
 	for line := range strings.Lines(table) {
@@ -48,7 +48,7 @@ func widest(text string) (columns int) {
 
 func TestProbeTerminal(t *testing.T) {
 	t.Parallel()
-	file, _ := bench(t)
+	file, _ := mixedAppliances(t)
 	const amber, green = "\x1b[38;5;136m", "\x1b[38;5;29m"
 	for _, c := range []struct {
 		name    string
@@ -99,7 +99,7 @@ func TestProbeProgress(t *testing.T) {
 		fmt.Fprintf(&endpoints, "  - {name: e%d, url: %s, module: dr, credential: e%[1]d}\n", i, good.url)
 	}
 	text := fmt.Sprintf(prelude+"credentials:\n  hangs: {token: %q}\n%sendpoints:\n%s  - {name: hangs, url: %s, module: dr, credential: hangs}\n", caFile, hangs.token(), &credentials, &endpoints, hangs.url)
-	// Long enough for the others to finish on a busy machine.
+	// The timeout is long enough for the others to finish on a busy machine.
 	args := []string{"probe", "--all", "--config.file=" + configFile(t, strings.ReplaceAll(text, "4s", "20s"))}
 	const bar, erased = "Probing: 21 of 22 done, 0 not valid [############################..]", "\r\x1b[K"
 
@@ -174,7 +174,7 @@ func TestProbePrompt(t *testing.T) {
 			}
 			eventually(t, func() error {
 				if !strings.HasSuffix(p.shown(), "echo \n") {
-					return fmt.Errorf("no state of the terminal in %q", p.shown())
+					return fmt.Errorf("the terminal's echo is not restored in %q", p.shown())
 				}
 				return nil
 			})

@@ -89,7 +89,7 @@ endpoints:
 			":11: modules.hcx.credential: ", ":13: endpoints[0].url: ", ":14: endpoints[1].name: ", ":14: endpoints[1].url: ", ":15: endpoints[2].module: ",
 		} {
 			if !strings.Contains(got.stderr, file+where) {
-				t.Errorf("no problem at %q", where)
+				t.Errorf("no error at %q", where)
 			}
 		}
 		for line := range strings.Lines(got.stderr) {
@@ -97,7 +97,7 @@ endpoints:
 				t.Errorf("no file and line in %q", line)
 			}
 		}
-		// The exporter itself prints the same.
+		// The command serve prints the same.
 		if served := run(t, "--config.file="+file); served.code != 2 || !strings.HasSuffix(served.stderr, got.stderr) {
 			t.Errorf("serve: %+v", served)
 		}
@@ -160,8 +160,9 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
-// bench returns some appliances, healthy and broken, and their configuration.
-func bench(t *testing.T) (file string, appliances map[string]*appliance) {
+// mixedAppliances returns healthy and broken appliances, by endpoint, and the file with their
+// configuration.
+func mixedAppliances(t *testing.T) (file string, appliances map[string]*appliance) {
 	t.Helper()
 	appliances = map[string]*appliance{
 		"good":     newHCX(t, withAccount(password)),
@@ -195,7 +196,7 @@ endpoints:
 
 func TestProbeText(t *testing.T) {
 	t.Parallel()
-	file, appliances := bench(t)
+	file, appliances := mixedAppliances(t)
 	for _, c := range []struct {
 		name     string
 		code     int
@@ -231,7 +232,7 @@ func TestProbeAll(t *testing.T) {
 	wanted := map[string]string{
 		"good": "valid", "good-dr": "valid", "rejected": "credentials_rejected", "failing": "server_error", "html": "invalid_response", "off": "unreachable",
 	}
-	file, appliances := bench(t)
+	file, appliances := mixedAppliances(t)
 	t.Run("text", func(t *testing.T) {
 		got := run(t, "probe", "--all", "--config.file="+file)
 		rows, explained, _ := strings.Cut(got.stdout, "\n\n")
@@ -251,7 +252,7 @@ func TestProbeAll(t *testing.T) {
 		}
 		for name, state := range wanted {
 			if strings.Contains(explained, "\n"+name+": "+state+"\n") != (state != "valid") {
-				t.Errorf("%s, which is %s, in:\n%s", name, state, explained)
+				t.Errorf("%s, which is %s: only failing endpoints must be explained:\n%s", name, state, explained)
 			}
 		}
 	})
@@ -307,8 +308,8 @@ func lint(t *testing.T, text string) {
 	}
 }
 
-// TestAppliancesThatQuote: whatever an appliance sends back, including our own secrets,
-// a token or control characters, none of it is shown.
+// TestAppliancesThatQuote: secrets, tokens and control characters in an appliance's responses
+// are never shown.
 func TestAppliancesThatQuote(t *testing.T) {
 	t.Parallel()
 	serve := func(handler http.HandlerFunc) string {
@@ -359,7 +360,8 @@ endpoints:
 	}
 }
 
-// TestProbeInterrupted: Ctrl-C while an appliance is slow to respond.
+// TestProbeInterrupted: Ctrl-C while an appliance does not respond stops the command and logs
+// out.
 func TestProbeInterrupted(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, with(withAccount(password), simulator.Fault{On: simulator.Check, Hang: true}))
@@ -371,7 +373,7 @@ endpoints:
 `, caFile, user, secretFile(t, password), a.url)))
 	eventually(t, func() error {
 		if a.Stats().Checks == 0 {
-			return errors.New("no request yet")
+			return errors.New("no check has arrived")
 		}
 		return nil
 	})
@@ -441,7 +443,7 @@ func TestPortInUse(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close() })
 	a := newHCX(t, withAccount(password))
 	var endpoints strings.Builder
-	for i := range 50 { // some are due immediately
+	for i := range 50 { // enough for some to be due immediately
 		fmt.Fprintf(&endpoints, "  - {name: e%d, url: %s, module: hcx, credential: account}\n", i, a.url)
 	}
 	got := run(t, "--web.listen-address="+listener.Addr().String(), "--config.file="+configFile(t, fmt.Sprintf(prelude+`

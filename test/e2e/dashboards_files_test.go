@@ -58,7 +58,7 @@ type target struct {
 type variable struct {
 	Type       string
 	Name       string
-	AllValue   string // value of "All"; empty if one must be chosen
+	AllValue   string // value of "All"; empty if the variable has no such choice
 	Datasource struct{ Type, UID string }
 	Query      json.RawMessage
 }
@@ -100,7 +100,7 @@ func TestDashboardFiles(t *testing.T) {
 	t.Parallel()
 	for file, d := range readDashboards(t) {
 		if want := "session-exporter-" + file; d.UID != want {
-			t.Errorf("%s: the uid is %q, want %q: links lead there", file, d.UID, want)
+			t.Errorf("%s: the uid is %q, want %q: other dashboards and pages link to it", file, d.UID, want)
 		}
 		for _, v := range d.Templating.List {
 			if v.Type != "datasource" && v.Datasource.UID != "${datasource}" {
@@ -146,8 +146,8 @@ func (p panel) check(t *testing.T, file string) {
 	}
 }
 
-// hasUnit reports whether the column of a query's values has a unit. It keeps its own
-// name until the last transformation, which may remove it.
+// hasUnit reports whether the column of a query's values has a unit. The column keeps its
+// name until the last transformation, which may rename or remove it.
 func (p panel) hasUnit(target target) bool {
 	column := "Value"
 	if len(p.Targets) > 1 {
@@ -172,8 +172,8 @@ func (p panel) overlaps(q panel) bool {
 	return a.X < b.X+b.W && b.X < a.X+a.W && a.Y < b.Y+b.H && b.Y < a.Y+a.H
 }
 
-// TestProvisioning: Grafana's provisioning files have no unknown keys and are
-// consistent.
+// TestProvisioning: Grafana's provisioning files have no unknown keys, and name one default
+// Prometheus and the directory of the dashboards.
 func TestProvisioning(t *testing.T) {
 	t.Parallel()
 	var sources struct {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// TestDemo: a new user's first ten seconds.
+// TestDemo: within ten seconds, a new user sees valid and failing endpoints of every API in the
+// demo's metrics.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -41,7 +42,7 @@ func TestDemo(t *testing.T) {
 		`session_errors_total{endpoint="hcx-healthy",code="INVALID_SESSION_TOKEN"}`:      0,
 	}
 	m := x.until(t, func(m metrics) error {
-		// Not all at once, because the demo keeps changing.
+		// The values need not be there at the same time, because the demo keeps changing.
 		maps.DeleteFunc(shown, func(selector string, value float64) bool { return m.differ(want{selector: value}) == nil })
 		if err := m.differ(shown); err != nil {
 			return err
@@ -78,12 +79,12 @@ func TestDemo(t *testing.T) {
 	stopInTime(t, x, os.Interrupt)
 	configuration := regexp.MustCompile(`The configuration: (.*)`).FindStringSubmatch(x.stdout.String())
 	if _, err := os.Stat(configuration[1]); !os.IsNotExist(err) {
-		t.Errorf("%s is left behind: %v", configuration[1], err)
+		t.Errorf("%s remains after the exit: %v", configuration[1], err)
 	}
 }
 
-// TestSimulate: only the simulated appliances, monitored by the exporter from another
-// process.
+// TestSimulate: the configuration that simulate prints lets another process probe its
+// appliances.
 func TestSimulate(t *testing.T) {
 	t.Parallel()
 	p := launch(t, binary, "simulate")

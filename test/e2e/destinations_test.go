@@ -15,7 +15,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// attacker is an address to which nothing must ever be sent.
+// attacker is a server that records its connections and what is sent to it.
 type attacker struct {
 	listener net.Listener
 
@@ -24,7 +24,7 @@ type attacker struct {
 	received    bytes.Buffer
 }
 
-// newAttacker starts a server that sends response on every connection.
+// newAttacker starts a server that sends response whenever it receives something.
 func newAttacker(t *testing.T, response string) *attacker {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,6 +64,7 @@ func newAttacker(t *testing.T, response string) *attacker {
 	return a
 }
 
+// seen returns the number of connections and what was received on them.
 func (a *attacker) seen() (connections int, received string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -82,8 +83,8 @@ func (a *attacker) checkUnused(t *testing.T) {
 
 var redirects = []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect}
 
-// TestRedirects: each redirect status in response to each request, to other
-// hosts, other ports, another scheme, and another path of the same appliance.
+// TestRedirects: no redirect is followed, whatever its status, in response to logins, checks
+// and logouts: to another port, scheme or host, or to another path of the same appliance.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	a := newAttacker(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
@@ -106,7 +107,7 @@ func TestRedirects(t *testing.T) {
 				appliance.mayLeak = on == simulator.Logout
 				name := fmt.Sprintf("%s-%s-%d", on, where, status)
 				appliances[name] = appliance
-				// One logout every other probe, and one when the exporter stops.
+				// A session_max_age below the interval: most probes log out and in again.
 				fmt.Fprintf(&endpoints, "  - {name: %s, url: %s, module: %s, credential: account, session_max_age: 3s}\n", name, appliance.url, module)
 			}
 		}
@@ -127,14 +128,14 @@ endpoints:
 	eventually(t, func() error { // logouts get redirects too
 		for name, appliance := range appliances {
 			if stats := appliance.Stats(); strings.HasPrefix(name, "logout") && stats.Requests <= stats.Checks+stats.Attempts {
-				return fmt.Errorf("no logout from %s: %+v", name, stats)
+				return fmt.Errorf("%s: no logout has arrived: %+v", name, stats)
 			}
 		}
 		return nil
 	})
 	for name, appliance := range paths {
 		if stats := appliance.Stats(); stats.Requests != stats.Checks+stats.Attempts {
-			t.Errorf("%s was followed: %+v", name, stats)
+			t.Errorf("%s: the redirect was followed: %+v", name, stats)
 		}
 	}
 	if code := x.stop(t, syscall.SIGTERM); code != 0 {
@@ -143,12 +144,12 @@ endpoints:
 	a.checkUnused(t)
 }
 
-// tokenServer is an OAuth 2.0 authorization server that records its requests and issues
-// tokens until it redirects.
+// tokenServer is an OAuth 2.0 token endpoint that records its requests. It issues tokens, or
+// redirects if redirect is set.
 type tokenServer struct {
 	mu       sync.Mutex // guards the fields below
-	redirect int
-	location string
+	redirect int        // status; 0 to issue tokens
+	location string     // of the redirect
 	requests []http.Header
 }
 
@@ -167,13 +168,13 @@ func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"access_token": %q, "token_type": "Bearer", "expires_in": 3600}`, bearer)
 }
 
-// TestHeadersGoNowhereElse: headers configured for an appliance are sent only to it,
-// not to the token endpoint or to a redirect's target.
+// TestHeadersGoNowhereElse: a header configured for an appliance is sent with each of its
+// requests, and neither to the token endpoint nor to a redirect's target.
 func TestHeadersGoNowhereElse(t *testing.T) {
 	t.Parallel()
 	const header, key = "X-Api-Key", canary + "key"
 	target := newAttacker(t, "")
-	var keyed sync.Map // paths at which the appliance received the header
+	var keyed sync.Map // the header's value, by method and path
 	settings := withAccount(password)
 	settings.Bearers = map[string]string{bearer: user}
 	hcx := simulator.NewHCX(settings)
@@ -218,7 +219,7 @@ credentials:
 	for status, tokens := range servers {
 		tokens.mu.Lock()
 		if len(tokens.requests) == 0 {
-			t.Errorf("no token was requested (%d)", status)
+			t.Errorf("no token was requested from the server that redirects with %d", status)
 		}
 		for _, sent := range tokens.requests {
 			if sent.Get(header) != "" || strings.Contains(fmt.Sprint(sent), key) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 )
 
+// document returns the text of a page in docs.
 func document(t *testing.T, name string) string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
@@ -66,7 +67,7 @@ func TestDocumentedFlags(t *testing.T) {
 		slices.Sort(flags)
 		slices.Sort(has)
 		if !known || !slices.Equal(flags, has) {
-			t.Errorf("%s is documented (%t) with flags %q, it has %q", command[1], known, flags, has)
+			t.Errorf("%s: documented: %t, with the flags %q, want %q", command[1], known, flags, has)
 		}
 	}
 	for command := range documented {
@@ -74,8 +75,8 @@ func TestDocumentedFlags(t *testing.T) {
 	}
 }
 
-// TestDocumentedPrometheus checks every scrape configuration and every query in the
-// documents with promtool.
+// TestDocumentedPrometheus checks every scrape configuration and every query in the pages
+// below with promtool.
 func TestDocumentedPrometheus(t *testing.T) {
 	t.Parallel()
 	promtool, dir := tool(t, "promtool"), t.TempDir()
@@ -107,16 +108,16 @@ func TestDocumentedPrometheus(t *testing.T) {
 		}
 	}
 	if configs < 9 || queries < 30 {
-		t.Errorf("found %d configurations and %d queries", configs, queries)
+		t.Errorf("found %d configurations and %d queries, want at least 9 and 30", configs, queries)
 	}
 }
 
-// TestDocumentedTests checks that every test that the security model names exists.
+// TestDocumentedTests checks that every test named in docs/security.md exists.
 func TestDocumentedTests(t *testing.T) {
 	t.Parallel()
 	tests := regexp.MustCompile("`([a-z0-9/]+)/(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(document(t, "security.md"), -1)
 	if len(tests) < 20 {
-		t.Fatalf("found %d tests", len(tests))
+		t.Fatalf("found %d tests, want at least 20", len(tests))
 	}
 	for _, test := range tests {
 		files, err := filepath.Glob(filepath.Join("..", "..", test[1], "*_test.go"))

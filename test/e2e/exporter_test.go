@@ -147,7 +147,7 @@ func (m metrics) series(selector string) []*dto.Metric {
 	return matching
 }
 
-// sum adds up the series that match a selector; it is absent if none does.
+// sum adds up the series that match a selector. It returns absent if none does.
 func (m metrics) sum(selector string) float64 {
 	matching := m.series(selector)
 	if len(matching) == 0 {
@@ -160,7 +160,8 @@ func (m metrics) sum(selector string) float64 {
 	return total
 }
 
-// differ returns an error that describes the differences, nil if there are none.
+// differ returns an error that describes the differences from the expected values, nil if
+// there are none.
 func (m metrics) differ(wanted want) error {
 	var differences []string
 	for _, selector := range slices.Sorted(maps.Keys(wanted)) {
@@ -223,7 +224,7 @@ func (x *exporter) awaitProbes(t *testing.T, endpoint string, n float64) metrics
 	least := x.scrape(t).sum(selector) + n
 	return x.until(t, func(m metrics) error {
 		if got := m.sum(selector); !(got >= least) { // also true if it is absent
-			return fmt.Errorf("%s is %v, want %v", selector, got, least)
+			return fmt.Errorf("%s is %v, want at least %v", selector, got, least)
 		}
 		return nil
 	})
@@ -235,7 +236,7 @@ type change struct {
 	state string
 }
 
-// changes returns the changes in the log.
+// changes returns the changes of an endpoint's state in the log.
 func (x *exporter) changes(t *testing.T, endpoint string) []change {
 	t.Helper()
 	var changes []change
@@ -251,7 +252,7 @@ func (x *exporter) changes(t *testing.T, endpoint string) []change {
 	return changes
 }
 
-// states returns the consecutive states of an endpoint.
+// states returns the states of an endpoint in the log, in order.
 func (x *exporter) states(t *testing.T, endpoint string) []string {
 	t.Helper()
 	var states []string

@@ -28,8 +28,10 @@ func limitedServe(t *testing.T, files int, configuration string, flags ...string
 	return &exporter{p, "http://" + p.address(t)}
 }
 
-// TestHostileSockets: with 128 open files, other clients hold 125 connections (silent,
-// idle, with half a request or without its body) and reopen each when it is closed.
+// TestHostileSockets: while the exporter may open 128 files, 125 clients each hold a
+// connection (silent, idle, or stopped within a request's header, before its body, or within
+// a TLS handshake), and open another when it is closed. Scrapes, probes and logouts still
+// work.
 func TestHostileSockets(t *testing.T) {
 	t.Parallel()
 	const (
@@ -70,13 +72,13 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 				defer response.Body.Close()
 				text, err := io.ReadAll(response.Body)
 				if err != nil || response.StatusCode != http.StatusOK {
-					return nil, fmt.Errorf("%s, %w", response.Status, err)
+					return nil, fmt.Errorf("%s, error %w", response.Status, err)
 				}
 				return parse(t, string(text)), nil
 			}
 
-			// The server closes the oldest idle connection when another comes. On a busy
-			// machine that can be ours, before its request is sent.
+			// At its limit of connections, the server closes the oldest idle one for a new
+			// one. On a busy machine that can be this client's, before its request is sent.
 			scrape := func() (m metrics, err error) {
 				for range 3 {
 					if m, err = scrapeOnce(); err == nil {
@@ -88,12 +90,12 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 
 			var hostile sync.WaitGroup
 			stopped := make(chan struct{})
-			var held atomic.Int32
+			var opened atomic.Int32
 			for i := range 125 {
 				sent := []string{"", head, head + "\r\n", head + "Content-Length: 10\r\n\r\n", "\x16\x03\x01"}[i%5]
 				hostile.Go(func() {
 					for {
-						holdOpen(address, sent, flags != nil && i%5 != 4, stopped, &held)
+						holdOpen(address, sent, flags != nil && i%5 != 4, stopped, &opened)
 						select {
 						case <-stopped:
 							return
@@ -103,8 +105,8 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 				})
 			}
 			eventually(t, func() error {
-				if n := held.Load(); n < 50 {
-					return fmt.Errorf("%d hostile connections", n)
+				if n := opened.Load(); n < 50 {
+					return fmt.Errorf("%d hostile connections were opened, want 50", n)
 				}
 				return nil
 			})
@@ -125,7 +127,7 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 			}
 			m.check(t, want{"session_up": 1, "session_probe_failures_total": 0})
 			took := time.Since(begun)
-			if made := m.sum("session_probes_total") - first; made < took.Seconds()/20 { // half of them may be late
+			if made := m.sum("session_probes_total") - first; made < took.Seconds()/20 { // half of the probes due
 				t.Errorf("%v probes in %s, want one every 10 s", made, took)
 			}
 			stopInTime(t, x, syscall.SIGTERM)
@@ -138,15 +140,15 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 	}
 }
 
-// holdOpen opens a connection, sends a text and waits until the other side closes it or
-// stopped is closed.
-func holdOpen(address, sent string, encrypted bool, stopped <-chan struct{}, held *atomic.Int32) {
+// holdOpen opens a connection, counts it, sends a text, and waits until the other side closes
+// the connection or stopped is closed.
+func holdOpen(address, sent string, encrypted bool, stopped <-chan struct{}, opened *atomic.Int32) {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	held.Add(1)
+	opened.Add(1)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -164,9 +166,9 @@ func holdOpen(address, sent string, encrypted bool, stopped <-chan struct{}, hel
 	}
 }
 
-// TestProbesOfABlackHole: with 256 open files, probes of 240 targets that hang are
-// requested at once. None is reported as unreachable, the configured endpoint is probed
-// on time, and /metrics responds meanwhile.
+// TestProbesOfABlackHole: while the exporter may open 256 files, probes of 240 targets that
+// hang are requested at once. None is reported as unreachable, the configured endpoint is
+// probed on time, and /metrics responds meanwhile.
 func TestProbesOfABlackHole(t *testing.T) {
 	t.Parallel()
 	hole, err := net.Listen("tcp", "127.0.0.1:0") // its connections are never accepted
@@ -182,10 +184,10 @@ endpoints: [{name: a, url: %[5]s, module: hcx, credential: account, connection_m
 `, caFile, user, secretFile(t, password), hole.Addr(), a.url))
 	m := x.await(t, want{"session_up": 1})
 	before, begun := m.sum("session_probes_total"), time.Now()
-	var asking sync.WaitGroup
+	var requests sync.WaitGroup
 	var timeouts, busy atomic.Int32
 	for i := range 240 {
-		asking.Go(func() {
+		requests.Go(func() {
 			client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, x.url+"/probe?module=m&target="+url.QueryEscape(fmt.Sprintf("https://%s/n%d", hole.Addr(), i)), http.NoBody)
 			if err != nil {
@@ -219,17 +221,17 @@ endpoints: [{name: a, url: %[5]s, module: hcx, credential: account, connection_m
 	scraped := time.Now()
 	x.scrape(t)
 	if took := time.Since(scraped); took > 5*time.Second {
-		t.Errorf("a scrape took %s", took)
+		t.Errorf("a scrape took %s, want at most 5 s", took)
 	}
-	asking.Wait()
+	requests.Wait()
 	took := time.Since(begun)
 	m = x.scrape(t)
 	m.check(t, want{"session_up": 1, "session_probe_failures_total": 0})
 	if made := m.sum("session_probes_total") - before; made < took.Seconds()/4-2 {
-		t.Errorf("%v probes of the listed endpoint in %s, want one every 4 s", made, took)
+		t.Errorf("%v probes of the configured endpoint in %s, want one every 4 s", made, took)
 	}
-	if timeouts.Load() < 16 { // half of 32 connections
-		t.Errorf("%d timeouts, %d without a probe", timeouts.Load(), busy.Load())
+	if timeouts.Load() < 16 { // half of the 32 connections that the server accepts
+		t.Errorf("%d targets timed out, want at least 16; %d were not probed", timeouts.Load(), busy.Load())
 	}
-	t.Logf("%d timeouts and %d without a probe in %s", timeouts.Load(), busy.Load(), took)
+	t.Logf("%d targets timed out, and %d were not probed, in %s", timeouts.Load(), busy.Load(), took)
 }

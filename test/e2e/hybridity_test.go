@@ -14,7 +14,7 @@ import (
 // hybridityServer implements only the documented part of HCX's operations API.
 type hybridityServer struct {
 	login, check pageResponse
-	noToken      bool // the login has no session
+	noToken      bool // the login's response has no session token
 }
 
 func (s *hybridityServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -39,8 +39,8 @@ func (s *hybridityServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, response.body)
 }
 
-// TestHCXHybridity probes HCX's operations API with ten lines of configuration, and
-// explains each documented failure.
+// TestHCXHybridity: ten lines of configuration probe HCX's operations API, and the command
+// probe explains each documented failure.
 func TestHCXHybridity(t *testing.T) {
 	t.Parallel()
 	const xmlError = "<entries><entry><string>SSO is not configured</string></entry></entries>"

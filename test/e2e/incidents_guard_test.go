@@ -57,7 +57,8 @@ endpoints:
 	}
 }
 
-// TestOneApplianceRefusesTheSharedAccount: the other appliances are not affected.
+// TestOneApplianceRefusesTheSharedAccount: one appliance refuses the password of a shared
+// account. The other appliances are not affected.
 func TestOneApplianceRefusesTheSharedAccount(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -110,11 +111,12 @@ endpoints:
 	x.await(t, want{`session_state{state="login_suspended"}`: 3})
 	x.awaitProbes(t, "a", 2)
 	if attempts, refusals := total([]*appliance{a, b}); refusals != 2 {
-		t.Errorf("%d refusals (%d of them logins), want 2", refusals, attempts)
+		t.Errorf("%d refusals in %d logins and the checks with Basic, want 2", refusals, attempts)
 	}
 }
 
-// TestCredentialMissing: nothing is sent, and no restart is needed.
+// TestCredentialMissing: nothing is sent while the secret is empty, and no restart is needed
+// when it is there.
 func TestCredentialMissing(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -133,7 +135,8 @@ endpoints:
 	x.await(t, want{"session_up": 1, "session_auth_success": 1})
 }
 
-// total adds up the logins that appliances received and refused.
+// total adds up the logins that appliances received, and their refusals: of logins, and of
+// checks with HTTP Basic.
 func total(appliances []*appliance) (attempts, refusals int) {
 	for _, a := range appliances {
 		stats := a.Stats()

@@ -35,22 +35,22 @@ endpoints:
 	var changes []change
 	eventually(t, func() error {
 		if changes = x.changes(t, "short"); len(changes) < 3 {
-			return fmt.Errorf("%v so far", changes)
+			return fmt.Errorf("the states are %v, want three", changes)
 		}
 		return nil
 	})
 	if changes[1].state != "rate_limited" || changes[2].state != "valid" {
 		t.Errorf("states %v", changes)
 	}
-	// The log's lines may be late. Without the limit, the next probe is after 4 s.
+	// A line of the log may be late. Without Retry-After, the next probe would be after 4 s.
 	if waited := changes[2].at.Sub(changes[1].at); waited < 5*time.Second || waited > (7+4)*time.Second+slack {
-		t.Errorf("probed again after %s of 7 s", waited)
+		t.Errorf("probed again after %s, want 7 s and at most an interval more", waited)
 	}
 	x.awaitProbes(t, "long", 3).check(t, want{
 		`session_state{endpoint="long",state="rate_limited"}`: 1, `session_http_status_code{endpoint="long"}`: 0, `session_auth_success{endpoint="long"}`: 1,
 	})
 	if got := long.Stats().Requests; got != requests {
-		t.Errorf("%d requests were sent within the 120 s", got-requests)
+		t.Errorf("%d requests were sent before Retry-After had passed", got-requests)
 	}
 }
 
@@ -74,7 +74,8 @@ endpoints:
 	x.await(t, want{"session_up": 1, "session_auth_success": 1})
 }
 
-// TestSilence: all other causes of no response.
+// TestSilence: an appliance hangs, resets or drops connections, or never begins TLS, or its
+// name is not found.
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	hangs, resets, mute := newHCX(t, withAccount(password)), newHCX(t, withAccount(password)), listen(t)
@@ -106,7 +107,7 @@ endpoints:
 	x.await(t, want{"session_up": 2})
 }
 
-// listen accepts connections and never sends anything.
+// listen returns an address at which the kernel accepts connections, and nothing is sent.
 func listen(t *testing.T) net.Addr {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -194,7 +195,8 @@ endpoints:
 	}
 }
 
-// TestUnexpectedResponses: a page, a redirect or invalid JSON, both at the login and at a check.
+// TestUnexpectedResponses: a page, a redirect or unexpected JSON, in response to a login and
+// to a check.
 func TestUnexpectedResponses(t *testing.T) {
 	t.Parallel()
 	var strayed atomic.Int64
@@ -242,7 +244,7 @@ endpoints:
 	}
 }
 
-// TestMonstrousBodies: huge, compressed and slow responses take little memory.
+// TestMonstrousBodies: huge, highly compressed and slow responses take little memory.
 func TestMonstrousBodies(t *testing.T) {
 	t.Parallel()
 	x := watch(t, `
@@ -265,14 +267,15 @@ endpoints:
 	})
 	for range 3 {
 		m := x.awaitProbes(t, "drip", 1)
-		// A single body in memory would exceed this.
+		// Either body in memory would exceed this.
 		if got := m.sum("process_resident_memory_bytes"); got > idle+80<<20 {
-			t.Errorf("the process takes %.0f MiB, and took %.0f MiB before", got/(1<<20), idle/(1<<20))
+			t.Errorf("the process uses %.0f MiB, and used %.0f MiB before", got/(1<<20), idle/(1<<20))
 		}
 	}
 }
 
-// TestRandomErrorCodes: unknown error codes make few series.
+// TestRandomErrorCodes: however many error codes an appliance invents, an endpoint has series
+// for 20 codes and `other`.
 func TestRandomErrorCodes(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, with(withAccount(password), simulator.Fault{RandomCode: true}))
@@ -300,12 +303,12 @@ endpoints:
 	}
 }
 
-// TestClockSkew: the clocks of appliances are measured to a second.
+// TestClockSkew: the clock of an appliance is ten minutes ahead.
 func TestClockSkew(t *testing.T) {
 	t.Parallel()
-	const truth = 600
+	const offset = 600
 	settings := withAccount(password)
-	settings.ClockOffset = truth * time.Second
+	settings.ClockOffset = offset * time.Second
 	x := watch(t, `
 credentials:
   account: {username: %s, password_file: %q}
@@ -315,9 +318,10 @@ endpoints:
 `, user, secretFile(t, password), newHCX(t, settings).url, newDR(t, settings).url)
 	m := x.await(t, want{"session_up": 2})
 	for _, endpoint := range []string{"hcx", "dr"} {
-		// A Date header has whole seconds, and a response may take 4 s.
-		if skew := m.sum(fmt.Sprintf("session_clock_skew_seconds{endpoint=%q}", endpoint)); !(skew > truth-5 && skew < truth+5) {
-			t.Errorf("%s is %v s off, want %v", endpoint, skew, truth)
+		// The Date header, which dr's skew is from, has whole seconds, and a response may take
+		// 4 s.
+		if skew := m.sum(fmt.Sprintf("session_clock_skew_seconds{endpoint=%q}", endpoint)); !(skew > offset-5 && skew < offset+5) {
+			t.Errorf("%s: the skew is %v s, want %v", endpoint, skew, offset)
 		}
 	}
 }
@@ -351,24 +355,25 @@ endpoints:
 	before := x.await(t, want{"session_up": 100, `session_up{endpoint="hangs"}`: 0})
 	began := time.Now()
 	m := x.awaitProbes(t, "hangs", 2)
-	intervals := time.Since(began).Seconds()/10 + 2 // a scrape of a busy machine takes its time
+	intervals := time.Since(began).Seconds()/10 + 2 // a scrape is slow on a busy machine
 	m.check(t, want{"session_up": 100, "session_exporter_probes_skipped_total": before.sum("session_exporter_probes_skipped_total")})
 	others := func(m metrics) float64 {
 		return m.sum("session_probe_failures_total") - m.sum(`session_probe_failures_total{endpoint="hangs"}`)
 	}
 	if failed := others(m) - others(before); failed != 0 {
-		t.Errorf("%v probes of the others failed", failed)
+		t.Errorf("%v probes of the other endpoints failed", failed)
 	}
 	if made := m.sum("session_probes_total") - before.sum("session_probes_total"); made < 100 || made > 101*intervals {
 		t.Errorf("%v probes were made in %.1f intervals of 101 endpoints", made, intervals)
 	}
-	// Those that waited for the one that hangs would be 8 s late.
+	// Probes that waited for the endpoint that hangs would be 8 s late.
 	if late := m.lateProbes(5) - before.lateProbes(5); late > 0 {
 		t.Errorf("%d probes began more than 5 s late", late)
 	}
 }
 
-// lateProbes counts the probes that began later than a bound of the histogram, in seconds.
+// lateProbes counts the probes that began more than a number of seconds late, which must be
+// a bound of the histogram.
 func (m metrics) lateProbes(bound float64) uint64 {
 	delay := m.series("session_exporter_probe_delay_seconds")[0].GetHistogram()
 	for _, bucket := range delay.GetBucket() {

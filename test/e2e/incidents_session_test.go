@@ -13,7 +13,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// TestPasswordChanged: the incident that the exporter exists for.
+// TestPasswordChanged: the password is changed on the appliance, and later in the secret file.
+// The exporter notices both, and does not lock the account.
 func TestPasswordChanged(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -29,17 +30,18 @@ endpoints:
 	a.setPassword(newPassword)
 	changed := time.Now()
 	m := x.await(t, want{"session_auth_success": 0, "session_up": 0, "session_login_failures_total": 1})
-	// session_max_age, and an interval to notice its end. By default a session is
-	// renewed after half an hour.
+	// session_max_age, and an interval until the next probe. The default of session_max_age is
+	// half an hour.
 	if noticed := m.sum("session_auth_timestamp_seconds") - unix(changed); noticed > 3+4+slack.Seconds() {
-		t.Errorf("noticed after %.1f s", noticed)
+		t.Errorf("the changed password was noticed only after %.1f s", noticed)
 	}
 	m = x.awaitProbes(t, "a", 4)
 	m.check(t, want{
 		"session_up": 0, "session_auth_success": 0, "session_login_suspended": 1, "session_login_failures_total": 1,
 		`session_errors_total{code="INVALID_CREDENTIALS"}`: 1, "session_established_timestamp_seconds": absent,
 	})
-	// The guard waits from the refusal on, which is within the probe's timeout of 4 s.
+	// The guard counts from the refusal, and the metric from the end of the probe, which takes
+	// at most 4 s.
 	if wait := m.sum("session_login_resume_timestamp_seconds") - m.sum("session_auth_timestamp_seconds"); wait < 46 || wait > 54 {
 		t.Errorf("logins resume %.1f s after the refusal, want 50 s, because the password was accepted before", wait)
 	}
@@ -61,7 +63,8 @@ endpoints:
 	}
 }
 
-// TestSessionExpires: sessions that appliances terminate in normal operation raise no alert.
+// TestSessionExpires: an appliance terminates sessions, as in normal operation. They are
+// renewed, and the state stays valid.
 func TestSessionExpires(t *testing.T) {
 	t.Parallel()
 	for _, api := range []struct {
@@ -74,11 +77,11 @@ func TestSessionExpires(t *testing.T) {
 			shortest, longest float64 // lifetimes, in seconds
 			expirations       float64
 		}{
-			// Each probe finds the session of the last one idle too long. Two lifetimes
-			// are never less than 8 s.
+			// Each probe finds that the session has been idle too long. A lifetime is about
+			// one interval of 4 s: less after a late login, and more before a late probe.
 			{name: "idle timeout", idle: 2 * time.Second, shortest: 2, longest: 7, expirations: 2},
-			// The appliance counts from when it has judged the login, and we from its
-			// response. The first probe, 4 s after the login, must not end the session.
+			// The appliance counts from when it has judged the login, and the exporter from
+			// its response. The first probe after the login, 4 s later, finds it alive.
 			{name: "absolute lifetime", age: 7 * time.Second, shortest: 7 - 2, longest: 7 + 4 + slack.Seconds(), expirations: 1},
 		} {
 			t.Run(api.name+" "+end.name, func(t *testing.T) {
@@ -111,7 +114,8 @@ endpoints:
 	}
 }
 
-// TestSessionLifetime: the same with a session whose expiry is known to the millisecond.
+// TestSessionLifetime: session_lifetime_seconds of a session that the appliance terminates at
+// a known time.
 func TestSessionLifetime(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, withAccount(password))
@@ -133,7 +137,8 @@ endpoints:
 	}
 }
 
-// TestExternalTokenExpires: only its owner may renew the token or log it out.
+// TestExternalTokenExpires: a token that another program obtained expires. The exporter does
+// not renew it or log it out.
 func TestExternalTokenExpires(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -151,7 +156,7 @@ endpoints:
 	x.await(t, want{`session_state{state="session_expired"}`: 1, "session_up": 0, "session_auth_success": 0})
 	m = x.awaitProbes(t, "a", 2)
 	if got := m.sum(`session_errors_total{code="INVALID_SESSION_TOKEN"}`); got < 3 {
-		t.Errorf("%v errors are counted, want one for each probe", got)
+		t.Errorf("%v errors are counted, want at least 3, one for each probe", got)
 	}
 	m.check(t, want{"session_logins_total": 0, "session_logouts_total": 0, "session_established_timestamp_seconds": absent})
 
@@ -165,7 +170,7 @@ endpoints:
 	}
 }
 
-// TestNoUserIsLoggedIn: the ways in which dr reports that.
+// TestNoUserIsLoggedIn: the responses with which dr may report that no user is logged in.
 func TestNoUserIsLoggedIn(t *testing.T) {
 	t.Parallel()
 	replies := map[string]simulator.Response{
@@ -200,12 +205,13 @@ endpoints:
 	}
 }
 
-// TestErrorInsideA200: every documented code.
+// TestErrorInsideA200: a response with status 200 and each documented error code is never
+// valid.
 func TestErrorInsideA200(t *testing.T) {
 	t.Parallel()
 	states := map[string]string{
 		"BAD_REQUEST":           "bad_request",
-		"INVALID_CREDENTIALS":   "session_expired", // a token is not a password
+		"INVALID_CREDENTIALS":   "session_expired", // or credentials_rejected
 		"NOT_ENOUGH_PRIVILEGES": "forbidden",
 		"INVALID_SESSION_TOKEN": "session_expired",
 		"INTERNAL_SERVER_ERROR": "server_error",
@@ -222,20 +228,20 @@ endpoints:
 %s`, secretFile(t, canary+"token"), &endpoints)
 	for code, state := range states {
 		if code == "INVALID_CREDENTIALS" {
-			continue // either state would do; the test below ensures that it is never valid
+			continue // either state would do; the last check ensures that it is not valid
 		}
 		x.await(t, want{
 			fmt.Sprintf("session_state{endpoint=%q,state=%q}", code, state): 1,
 			fmt.Sprintf("session_http_status_code{endpoint=%q}", code):      200,
 		})
 		if got := x.scrape(t).sum(fmt.Sprintf("session_errors_total{endpoint=%q,code=%q}", code, code)); got < 1 {
-			t.Errorf("%s is counted %v times", code, got)
+			t.Errorf("%s is counted %v times, want at least once", code, got)
 		}
 	}
 	x.await(t, want{`session_up{endpoint="INVALID_CREDENTIALS"}`: 0, `session_auth_success{endpoint="INVALID_CREDENTIALS"}`: 0, "session_up": 0})
 }
 
-// TestRoles: a session lacks an expected role.
+// TestRoles: a session lacks an expected role, or has one more.
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -269,7 +275,8 @@ endpoints:
 	x.await(t, want{"session_up": 1, "session_auth_success": 1, system: 1, other: 1, "session_logins_total": 1})
 }
 
-// TestForbidden: a session that may not read its own identity.
+// TestForbidden: a session is no longer permitted to read its own identity. It is renewed
+// once.
 func TestForbidden(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -289,7 +296,7 @@ endpoints:
 	m := x.awaitProbes(t, "a", 3)
 	m.check(t, want{"session_logins_total": 2}) // the session is renewed once
 	if got := m.sum(`session_errors_total{code="NOT_ENOUGH_PRIVILEGES"}`); got < 1 {
-		t.Errorf("the error is counted %v times", got)
+		t.Errorf("NOT_ENOUGH_PRIVILEGES is counted %v times, want at least once", got)
 	}
 }
 
@@ -305,7 +312,8 @@ endpoints:
 `, user, secretFile(t, password), a.url)
 	x.await(t, want{`session_state{state="session_expired"}`: 1, "session_auth_success": 0, "session_up": 0})
 	x.awaitProbes(t, "a", 9)
-	// Two for each of the probes 1, 2, 4, 8 and so on; without back-off, two for each.
+	// With back-off, the probes 1, 2, 4, 8 and so on log in, twice each. Without it, each
+	// probe would.
 	stats := a.Stats()
 	probes := int(x.scrape(t).sum("session_probes_total"))
 	if stats.Attempts > 2*bits.Len(uint(probes)) {
@@ -315,7 +323,8 @@ endpoints:
 	x.await(t, want{"session_up": 1, "session_auth_success": 1})
 }
 
-// TestSlotsExhausted: the appliance has no free session.
+// TestSlotsExhausted: the appliance has no free session slot. That is not a refusal, and logins
+// back off.
 func TestSlotsExhausted(t *testing.T) {
 	t.Parallel()
 	settings := withAccount(password)
@@ -334,8 +343,8 @@ endpoints:
 	a.token() // another client takes the slot
 	x.await(t, want{`session_state{state="server_error"}`: 1, "session_auth_success": 1, "session_up": 0, "session_http_status_code": 503})
 	x.awaitProbes(t, "a", 9).check(t, want{"session_auth_success": 1, "session_up": 0})
-	if attempts := a.Stats().Attempts - before; attempts > 4 { // the probes 1, 2, 4, 8
-		t.Errorf("%d logins in 10 probes", attempts)
+	if attempts := a.Stats().Attempts - before; attempts > 4 { // of the probes 1, 2, 4 and 8
+		t.Errorf("%d logins in 10 probes, want at most 4", attempts)
 	}
 
 	a.EndSessions()

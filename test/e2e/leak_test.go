@@ -10,8 +10,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// TestShutdownOf500: all of 500 sessions are logged out in time, and none waits for
-// appliances that hang.
+// TestShutdownOf500: the exporter logs out of 500 sessions in time. Appliances that hang do
+// not delay the logouts of the others.
 func TestShutdownOf500(t *testing.T) {
 	t.Parallel()
 	for name, hanging := range map[string]int{"all respond": 0, "a quarter hangs": 125} {
@@ -30,11 +30,11 @@ func TestShutdownOf500(t *testing.T) {
 				left += stats.Sessions
 				logouts += stats.Logouts
 			}
-			if left > 0 || logouts < 500-hanging { // a busy machine may have renewed one
+			if left > 0 || logouts < 500-hanging { // on a busy machine, some may have been renewed
 				t.Errorf("%d sessions remain on the appliances that respond, %d were logged out", left, logouts)
 			}
 			if reported := strings.Contains(x.stderr.String(), "some sessions may have been left"); reported != (hanging > 0) {
-				t.Errorf("the log reports remaining sessions: %t", reported)
+				t.Errorf("the log reports that sessions may remain: %t, want %t", reported, hanging > 0)
 			}
 		})
 	}
@@ -63,8 +63,8 @@ endpoints:
 	return x, appliances
 }
 
-// TestShutdownDuringManyLogins: every login whose response arrives during the shutdown
-// is logged out. Each has its own account, so that none waits for another.
+// TestShutdownDuringManyLogins: every session whose login completes during the shutdown is
+// logged out.
 func TestShutdownDuringManyLogins(t *testing.T) {
 	t.Parallel()
 	const n = 20
@@ -72,7 +72,7 @@ func TestShutdownDuringManyLogins(t *testing.T) {
 	var credentials, endpoints strings.Builder
 	secret := secretFile(t, password)
 	for i := range appliances {
-		// Before or after the appliance has created the session.
+		// The delay is before or after the appliance creates the session.
 		settings := with(withAccount(password), simulator.Fault{On: simulator.Login, After: i%2 == 0, Delay: 1500 * time.Millisecond})
 		module := "hcx"
 		if i%4 < 2 {
@@ -84,7 +84,7 @@ func TestShutdownDuringManyLogins(t *testing.T) {
 		fmt.Fprintf(&endpoints, "  - {name: e%d, url: %s, module: %s, credential: c%[1]d, timeout: 3s, interval: 3s}\n", i, appliances[i].url, module)
 	}
 	x := watch(t, "credentials:\n%sendpoints:\n%s", &credentials, &endpoints)
-	underWay := func() (n int) {
+	inFlight := func() (n int) {
 		for _, a := range appliances {
 			if stats := a.Stats(); stats.Attempts > stats.Logins || stats.Checks == 0 && stats.Attempts > 0 {
 				n++
@@ -93,8 +93,8 @@ func TestShutdownDuringManyLogins(t *testing.T) {
 		return n
 	}
 	eventually(t, func() error {
-		if n := underWay(); n < 3 {
-			return fmt.Errorf("%d logins are in flight", n)
+		if n := inFlight(); n < 3 {
+			return fmt.Errorf("%d logins are in flight, want 3", n)
 		}
 		return nil
 	})
@@ -110,12 +110,12 @@ func TestShutdownDuringManyLogins(t *testing.T) {
 		}
 	}
 	if late == 0 {
-		t.Error("no login got its response during the shutdown")
+		t.Error("no login completed during the shutdown")
 	}
 }
 
-// TestReloadLeavesNothing: endpoints that a reload removes or changes while their
-// logins are in flight leave no session.
+// TestReloadLeavesNothing: a reload removes one endpoint during its login, and changes the
+// session_max_age of another and the URL of a third. None leaves a session.
 func TestReloadLeavesNothing(t *testing.T) {
 	t.Parallel()
 	slow := newHCX(t, with(withAccount(password), simulator.Fault{On: simulator.Login, After: true, Delay: time.Second}))
@@ -140,7 +140,7 @@ func TestReloadLeavesNothing(t *testing.T) {
 	x.await(t, want{"session_up": 2, "session_exporter_endpoints": 2, "session_exporter_sessions_held": 2})
 	eventually(t, func() error {
 		if a, b, c := slow.Stats(), changed.Stats(), moved.Stats(); a.Logouts != a.Logins || a.Sessions > 0 || b.Sessions > 1 || b.Logouts != b.Logins-1 || c.Sessions > 0 {
-			return fmt.Errorf("%+v\n%+v\n%+v", a, b, c)
+			return fmt.Errorf("sessions remain or logouts are missing:\nslow %+v\nchanged %+v\nmoved %+v", a, b, c)
 		}
 		return nil
 	})

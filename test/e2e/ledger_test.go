@@ -11,19 +11,19 @@ import (
 	"session_exporter/simulator"
 )
 
-// ledger is an appliance that creates a session at each login, whatever its response,
-// and knows which sessions remain.
+// ledger is an appliance that creates a session for each login, even if its response is an
+// error, and knows which sessions remain.
 type ledger struct {
 	url   string
-	login func(w http.ResponseWriter, token string)
-	token func(r *http.Request) string // returns the token that a request carries
+	login func(w http.ResponseWriter, token string) // writes the response to a login
+	token func(r *http.Request) string              // returns the token that a request carries
 
 	mu     sync.Mutex     // guards the fields below
 	check  http.Handler   // handles checks of live sessions
-	broken []http.Handler // handle the next checks instead, whatever the session
+	broken []http.Handler // handle the next checks, one each, and terminate the session
 	logins int
 	checks int
-	left   map[string]bool
+	left   map[string]bool // tokens of the sessions that remain
 }
 
 func newLedger(t *testing.T, l *ledger) *ledger {
@@ -71,27 +71,31 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// breakChecks makes the next checks fail and terminates their sessions.
+// breakChecks sets the handlers of the next checks, one each, which also terminate the
+// session.
 func (l *ledger) breakChecks(with ...http.Handler) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.broken = with
 }
 
+// seen returns the number of logins, of checks, and of sessions that remain.
 func (l *ledger) seen() (logins, checks, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.logins, l.checks, len(l.left)
 }
 
+// header returns a function that returns the token in a header.
 func header(name string) func(*http.Request) string {
 	return func(r *http.Request) string { return r.Header.Get(name) }
 }
 
+// cookie returns the token in the cookie of byCookie.
 func cookie(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Cookie"), "sid=") }
 
-// byHeader responds with the session in a header, byCookie in a cookie, whatever the
-// status.
+// byHeader returns a login that responds with the token in a header, and in the body in place
+// of TOKEN.
 func byHeader(name string, status int, body string) func(http.ResponseWriter, string) {
 	return func(w http.ResponseWriter, token string) {
 		w.Header().Set(name, token)
@@ -101,6 +105,7 @@ func byHeader(name string, status int, body string) func(http.ResponseWriter, st
 	}
 }
 
+// byCookie returns a login that responds with the token in a cookie.
 func byCookie(status int, body string) func(http.ResponseWriter, string) {
 	return func(w http.ResponseWriter, token string) {
 		byHeader("Set-Cookie", status, body)(w, "sid="+token+"; Path=/; HttpOnly")

@@ -24,8 +24,8 @@ apis:
     answer: {username: body.user}
 `
 
-// TestSessionOfAFailedLogin: a failed login may create a session all the same. The
-// exporter logs it out and does not count it as possibly left.
+// TestSessionOfAFailedLogin: the response to a failed login may nevertheless have a session.
+// The exporter logs it out, and does not count the login as unanswered.
 func TestSessionOfAFailedLogin(t *testing.T) {
 	t.Parallel()
 	ledgers := make(map[string]*ledger)
@@ -62,13 +62,13 @@ credentials:
 	}
 	for name, l := range ledgers {
 		if logins, _, left := l.seen(); logins == 0 || left > 0 {
-			t.Errorf("%s: %d sessions of %d remain", name, left, logins)
+			t.Errorf("%s: %d sessions of %d logins remain", name, left, logins)
 		}
 	}
 }
 
-// TestLoginsThatWereNotSent: a login is counted once its request is written, not if the
-// handshake fails before.
+// TestLoginsThatWereNotSent: a login is counted only if its request was written, and not if
+// the connection or the handshake failed.
 func TestLoginsThatWereNotSent(t *testing.T) {
 	t.Parallel()
 	a := simulator.NewHCX(withAccount(password))
@@ -97,7 +97,7 @@ endpoints:
 
 const gateway = "/api/rest/srm/v2"
 
-// watchDR monitors a gateway that creates sessions, and waits until it is valid.
+// watchDR runs an exporter of a gateway that is a ledger, and waits until it is valid.
 func watchDR(t *testing.T) (*ledger, *exporter) {
 	t.Helper()
 	l := newLedger(t, &ledger{
@@ -113,7 +113,8 @@ endpoints:
 	return l, x
 }
 
-// TestTruncatedRefusalOfASession: the status is enough, even if the body is truncated.
+// TestTruncatedRefusalOfASession: the status 401 is enough to renew the session, even if the
+// body is truncated.
 func TestTruncatedRefusalOfASession(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range map[string]string{
@@ -148,13 +149,13 @@ func TestTruncatedRateLimit(t *testing.T) {
 	_, before, _ := l.seen()
 	x.awaitProbes(t, "a", 5).check(t, want{`session_state{state="rate_limited"}`: 1, "session_auth_success": 1})
 	if logins, checks, _ := l.seen(); logins != 1 || checks != before {
-		t.Errorf("%d logins, and %d checks within Retry-After", logins, checks-before)
+		t.Errorf("%d logins, want 1; %d checks before Retry-After had passed, want 0", logins, checks-before)
 	}
 	l.breakChecks()
 }
 
-// TestAccountLockedOut: each gateway responds 403 with a code of its own, which is no
-// verdict that the password is right.
+// TestAccountLockedOut: each gateway responds to a login with 403 and a code of its own, which
+// counts as a refusal.
 func TestAccountLockedOut(t *testing.T) {
 	t.Parallel()
 	var posts atomic.Int64
@@ -193,8 +194,8 @@ endpoints:
 	}
 }
 
-// TestRedfishWithoutLocation: the response to a login has the session's address only in
-// its body. The exporter finds it there and deletes the session at the end.
+// TestRedfishWithoutLocation: the response to a login has the session's path only in its body.
+// The exporter finds it there, and deletes the session when it stops.
 func TestRedfishWithoutLocation(t *testing.T) {
 	t.Parallel()
 	const sessions = "/redfish/v1/SessionService/Sessions"

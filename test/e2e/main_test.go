@@ -2,9 +2,9 @@
 // file, over real TLS sockets, against appliances in the test process that fail in
 // every known way.
 //
-// Tests poll /metrics for the expected result; none sleeps for a fixed time. Every
-// process and server is stopped by the test that started it, and everything that the
-// program prints or serves is searched for secrets.
+// Tests poll /metrics for the expected result instead of sleeping. Each test stops the
+// processes and servers that it started. What the program prints, and the pages that tests
+// fetch, are searched for secrets.
 package e2e
 
 import (
@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 }
 
 func runTests(m *testing.M) (code int, err error) {
-	// The tests mostly wait, so more of them can run in parallel than there are
-	// processors. About half of these wait for needsTheMachine.
+	// The tests mostly wait, some of them for needsTheMachine, so more of them can run in
+	// parallel than there are processors.
 	chosen := false
 	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
 	if !chosen {
@@ -87,10 +87,11 @@ func raceEnabled() bool {
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-var heavy sync.Mutex // held by a test that uses much CPU or measures time
+var heavy sync.Mutex // held by tests that use much CPU or measure time
 
-// needsTheMachine runs one such test at a time. Its subtests must not be parallel:
-// while they wait for the lock, they would block all other parallel tests.
+// needsTheMachine blocks until no other test that has called it is running. Subtests of its
+// caller must not be parallel: the tests that wait for the lock may occupy all parallel
+// slots, and the subtests would never get one.
 func needsTheMachine(t *testing.T) {
 	t.Helper()
 	heavy.Lock()

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// proxied is nginx's configuration: a single process with all its files in a directory
-// of the test.
+// proxied is nginx's configuration: a single process, with all its files in a directory of the
+// test.
 const proxied = `
 daemon off;
 master_process off;
@@ -72,15 +72,15 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// TestNginx: pages, files, forms and links work behind a proxy, whichever of the two
-// strips the path.
+// TestNginx: pages, files, forms and links work behind a proxy, whether the proxy or the
+// exporter strips the path.
 func TestNginx(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
 	for _, c := range []struct {
 		name     string
-		flags    []string // EXTERNAL is the proxy's address
-		location string   // EXPORTER is the exporter's address
+		flags    []string // EXTERNAL stands for the proxy's address
+		location string   // EXPORTER stands for the exporter's address
 	}{
 		{"external URL", []string{"--web.external-url=http://EXTERNAL/monitoring/"}, "proxy_pass http://EXPORTER;"},
 		{"external URL, path stripped", []string{"--web.external-url=http://EXTERNAL/monitoring/", "--web.route-prefix=/"}, "proxy_pass http://EXPORTER/;"},
@@ -104,18 +104,18 @@ endpoints:
 			site := "http://" + address + "/monitoring"
 			inBrowser(t, site, a)
 			throughProxy(t, site)
-			crossOrigin(t, site, "http://"+address) // last, because a locked account stays locked for a while
+			crossOrigin(t, site, "http://"+address) // after inBrowser has corrected the password: wrong ones would lock the account
 		})
 	}
 }
 
-// inBrowser uses the site as a user would.
+// inBrowser uses the site as a user would, and corrects the appliance's password.
 func inBrowser(t *testing.T, site string, a *appliance) {
 	t.Helper()
 	b := newTab(t, site)
 	eventually(t, func() error {
 		if text := body(t, site+"/?state=login_suspended"); strings.Count(text, `class="row"`) != 2 {
-			return fmt.Errorf("not both endpoints are suspended:\n%s", text)
+			return fmt.Errorf("the page does not have two suspended endpoints:\n%s", text)
 		}
 		return nil
 	})
@@ -167,7 +167,7 @@ func body(t *testing.T, address string) string {
 	return string(text)
 }
 
-// throughProxy sends the requests of programs.
+// throughProxy sends requests as programs do.
 func throughProxy(t *testing.T, site string) {
 	t.Helper()
 	for path, wanted := range map[string]string{
@@ -180,8 +180,8 @@ func throughProxy(t *testing.T, site string) {
 	}
 }
 
-// crossOrigin sends the forms' requests, from the page itself and from other sites.
-// Older browsers, and those on an untrusted connection, send only Origin.
+// crossOrigin sends the forms' requests, as from the page itself and from other sites.
+// Older browsers, and newer ones without TLS, send Origin but not Sec-Fetch-Site.
 func crossOrigin(t *testing.T, site, origin string) {
 	t.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -214,7 +214,7 @@ func crossOrigin(t *testing.T, site, origin string) {
 				t.Fatal(err)
 			}
 			_ = response.Body.Close()
-			soon := strings.HasPrefix(form.path, "/-/probe") && response.StatusCode == http.StatusConflict // within 10 s
+			soon := strings.HasPrefix(form.path, "/-/probe") && response.StatusCode == http.StatusConflict // probed within the last 10 s
 			if response.StatusCode != from.status && (from.status != http.StatusSeeOther || !soon) {
 				t.Errorf("POST %s from %s: %s, want %d", form.path, from.name, response.Status, from.status)
 			}

@@ -27,8 +27,8 @@ func (x *exporter) probeTarget(t *testing.T, module, target string) (status int,
 	return response.StatusCode, string(text)
 }
 
-// A request for /probe?module=M&target=https://attacker.example: nothing is sent to a
-// host that the credential does not allow, whatever the authentication.
+// TestForeignTarget: a request for /probe?module=M&target=https://attacker.example. Nothing is
+// sent to a host that the credential's origins do not allow, whatever the authentication.
 func TestForeignTarget(t *testing.T) {
 	t.Parallel()
 	evil := newAttacker(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
@@ -56,7 +56,7 @@ modules:
 			}
 		}
 		if status, body := x.probeTarget(t, module, allowed.url+"@"+evil.address()); status != http.StatusBadRequest {
-			t.Errorf("%s in disguise: status %d, body %s", module, status, body)
+			t.Errorf("%s, with the allowed host as the username of a URL: status %d, body %s", module, status, body)
 		}
 	}
 	if status, body := x.probeTarget(t, "stranger", allowed.url); status != http.StatusForbidden {
@@ -68,8 +68,8 @@ modules:
 	}
 }
 
-// A target has everything that an endpoint has: a session that is kept between requests
-// and logged out at the end, a guard, and metrics.
+// TestTarget: a target of /probe has a session that is kept between requests and logged out
+// at the end, a guard, and the metrics of an endpoint.
 func TestTarget(t *testing.T) {
 	t.Parallel()
 	a, locked := newHCX(t, withAccount(password)), newHCX(t, withAccount("another"))
@@ -107,8 +107,8 @@ modules:
 	}
 }
 
-// Two real Prometheus servers split the endpoints of /sd by hashmod: each endpoint is
-// probed for exactly one of them.
+// TestDiscovery: two real Prometheus servers split the endpoints of /sd by hashmod. Each
+// endpoint is probed for exactly one of them.
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	x := listening(t, "demo", "--web.listen-address=127.0.0.1:0")
@@ -137,7 +137,8 @@ func TestDiscovery(t *testing.T) {
 	})
 }
 
-// shard runs a Prometheus that discovers the endpoints and probes its half.
+// shard runs a Prometheus that discovers the endpoints and requests probes of about half of
+// them: n is 0 or 1.
 func shard(t *testing.T, x *exporter, n int) prometheus {
 	t.Helper()
 	dir := t.TempDir()

@@ -9,8 +9,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// watchBackingOff returns an appliance whose logins fail, and an exporter that is in a
-// long back-off.
+// watchBackingOff returns an appliance whose first login has failed and which is repaired,
+// and an exporter that backs off from it.
 func watchBackingOff(t *testing.T, fault simulator.Fault) (*appliance, *exporter) {
 	t.Helper()
 	settings := withAccount(password)
@@ -27,8 +27,8 @@ endpoints:
 	return a, x
 }
 
-// TestProbeNow: an appliance that was repaired is probed immediately, whatever the
-// back-off, but not before its own Retry-After.
+// TestProbeNow: Probe now and Resume probe a repaired appliance immediately, in spite of the
+// back-off, but not before the time of its Retry-After.
 func TestProbeNow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -50,10 +50,10 @@ func TestProbeNow(t *testing.T) {
 			}
 			m := x.await(t, want{"session_up": c.up, "session_logins_total": 1 + c.up})
 			if attempts := fmt.Sprint(a.Stats().Attempts); attempts != fmt.Sprint(m.sum("session_logins_total")) {
-				t.Errorf("%s logins arrived", attempts)
+				t.Errorf("%s logins have arrived, want %v", attempts, m.sum("session_logins_total"))
 			}
 			if status, text := x.post(t, "/-/probe?endpoint=a"); strings.Contains(c.path, "/probe") && status != http.StatusConflict {
-				t.Errorf("a second request: status %d: %s", status, text)
+				t.Errorf("a second request within 10 s: status %d, want 409: %s", status, text)
 			}
 		})
 	}

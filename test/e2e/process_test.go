@@ -17,7 +17,8 @@ import (
 	"github.com/go-logfmt/logfmt"
 )
 
-// maxWait is how long to wait for an expected event; a busy machine is slow.
+// maxWait is how long to wait for an expected event. It is generous, because a busy machine
+// is slow.
 const maxWait = time.Minute
 
 // slack is how much later than promised the program may do something on a busy machine.
@@ -51,7 +52,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return o.text.Write(p)
 }
 
-// close stops reading: at its second write from now, the process gets a broken pipe.
+// close stops reading. The process's next write still succeeds; the one after it fails with
+// a broken pipe.
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

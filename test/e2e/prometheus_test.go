@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -17,8 +18,9 @@ import (
 	"session_exporter/simulator"
 )
 
-// contract lists every metric that users may rely on.
-var contract = []string{
+// demoMetrics are metrics that dashboards and alerts depend on, and that the demo has. Those
+// of optional features, such as negative controls, are not among them.
+var demoMetrics = []string{
 	"session_up",
 	"session_auth_success",
 	"session_auth_timestamp_seconds",
@@ -65,8 +67,7 @@ var contract = []string{
 	"session_exporter_credential_changed_timestamp_seconds",
 }
 
-// TestPrometheus: a real Prometheus scrapes the demo and has every metric of the
-// contract.
+// TestPrometheus: a real Prometheus scrapes the demo and has all of demoMetrics.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
 	x := listening(t, "demo", "--web.listen-address=127.0.0.1:0")
@@ -89,8 +90,8 @@ scrape_configs:
 		}
 		return nil
 	})
-	// The last of them appears after 20 s, when an appliance terminates a session.
-	for _, name := range contract {
+	// session_lifetime_seconds appears last, when an appliance terminates a session after 20 s.
+	for _, name := range demoMetrics {
 		p.eventually(t, fmt.Sprintf(`count({__name__=%q, job="sessions"})`, name))
 	}
 	for _, query := range []string{
@@ -127,7 +128,7 @@ func TestFirstFailureAfterReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var scraping sync.RWMutex // held to stop scrapes
+	var scraping sync.RWMutex // locked for writing to hold back scrapes
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scraping.RLock()
@@ -165,7 +166,7 @@ func TestFirstFailureAfterReload(t *testing.T) {
 // prometheus is the address of a Prometheus server.
 type prometheus string
 
-// eventually waits until a query returns a number.
+// eventually waits until a query returns one number.
 func (p prometheus) eventually(t *testing.T, query string) {
 	t.Helper()
 	eventually(t, func() error {
@@ -174,7 +175,7 @@ func (p prometheus) eventually(t *testing.T, query string) {
 	})
 }
 
-// query returns the current value of an expression.
+// query returns the current value of an expression, which must have exactly one result.
 func (p prometheus) query(expression string) (float64, error) {
 	var vector struct {
 		Result []struct{ Value [2]any }
@@ -187,7 +188,7 @@ func (p prometheus) query(expression string) (float64, error) {
 	}
 	text, _ := vector.Result[0].Value[1].(string)
 	value, err := strconv.ParseFloat(text, 64)
-	if err != nil || value != value {
+	if err != nil || math.IsNaN(value) {
 		return 0, fmt.Errorf("%s gives %q", expression, text)
 	}
 	return value, nil
@@ -206,8 +207,8 @@ func (p prometheus) values(expression, label string) ([]string, error) {
 	return values, err
 }
 
-// hasExemplar reports whether the durations have an exemplar with the appliance's
-// operation ID.
+// hasExemplar returns an error unless the histogram of durations has an exemplar with the
+// label of an appliance's operation ID.
 func (p prometheus) hasExemplar(label string) error {
 	var series []struct {
 		Exemplars []struct{ Labels map[string]string }
@@ -228,6 +229,7 @@ func (p prometheus) hasExemplar(label string) error {
 	return fmt.Errorf("no exemplar of %d series has %s", len(series), label)
 }
 
+// get sends a request to Prometheus' API, and decodes the response's data.
 func (p prometheus) get(path string, query url.Values, data any) error {
 	response, err := http.Get(string(p) + path + "?" + query.Encode())
 	if err != nil {

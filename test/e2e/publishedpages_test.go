@@ -13,7 +13,8 @@ import (
 	"session_exporter/simulator/apipages"
 )
 
-// page is an API's published page: one GET request and its responses.
+// page is a server of what an API's published page describes: one GET request and its
+// responses.
 type page struct {
 	path     string
 	header   [2]string                    // header that authenticates, with its value
@@ -55,7 +56,7 @@ func TestPublishedPages(t *testing.T) {
 			{500, apipages.HCXInternalError, "server_error", "INTERNAL_SERVER_ERROR", 1},
 		},
 	}, {
-		// As in the page's own sample.
+		// As in the page's own example request.
 		name: "hcx, bare token", api: "hcx", path: "/api/admin/v1/sessions", auth: "token, token_header: Authorization", header: [2]string{"Authorization", token},
 		good: apipages.HCXSession, info: `session_info{username="[email protected]"}`,
 		bad: []documentedError{{401, apipages.HCXUnauthorized, "session_expired", "INVALID_SESSION_TOKEN", 0}},
@@ -63,7 +64,7 @@ func TestPublishedPages(t *testing.T) {
 		name: "dr", api: "dr", path: "/session", auth: "token", header: [2]string{"x-dr-session", token},
 		good: apipages.DRSession, info: `session_info{username="string"}`,
 		bad: []documentedError{
-			{400, apipages.DRError, "session_expired", "string", 0}, // dr's response without a session
+			{400, apipages.DRError, "session_expired", "string", 0}, // dr's response to a token without a session
 			{500, apipages.DRError, "server_error", "string", 1},
 		},
 	}} {
@@ -86,7 +87,7 @@ endpoints:
     url: %s
     module: appliance`, secretFile(t, token), api.api, api.auth, write(t, filepath.Join(t.TempDir(), "server.pem"), string(certificate)), server.URL)
 			if lines := strings.Count(configuration, "\n") + 1; lines > 10 {
-				t.Errorf("the configuration takes %d lines", lines)
+				t.Errorf("the configuration has %d lines, want at most 10", lines)
 			}
 			x := serve(t, configuration)
 			x.await(t, want{
@@ -111,11 +112,11 @@ endpoints:
 	}
 }
 
-// documentedError is a documented error and its meaning.
+// documentedError is a documented error response, and the metrics that follow from it.
 type documentedError struct {
 	status  int
 	body    string
 	state   string
 	code    string
-	verdict float64 // 1: the previous verdict stands
+	verdict float64 // of session_auth_success: 0, or 1 if the previous verdict stands
 }

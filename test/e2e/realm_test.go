@@ -14,20 +14,19 @@ import (
 	"session_exporter/simulator"
 )
 
-// realm is a directory that checks the passwords of all appliances that use it. It also
-// serves them: an HCX Manager below every path, and an OAuth 2.0 server at /token.
+// realm is a directory, together with the servers that it checks passwords for: an HCX Manager
+// below every path, and an OAuth 2.0 token endpoint at /token, which can only refuse.
 type realm struct {
 	url string
 
 	mu       sync.Mutex // guards the fields below
 	delay    time.Duration
-	password string // the right password
-	epoch    int    // of sessions: those of earlier epochs are refused
-	requests int    // requests that carried a password or secret
-	refused  map[string]int
+	password string         // the right password
+	epoch    int            // number of password changes; sessions of earlier epochs are refused
+	refused  map[string]int // refusals by username and secret, separated by a space
 }
 
-// newRealm starts a realm that takes a while to refuse a password.
+// newRealm starts a realm that refuses a wrong password after a delay.
 func newRealm(t *testing.T, password string, delay time.Duration) *realm {
 	t.Helper()
 	d := &realm{password: password, delay: delay, refused: make(map[string]int)}
@@ -62,7 +61,8 @@ func (d *realm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// secretOf returns the account and the secret that a request carries, if any.
+// secretOf returns the username and the secret that a request carries, and whether it carries
+// any.
 func secretOf(r *http.Request) (username, secret string, carries bool) {
 	if username, secret, carries = r.BasicAuth(); carries || r.Method != http.MethodPost {
 		return username, secret, carries
@@ -81,11 +81,12 @@ func secretOf(r *http.Request) (username, secret string, carries bool) {
 	return body.Username, body.Password, true
 }
 
+// judge returns whether the realm accepts a secret, the session of its responses, and the
+// delay of a refusal.
 func (d *realm) judge(username, secret string, carries bool) (accepted bool, session string, delay time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if carries {
-		d.requests++
 		if accepted = secret == d.password; !accepted {
 			d.refused[username+" "+secret]++
 		}
@@ -101,7 +102,7 @@ func (d *realm) change(password string) {
 	d.epoch++
 }
 
-// refusals counts the refusals of a user's password, or of all if none is given.
+// refusals counts the refusals of a username and secret, or all of them without arguments.
 func (d *realm) refusals(account ...string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,7 +114,7 @@ func (d *realm) refusals(account ...string) (n int) {
 	return n
 }
 
-// endpoints lists n endpoints, e0 and so on.
+// endpoints lists n endpoints, named e0 and so on, with settings.
 func (d *realm) endpoints(n int, settings string) string {
 	var list strings.Builder
 	for i := range n {
@@ -122,7 +123,8 @@ func (d *realm) endpoints(n int, settings string) string {
 	return list.String()
 }
 
-// checkRefusals checks how often each user's password was refused.
+// checkRefusals checks how often each secret was refused, by username and secret as in
+// refused.
 func (d *realm) checkRefusals(t *testing.T, wanted map[string]int) {
 	t.Helper()
 	all := 0

@@ -20,8 +20,8 @@ const (
 	reloadTime       = "session_exporter_config_last_reload_success_timestamp_seconds"
 )
 
-// mount is a directory as Kubernetes mounts a ConfigMap or a Secret: the files are
-// links into `..data`, a link that is swapped for another.
+// mount is a directory like those of ConfigMaps and Secrets in Kubernetes: the files are
+// symbolic links into `..data`, which is a symbolic link that an update replaces.
 type mount struct {
 	dir      string
 	versions int
@@ -33,7 +33,7 @@ func newMount(t *testing.T, files map[string]string) *mount {
 	return newMountIn(t, t.TempDir(), files)
 }
 
-// newMountIn is newMount with a directory, which it creates if necessary.
+// newMountIn is newMount in a given directory, which it creates if necessary.
 func newMountIn(t *testing.T, dir string, files map[string]string) *mount {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -61,7 +61,7 @@ func (m *mount) publish(t *testing.T, files map[string]string) time.Time {
 	if err := os.Mkdir(filepath.Join(m.dir, version), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// A modification time that differs from the time of writing.
+	// The modification time differs from the time of writing, and between versions.
 	at := time.Now().Add(time.Duration(m.versions-100) * time.Hour).Truncate(time.Second)
 	for name, text := range files {
 		if err := os.Chtimes(write(t, filepath.Join(m.dir, version, name), text), at, at); err != nil {
@@ -95,8 +95,8 @@ func onFile(t *testing.T, file string) *exporter {
 	return listening(t, "--config.file="+file, "--web.listen-address=127.0.0.1:0")
 }
 
-// TestReloadByEveryChangeOnDisk: editors and deployments replace files in different
-// ways, and the directory of a file may be a link as well.
+// TestReloadByEveryChangeOnDisk: editors and deployments replace files in different ways, and
+// the file or its directory may be a symbolic link.
 func TestReloadByEveryChangeOnDisk(t *testing.T) {
 	t.Parallel()
 	inPlace := func(t *testing.T, file, text string) {
@@ -161,7 +161,7 @@ func TestReloadByEveryChangeOnDisk(t *testing.T) {
 			after := x.awaitProbes(t, "kept", 1)
 			after.check(t, want{established: before.sum(established), "session_logins_total": 1, "session_logouts_total": 0, "session_exporter_sessions_held": 1})
 			if probes := `session_probes_total{endpoint="kept"}`; after.sum(probes) <= before.sum(probes) {
-				t.Error("counters of kept endpoints were reset")
+				t.Error("the counters of the kept endpoint were reset")
 			}
 			if text := x.get(t, "/metrics"); strings.Contains(text, `"dropped"`) {
 				t.Error("series of the removed endpoint remain")
@@ -173,8 +173,7 @@ func TestReloadByEveryChangeOnDisk(t *testing.T) {
 	}
 }
 
-// TestReloadOfTheSameFile: a requested reload succeeds although nothing has changed,
-// and changes nothing.
+// TestReloadOfTheSameFile: a reload of an unchanged file succeeds, and changes nothing.
 func TestReloadOfTheSameFile(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -255,8 +254,8 @@ func TestEveryReloadOfABrokenFile(t *testing.T) {
 	}
 }
 
-// TestLifecycleFromElsewhere: a page on another site makes a visitor's browser send the
-// request, which is refused.
+// TestLifecycleFromElsewhere: a POST that a page on another site makes a visitor's browser
+// send is refused, and so is a GET.
 func TestLifecycleFromElsewhere(t *testing.T) {
 	t.Parallel()
 	x := serve(t, noEndpoints)
@@ -283,7 +282,7 @@ func TestLifecycleFromElsewhere(t *testing.T) {
 	x.scrape(t).check(t, want{reloadTime: before})
 }
 
-// send sends a request and returns any response.
+// send sends a request, follows no redirect, and returns the response, whatever its status.
 func (x *exporter) send(t *testing.T, request *http.Request) (status int, text string) {
 	t.Helper()
 	response, err := http.DefaultTransport.RoundTrip(request)
@@ -327,8 +326,8 @@ func TestReloadOfLabels(t *testing.T) {
 	}
 }
 
-// TestRenewedCA: another CA renews an appliance's certificate, and our CA file is
-// replaced later. No restart and no login is needed: the session continues on new
+// TestRenewedCA: another CA issues an appliance's new certificate, and the exporter's CA file
+// is replaced later. No restart and no login is needed: the session continues on new
 // connections.
 func TestRenewedCA(t *testing.T) {
 	t.Parallel()
@@ -363,7 +362,8 @@ endpoints:
 	}
 }
 
-// TestBrokenCA: an invalid CA file is an error of the configuration.
+// TestBrokenCA: while the CA file is invalid, reloads fail, and the previous configuration
+// stays in use.
 func TestBrokenCA(t *testing.T) {
 	t.Parallel()
 	file := write(t, filepath.Join(t.TempDir(), "ca.pem"), ca.PEM())

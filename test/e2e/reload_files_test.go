@@ -39,7 +39,7 @@ func TestReloadOfSeveralFiles(t *testing.T) {
 	second.publish(t, map[string]string{"b.yml": team(c.endpoint("c", "hcx"))})
 	x.await(t, want{"session_up": 2, `session_up{endpoint="b"}`: absent, `session_up{endpoint="c"}`: 1})
 
-	// In two files.
+	// An endpoint name that is in both files.
 	second.publish(t, map[string]string{"b.yml": team(c.endpoint("a", "hcx"))})
 	x.await(t, want{reloadSuccessful: 0})
 	where := fmt.Sprintf("%s:2: endpoints[0].name: duplicate endpoint name (first used at %s:2)", second.path("b.yml"), first.path("a.yml"))
@@ -48,7 +48,8 @@ func TestReloadOfSeveralFiles(t *testing.T) {
 	}
 	x.awaitProbes(t, "c", 1).check(t, want{"session_up": 2, "session_exporter_endpoints": 2})
 
-	// Without its volume, the pattern matches fewer files, and without the other, none.
+	// Without the second volume, the pattern matches one file, which is valid. Without the
+	// first, it matches none, which is an error.
 	for _, m := range []*mount{second, first} {
 		if err := os.Rename(m.dir, filepath.Join(t.TempDir(), "away")); err != nil {
 			t.Fatal(err)

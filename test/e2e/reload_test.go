@@ -28,7 +28,7 @@ func (x *exporter) post(t *testing.T, path string) (status int, text string) {
 	return response.StatusCode, string(body)
 }
 
-// listing returns a configuration with these endpoints, by name.
+// listing returns a configuration with these endpoints and their credential.
 func listing(secret string, endpoints ...string) string {
 	return fmt.Sprintf(prelude+`
 credentials:
@@ -38,12 +38,13 @@ endpoints:
 `, caFile, user, secret, strings.Join(endpoints, "\n"))
 }
 
+// endpoint returns the appliance's entry in a configuration.
 func (a *appliance) endpoint(name, module string) string {
 	return fmt.Sprintf("  - {name: %s, url: %s, module: %s, credential: account}", name, a.url, module)
 }
 
-// TestReload: however it is triggered, a reload logs out of the
-// endpoints that it removes and does not touch unchanged ones.
+// TestReload: however it is triggered, a reload logs out of the endpoints that it removes, and
+// does not touch unchanged ones.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	for name, reload := range map[string]func(*testing.T, *exporter){
@@ -84,7 +85,7 @@ func TestReload(t *testing.T) {
 			})
 			probes := `session_probes_total{endpoint="kept"}`
 			if after.sum(probes) < before.sum(probes) {
-				t.Error("counters of unchanged endpoints were reset")
+				t.Error("the counters of the kept endpoint were reset")
 			}
 		})
 	}
@@ -123,8 +124,8 @@ func TestReloadOfABrokenFile(t *testing.T) {
 	x.await(t, want{"session_exporter_config_last_reload_successful": 1}).check(t, want{"session_up": 1, "session_logins_total": 1})
 }
 
-// TestKubernetesSwap: a ConfigMap and a Secret change through a symbolic link in their
-// directory; the files themselves never change.
+// TestKubernetesSwap: a ConfigMap and a Secret change because a symbolic link in their
+// directory is replaced. The files themselves never change.
 func TestKubernetesSwap(t *testing.T) {
 	t.Parallel()
 	a, b := newHCX(t, withAccount(password)), newHCX(t, withAccount(password))
@@ -160,8 +161,8 @@ func TestKubernetesSwap(t *testing.T) {
 	}
 }
 
-// TestReloadInABusyFolder: another process writes a file in the same directory all the
-// time.
+// TestReloadInABusyFolder: another file in the same directory is written all the time, which
+// does not prevent a reload.
 func TestReloadInABusyFolder(t *testing.T) {
 	t.Parallel()
 	a, b := newHCX(t, withAccount(password)), newDR(t, withAccount(password))
@@ -188,7 +189,8 @@ func TestReloadInABusyFolder(t *testing.T) {
 	x.await(t, want{"session_up": 2})
 }
 
-// TestResume: the password is corrected on the appliance, not in the file.
+// TestResume: the password is corrected on the appliance, not in the file. Resume makes the
+// exporter try it again.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(newPassword))

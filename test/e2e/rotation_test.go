@@ -11,8 +11,8 @@ import (
 
 const credentialChanged = `session_exporter_credential_changed_timestamp_seconds{credential="account"}`
 
-// TestPasswordRotated: the password is changed on the appliance, and the Secret with
-// the new one follows by Kubernetes' swap.
+// TestPasswordRotated: the password is changed on the appliance, and a Secret of Kubernetes is
+// updated with the new one later.
 func TestPasswordRotated(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
@@ -34,7 +34,7 @@ endpoints:
 	published := time.Now()
 	at := secret.publish(t, map[string]string{"password": newPassword})
 	m := x.await(t, want{"session_up": 1, "session_auth_success": 1, credentialChanged: unix(at)})
-	// The guard alone would hold the login back for a minute.
+	// With the old secret, the guard would hold the login back for 50 s.
 	if took := m.sum("session_auth_timestamp_seconds") - unix(published); took > (interval + slack).Seconds() {
 		t.Errorf("valid only %.1f s after the secret changed", took)
 	}
@@ -48,7 +48,8 @@ endpoints:
 	}
 }
 
-// TestTokenRotated: an external token is replaced by its owner.
+// TestTokenRotated: a token that another program obtained expires, and its file gets a new
+// one.
 func TestTokenRotated(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, withAccount(password))
@@ -76,12 +77,12 @@ endpoints:
 	}
 }
 
-// TestResumeWithWrongPassword: each resume with a wrong password costs one login, and
-// only a few are granted.
+// TestResumeWithWrongPassword: each resume with a wrong password costs one login. After the
+// password is corrected on the appliance, one resume is enough for all endpoints.
 func TestResumeWithWrongPassword(t *testing.T) {
 	t.Parallel()
 	settings := withAccount(newPassword)
-	settings.LockAfter = 0 // this test counts the refusals
+	settings.LockAfter = 0 // the refusals of this test would lock the account
 	a := newHCX(t, settings)
 	const suspended, refusals = `session_exporter_credential_suspended{credential="account"}`, `session_exporter_credential_refusals_total{credential="account"}`
 	x := serve(t, listing(secretFile(t, password), a.endpoint("a", "hcx"), a.endpoint("b", "hcx"), a.endpoint("c", "hcx")))
@@ -116,11 +117,12 @@ func TestResumeWithWrongPassword(t *testing.T) {
 	resumed := time.Now()
 	m := x.await(t, want{"session_up": 3, suspended: 0, refusals: 4, "session_login_suspended": 0})
 	if took := m.sum(`session_auth_timestamp_seconds{endpoint="a"}`) - unix(resumed); took > (4*time.Second + slack).Seconds() {
-		t.Errorf("sent only after %.1f s", took)
+		t.Errorf("probed only %.1f s after the resume", took)
 	}
 }
 
-// TestResumeImmediately: the suspended login is sent immediately, not at the next interval.
+// TestResumeImmediately: Resume sends the suspended login immediately, not at the next
+// interval.
 func TestResumeImmediately(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(newPassword))
@@ -138,7 +140,7 @@ endpoints:
 	}
 	m := x.await(t, want{"session_up": 1})
 	if took := m.sum("session_last_probe_timestamp_seconds") - unix(resumed); took > slack.Seconds() {
-		t.Errorf("sent only after %.1f s", took)
+		t.Errorf("probed only %.1f s after the resume", took)
 	}
 	if got := fmt.Sprint(x.states(t, "a")); got != "[credentials_rejected valid]" {
 		t.Errorf("states %s", got)

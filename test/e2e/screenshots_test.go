@@ -5,7 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"image"
-	_ "image/png" // to read them
+	_ "image/png" // image.DecodeConfig reads them
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,19 +16,20 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the screenshots in docs/images")
 
-// The size of a screenshot.
+// The dimensions of a screenshot in pixels, and its largest size.
 const (
 	screenshotWidth  = 1120
 	screenshotHeight = 640
 	maxScreenshot    = 150 << 10 // bytes
 )
 
-// TestScreenshots takes the README's screenshots from the demo. The files in docs/images need
-// not be identical, because the demo keeps changing, but must exist and have the same size.
+// TestScreenshots takes the README's screenshots from the demo. The files in docs/images may
+// differ from them, because the demo keeps changing, but must exist and have the same
+// dimensions.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
-	// The usual temporary directory, because its path is visible in the screenshots.
+	// With the usual temporary directory, because its path is visible in the screenshots.
 	p := launch(t, "env", "TMPDIR="+os.TempDir(), binary, "demo", "--web.listen-address=127.0.0.1:0")
 	x := &exporter{p, "http://" + p.address(t)}
 	least := 3.0
@@ -37,7 +38,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	x.until(t, func(m metrics) error {
 		if got := m.sum(`session_probes_total{endpoint="hcx-healthy"}`); got < least {
-			return fmt.Errorf("%v probes", got)
+			return fmt.Errorf("%v probes of hcx-healthy, want %v", got, least)
 		}
 		return m.differ(want{`session_state{endpoint="dr-wrong-password",state="login_suspended"}`: 1})
 	})
@@ -66,7 +67,7 @@ func TestScreenshots(t *testing.T) {
 		for what, content := range map[string][]byte{"taken": shot, "kept": kept} {
 			size, format, err := image.DecodeConfig(bytes.NewReader(content))
 			if err != nil || format != "png" || size.Width != screenshotWidth || size.Height != screenshotHeight {
-				t.Errorf("%s, as %s: %s, %d by %d: %v", name, what, format, size.Width, size.Height, err)
+				t.Errorf("%s as %s: format %q, %d by %d pixels, error %v", name, what, format, size.Width, size.Height, err)
 			}
 		}
 		if len(kept) > maxScreenshot {

@@ -20,15 +20,15 @@ import (
 	"session_exporter/simulator"
 )
 
-// tail ends every secret of these tests, as canary begins it, so that a leak of either half
-// is found.
+// tail ends every secret of these tests, and canary begins it, so that a leak of either half is
+// found.
 const tail = "-kanarie"
 
-// peculiar returns a secret that differs in every encoding.
+// peculiar returns a secret that each encoding changes.
 func peculiar(name string) string { return canary + name + `"\/+&=%3D<>` + tail }
 
-// traces returns what any encoding of a canary leaves in a text. JSON, URLs and Go
-// escape neither end of it; its Base64 depends on what precedes it.
+// traces returns the texts to search for, by name: what each encoding makes of the two ends of
+// a secret. JSON, URLs and Go change neither end; Base64 depends on what precedes it.
 func traces() map[string]string {
 	all := map[string]string{}
 	for _, end := range []string{canary, tail} {
@@ -43,7 +43,7 @@ func traces() map[string]string {
 	return all
 }
 
-// TestTraces: the search finds all encodings.
+// TestTraces: the search finds a secret in JSON, Go, URL and Base64 encoding.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	secret := peculiar("x")
@@ -57,15 +57,15 @@ func TestTraces(t *testing.T) {
 		base64.StdEncoding.EncodeToString([]byte("u:" + secret)), base64.StdEncoding.EncodeToString([]byte("u:" + url.QueryEscape(secret))),
 	} {
 		if found(text) == "" {
-			t.Errorf("nothing is found in %s", text)
+			t.Errorf("no secret is found in %s", text)
 		}
 	}
 	if trace := found(`nothing secret, password_file "/run/secrets/x" <secret>`); trace != "" {
-		t.Errorf("found %s", trace)
+		t.Errorf("found %s in a text without secrets", trace)
 	}
 }
 
-// found returns the trace of a secret in a text and its context.
+// found returns the trace of a secret in a text with its context, or an empty string.
 func found(text string) string {
 	for name, trace := range traces() {
 		if at := strings.Index(text, trace); at >= 0 {
@@ -75,6 +75,7 @@ func found(text string) string {
 	return ""
 }
 
+// noSecret checks that a text has no trace of a secret.
 func noSecret(t *testing.T, where, text string) {
 	t.Helper()
 	if trace := found(text); trace != "" {
@@ -82,7 +83,7 @@ func noSecret(t *testing.T, where, text string) {
 	}
 }
 
-// quotedParts are the parts of a request that an appliance may quote.
+// quotedParts return the parts of a request that an appliance may quote, by name.
 var quotedParts = map[string]func(r *http.Request, body string) string{
 	"authorization": func(r *http.Request, _ string) string { return r.Header.Get("Authorization") },
 	"session": func(r *http.Request, _ string) string {
@@ -105,8 +106,8 @@ var quotedParts = map[string]func(r *http.Request, body string) string{
 	},
 }
 
-// failureModes are the ways in which leakyAppliance fails: its responses to a request,
-// given what it quotes.
+// failureModes are the ways in which leakyAppliance fails, by name: its responses to a request,
+// given the text to quote.
 var failureModes = map[string]func(w http.ResponseWriter, r *http.Request, quote string){
 	"500": func(w http.ResponseWriter, _ *http.Request, quote string) { respondQuoting(w, 500, quote) },
 	"403": func(w http.ResponseWriter, _ *http.Request, quote string) { respondQuoting(w, 403, quote) },
@@ -157,7 +158,7 @@ func jsonText(text string) string {
 	return string(encoded)
 }
 
-// rawReply writes text to the connection without regard to HTTP.
+// rawReply writes a response to the connection that need not be valid HTTP.
 func rawReply(w http.ResponseWriter, response string) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -167,8 +168,9 @@ func rawReply(w http.ResponseWriter, response string) {
 	_ = conn.Close()
 }
 
-// leakyAppliance is an appliance and a token endpoint that fails as its base path says,
-// /WHERE-MODE-PART, and works correctly until then.
+// leakyAppliance is an appliance and a token endpoint. Its base path, /WHERE_MODE_PART, names
+// the step that fails, login or check, the failure mode, and the part of the request to quote.
+// If checks fail, logins and token requests succeed.
 func leakyAppliance(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -188,7 +190,8 @@ func leakyAppliance(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forwardProxy is a proxy that refuses all clients and quotes their credentials.
+// forwardProxy starts a proxy that fails in the way that the requested host names, and quotes
+// its clients' credentials. It returns the proxy's address.
 func forwardProxy(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -226,8 +229,8 @@ func forwardProxy(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// leakyConfiguration returns the configuration of everything that can fail with every
-// kind of secret.
+// leakyConfiguration returns a configuration with an endpoint for each failure mode of each
+// kind of secret, and the number of endpoints.
 func leakyConfiguration(t *testing.T) (configuration string, endpoints int) {
 	t.Helper()
 	server, err := ca.Serve(http.HandlerFunc(leakyAppliance), "127.0.0.1:0", simulator.ServerOptions{})
@@ -261,7 +264,7 @@ func leakyConfiguration(t *testing.T) (configuration string, endpoints int) {
 		{"dr-token", "dr", "login", "session headers", `{token_env: E2E_TOKEN}`},
 	}
 	var c, e strings.Builder
-	// Each has its own account, so that none waits for another's guard.
+	// add adds an endpoint and its credential.
 	add := func(name, module, credential, url string) {
 		endpoints++
 		fmt.Fprintf(&c, "  %s: %s\n", name, credential)
@@ -311,13 +314,14 @@ credentials:
 %[8]s`, tls, headers, userinfo, proxy, peculiar("proxy-key"), blackHole(t), &c, &e), endpoints
 }
 
-// environment runs a program with the secrets that are in environment variables.
+// environment returns the arguments with which env(1) runs the program, with the secrets that
+// are in environment variables.
 func environment(args ...string) []string {
 	return append([]string{"E2E_PASSWORD=" + peculiar("password-env"), "E2E_TOKEN=" + peculiar("token-env"), binary}, args...)
 }
 
-// TestNoSecretAnywhere checks the whole program for leaks: every kind of secret, every
-// failure, everything that it shows.
+// TestNoSecretAnywhere searches the program's output, log and pages for secrets, while probes
+// with every kind of secret fail in every mode.
 func TestNoSecretAnywhere(t *testing.T) {
 	t.Parallel()
 	needsTheMachine(t)
@@ -375,7 +379,7 @@ func TestNoSecretAnywhere(t *testing.T) {
 	}
 }
 
-// listeningAt is process.address for both log formats.
+// listeningAt is like process.address, but for both log formats.
 func listeningAt(t *testing.T, p *process) string {
 	t.Helper()
 	var address string
@@ -394,7 +398,8 @@ func listeningAt(t *testing.T, p *process) string {
 	return address
 }
 
-// searchEverywhere searches every page in every format.
+// searchEverywhere searches the pages about endpoints and the configuration, in every format of
+// the metrics.
 func searchEverywhere(t *testing.T, x *exporter) {
 	t.Helper()
 	for _, path := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/config", "/sd", "/api/v1/endpoints", "/endpoints/hcx-login-500-body", "/probe?endpoint=hcx-login-500-body", "/probe?module=hcx&target=https://m:" + canary + "x@attacker.example"} {
@@ -411,7 +416,7 @@ func searchEverywhere(t *testing.T, x *exporter) {
 	}
 }
 
-// misplacedSecrets returns settings with a secret in the wrong place.
+// misplacedSecrets returns invalid configurations with a secret in the wrong place.
 func misplacedSecrets() []string {
 	secret := peculiar("misplaced")
 	quoted := fmt.Sprintf("%q", secret)
@@ -435,7 +440,8 @@ func misplacedSecrets() []string {
 	}
 }
 
-// reloadBrokenFiles reloads each of the broken files.
+// reloadBrokenFiles reloads each of the configurations of misplacedSecrets, and a good one at
+// the end.
 func reloadBrokenFiles(t *testing.T, x *exporter, file, good string) {
 	t.Helper()
 	for _, broken := range misplacedSecrets() {
@@ -452,7 +458,7 @@ func reloadBrokenFiles(t *testing.T, x *exporter, file, good string) {
 	}
 }
 
-// TestNoSecretFromCheckConfig: no command quotes the invalid parts of a file.
+// TestNoSecretFromCheckConfig: no command shows the secrets in the invalid parts of a file.
 func TestNoSecretFromCheckConfig(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -465,7 +471,7 @@ func TestNoSecretFromCheckConfig(t *testing.T) {
 		for _, command := range commands {
 			got := run(t, command...)
 			if got.code == 0 {
-				t.Errorf("%v takes %s", command, broken)
+				t.Errorf("%v accepts %s", command, broken)
 			}
 			noSecret(t, fmt.Sprint(command), got.stdout+got.stderr)
 		}

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Three exporters with one configuration divide its endpoints among them.
+// TestShards: three exporters with one configuration and --shard divide its endpoints among
+// them.
 func TestShards(t *testing.T) {
 	t.Parallel()
 	const n = 30
@@ -44,7 +45,7 @@ endpoints:
 	}
 	for name, times := range watched {
 		if times != 1 {
-			t.Errorf("%s is watched by %d", name, times)
+			t.Errorf("%s is watched by %d exporters", name, times)
 		}
 	}
 	if got := run(t, "--shard=3/3"); got.code != 2 || !strings.Contains(got.stderr, "--shard is \"3/3\"; it must be i/n") {

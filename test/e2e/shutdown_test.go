@@ -11,13 +11,13 @@ import (
 	"session_exporter/simulator"
 )
 
-// inTime is how long a shutdown may take: 3.5 s, as a test in virtual time proves, and less
-// than the 10 s after which Docker kills a container.
+// inTime is how long a shutdown may take on a busy machine. Logouts take at most 3.5 s, as a
+// test in virtual time proves. Docker kills a container after 10 s.
 const inTime = 3500*time.Millisecond + slack
 
-// site starts appliances of both kinds, monitors them, and waits until it holds a
+// watchSessions starts n appliances of both kinds and an exporter, and waits until it holds a
 // session on each.
-func site(t *testing.T, n int) (*exporter, []*appliance) {
+func watchSessions(t *testing.T, n int) (*exporter, []*appliance) {
 	t.Helper()
 	appliances := make([]*appliance, n)
 	var endpoints strings.Builder
@@ -44,13 +44,13 @@ endpoints:
 	return x, appliances
 }
 
-// TestShutdown: all sessions are logged out.
+// TestShutdown: the exporter logs out of all sessions.
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	for name, signal := range map[string]os.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": os.Interrupt} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x, appliances := site(t, 12)
+			x, appliances := watchSessions(t, 12)
 			stopInTime(t, x, signal)
 			for i, a := range appliances {
 				if stats := a.Stats(); stats.Sessions > 0 || stats.Logouts != 1 {
@@ -65,7 +65,7 @@ func TestShutdown(t *testing.T) {
 // the others.
 func TestShutdownWhileSomeHang(t *testing.T) {
 	t.Parallel()
-	x, appliances := site(t, 12)
+	x, appliances := watchSessions(t, 12)
 	hanging := appliances[:3]
 	for _, a := range hanging {
 		a.mayLeak = true
@@ -83,8 +83,7 @@ func TestShutdownWhileSomeHang(t *testing.T) {
 	}
 }
 
-// TestShutdownDuringLogin: a login that completes during the shutdown is followed by a
-// logout.
+// TestShutdownDuringLogin: a session whose login completes during the shutdown is logged out.
 func TestShutdownDuringLogin(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, with(withAccount(password), simulator.Fault{On: simulator.Login, After: true, Delay: time.Second}))
@@ -115,7 +114,7 @@ endpoints:
 // `session_exporter 2>&1 | tee log` on Ctrl-C.
 func TestShutdownWithoutALog(t *testing.T) {
 	t.Parallel()
-	x, appliances := site(t, 4)
+	x, appliances := watchSessions(t, 4)
 	x.stderr.close()
 	for range 3 {
 		x.post(t, "/-/reload") // writes to the log
@@ -129,8 +128,8 @@ func TestShutdownWithoutALog(t *testing.T) {
 	}
 }
 
-// TestShutdownWhileASecretHangs: the file system of a secret no longer responds. A pipe
-// without a writer behaves the same.
+// TestShutdownWhileASecretHangs: the file system of a secret no longer responds. The test uses
+// a named pipe instead, which has no writer.
 func TestShutdownWhileASecretHangs(t *testing.T) {
 	t.Parallel()
 	a, b := newHCX(t, withAccount(password)), newDR(t, withAccount(password))

@@ -17,12 +17,12 @@ import (
 type formServer struct {
 	mu       sync.Mutex // guards the fields below
 	sessions map[string]bool
-	down     bool // the form, not the login
-	posts    int
+	down     bool // the request for the form fails
+	posts    int  // logins
 }
 
-// setDown changes whether the form is down, forgets the logins, and returns the number of
-// sessions.
+// setDown changes whether the form is down, resets the count of logins, and returns the
+// number of sessions.
 func (s *formServer) setDown(down bool) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,8 +76,8 @@ func (s *formServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // TestFormLogin logs in by a form with a CSRF token, holds the session with the load
-// balancer's cookie, shows each request without its values, and logs out. An outage of the
-// form is no refusal, and a refused password is sent once.
+// balancer's cookie, shows each request without secrets, and logs out. An outage of the form
+// is not a refusal, and a refused password is sent once.
 func TestFormLogin(t *testing.T) {
 	t.Parallel()
 	form := &formServer{sessions: make(map[string]bool)}
@@ -97,7 +97,7 @@ endpoints: [{name: a, url: %q, module: m, credential: account}]
 	x.await(t, want{"session_up": 1})
 	x.awaitProbes(t, "a", 3).check(t, want{"session_up": 1, "session_logins_total": 1, "session_expirations_total": 0})
 	for _, path := range []string{"/probe?endpoint=a&debug=true", "/endpoints/a", "/config", "/api/v1/endpoints"} {
-		x.get(t, path) // checks that it shows no value
+		x.get(t, path) // get checks that the page has no secret
 	}
 	if code, left := x.stop(t, syscall.SIGTERM), form.setDown(false); code != 0 || left != 0 {
 		t.Errorf("exit code %d, %d sessions remain", code, left)
@@ -120,6 +120,6 @@ endpoints: [{name: a, url: %q, module: m, credential: account}]
 	form.mu.Lock()
 	defer form.mu.Unlock()
 	if form.posts != 1 {
-		t.Errorf("the wrong password was sent %d times", form.posts)
+		t.Errorf("the wrong password was sent %d times, want once", form.posts)
 	}
 }

@@ -22,7 +22,7 @@ import (
 // noEndpoints is a configuration without endpoints.
 const noEndpoints = "modules: {dr: {api: dr}}\n"
 
-// TestWebConfig: TLS and passwords as for other exporters.
+// TestWebConfig: --web.config.file sets TLS and passwords, as for other exporters.
 func TestWebConfig(t *testing.T) {
 	t.Parallel()
 	const (
@@ -44,7 +44,7 @@ func TestWebConfig(t *testing.T) {
 		name, user, password string
 		status               int
 	}{
-		{"nobody", "", "", http.StatusUnauthorized},
+		{"no credentials", "", "", http.StatusUnauthorized},
 		{"wrong password", "prometheus", canary + "wrong", http.StatusUnauthorized},
 		{"wrong user", "grafana", webPassword, http.StatusUnauthorized},
 		{"right", "prometheus", webPassword, http.StatusOK},
@@ -97,7 +97,7 @@ func selfSigned(t *testing.T) (certificate, key string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
-// TestNegotiation: the formats and encodings that scrapers request.
+// TestNegotiation: the exporter responds in the format and encoding that a scraper requests.
 func TestNegotiation(t *testing.T) {
 	t.Parallel()
 	x := serve(t, noEndpoints)
@@ -125,7 +125,7 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-// TestPaths: the paths behind a proxy and according to the flags.
+// TestPaths: --web.external-url and --web.telemetry-path change the paths.
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	x := serve(t, noEndpoints, "--web.external-url=https://example.com/sessions/", "--web.telemetry-path=/numbers")
@@ -144,8 +144,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestMetricsDeny: denied metrics are not exposed, neither by the exporter nor by
-// probe.
+// TestMetricsDeny: metrics that match metrics_deny are exposed neither by the exporter nor by
+// the command probe.
 func TestMetricsDeny(t *testing.T) {
 	t.Parallel()
 	a := newDR(t, withAccount(password))

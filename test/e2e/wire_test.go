@@ -12,7 +12,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// wire is the network between the exporter and an appliance.
+// wire simulates the network between the exporter and an appliance.
 type wire struct {
 	proxy *toxiproxy.Proxy
 	url   string // of the appliance through the proxy
@@ -20,7 +20,7 @@ type wire struct {
 
 var quietWires = sync.OnceFunc(func() { zerolog.SetGlobalLevel(zerolog.Disabled) })
 
-// newWire creates a proxy to an appliance.
+// newWire starts a proxy to an appliance.
 func newWire(t *testing.T, a *appliance) *wire {
 	t.Helper()
 	quietWires()
@@ -41,7 +41,7 @@ func newProxy(t *testing.T, address, upstream string) *toxiproxy.Proxy {
 	return proxy
 }
 
-// spoil adds a toxic to the appliance's responses.
+// spoil adds a toxic, to the appliance's responses unless its stream is upstream.
 func (w *wire) spoil(t *testing.T, toxic string) {
 	t.Helper()
 	if _, err := w.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
@@ -57,8 +57,8 @@ func (w *wire) repair(t *testing.T) {
 	w.proxy = newProxy(t, w.proxy.Listen, w.proxy.Upstream)
 }
 
-// TestWire: network faults. None of them is a verdict on the credential, and all are
-// temporary.
+// TestWire: network faults begin and end. None of them is a verdict on the credential, and the
+// sessions are kept.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	long := withAccount(password)
@@ -95,19 +95,19 @@ credentials:
 endpoints:
 %s`, user, secretFile(t, password), &endpoints)
 	before := x.await(t, up)
-	verdicts := fmt.Sprint(before.series("session_logins_total"))
+	logins := fmt.Sprint(before.series("session_logins_total"))
 
 	for i, c := range cases {
 		wires[i].spoil(t, c.toxic)
 	}
 	x.until(t, func(m metrics) error {
 		if verdict := m.sum("session_auth_success"); verdict != float64(len(cases)) {
-			t.Errorf("session_auth_success is %v in all, want %d throughout", verdict, len(cases))
+			t.Errorf("the sum of session_auth_success is %v, want %d throughout", verdict, len(cases))
 		}
-		for _, c := range cases { // those that keep working have been probed since
+		for _, c := range cases { // so that those that stay valid have been probed too
 			probes := fmt.Sprintf("session_probes_total{endpoint=%q}", c.name)
 			if got, least := m.sum(probes), before.sum(probes)+2; got < least {
-				return fmt.Errorf("%s is %v, want %v", probes, got, least)
+				return fmt.Errorf("%s is %v, want at least %v", probes, got, least)
 			}
 		}
 		return m.differ(spoiled)
@@ -115,12 +115,12 @@ endpoints:
 	late := x.until(t, func(m metrics) error {
 		const processing = `session_probe_phase_duration_seconds{endpoint="latency",phase="processing"}`
 		if got := m.sum(processing); got < .3 {
-			return fmt.Errorf("%s is %v, want .3 at least", processing, got)
+			return fmt.Errorf("%s is %v, want at least .3", processing, got)
 		}
 		return nil
 	})
-	if got := fmt.Sprint(late.series("session_logins_total")); got != verdicts {
-		t.Errorf("the sessions were abandoned:\n%s\n%s", verdicts, got)
+	if got := fmt.Sprint(late.series("session_logins_total")); got != logins {
+		t.Errorf("the endpoints have logged in again:\nbefore %s\nafter %s", logins, got)
 	}
 
 	for _, wire := range wires {
@@ -128,20 +128,20 @@ endpoints:
 	}
 	x.until(t, func(m metrics) error {
 		if verdict := m.sum("session_auth_success"); verdict != float64(len(cases)) {
-			t.Errorf("session_auth_success is %v in all, want %d throughout", verdict, len(cases))
+			t.Errorf("the sum of session_auth_success is %v, want %d throughout", verdict, len(cases))
 		}
 		return m.differ(up)
 	}).check(t, want{"session_logins_total": before.sum("session_logins_total"), "session_login_failures_total": before.sum("session_login_failures_total"), "session_expirations_total": 0})
 }
 
-// TestWireAtLogin: the same for the login, which may leave a session behind. A login
-// without a response has not been refused.
+// TestWireAtLogin: network faults during a login, which may leave a session on the appliance. A
+// login without a response is not a refusal.
 func TestWireAtLogin(t *testing.T) {
 	t.Parallel()
 	a, b := newHCX(t, withAccount(password)), newDR(t, withAccount(password))
 	a.mayLeak, b.mayLeak = true, true // a session whose response is lost cannot be logged out
-	hole, reset := newWire(t, a), newWire(t, b)
-	hole.spoil(t, `{"type": "limit_data", "attributes": {"bytes": 1300}}`)
+	truncated, reset := newWire(t, a), newWire(t, b)
+	truncated.spoil(t, `{"type": "limit_data", "attributes": {"bytes": 1300}}`)
 	reset.spoil(t, `{"type": "reset_peer", "attributes": {"timeout": 100}}`)
 	x := watch(t, `
 credentials:
@@ -150,12 +150,12 @@ credentials:
 endpoints:
   - {name: a, url: %[3]s, module: hcx, credential: account}
   - {name: b, url: %[4]s, module: dr, credential: other}
-`, user, secretFile(t, password), hole.url, reset.url)
+`, user, secretFile(t, password), truncated.url, reset.url)
 	x.await(t, want{`session_state{state="unreachable"}`: 2, "session_up": 0, "session_auth_success": absent})
 	x.awaitProbes(t, "a", 2).check(t, want{
 		"session_auth_success": absent, "session_login_suspended": 0, `session_exporter_credential_refusals_total`: 0,
 	})
-	hole.repair(t)
+	truncated.repair(t)
 	reset.repair(t)
 	x.await(t, want{"session_up": 2, "session_auth_success": 2, "session_exporter_sessions_held": 2})
 	if stats := a.Stats(); stats.Refusals > 0 || stats.Locked > 0 {

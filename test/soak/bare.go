@@ -19,21 +19,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// bare is the client that the exporter is compared with: it sends the same requests to
-// the same appliances at the same times, with only net/http's client. It holds no
-// sessions, judges nothing, and keeps only each endpoint's newest response.
+// bare is the client that the exporter is compared with, the reference of the tables. It
+// sends checks to the same appliances at the same intervals, with net/http's client and
+// Basic authentication. It holds no sessions, and keeps only each endpoint's newest response.
 type bare struct {
 	CA       string
 	URLs     []string
-	Interval time.Duration // 0 to send requests only on demand
-	Address  string        // where it serves its metrics
+	Interval time.Duration // of the requests to an endpoint; 0 to send them only on demand
+	Address  string        // to serve metrics at
 }
 
 // bareWindow is the granularity of the schedule: requests that are due within a window
 // are sent together.
 const bareWindow = 100 * time.Millisecond
 
-// bareUp counts the endpoints that responded to their last request.
+// bareUp is the metric of the number of endpoints whose last response names a user.
 const bareUp = "session_exporter_bare_up"
 
 // runBare runs the client that a file describes until ctx is canceled.
@@ -55,6 +55,7 @@ func runBare(ctx context.Context, file string) error {
 		ReadBufferSize:  1 << 10, WriteBufferSize: 1 << 10,
 	}}
 	delay := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "session_exporter_probe_delay_seconds", Buckets: prometheus.DefBuckets})
+	// Failed requests count as skipped, so that the run fails.
 	skipped := prometheus.NewCounter(prometheus.CounterOpts{Name: "session_exporter_probes_skipped_total"})
 	endpoints := newBareEndpoints(b.URLs)
 	registry := prometheus.NewRegistry()
@@ -95,7 +96,7 @@ func runBare(ctx context.Context, file string) error {
 	return nil
 }
 
-// requestAll makes each request due once per interval, spread over the windows.
+// requestAll calls request once per interval for each endpoint, spread over the windows.
 func (b *bare) requestAll(ctx context.Context, request func(i int, late time.Duration)) {
 	windows := max(int(b.Interval/bareWindow), 1)
 	ticks := time.NewTicker(bareWindow)
@@ -123,9 +124,9 @@ type bareEndpoint struct {
 	newest           bareResponse
 }
 
-// bareResponse is a response, or the lack of one.
+// bareResponse is the result of one request.
 type bareResponse struct {
-	up          bool
+	up          bool // the response names a user
 	start       time.Time
 	took        time.Duration
 	status      int
@@ -152,7 +153,7 @@ func newBareEndpoints(urls []string) []bareEndpoint {
 	return endpoints
 }
 
-// countUp counts the endpoints that responded to their last request.
+// countUp counts the endpoints whose last response names a user.
 func countUp(endpoints []bareEndpoint) (n float64) {
 	for i := range endpoints {
 		e := &endpoints[i]

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An endpoint that responds twice counts once, and no longer counts after a failure.
+// TestCountUp: an endpoint that responds twice counts once, and not after a failure.
 func TestCountUp(t *testing.T) {
 	endpoints := newBareEndpoints([]string{"https://a", "https://b"})
 	for _, step := range []struct {
@@ -17,7 +17,7 @@ func TestCountUp(t *testing.T) {
 	}{{0, nil, 1}, {0, nil, 1}, {1, nil, 2}, {0, errors.New("no response"), 1}} {
 		endpoints[step.i].record(bareResponse{}, step.err)
 		if got := countUp(endpoints); got != step.want {
-			t.Errorf("%+v: %v are up", step, got)
+			t.Errorf("after %+v: %v are up", step, got)
 		}
 	}
 }

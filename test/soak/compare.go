@@ -18,12 +18,13 @@ import (
 
 // row is a load under which exporters are compared.
 type row struct {
-	name, label string // of the benchmark, in the table
-	endpoints   int
-	onDemand    bool
-	interval    time.Duration // of the probes of an endpoint; 0 for as many as possible
-	scrape      time.Duration // interval of scrapes, 0 without
-	window      time.Duration // that is measured
+	name      string // of the benchmark
+	label     string // in the table
+	endpoints int
+	onDemand  bool
+	interval  time.Duration // of the probes of an endpoint; 0 for as many as possible
+	scrape    time.Duration // interval of scrapes, 0 without
+	window    time.Duration // how long the load is measured
 }
 
 // rows are the loads. Each window has at least a thousand probes.
@@ -35,11 +36,11 @@ var rows = []row{
 	{name: "Fleet/10000", label: "10,000 endpoints at 60 s, a scrape every 30 s", endpoints: 10_000, interval: time.Minute, scrape: 30 * time.Second, window: time.Minute},
 }
 
-// warmUp is how long scheduled probes run before they are measured: all endpoints connect
-// and log in.
+// warmUp is how long scheduled probes run before they are measured, so that all endpoints
+// have connected and logged in.
 func (r row) warmUp() time.Duration { return r.interval + 30*time.Second }
 
-// rate is the number of probes a second, 0 for as many as possible.
+// rate is the number of probes due per second, 0 for as many as possible.
 func (r row) rate() float64 {
 	if r.interval == 0 {
 		return 0
@@ -49,12 +50,13 @@ func (r row) rate() float64 {
 
 // measurement is what an exporter used under a load.
 type measurement struct {
-	probes  float64 // that the appliances responded to
+	probes  float64 // checks that the appliances served
 	cpu     time.Duration
 	mib     float64 // mean resident memory
-	reached float64 // share of the probes that were due, 1 if as many as possible
+	reached float64 // probes made, as a share of those due; 1 without an interval
 }
 
+// micros is the CPU time of a probe in µs.
 func (m *measurement) micros() float64 { return m.cpu.Seconds() * 1e6 / m.probes }
 
 // benchmark returns a line for benchstat.
@@ -62,9 +64,9 @@ func (m *measurement) benchmark(r row, x contender) string {
 	return fmt.Sprintf("Benchmark%s/%s %.0f %.1f cpu-µs/probe %.1f MiB %.3f reached", r.name, x.name, m.probes, m.micros(), m.mib, m.reached)
 }
 
-// comparison runs one exporter after the other on a processor of its own.
+// comparison runs exporters one after the other, each alone on the first processor.
 type comparison struct {
-	only       *regexp.Regexp // the rows
+	only       *regexp.Regexp // names of the rows to measure
 	rounds     int
 	page       string
 	contenders []contender
@@ -76,14 +78,14 @@ func (c *comparison) run(ctx context.Context) error {
 		return err
 	}
 	results := map[string][]measurement{}
-	var errs []error // the table shows the rest
+	var errs []error // failed measurements, which the table omits
 	for range c.rounds {
 		for _, r := range rows {
-			if !c.takes(r) {
+			if !c.includes(r) {
 				continue
 			}
 			for _, x := range c.contenders {
-				if x.binary == "" || !x.takes(r) {
+				if x.binary == "" || !x.supports(r) {
 					continue
 				}
 				m, err := measure(ctx, r, x)
@@ -102,10 +104,10 @@ func (c *comparison) run(ctx context.Context) error {
 	return errors.Join(append(errs, c.print("compare", c.table(results)))...)
 }
 
-// takes reports whether a row is measured.
-func (c *comparison) takes(r row) bool { return c.only.MatchString(r.name) }
+// includes reports whether a row is measured.
+func (c *comparison) includes(r row) bool { return c.only.MatchString(r.name) }
 
-// print prints a table, and writes it into the page.
+// print prints a table, and writes it into the page between the markers with a name.
 func (c *comparison) print(name, table string) error {
 	fmt.Print("\n", table)
 	if c.page == "" {
@@ -130,7 +132,7 @@ func measure(ctx context.Context, r row, x contender) (m measurement, err error)
 	if err != nil {
 		return m, err
 	}
-	s := &site{row: r, dir: dir, address: address, appliances: a, options: options{endpoints: r.endpoints, interval: cmp.Or(r.interval, 15*time.Second)}}
+	s := &setup{row: r, dir: dir, address: address, appliances: a, options: options{endpoints: r.endpoints, interval: cmp.Or(r.interval, 15*time.Second)}}
 	args, err := x.configure(s)
 	if err != nil {
 		return m, err
@@ -140,7 +142,7 @@ func measure(ctx context.Context, r row, x contender) (m measurement, err error)
 		return m, err
 	}
 	defer stop()
-	l := &load{site: s, contender: x}
+	l := &load{setup: s, contender: x}
 	if err := l.warmUp(ctx); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return m, fmt.Errorf("%w; its log:\n%s", err, log[max(0, len(log)-2000):])
@@ -181,7 +183,8 @@ func observe(a *appliances, pid int) (served int64, used time.Duration, err erro
 	return served, used, err
 }
 
-// start starts a process, and returns how to stop it.
+// start starts a process whose output goes to a log file, and returns a function that stops
+// it.
 func start(ctx context.Context, log string, args []string) (stop func(), pid int, err error) {
 	out, err := os.Create(log)
 	if err != nil {
@@ -201,7 +204,7 @@ func start(ctx context.Context, log string, args []string) (stop func(), pid int
 	}, cmd.Process.Pid, nil
 }
 
-// ready waits until the exporter serves a path.
+// ready waits, for at most 30 s, until a GET of the URL succeeds.
 func ready(ctx context.Context, url string) error {
 	for limit := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		err := get(ctx, http.DefaultClient, url, nil)
@@ -211,7 +214,7 @@ func ready(ctx context.Context, url string) error {
 	}
 }
 
-// table returns the medians of the rows that were measured as Markdown.
+// table returns the medians of the measured rows as Markdown.
 func (c *comparison) table(results map[string][]measurement) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, on %s. The exporter has one processor. CPU time of a probe; with scrapes, also resident memory.\n\n|", time.Now().UTC().Format(time.DateOnly), machine())
@@ -237,6 +240,7 @@ func (c *comparison) table(results map[string][]measurement) string {
 	return b.String()
 }
 
+// cell returns the text of a row's measurements by one exporter.
 func cell(r row, all []measurement) string {
 	if len(all) == 0 {
 		return "–"

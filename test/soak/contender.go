@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// site is the load and the appliances that an exporter is configured for.
-type site struct {
+// setup is what an exporter is configured for: the load, the appliances, and where to serve.
+type setup struct {
 	options
 	row        row
-	dir        string // of its files
-	address    string // that it serves
+	dir        string // for the exporter's files
+	address    string // for the exporter to listen on
 	appliances *appliances
 }
 
 // check returns the URL of an endpoint's check.
-func (s *site) check(i int) string { return s.url(s.appliances, i) + "/api/admin/v1/sessions" }
+func (s *setup) check(i int) string { return s.url(s.appliances, i) + "/api/admin/v1/sessions" }
 
 // write writes a file and returns its path.
-func (s *site) write(name, text string) (path string, err error) {
+func (s *setup) write(name, text string) (path string, err error) {
 	path = filepath.Join(s.dir, name)
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
@@ -36,14 +36,17 @@ type contender struct {
 	binary              string // empty if it is not compared
 	onDemand, scheduled bool
 	// configure writes its configuration and returns its arguments.
-	configure func(s *site) (args []string, err error)
-	probe     func(s *site, i int) string // path of a probe on demand
-	success   string                      // in the response to one
-	// observe is called at the start of the window and at its end; nil for nothing.
+	configure func(s *setup) (args []string, err error)
+	probe     func(s *setup, i int) string // path of a probe on demand
+	success   string                       // text in the response to a successful one
+	// observe is called at the start of the window and at its end. It may be nil.
 	observe func(pid int) error
 }
 
-func (x *contender) takes(r row) bool { return r.onDemand && x.onDemand || !r.onDemand && x.scheduled }
+// supports reports whether the exporter has this kind of load.
+func (x *contender) supports(r row) bool {
+	return r.onDemand && x.onDemand || !r.onDemand && x.scheduled
+}
 
 // version returns the name with the version that follows it in the binary's file name.
 func (x *contender) version() string {
@@ -58,7 +61,7 @@ const (
 	referenceName = "reference"
 )
 
-// newContenders returns all contenders. Binaries that are not given are empty.
+// newContenders returns all contenders. An empty path omits that exporter.
 func newContenders(blackbox, jsonExporter, cloudprober, ours string) ([]contender, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -68,10 +71,10 @@ func newContenders(blackbox, jsonExporter, cloudprober, ours string) ([]contende
 		{name: "blackbox_exporter", binary: blackbox, onDemand: true, configure: configureBlackbox, probe: probeURL, success: "probe_success 1"},
 		{name: "json_exporter", binary: jsonExporter, onDemand: true, configure: configureJSON, probe: probeURL, success: `username="monitor"`},
 		{name: "cloudprober", binary: cloudprober, scheduled: true, configure: configureCloudprober},
-		{name: oursName, binary: ours, onDemand: true, scheduled: true, configure: configureOurs, success: "probe_success 1", probe: func(_ *site, i int) string {
+		{name: oursName, binary: ours, onDemand: true, scheduled: true, configure: configureOurs, success: "probe_success 1", probe: func(_ *setup, i int) string {
 			return fmt.Sprintf("/probe?endpoint=hcx-%05d", i)
 		}},
-		{name: referenceName, binary: self, onDemand: true, scheduled: true, configure: configureReference, success: "bare_up", probe: func(_ *site, i int) string {
+		{name: referenceName, binary: self, onDemand: true, scheduled: true, configure: configureReference, success: `username="monitor"`, probe: func(_ *setup, i int) string {
 			return fmt.Sprintf("/probe?endpoint=%d", i)
 		}},
 	}
@@ -92,16 +95,16 @@ func newContenders(blackbox, jsonExporter, cloudprober, ours string) ([]contende
 }
 
 // probeURL is the path of the multi-target exporter pattern.
-func probeURL(s *site, i int) string {
+func probeURL(s *setup, i int) string {
 	return "/probe?module=hcx&target=" + url.QueryEscape(s.check(i))
 }
 
-func configureOurs(s *site) ([]string, error) {
+func configureOurs(s *setup) ([]string, error) {
 	file, err := s.write("session_exporter.yml", s.configuration(s.appliances))
 	return []string{"--config.file=" + file, "--web.listen-address=" + s.address, "--log.level=error"}, err
 }
 
-func configureReference(s *site) ([]string, error) {
+func configureReference(s *setup) ([]string, error) {
 	description := s.bareClient(s.address, s.appliances)
 	if s.row.onDemand {
 		description.Interval = 0
@@ -114,10 +117,10 @@ func configureReference(s *site) ([]string, error) {
 	return []string{"-client=" + file}, err
 }
 
-// authority writes the CA's certificate and returns its path.
-func (s *site) authority() (string, error) { return s.write("ca.pem", s.appliances.CA) }
+// authority writes the CA's certificate to a file and returns its path.
+func (s *setup) authority() (string, error) { return s.write("ca.pem", s.appliances.CA) }
 
-func configureBlackbox(s *site) ([]string, error) {
+func configureBlackbox(s *setup) ([]string, error) {
 	ca, err := s.authority()
 	if err != nil {
 		return nil, err
@@ -135,7 +138,7 @@ func configureBlackbox(s *site) ([]string, error) {
 	return []string{"--config.file=" + file, "--web.listen-address=" + s.address, "--log.level=error"}, err
 }
 
-func configureJSON(s *site) ([]string, error) {
+func configureJSON(s *setup) ([]string, error) {
 	ca, err := s.authority()
 	if err != nil {
 		return nil, err
@@ -157,8 +160,9 @@ func configureJSON(s *site) ([]string, error) {
 	return []string{"--config.file=" + file, "--web.listen-address=" + s.address, "--log.level=error"}, err
 }
 
-// configureCloudprober gives each port its own probe.
-func configureCloudprober(s *site) ([]string, error) {
+// configureCloudprober configures one cloudprober probe for each port: a probe's targets
+// share a port.
+func configureCloudprober(s *setup) ([]string, error) {
 	ca, err := s.authority()
 	if err != nil {
 		return nil, err

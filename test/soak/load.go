@@ -14,18 +14,18 @@ import (
 
 // load requests probes on demand from an exporter, and scrapes it, as Prometheus does.
 type load struct {
-	*site
+	*setup
 	contender contender
-	next      atomic.Int64 // endpoint
+	next      atomic.Int64 // index of the next endpoint, before the modulus
 }
 
-// workers are the concurrent requests of a load without an interval.
+// workers is the number of concurrent requests of a load without an interval.
 const workers = 16
 
 // scraper keeps its connections, and does not decompress responses.
 var scraper = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: workers, DisableCompression: true}}
 
-// scrapeHeaders are those of Prometheus.
+// scrapeHeaders are the headers of Prometheus' requests.
 var scrapeHeaders = map[string]string{
 	"Accept":                              "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
 	"Accept-Encoding":                     "gzip",
@@ -33,7 +33,8 @@ var scrapeHeaders = map[string]string{
 	"X-Prometheus-Scrape-Timeout-Seconds": "10",
 }
 
-// warmUp runs until all endpoints have been probed: on demand once, each successfully.
+// warmUp waits for the row's warm-up. On demand, it requests one probe of each endpoint
+// instead, and returns an error if one fails.
 func (l *load) warmUp(ctx context.Context) error {
 	if err := ready(ctx, "http://"+l.address+"/metrics"); err != nil {
 		return err
@@ -54,9 +55,11 @@ func (l *load) warmUp(ctx context.Context) error {
 	return nil
 }
 
-func (l *load) probeOf(i int) string { return "http://" + l.address + l.contender.probe(l.site, i) }
+// probeOf returns the URL that requests a probe of an endpoint.
+func (l *load) probeOf(i int) string { return "http://" + l.address + l.contender.probe(l.setup, i) }
 
-// run runs for the row's window, and returns the mean resident memory of the process.
+// run applies the load for the row's window, and returns the mean resident memory of the
+// process in MiB.
 func (l *load) run(ctx context.Context, pid int) (mib float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.row.window)
 	defer cancel()
@@ -83,7 +86,8 @@ func (l *load) run(ctx context.Context, pid int) (mib float64, err error) {
 	return mib, errors.Join(errs...)
 }
 
-// probeNext requests a probe of the next endpoint. The end of the window is not an error.
+// probeNext requests a probe of the next endpoint. It returns no error if the window ends
+// meanwhile.
 func (l *load) probeNext(ctx context.Context) error {
 	i := int(l.next.Add(1)) % l.row.endpoints
 	if err := get(ctx, scraper, l.probeOf(i), scrapeHeaders); ctx.Err() == nil {
@@ -92,6 +96,7 @@ func (l *load) probeNext(ctx context.Context) error {
 	return nil
 }
 
+// saturate requests one probe after the other.
 func (l *load) saturate(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := l.probeNext(ctx); err != nil {
@@ -101,8 +106,8 @@ func (l *load) saturate(ctx context.Context) error {
 	return nil
 }
 
-// every returns a task that starts another in each interval, whether the previous one is
-// still running or not. It returns the first error.
+// every returns a function that calls task once per interval, also while a previous call
+// still runs, until ctx is done or a call fails. It returns the first error.
 func every(interval time.Duration, task func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		ticks := time.NewTicker(interval)
@@ -130,7 +135,8 @@ func every(interval time.Duration, task func(context.Context) error) func(contex
 	}
 }
 
-// get reads a page. It returns an error unless the status is 200.
+// get requests a page and writes its body to the writers in into. It returns an error unless
+// the status is 200.
 func get(ctx context.Context, client *http.Client, url string, headers map[string]string, into ...io.Writer) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

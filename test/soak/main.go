@@ -1,12 +1,18 @@
 // Command soak runs the exporter against simulated appliances in a separate process for
-// half an hour, and prints what it used. It fails if a probe was skipped or late, an
-// endpoint is not valid, or memory grows. With -compare, it measures the CPU time of a probe
-// under several loads instead, and compares it with a bare client's and other exporters'.
+// half an hour, and prints what it used. It fails if a probe was skipped, if more than one
+// probe in a hundred started over a second late, if an endpoint that responds is not valid
+// at the end, or if memory grows.
+//
+// With -compare, it measures the CPU time of a probe under several loads instead, and
+// compares it with that of a bare client and other exporters. With -profile, it measures
+// what that time is spent on.
 //
 //	go -C test run ./soak -exporter ../session_exporter -for 30m
 //	go -C test run ./soak -exporter ../session_exporter -compare
+//	go -C test run ./soak -exporter ../session_exporter -profile
 //
-// Each endpoint has its own address in 127.0.0.0/8, which Linux needs no setup for.
+// Each endpoint that responds has its own pair of port and IP address. The addresses are in
+// 127.0.0.0/8, where Linux needs no setup.
 package main
 
 import (
@@ -35,19 +41,19 @@ type options struct {
 	hanging   int // of them, in percent
 	interval  time.Duration
 	duration  time.Duration
-	page      string
+	page      string // file with the table; empty for none
 }
 
 func main() {
 	var o options
 	serving := flag.Int("serve", 0, "simulate appliances on this many ports until standard input is closed")
-	client := flag.String("client", "", "run the bare client that this file describes")
+	client := flag.String("client", "", "run the bare client that this JSON file describes")
 	var c comparison
-	comparing := flag.Bool("compare", false, "compare the exporter with the bare client and other exporters, each on one processor")
-	profiling := flag.Bool("profile", false, "measure what the CPU time of a probe is spent on, by the exporter and by the bare client, under the same loads")
-	profiled := flag.String("profiled", "", "write a CPU profile of the exporter, run with the remaining arguments, or of the client of -client")
-	rows := flag.String("rows", "", "regular expression of the rows to compare or profile")
-	flag.IntVar(&c.rounds, "rounds", 1, "how often each row is compared; the table has the medians")
+	comparing := flag.Bool("compare", false, "compare the exporter with the bare client and other exporters, one after the other on one processor")
+	profiling := flag.Bool("profile", false, "measure what the CPU time of a probe is spent on, by the exporter and by the bare client, under the loads of -compare")
+	profiled := flag.String("profiled", "", "run the exporter with the remaining arguments, or the client of -client, and write its CPU profile to this file")
+	rows := flag.String("rows", "", "regular expression of the names of the rows to compare or profile")
+	flag.IntVar(&c.rounds, "rounds", 1, "number of times that -compare measures each row; the table has the medians")
 	blackbox := flag.String("blackbox", "", "blackbox_exporter binary to compare")
 	jsonExporter := flag.String("json-exporter", "", "json_exporter binary to compare")
 	cloudprober := flag.String("cloudprober", "", "cloudprober binary to compare")
@@ -56,8 +62,8 @@ func main() {
 	flag.IntVar(&o.endpoints, "endpoints", 10_000, "number of endpoints")
 	flag.IntVar(&o.hanging, "hanging", 0, "percentage of endpoints that accept connections and never respond")
 	flag.DurationVar(&o.interval, "interval", 15*time.Second, "probe interval")
-	flag.DurationVar(&o.duration, "for", 30*time.Minute, "duration, starting when all endpoints are valid and were probed twice")
-	flag.StringVar(&o.page, "page", "", "file in which to replace the table, if any")
+	flag.DurationVar(&o.duration, "for", 30*time.Minute, "duration, starting when all endpoints that respond are valid, and at least two intervals and 30 s have passed")
+	flag.StringVar(&o.page, "page", "", "file in which to replace the table between its markers; empty for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -163,20 +169,22 @@ func (o *options) command(ctx context.Context, dir, address string, a *appliance
 	return exec.CommandContext(ctx, o.exporter, "--config.file="+file, "--web.listen-address="+address, "--log.level=error"), nil //nolint:gosec // the user names the binary to run
 }
 
-// appliances describes the process that simulates them.
+// appliances is the process that simulates the appliances. It prints the exported fields
+// as JSON when it is ready.
 type appliances struct {
 	cmd     *exec.Cmd
 	in      io.WriteCloser
 	out     *json.Decoder
 	CA      string
 	Ports   []string
-	Hanging string // port of those that hang
+	Hanging string // port of the appliances that hang
 }
 
-// ports is the number of the appliances' ports. Each port is one site with one account
-// and one certificate.
+// ports is the number of the appliances' ports. Each port is one site, with a credential
+// and a certificate of its own.
 const ports = 100
 
+// startAppliances starts the process, and waits until it is ready.
 func startAppliances(ctx context.Context, endpoints int) (*appliances, error) {
 	cmd := exec.CommandContext(ctx, os.Args[0], fmt.Sprintf("-serve=%d", ports), fmt.Sprintf("-endpoints=%d", endpoints)) //nolint:gosec // it is this program
 	cmd.Stderr = os.Stderr
@@ -199,7 +207,7 @@ func startAppliances(ctx context.Context, endpoints int) (*appliances, error) {
 	return a, nil
 }
 
-// served returns how many checks have been served.
+// served returns the number of checks that the appliances have served.
 func (a *appliances) served() (n int64, err error) {
 	if _, err = io.WriteString(a.in, "\n"); err == nil {
 		err = a.out.Decode(&n)
@@ -244,15 +252,15 @@ func (o *options) url(a *appliances, i int) string {
 	return "https://" + net.JoinHostPort(host(i/len(a.Ports)), port)
 }
 
-// hangs reports whether an endpoint hangs. Those that hang are spread over all sites
-// and over the endpoints of each, with an offset per site. Any hundred consecutive
-// endpoints have the given percentage.
+// hangs reports whether an endpoint hangs. Those that hang are spread over all sites and
+// over the endpoints of each, with an offset per site. Of the hundred endpoints at each IP
+// address, the given percentage hangs.
 func (o *options) hangs(i int) bool {
 	i = i/ports + i%ports
 	return (i+1)*o.hanging/100 > i*o.hanging/100
 }
 
-// host returns the n-th address of a port.
+// host returns the n-th IP address.
 func host(n int) string { return fmt.Sprintf("127.0.%d.%d", n/250, n%250+1) }
 
 // freeAddress returns an address with a free port.

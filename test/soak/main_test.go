@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The given percentage hangs, both of all endpoints and of each site's.
+// TestHangs: the given percentage hangs, both of all endpoints and, within one endpoint,
+// of each site's.
 func TestHangs(t *testing.T) {
 	const endpoints = 1000 // ten per site
 	for percent := range 101 {
@@ -19,10 +20,10 @@ func TestHangs(t *testing.T) {
 			}
 		}
 		if hanging != endpoints*percent/100 || hanging != endpoints-o.expected() {
-			t.Errorf("%d percent: %d hang, %d are expected up", percent, hanging, o.expected())
+			t.Errorf("%d percent: %d of %d hang, %d are expected to be up", percent, hanging, endpoints, o.expected())
 		}
 		for site, n := range sites {
-			if least := percent / 10; n < least || n > least+1 {
+			if fewest := percent / 10; n < fewest || n > fewest+1 {
 				t.Errorf("%d percent: %d of ten hang at site %d", percent, n, site)
 			}
 		}

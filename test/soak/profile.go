@@ -19,8 +19,8 @@ import (
 	"session_exporter/internal/cli"
 )
 
-// runProfiled calls run, and writes a CPU profile of the time between two signals: the
-// exporter itself serves no profiles.
+// runProfiled calls run, and writes a CPU profile of the time between two SIGUSR1 signals
+// to a file, because the exporter itself serves no profiles.
 func runProfiled(file string, run func() error) error {
 	toggle := make(chan os.Signal, 1)
 	signal.Notify(toggle, syscall.SIGUSR1)
@@ -37,7 +37,7 @@ func runProfiled(file string, run func() error) error {
 		pprof.StopCPUProfile()
 	}()
 	err = run()
-	pprof.StopCPUProfile() // or waits until the profile is written
+	pprof.StopCPUProfile() // if it has been stopped, this waits until it is written
 	return errors.Join(err, out.Close())
 }
 
@@ -48,7 +48,7 @@ func runExporter(ctx context.Context, args []string) error {
 	return nil
 }
 
-// part is a part of a probe's CPU time, defined by prefixes of functions. A sample is
+// part is a part of a probe's CPU time, defined by prefixes of function names. A sample is
 // attributed to the part of the innermost function that has a prefix of any part.
 type part struct {
 	name     string
@@ -77,7 +77,7 @@ var parts = []part{
 // in a second of CPU time.
 const profileWindows = 3
 
-// otherPart is of all other samples.
+// otherPart is the part of samples without any of these functions.
 const otherPart = "other"
 
 // partOf returns the part of a sample.
@@ -96,7 +96,7 @@ func partOf(s *profile.Sample) string {
 
 // shares returns the share of each part in a CPU profile.
 func shares(p *profile.Profile) map[string]float64 {
-	const cpu = 1 // the second value of a sample, after their number
+	const cpu = 1 // index of the CPU time in a sample's values; the first is the number of samples
 	total := 0.0
 	of := map[string]float64{}
 	for _, s := range p.Sample {
@@ -109,16 +109,16 @@ func shares(p *profile.Profile) map[string]float64 {
 	return of
 }
 
-// profiled returns a contender that is part of this program, with a CPU profile of its
-// window.
+// profiled returns the contender as part of this program, which writes a CPU profile of the
+// window to a file.
 func profiled(x contender, file string) (contender, error) {
 	self, err := os.Executable()
 	configure := x.configure
 	x.binary = self
-	x.configure = func(s *site) ([]string, error) {
+	x.configure = func(s *setup) ([]string, error) {
 		args, err := configure(s)
 		if x.name == oursName {
-			args = append([]string{"--"}, args...) // they are the exporter's
+			args = append([]string{"--"}, args...) // what follows are the exporter's flags
 		}
 		return append([]string{"-profiled=" + file}, args...), err
 	}
@@ -138,9 +138,9 @@ func (c *comparison) profile(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	var labels []string
-	var ours, reference []map[string]float64 // of each label
+	var ours, reference []map[string]float64 // µs by part, for each label
 	for _, r := range rows {
-		if r.scrape > 0 || !c.takes(r) {
+		if r.scrape > 0 || !c.includes(r) {
 			continue
 		}
 		r.window *= profileWindows

@@ -17,8 +17,9 @@ import (
 
 const password = "correct horse"
 
-// serve simulates the appliances until standard input is closed. Each port responds at
-// every address. For each line of the input, serve prints how many checks it has served.
+// serve simulates the appliances on n ports until standard input is closed. Each port
+// responds at every address of the host. serve prints a description of the appliances, and
+// then, for each line of the input, the number of checks that it has served.
 func serve(n, endpoints int) error {
 	ca, err := simulator.NewCA()
 	if err != nil {
@@ -44,7 +45,7 @@ func serve(n, endpoints int) error {
 		if err != nil {
 			return err
 		}
-		defer server.Close() //nolint:gocritic // all of them serve until the end
+		defer server.Close() //nolint:gocritic // they serve until the function returns
 		u, err := url.Parse(server.URL())
 		if err != nil {
 			return err
@@ -67,7 +68,7 @@ func serve(n, endpoints int) error {
 	return lines.Err()
 }
 
-// hang accepts connections on a port and never responds.
+// hang accepts connections on a new port and never responds.
 func hang() (port string, err error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(context.Background(), "tcp", "0.0.0.0:0")

@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the CPU time of a process, all threads included, exact to the nanosecond:
-// the clock that clock_getcpuclockid(3) returns. Times in /proc are multiples of 10 ms.
+// cpuTime returns the CPU time of a process, all threads included. It reads the clock of
+// clock_getcpuclockid(3), because the times in /proc are multiples of 10 ms.
 func cpuTime(pid int) (time.Duration, error) {
-	const ofScheduler = 2
+	const cpuclockSched = 2 // CPUCLOCK_SCHED in the kernel's posix-timers.h
 	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|ofScheduler), &t); err != nil {
+	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &t); err != nil {
 		return 0, fmt.Errorf("reading the CPU time of process %d: %w", pid, err)
 	}
 	return time.Duration(t.Nano()), nil
@@ -38,8 +38,8 @@ func memoryOf(pid int) (float64, error) {
 	return float64(pages*os.Getpagesize()) / (1 << 20), err
 }
 
-// watchMemory returns the mean resident memory of a process, with a sample a second, until
-// ctx is done.
+// watchMemory samples the resident memory of a process once a second until ctx is done, and
+// returns the mean in MiB.
 func watchMemory(ctx context.Context, pid int) (float64, error) {
 	sum := 0.0
 	for n := 1.0; ; n++ {
@@ -56,8 +56,8 @@ func watchMemory(ctx context.Context, pid int) (float64, error) {
 	}
 }
 
-// leaveProcessor moves this program to all processors but the first, which the exporter
-// gets. Children inherit that, except those that taskset starts elsewhere.
+// leaveProcessor restarts this program on all processors but the first, which is for the
+// exporter. Child processes inherit this, unless taskset starts them elsewhere.
 func leaveProcessor() error {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {

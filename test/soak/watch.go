@@ -19,13 +19,13 @@ import (
 // sample is the result of one scrape.
 type sample struct {
 	at      time.Time
-	took    time.Duration
-	up      int
+	took    time.Duration      // of the scrape
+	up      int                // endpoints
 	values  map[string]float64 // of the exporter's own metrics
 	buckets []bucket           // of the start delay
 }
 
-type bucket struct{ most, count float64 }
+type bucket struct{ upper, count float64 }
 
 func (s *sample) probes() float64 { return s.values["session_exporter_probe_delay_seconds_count"] }
 func (s *sample) cpu() float64    { return s.values["process_cpu_seconds_total"] }
@@ -34,8 +34,8 @@ func (s *sample) mib() float64    { return s.values["process_resident_memory_byt
 // scrapeEvery is a usual scrape interval of Prometheus.
 const scrapeEvery = 30 * time.Second
 
-// watch scrapes until the duration is over. It omits the start, when endpoints connect and
-// log in.
+// watch scrapes until the duration is over, and returns the samples without those of the
+// start, when endpoints connect and log in.
 func (o *options) watch(ctx context.Context, address string) ([]*sample, error) {
 	begin := time.Now().Add(2*o.interval + 30*time.Second)
 	ticks := time.NewTicker(scrapeEvery)
@@ -100,8 +100,8 @@ func (s *sample) parseLine(line string) {
 		return
 	}
 	if le, ok := strings.CutPrefix(name, `session_exporter_probe_delay_seconds_bucket{le="`); ok {
-		if most, err := strconv.ParseFloat(strings.TrimSuffix(le, `"}`), 64); err == nil {
-			s.buckets = append(s.buckets, bucket{most, value})
+		if upper, err := strconv.ParseFloat(strings.TrimSuffix(le, `"}`), 64); err == nil {
+			s.buckets = append(s.buckets, bucket{upper, value})
 		}
 		return
 	}
@@ -111,18 +111,18 @@ func (s *sample) parseLine(line string) {
 	s.values[name] = value
 }
 
-// delay returns the upper bound of the bucket that holds a quantile of the start
-// delays.
-func delay(first, last *sample, share float64) float64 {
+// delay returns the upper bound, in seconds, of the bucket that holds a quantile of the
+// start delays.
+func delay(first, last *sample, quantile float64) float64 {
 	for i, b := range last.buckets {
-		if b.count-first.buckets[i].count >= share*(last.probes()-first.probes()) {
-			return b.most
+		if b.count-first.buckets[i].count >= quantile*(last.probes()-first.probes()) {
+			return b.upper
 		}
 	}
 	return 0
 }
 
-// memory returns the mean of the samples in MiB, 0 without samples.
+// memory returns the mean resident memory of the samples in MiB, 0 without samples.
 func memory(samples []*sample) float64 {
 	if len(samples) == 0 {
 		return 0
@@ -134,8 +134,8 @@ func memory(samples []*sample) float64 {
 	return sum / float64(len(samples))
 }
 
-// full returns the samples since all histories are full, in two halves, or none if they
-// are too few to compare. Until then, memory grows with every probe.
+// full returns two halves of the samples from when all histories are full: until then,
+// memory grows with every probe. It returns none if they are too few to compare.
 func (o *options) full(seen []*sample) (former, latter []*sample) {
 	since := seen[0].at.Add(collector.HistoryLength * o.interval)
 	i := slices.IndexFunc(seen, func(s *sample) bool { return !s.at.Before(since) })
@@ -214,7 +214,7 @@ func (o *options) table(seen []*sample) string {
 	return b.String()
 }
 
-// replaceTable replaces the table between the page's markers of a name.
+// replaceTable replaces the table between the markers with a name in a page.
 func replaceTable(page, name, table string) error {
 	begin, end := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
 	text, err := os.ReadFile(page)

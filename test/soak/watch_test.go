@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// of returns a sample with these metrics.
-func of(seconds, mib int, lines ...string) *sample {
+// newSample returns the sample of a scrape with these lines.
+func newSample(seconds, mib int, lines ...string) *sample {
 	s := &sample{at: time.Unix(int64(seconds), 0), values: map[string]float64{"process_resident_memory_bytes": float64(mib << 20)}}
 	for _, line := range lines {
 		s.parseLine(line)
@@ -17,10 +17,11 @@ func of(seconds, mib int, lines ...string) *sample {
 	return s
 }
 
+// good returns the samples of a run that meets all requirements.
 func good() []*sample {
 	var all []*sample
 	for i := range 8 {
-		all = append(all, of(30*i, 100,
+		all = append(all, newSample(30*i, 100,
 			`session_up{api="hcx",endpoint="a"} 1`, `session_up{api="hcx",endpoint="b"} 0`,
 			`session_exporter_probe_delay_seconds_bucket{le="0.005"} 0`,
 			`session_exporter_probe_delay_seconds_bucket{le="0.5"} `+[]string{"100", "199"}[i/7],
@@ -42,18 +43,18 @@ func TestVerify(t *testing.T) {
 		want   string
 	}{
 		{"good", func([]*sample) {}, ""},
-		{"skipped", func(all []*sample) { all[7].values["session_exporter_probes_skipped_total"] = 5 }, "2 probes were skipped"},
-		{"late", func(all []*sample) { all[7].buckets[1].count = 190 }, "start delays is 2.5 s"},
+		{"probes were skipped", func(all []*sample) { all[7].values["session_exporter_probes_skipped_total"] = 5 }, "2 probes were skipped"},
+		{"probes start late", func(all []*sample) { all[7].buckets[1].count = 190 }, "start delays is 2.5 s"},
 		{"an endpoint is not up", func(all []*sample) { all[7].up = 0 }, "0 endpoints are up, want 1"},
 		{"memory while histories fill", func(all []*sample) { all[0].values["process_resident_memory_bytes"] /= 2 }, ""},
-		{"memory", func(all []*sample) { all[6].values["process_resident_memory_bytes"] *= 1.2 }, "memory grows"},
+		{"memory grows with full histories", func(all []*sample) { all[6].values["process_resident_memory_bytes"] *= 1.2 }, "memory grows"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			all := good()
 			tc.change(all)
 			err := o.verify(all)
 			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("%v, want %q", err, tc.want)
+				t.Errorf("error %v, want %q", err, tc.want)
 			}
 		})
 	}
