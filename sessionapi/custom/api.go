@@ -1,6 +1,6 @@
 // Package custom implements session APIs that a configuration describes: their requests
 // in YAML, and the meaning of their responses in expressions (Common Expression Language,
-// cel.dev). It sends nothing, and evaluates no expression without a bound.
+// cel.dev). It sends nothing, and limits the cost of every expression.
 package custom
 
 import "session_exporter/sessionapi"
@@ -96,10 +96,10 @@ type source struct {
 	path []string // of the field, if it is in the body; none for the whole body
 }
 
-// place is a part of a request or a response.
+// place is where a request or a response has a part of a session.
 type place string
 
-// The places. A part that goes to the path stands for `$session` there.
+// The places. In a path, `$session` stands for the part.
 const (
 	inHeader place = "header"
 	inCookie place = "cookie"

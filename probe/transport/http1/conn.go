@@ -47,8 +47,8 @@ var (
 	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 1<<10) }}
 )
 
-// exchange sends a request and reads the response up to its body, with which the
-// exchange continues. The request's context limits the exchange until its end.
+// exchange sends a request and reads the response's headers. The exchange lasts until the
+// body is read to its end or closed, and the request's context limits it until then.
 func (c *conn) exchange(req *http.Request, trace *httptrace.ClientTrace, reused bool) (*http.Response, error) {
 	c.written, c.responded, c.broken, c.headers = 0, false, false, c.transport.MaxResponseHeaderBytes
 	c.unbind = context.AfterFunc(req.Context(), func() { _ = c.SetDeadline(past) })
