@@ -59,7 +59,7 @@ func advise(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.SessionExpired && o.endpoint.Auth != sessionapi.AuthLogin:
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.Forbidden && o.exchange.step == sessionapi.Login:
-		return "The credential is right, but its permissions are not: give the account a role on the appliance that may log in."
+		return "The credential is right, but its permissions are not: give the account a role on the appliance that permits logins."
 	case o.state == sessionapi.BadRequest && o.exchange.carriesSecret(o.endpoint.Auth):
 		return "Check that this exporter supports the API's version, and check `login` and `http_headers` of the module. Some APIs refuse a password in this way: check the password too, and that the account is not locked."
 	case o.state == sessionapi.Unreachable && o.exchange.InHandshake:

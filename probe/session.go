@@ -236,10 +236,10 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 		f.session = held
 	case o.exchange.loggedOut(o.interpretation) && !f.isAnonymous(next, held):
 		r.Logouts++
-	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // there is nothing to end
+	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // the failed login established no session
 		return noLogout()
 	case o.state.Verdict() == sessionapi.Refused && !held.refused, o.state == sessionapi.Forbidden && held.forbidden:
-		r.countExpiration(held.established) // there was nothing left to end
+		r.countExpiration(held.established) // the appliance had already ended it
 	default:
 		r.LogoutFailures++
 	}

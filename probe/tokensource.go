@@ -28,7 +28,7 @@ type tokenSource struct {
 	settings *config.OAuth2 // of account
 	endpoint *url.URL
 	client   *transport.Client
-	params   []secret.Secret // values of endpoint_params, plain and form-encoded, and of claims
+	params   []secret.Secret // values of endpoint_params, and texts of claims that may be secret
 	// fetching has capacity 1: some servers revoke a token when they issue another.
 	fetching      chan struct{}
 	refreshTokens *rotation.Registry

@@ -143,7 +143,7 @@ type Account struct {
 type Request struct {
 	Method string
 	Path   string // escaped; may have a query
-	Shown  string // shown instead of a Path that contains a session
+	Shown  string // shown instead of a Path that contains a secret, else empty
 	Body   []byte // nil for none
 	Basic  bool   // carries the account as HTTP Basic
 	// ContentType is the body's; JSON if it is empty.
@@ -200,9 +200,10 @@ func (r Response) OK() bool { return r.Status >= 200 && r.Status < 300 }
 // Interpretation is what a response says, independent of its API. Its texts are as the
 // appliance sent them until Clean.
 type Interpretation struct {
-	// State is what the body by itself means; empty if it leaves that to the status.
+	// State is what the API's own words and rules make of the response; empty if they leave
+	// that to the status.
 	State State
-	// Why is the reason for State, a property of the body.
+	// Why is the reason for State, as a clause about the response: "it names no user".
 	Why string
 	// ByRule is set if State comes from a rule of a definition, which takes precedence
 	// over the response's code and message.

@@ -212,7 +212,8 @@ func (g *Guard) useLocked(text secret.Secret) *secretRecord {
 	return s
 }
 
-// Permit allows one request that carries a secret. It is safe for concurrent use.
+// Permit allows one login, which may send the secret in several requests. It is safe for
+// concurrent use.
 type Permit struct {
 	guard    *Guard
 	secret   *secretRecord

@@ -15,7 +15,7 @@ import (
 // the background and continues after the request has ended.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always
-	cancel      func()      // ends the exchange; nil if it may always be sent
+	cancel      func()      // ends the exchange; nil if the request may always be written
 	http2       bool        // may be chosen by the server
 	once        bool        // the request must not be sent again
 

@@ -6,8 +6,8 @@ package custom
 import "session_exporter/sessionapi"
 
 // API is a session API that a configuration describes. It is complete and checked, its
-// expressions are compiled, and it is immutable. It implements sessionapi.API and
-// sessionapi.CookieAuthorizer.
+// expressions are compiled, and it is immutable. It implements sessionapi.API,
+// sessionapi.Sequencer and sessionapi.CookieAuthorizer.
 type API struct {
 	spec sessionapi.Spec
 	yaml string
@@ -18,7 +18,7 @@ type API struct {
 	// loginSteps and checkSteps are set if the definition has `steps`, even a single one.
 	loginSteps, checkSteps bool
 	session                []sessionPart // in the order of the file
-	keepsCookies           bool          // all of a session, whatever their names
+	keepsCookies           bool          // all cookies are kept with a session, see keepCookies
 
 	body *bodyType // of the responses; nil if it is not described
 	// errorCodes are the documented error codes with the state that each means, empty

@@ -33,7 +33,7 @@ type sequence struct {
 	// Of a login.
 	parts        []string // of the session, from the last responses that have them
 	sentPassword bool     // a request with the password was sent
-	exists       bool     // a session exists: the password was accepted, or a part followed it
+	exists       bool     // a session exists: the password was accepted, or a part came after it
 	unsendable   bool     // a part of the session cannot be presented
 }
 

@@ -155,9 +155,9 @@ func informational(status int) bool {
 }
 
 // mayRepeat reports whether a request that failed on a kept connection may be repeated
-// on another one: nothing of it was sent, or the server closed the connection and the
-// request is idempotent (RFC 9110, 9.2.2). As for http.Transport, an Idempotency-Key
-// header marks any request as idempotent.
+// on another one: no byte of a response has arrived, and either nothing of the request was
+// sent or its method is safe. As for http.Transport, an Idempotency-Key header has the
+// effect of a safe method.
 func (c *conn) mayRepeat(req *http.Request) bool {
 	if c.responded || req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return false
