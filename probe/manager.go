@@ -22,8 +22,9 @@ import (
 type DialFunc = transport.DialFunc
 
 // Manager creates the probers of each configuration, and holds what outlives a reload.
-// Probers share a transport for each distinct block of connection settings, and a guard
-// for each credential. A Manager is safe for concurrent use.
+// The endpoints of a module share a transport, except those with connection settings of
+// their own, and the endpoints of a credential share a guard. A Manager is safe for
+// concurrent use.
 type Manager struct {
 	// Once is set before Prepare if the process ends after one probe of each endpoint.
 	// The guard ends with the process, so results do not say until when it holds back

@@ -152,7 +152,7 @@ func (p *Prober) Release() *Session {
 }
 
 // Adopt takes over a session that another prober released, and reports whether it could:
-// the session must be of the same account at the same URL. released may be nil.
+// see config.Endpoint.SameAccount. released may be nil.
 func (p *Prober) Adopt(released *Session) bool {
 	p.backoff.reset() // the change of settings may have fixed the cause
 	if released != nil && !released.endpoint.SameAccount(p.endpoint) {

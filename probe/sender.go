@@ -69,8 +69,8 @@ type expiry struct {
 
 // recordExpiry records when the session or token expires, as the response reports it. Without
 // an expiry in the response, a login discards the previous one if that was the session's, and
-// a valid check discards it if it came from a check. A refused check always discards it. A
-// check that fails without a verdict changes nothing.
+// a valid check discards it if it came from a check. A refused check always discards it. Any
+// other check changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
 	step, in := o.exchange.step, &o.interpretation
 	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
