@@ -39,7 +39,7 @@ func advise(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.CredentialsRejected && e.Credential.Auth == sessionapi.AuthToken:
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.CredentialsRejected:
-		return adviseRejected(source)
+		return adviseRejected(o, source)
 	case o.state == sessionapi.LoginSuspended && o.suspension == nil && e.Credential.OAuth2 != nil:
 		return "Wait for the next probe. If this persists, check the authorization server's load and the network."
 	case o.state == sessionapi.LoginSuspended && o.suspension == nil:
@@ -49,7 +49,7 @@ func advise(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.LoginSuspended:
 		return fmt.Sprintf("If the account is locked, unlock it. %s", put("the right secret", source))
 	case o.state == sessionapi.CredentialMissing && o.exchange != nil:
-		return "Provide the file. It is read again at the next probe, without a restart."
+		return "Provide or correct the file. It is read again at the next probe, without a restart."
 	case o.state == sessionapi.CredentialMissing && e.Credential.OAuth2 != nil && e.Credential.OAuth2.ClientSecret != (secret.Source{}):
 		return "Correct the source that the diagnosis names. Files are read again at the next probe, without a restart."
 	case o.state == sessionapi.CredentialMissing:
@@ -58,6 +58,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "The authorization server issues tokens that this appliance does not accept: compare their audience, scopes and issuer with those that the appliance trusts, and compare both clocks."
 	case o.state == sessionapi.SessionExpired && o.endpoint.Auth != sessionapi.AuthLogin:
 		return "Obtain a new token. " + put("it", source)
+	case o.state == sessionapi.Forbidden && o.exchange.step == sessionapi.Login:
+		return "The credential is right, but its permissions are not: give the account a role on the appliance that permits logins."
 	case o.state == sessionapi.BadRequest && o.exchange.carriesSecret(o.endpoint.Auth):
 		return "Check that this exporter supports the API's version, and check `login` and `http_headers` of the module. Some APIs refuse a password in this way: check the password too, and that the account is not locked."
 	case o.state == sessionapi.Unreachable && o.exchange.InHandshake:
@@ -68,7 +70,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 	return o.state.Info().Advice
 }
 
-// adviseHTTP2 names the setting. Token requests have none, and HTTP/2 requires TLS.
+// adviseHTTP2 names the setting that offers HTTP/2. Token requests have none, and HTTP/2
+// requires TLS.
 func adviseHTTP2(o *outcome) string {
 	switch {
 	case o.byOAuth():
@@ -80,7 +83,10 @@ func adviseHTTP2(o *outcome) string {
 	}
 }
 
-func adviseRejected(source secret.Source) string {
+func adviseRejected(o *outcome, source secret.Source) string {
+	if o.interpretation.AccountUnusable() {
+		return "Unlock or enable the account. If its password has expired, change it. " + put("the changed password", source)
+	}
 	if source.Typed {
 		return "The password was mistyped, or the account is locked or disabled (the API doesn't say which). Try once more; unlock the account if necessary."
 	}
@@ -193,7 +199,7 @@ func issuedTo(c *config.Credential) string {
 }
 
 // whyRefused explains the refusal of a token that was to be exchanged, as a further
-// sentence, empty for any other.
+// sentence. It returns an empty string for any other refusal.
 func whyRefused(o *outcome, c *config.Credential) string {
 	switch token := o.exchange.exchanged; {
 	case token == nil || refusedClient(o, c):
@@ -220,7 +226,7 @@ func adviseExchange(o *outcome, c *config.Credential) string {
 	case grant == config.GrantJWTBearer:
 		return "Check that the authorization server has the key's certificate, compare `iss`, `audience` and `claims` with what it expects, and compare both clocks."
 	case grant == config.GrantPassword:
-		advice := adviseRejected(c.Secret)
+		advice := adviseRejected(o, c.Secret)
 		if o.interpretation.Code == "" {
 			advice += " Check the client's ID and secret, too." + adviseAuthStyle(o, c.OAuth2.AuthStyle)
 		}
@@ -272,13 +278,13 @@ func adviseTLS(o *outcome) string {
 	}
 	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](o.exchange.Err)
 	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](o.exchange.Err)
-	_, isOther := errors.AsType[x509.HostnameError](o.exchange.Err)
+	_, isOtherName := errors.AsType[x509.HostnameError](o.exchange.Err)
 	switch {
 	case isInvalid && invalid.Reason == x509.Expired:
 		return fmt.Sprintf("Renew the certificate of %s. If the certificate is valid, correct the clock of this host.", host)
 	case isUnknown:
 		return fmt.Sprintf("Add the CA that issued %s's certificate to `tls_config.ca_file`, or install a certificate signed by a trusted CA.", host)
-	case isOther:
+	case isOtherName:
 		return "Use a name in the URL that the certificate covers, or set `tls_config.server_name` to one that it covers."
 	case isInvalid:
 		return fmt.Sprintf("Replace the certificate of %s.", host)

@@ -10,7 +10,8 @@ import (
 
 // endpointBackoff is the time in which nothing is sent to an endpoint: the appliance sent
 // a Retry-After, a login failed in a way that trying again soon would make worse, or the
-// response to an untrusted secret is pending. The outcome that began it stands meanwhile.
+// response to an untrusted secret is pending. Until it ends, probes report the outcome that
+// began it.
 type endpointBackoff struct {
 	outcome              *outcome  // nil before the first one
 	until                time.Time // end of the back-off
@@ -48,7 +49,7 @@ func (b *endpointBackoff) awaitOrHold(ctx context.Context, r *Result, ignoreBack
 	return nil, time.Time{}
 }
 
-// addDone adds the logins that are done to the result.
+// addDone adds the counts of the logins that are done to the result.
 func (b *endpointBackoff) addDone(r *Result) {
 	for _, l := range b.logins.takeDone() {
 		r.Unanswered += l.result.Unanswered
@@ -58,7 +59,7 @@ func (b *endpointBackoff) addDone(r *Result) {
 			b.outcome, b.retryUntil = l.limited, l.retryUntil
 		}
 		if l.refusal != nil && b.outcome != nil && b.outcome.exchange == l.outcome.exchange {
-			b.until = time.Time{} // the refusal replaces it: see submit
+			b.until = time.Time{} // the refusal is reported instead: see sender.suspended
 		}
 	}
 }
@@ -86,8 +87,8 @@ func (b *endpointBackoff) observe(o *outcome, interval time.Duration) (resumeAt 
 }
 
 // maxBackoff limits the back-off after a failed login. The longer limit applies if a session
-// may be left, even one that was refused immediately, or if a proxy refused its password,
-// because proxies lock accounts too.
+// may be left, even one that was refused immediately, or if a proxy refused the proxy
+// password, because proxies lock accounts too.
 func maxBackoff(o *outcome) time.Duration {
 	if o.mayLeaveSession() || o.refusedImmediately || o.exchange.RefusedByProxy() {
 		return maxLeftoverBackoff
@@ -95,7 +96,7 @@ func maxBackoff(o *outcome) time.Duration {
 	return maxErrorBackoff
 }
 
-// reset ends the back-off and forgets the failed logins. A Retry-After stands.
+// reset ends the back-off and forgets the failed logins. A Retry-After remains in force.
 func (b *endpointBackoff) reset() {
 	b.failedWithoutVerdict, b.until = 0, time.Time{}
 }
@@ -113,7 +114,7 @@ func (b *endpointBackoff) end(ignoreBackoff bool) time.Time {
 	return until
 }
 
-// report adds the end of the back-off to a result.
+// report adds what holds back the next requests to a result.
 func (b *endpointBackoff) report(r *Result) {
 	now := time.Now()
 	if now.Before(b.until) {

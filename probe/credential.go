@@ -80,7 +80,7 @@ func (c *credential) refresh() bool {
 	return changed
 }
 
-// readLocked reads the secret.
+// readLocked reads the secret, and that of an OAuth 2.0 client.
 func (c *credential) readLocked(last secretReading) secretReading {
 	now := secretReading{at: time.Now(), client: last.client, changedAt: last.changedAt, jwtExpiry: last.jwtExpiry}
 	now.secret, now.err = c.Secret.Read()
@@ -98,7 +98,7 @@ func (c *credential) readLocked(last secretReading) secretReading {
 		c.changedSinceRefresh = !last.at.IsZero() // else it is the first
 		now.jwtExpiry = sessionapi.JWTExpiry(now.secret)
 		if now.changedAt = c.Secret.ModTime(); now.changedAt.IsZero() {
-			now.changedAt = now.at // an environment variable has no modification time
+			now.changedAt = now.at // only a file has a modification time
 		}
 	}
 	if now.err == nil && c.OAuth2 != nil && c.OAuth2.ClientSecret != (secret.Source{}) {

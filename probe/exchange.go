@@ -30,7 +30,7 @@ type exchange struct {
 
 // exchangedToken describes a refresh token or API token in a token request.
 type exchangedToken struct {
-	issuedAt time.Time // when it replaced the configured one; zero if it is that
+	issuedAt time.Time // when it replaced the configured token; zero if it is the configured one
 	expires  time.Time // zero if unknown
 }
 
@@ -56,12 +56,13 @@ func (p *part) clone() *part {
 
 func (p *part) isLast() bool { return p == nil || p.at == p.of }
 
-// followsSecret reports whether the login has been accepted so far.
+// followsSecret reports whether a request of a login comes after the one with the secret,
+// which the server has not refused.
 func (p *part) followsSecret() bool {
 	return p != nil && p.step == sessionapi.Login && p.afterSecret && !p.secret
 }
 
-// precedesSecret reports whether a request of a login presents nothing.
+// precedesSecret reports whether a request of a login comes before the one with the secret.
 func (p *part) precedesSecret() bool {
 	return p != nil && p.step == sessionapi.Login && !p.afterSecret && !p.secret
 }
@@ -80,7 +81,7 @@ type request struct {
 }
 
 // isAnonymous reports whether a request carries nothing of its session, because no cookie
-// matches its path. It cannot end the session, whatever the response.
+// matches its path. Such a logout cannot end the session, whatever the response.
 func (r *request) isAnonymous() bool {
 	a := r.authorization
 	return len(a.Cookies) > 0 && len(a.Headers) == 0 && r.call.Fill == nil && a.Cookies.Header(r.call.Below(r.base)) == ""
@@ -131,8 +132,8 @@ func (x *exchange) loggedOut(in sessionapi.Interpretation) bool {
 func (x *exchange) failure(m mask.Masker) string {
 	text := transport.Cause(x.Err).Error()
 	if quoted := strings.IndexByte(text, '"'); quoted >= 0 && (x.step == sessionapi.Login || x.step == sessionapi.Token) && !x.Written.IsZero() {
-		// The error quotes malformed HTTP, or HTTP/2's reason, which may contain the new session,
-		// which is unknown to any mask.
+		// The error quotes malformed HTTP, or HTTP/2's reason. The quotation may contain the
+		// new session, which no masker knows yet.
 		text = text[:quoted] + transport.NotShown
 	}
 	return sessionapi.CleanText(m.Mask(text), sessionapi.MaxMessage)
@@ -176,7 +177,8 @@ func (x *exchange) release() {
 }
 
 // secretSets are the secrets that an appliance may quote: those that it received or
-// issued, and those of its credential. Both sets remember a secret for a day.
+// issued, and those of its credential. Both sets remember a secret for a day after its last
+// use.
 type secretSets struct {
 	credential, origin *mask.Secrets
 	masker             mask.Masker // of both

@@ -90,7 +90,7 @@ func diagnose(o *outcome, e *config.Endpoint, within time.Duration) string {
 	case sessionapi.ServerError:
 		return diagnoseServerError(o)
 	case sessionapi.InvalidResponse:
-		return diagnoseForeign(o)
+		return diagnoseInvalidResponse(o)
 	default:
 		if o.state.Info().InResponse { // without a case above
 			return fmt.Sprintf("%s The response to the %s was %s.", o.state.Info().Meaning, requested(o), o.response())
@@ -200,7 +200,7 @@ func diagnoseSuspension(o *outcome, e *config.Endpoint) string {
 	}
 }
 
-func diagnoseForeign(o *outcome) string {
+func diagnoseInvalidResponse(o *outcome) string {
 	what := "the response is not from this API"
 	switch status := o.exchange.Response.Status; {
 	case o.exchange.CodingFailed():

@@ -184,7 +184,8 @@ func testExplanations(t *testing.T) {
 // A password that was typed has no file to update.
 func TestAdviceAboutTypedPassword(t *testing.T) {
 	typed := secret.Source{Inline: secret.New(canaryPassword), Typed: true}
-	for _, advice := range []string{adviseRejected(typed), put("the right secret", typed)} {
+	locked := &outcome{interpretation: sessionapi.Interpretation{Code: "ACCOUNT_LOCKED"}}
+	for _, advice := range []string{adviseRejected(&outcome{}, typed), adviseRejected(locked, typed), put("the right secret", typed)} {
 		if strings.Contains(advice, "configuration") || strings.Contains(advice, "Update") || strings.Contains(advice, canaryPassword) {
 			t.Error(advice)
 		}

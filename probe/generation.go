@@ -23,7 +23,7 @@ type Generation struct {
 	listed         map[string]*config.Endpoint // of the configuration, by backoffKey
 	guardKeys      map[string]bool             // of the listed endpoints, by guardKey
 	credentials    map[string]*credential
-	longestTimeout map[*config.HTTP]time.Duration // timeout of the endpoints that share a client
+	longestTimeout map[*config.HTTP]time.Duration // of the endpoints that share a client
 	takenOver      map[*transport.Client]bool     // from the generation before
 
 	mu      sync.Mutex // guards clients
@@ -53,7 +53,7 @@ func (g *Generation) NewProber(endpoint *config.Endpoint) (*Prober, error) {
 }
 
 // controlOf returns the negative controls of a sender's endpoint, nil without any. A process
-// that ends after one probe makes none, because the next one would not know of it.
+// that ends after one probe makes none, because the next process would not know when.
 func (g *Generation) controlOf(s *sender) *control.Control {
 	if s.endpoint.NegativeControl == 0 || g.manager.Once {
 		return nil
@@ -94,7 +94,7 @@ func (g *Generation) targetOf(endpoint *config.Endpoint, client *transport.Clien
 		credential:    g.credentials[endpoint.Credential.Name],
 		guardKey:      guardKey(endpoint),
 		secrets:       secretSets{credential, origin, mask.NewMasker(credential, origin).Named(endpoint.Credential.Username)},
-		once:          g.manager.Once,
+		oneShot:       g.manager.Once,
 	}
 }
 
@@ -137,8 +137,8 @@ func (g *Generation) takeOverClients(old *Generation) {
 }
 
 // closeUnused closes the connections of the clients that the next generation did not take
-// over, after twice the timeout: a probe in flight may take that long, and its logout as long
-// again. A prober that still uses such a client connects once more.
+// over. It waits for twice the timeout: once for a probe in flight, and once for the logout
+// that follows it. A prober that still uses such a client makes another connection.
 func (g *Generation) closeUnused(next *Generation) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -149,8 +149,8 @@ func (g *Generation) closeUnused(next *Generation) {
 	}
 }
 
-// backoffOf returns the back-off of an endpoint. That of a listed endpoint outlives its
-// prober: a Retry-After applies to the next one too.
+// backoffOf returns the back-off of an endpoint. The back-off of a listed endpoint outlives
+// its prober, because a Retry-After applies to the next prober too.
 func (g *Generation) backoffOf(endpoint *config.Endpoint) *endpointBackoff {
 	key := backoffKey(endpoint)
 	if g.listed[key] != endpoint { // a target may have the address of a listed endpoint
@@ -170,12 +170,13 @@ func backoffKey(endpoint *config.Endpoint) string {
 	return endpoint.API + " " + endpoint.Name + " " + endpoint.URL.String()
 }
 
-// unlisted returns the appliances that were listed before but are not in this generation.
+// unlisted returns the guard keys of endpoints that were listed before but are not in this
+// generation.
 func (g *Generation) unlisted(before map[string]bool) map[string]bool {
 	now := make(map[string]bool)
 	maps.Copy(now, before)
 	maps.Copy(now, g.manager.active.guardKeys)
-	maps.DeleteFunc(now, func(appliance string, _ bool) bool { return g.guardKeys[appliance] })
+	maps.DeleteFunc(now, func(key string, _ bool) bool { return g.guardKeys[key] })
 	return now
 }
 

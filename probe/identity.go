@@ -18,8 +18,8 @@ type difference struct {
 	after  string // words after it
 }
 
-// differences compares what is expected with the identity as the API reported it. After
-// cutting, masking and cleaning, different names may look the same.
+// differences compares what is expected with the identity as the API reported it, before
+// names are cut, masked and cleaned: afterwards, different names may look the same.
 func differences(expect config.Expect, id *sessionapi.Identity) []difference {
 	var all []difference
 	if expect.Username != "" && id.Username != expect.Username {

@@ -22,11 +22,13 @@ import (
 type DialFunc = transport.DialFunc
 
 // Manager creates the probers of each configuration, and holds what outlives a reload.
-// Probers share a transport for each distinct block of connection settings, and a guard
-// for each credential. A Manager is safe for concurrent use.
+// The endpoints of a module share a transport, except those with connection settings of
+// their own, and the endpoints of a credential share a guard. A Manager is safe for
+// concurrent use.
 type Manager struct {
 	// Once is set before Prepare if the process ends after one probe of each endpoint.
-	// The guard ends with it, so results do not state how long it holds back logins.
+	// The guard ends with the process, so results do not say until when it holds back
+	// logins.
 	Once bool
 
 	dial        DialFunc
@@ -40,9 +42,9 @@ type Manager struct {
 	mu       sync.Mutex                  // guards the fields below
 	backoffs map[string]*endpointBackoff // by backoffKey; each is used by one prober at a time
 	active   *Generation                 // committed last; empty at first
-	// unlisted are the appliances that earlier configurations listed and the active
-	// one does not. The guard remembers them, in case they come back. The map is
-	// never modified.
+	// unlisted has the guard keys of endpoints that earlier configurations listed and the
+	// active one does not. The guard remembers these endpoints, in case they come back. The
+	// map is never modified.
 	unlisted map[string]bool
 }
 
@@ -114,7 +116,7 @@ func (m *Manager) Prepare(settings *config.Config) (*Generation, error) {
 func (m *Manager) newCredential(settings *config.Credential, old *credential) (*credential, error) {
 	c := &credential{
 		Credential: settings,
-		guard:      m.accounts.NewGuard(identity(settings), settings.Guard, old.guard),
+		guard:      m.accounts.NewGuard(accountIdentity(settings), settings.Guard, old.guard),
 		renewing:   make(chan struct{}, settings.Guard.MaxRefusals),
 		last:       secretReading{client: old.lastRead().client},
 	}
@@ -131,16 +133,17 @@ func (m *Manager) newCredential(settings *config.Credential, old *credential) (*
 	return c, nil
 }
 
-// identity identifies an account, together with its secret. With the password grant,
+// accountIdentity identifies an account, together with its secret. With the password grant,
 // the account is the user's, and not the client's.
-func identity(c *config.Credential) string {
+func accountIdentity(c *config.Credential) string {
 	if c.OAuth2 != nil && !c.OAuth2.GrantType.TakesPassword() {
 		return c.OAuth2.ClientID + " at " + c.OAuth2.TokenURL
 	}
 	return c.Username
 }
 
-// guardKey is the guard's name of an endpoint: another URL is another appliance.
+// guardKey is the guard's name for an endpoint. It contains the URL, because another URL is
+// another appliance.
 func guardKey(e *config.Endpoint) string {
 	key := e.Name + " " + e.URL.String()
 	if e.Pairing != nil {
@@ -155,7 +158,7 @@ func (m *Manager) Credentials() []CredentialStatus {
 	m.mu.Lock()
 	current, unlisted := m.active.credentials, m.unlisted
 	m.mu.Unlock()
-	watched := func(appliance string) bool { return !unlisted[appliance] }
+	watched := func(key string) bool { return !unlisted[key] }
 	for name, c := range current {
 		status := CredentialStatus{Name: name, Since: c.guard.Since(), Changed: c.lastRead().changedAt}
 		status.Suspended, status.Refusals = c.guard.Status(watched)
@@ -179,7 +182,7 @@ type CredentialStatus struct {
 	// Since is when Refusals started at 0: the credential was added then.
 	Since time.Time
 	// Changed is when its secret last changed, as far as its source knows; zero
-	// when it was not used yet.
+	// if it has not been read yet.
 	Changed time.Time
 }
 

@@ -42,7 +42,8 @@ func (f *oauthFlow) presented() presentation {
 	return presentation{token, sessionapi.Bearer}
 }
 
-// fetchToken returns a token, fetched with a single request. exchanged is the secret to exchange.
+// fetchToken returns a new token, fetched with a single request, or the one that another
+// endpoint has fetched meanwhile. exchanged is the secret to exchange.
 func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, exchanged secret.Secret) (secret.Secret, *outcome) {
 	oauth := f.credential.oauth
 	// A server that hangs must not block the other endpoints: fetch regardless
@@ -89,7 +90,7 @@ func (f *oauthFlow) fetchToken(ctx context.Context, r *Result, exchanged secret.
 	return o.interpretation.Token, nil
 }
 
-// releaseAfter releases a slot after the pending login, or immediately without one.
+// releaseAfter releases a slot when the pending login is done, or immediately without one.
 func releaseAfter(pending <-chan struct{}, release func()) {
 	switch {
 	case release == nil:

@@ -17,7 +17,7 @@ func TestOnceOmitsHeldUntil(t *testing.T) {
 		return s
 	}
 	forEachLogin(t, settings, func(on trial) {
-		on.p.once = true
+		on.p.oneShot = true
 		for _, want := range []sessionapi.State{sessionapi.CredentialsRejected, sessionapi.LoginSuspended} {
 			r, err := on.p.Probe(on.t.Context(), Options{})
 			if err != nil || r.State != want {

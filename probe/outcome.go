@@ -11,11 +11,11 @@ import (
 )
 
 // outcome is a state and what explains it. It is immutable: a constructor builds it
-// (newOutcome, missing, suspended, queued), and with returns a copy.
+// (newOutcome, noLogout, missing, suspended, queued), and with returns a changed copy.
 type outcome struct {
 	state    sessionapi.State
 	endpoint *config.Endpoint // of the site that it is about
-	exchange *exchange        // the last one, released; nil if nothing was sent
+	exchange *exchange        // the last one, released; nil without one
 
 	// Of an exchange.
 	interpretation     sessionapi.Interpretation // cleaned and masked
@@ -34,7 +34,7 @@ type outcome struct {
 	suspension     *guard.Suspension
 	heldCredential string    // the credential that the guard holds back
 	refusedBefore  bool      // by the endpoint itself, see Result.RefusedBefore
-	queued         bool      // other logins were in flight for too long, see Result.Queued
+	queued         bool      // the next probe should come soon, see Result.Queued
 	resumeAt       time.Time // when it may be sent, zero if that is unknown
 }
 
@@ -69,8 +69,9 @@ func (o *outcome) withRefusedImmediately() *outcome {
 	return o.with(func(next *outcome) { next.refusedImmediately = true })
 }
 
-// reported returns the state for the result. A pairing's is that of the other site,
-// whose password was not sent if the local session was refused.
+// reported returns the state for the result. The state of an endpoint with a pairing is that
+// of the other site: LoginSuspended if the local session or its login was refused or
+// forbidden, because the other site's password was then not sent.
 func (o *outcome) reported(e *config.Endpoint) sessionapi.State {
 	if o.isLocal(e) && o.state.Verdict() != sessionapi.Inconclusive {
 		return sessionapi.LoginSuspended
@@ -174,8 +175,8 @@ func (o *outcome) response() string {
 	return text
 }
 
-// stepOf names the request of a login or a check of several, empty for one of a single
-// request.
+// stepOf names the request in a login or a check of several, as in " (step 2 of 3)". It is
+// empty for a single request.
 func stepOf(o *outcome) string {
 	if p := o.exchange.part; p != nil {
 		return fmt.Sprintf(" (step %d of %d)", p.at, p.of)

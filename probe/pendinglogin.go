@@ -13,7 +13,7 @@ import (
 
 // pendingLogins are the logins of an endpoint whose responses arrive after their probes.
 type pendingLogins struct {
-	pending []*pendingLogin // not done when last looked at
+	pending []*pendingLogin // not done when takeDone was last called
 	refused []*pendingLogin // done, and not reported yet; at most one of each site
 }
 
@@ -55,7 +55,7 @@ func (p *pendingLogins) untrusted() *pendingLogin {
 	return nil
 }
 
-// takeDone returns the logins that have ended since the last call, and keeps those that
+// takeDone returns the logins that are done, removes them from pending, and keeps those that
 // were refused for takeLateRefusal.
 func (p *pendingLogins) takeDone() (done []*pendingLogin) {
 	p.pending = slices.DeleteFunc(p.pending, func(l *pendingLogin) bool {
@@ -121,8 +121,8 @@ func (l *pendingLogin) await(ctx context.Context) bool {
 
 // run waits for the response, and logs out of a session that it establishes. x is the
 // exchange so far; late yields the complete one. run is concurrent with the prober's next
-// probes. It recovers from a panic, which would end the process; the login then counts as
-// one without a response.
+// probes. It recovers from a panic, which would otherwise end the process; the login then
+// counts as unanswered.
 func (l *pendingLogin) run(ctx context.Context, x *exchange, late <-chan transport.Late) {
 	defer close(l.done)
 	defer func() {
@@ -165,8 +165,8 @@ func (l *pendingLogin) receive(x *exchange) *outcome {
 	return o
 }
 
-// logout ends the session that the response established. Without a logout in the API, it
-// is left behind.
+// logout ends the session that the response established. Without a logout in the API, the
+// session is left behind.
 func (l *pendingLogin) logout(ctx context.Context, given *Session) {
 	if l.call(sessionapi.Logout).Method != "" && l.endSession(ctx, given, l.client, l.lease) {
 		l.result.Logouts++

@@ -2,15 +2,15 @@
 // operators' automation does, checks the session, and reports one State and an
 // explanation.
 //
-// It holds the session between probes, renews a refused session once, and logs out of
-// those that are no longer needed. It never follows a redirect, never sends a
+// It holds the session between probes, renews a refused session once in a probe, and logs
+// out of sessions that are no longer needed. It never follows a redirect, never sends a
 // secret that its guard holds back, never renews or logs out a session that was obtained
 // elsewhere, and never shows a secret in a result. It knows neither schedules nor
 // metrics.
 //
 // From the top down: a Manager creates a Generation of probers for each configuration; a
-// Prober is a flow with a back-off; a flow, one for each way to authenticate, sends
-// requests and judges their outcomes; an outcome is explained in a Result.
+// Prober runs a flow and keeps a back-off; a flow, one for each way to authenticate, sends
+// requests and turns the last response into an outcome; a Result explains the outcome.
 package probe
 
 import (
@@ -42,7 +42,8 @@ type flow interface {
 	presented() presentation
 }
 
-// presentation is a token, and the authorization of a request with another one in its place.
+// presentation is the token that a check presented, and how to authorize the same check with
+// another token.
 type presentation struct {
 	token     secret.Secret
 	authorize func(another secret.Secret) sessionapi.Authorization
@@ -66,10 +67,11 @@ func (p *Prober) newFlow() flow {
 
 // Options are the options of one probe.
 type Options struct {
-	// Trace traces every step. Without it, those that fail are traced.
+	// Trace traces every step. Without it, only failed steps are traced, and none of a probe
+	// whose state is Valid.
 	Trace bool
-	// IgnoreBackoff probes regardless of back-off, which an accepted session ends. The
-	// lockout guard and a Retry-After still apply.
+	// IgnoreBackoff probes even during a back-off. If the session is accepted, the back-off
+	// ends. The lockout guard and a Retry-After still apply.
 	IgnoreBackoff bool
 }
 
@@ -105,7 +107,7 @@ func (p *Prober) Probe(ctx context.Context, options Options) (*Result, error) {
 func (p *Prober) complete(r *Result, o *outcome) {
 	r.State = o.reported(p.endpoint)
 	r.HeldCredential, r.RefusedBefore, r.Queued, r.HeldUntil = o.heldCredential, o.refusedBefore, o.queued, o.heldUntil
-	if p.once { // the guard ends with the process
+	if p.oneShot { // the guard ends with the process
 		r.HeldUntil = time.Time{}
 		if o.heldCredential != "" {
 			r.ResumeAt = time.Time{}
@@ -135,9 +137,8 @@ func (p *Prober) complete(r *Result, o *outcome) {
 // back or the appliance sent a Retry-After.
 func (p *Prober) EndBackoff() { p.backoff.reset() }
 
-// Release gives up the session that is held, without logging out of it, for
-// another prober to adopt. It returns nil if none is held, and no login is
-// pending that may establish one.
+// Release gives up the held session, without logging out of it, for another prober to
+// adopt. It returns nil if none is held and no pending login may establish one.
 func (p *Prober) Release() *Session {
 	released := p.sessions.session
 	p.sessions.session = nil
@@ -151,7 +152,7 @@ func (p *Prober) Release() *Session {
 }
 
 // Adopt takes over a session that another prober released, and reports whether it could:
-// the session must be of the same account at the same URL. released may be nil.
+// see config.Endpoint.SameAccount. released may be nil.
 func (p *Prober) Adopt(released *Session) bool {
 	p.backoff.reset() // the change of settings may have fixed the cause
 	if released != nil && !released.endpoint.SameAccount(p.endpoint) {
@@ -164,10 +165,9 @@ func (p *Prober) Adopt(released *Session) bool {
 	return true
 }
 
-// Close logs out of the session that is held, if any, and waits for the response to a
-// pending login, to log out of the session that it establishes. It takes at most the
-// endpoint's timeout. Its result counts the logouts, whatever the error. The prober must
-// not be used afterwards.
+// Close logs out of the held session, if any, and waits for pending logins, whose sessions
+// are logged out too. It takes at most the endpoint's timeout. Its result counts the
+// logouts, whatever the error. The prober must not be used afterwards.
 func (p *Prober) Close(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.endpoint.Timeout)
 	defer cancel()
@@ -210,9 +210,9 @@ func (p *Prober) runNegativeControl(ctx context.Context, r *Result) {
 	go p.presentImpossible(ctx, valid.authorize(impossible), valid.token)
 }
 
-// presentImpossible makes the check of an impossible token on a connection of its own. It
-// records nothing but the verdict. It runs concurrently with the prober's next probes, and
-// recovers from a panic, which would end the process; the verdict is then inconclusive.
+// presentImpossible checks an impossible token on a connection of its own, and records
+// only the verdict. It runs concurrently with the prober's next probes. It recovers from a
+// panic, which would otherwise end the process; the verdict is then inconclusive.
 func (p *Prober) presentImpossible(ctx context.Context, impossible sessionapi.Authorization, token secret.Secret) {
 	verdict := sessionapi.Inconclusive
 	defer func() {

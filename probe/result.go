@@ -21,9 +21,10 @@ type Result struct {
 
 	Start    time.Time
 	Duration time.Duration
-	// Steps are the requests that were sent, in order; none if nothing was sent (see
-	// LoginSuspended, RateLimited, CredentialMissing). A refusal that came too late for
-	// its probe is in the next one's result, with its request.
+	// Steps are the requests in order, including those that no connection could be made for
+	// (see StepResult.NotSent); none if nothing was attempted (see LoginSuspended,
+	// RateLimited, CredentialMissing). A refusal that came too late for its probe is in the
+	// next probe's result, with its request.
 	Steps []StepResult
 	// CertificateExpiry is the earliest expiry in the certificate chain that was
 	// verified, or of the presented certificates if none was; zero without certificates.
@@ -49,8 +50,7 @@ type Result struct {
 	Expirations           int // held sessions that the appliance terminated
 	// Lifetime is the lifetime of the last session in Expirations.
 	Lifetime time.Duration
-	// Established is when the session held now was established, zero when none
-	// is held.
+	// Established is when the held session was established, zero if none is held.
 	Established time.Time
 	// HeldCredential is the credential that the guard holds back, empty without one. With a
 	// pairing it may be either site's.
@@ -67,22 +67,23 @@ type Result struct {
 	// RefusedBefore is set when a secret was held back that the endpoint itself has
 	// refused. It is not set if the refused secret has been replaced.
 	RefusedBefore bool
-	// Queued is set when nothing was sent because other logins of the account were in
-	// flight for too long. The next probe should not wait for the interval, unless
-	// the endpoint itself did not respond to its last login.
+	// Queued is set when the secret was not sent because the refresh token had just changed,
+	// or because other logins of the account were in flight for too long, unless the
+	// endpoint's own last login failed without a verdict. The next probe should not wait for
+	// the interval.
 	Queued bool
 	// Pending reports whether nothing was sent because an earlier login with an
 	// untrusted secret is still pending.
 	Pending bool
 	// Attempted reports whether this probe itself tried to send a request. Steps may
-	// contain a late response to the one before.
+	// also contain a request of the previous probe, with its late response.
 	Attempted bool
 	traced    bool          // every step, see Options.Trace
-	timeout   time.Duration // of the probe; ctx may shorten the endpoint's
+	timeout   time.Duration // of the probe: the endpoint's, unless ctx shortens it
 	// LastRequest is when the last request was written, zero if none was.
 	LastRequest time.Time
 	// NegativeControl is the last conclusive verdict on an impossible token, nil without one.
-	// It is that of the control after an earlier probe.
+	// The token was presented after an earlier probe.
 	NegativeControl *NegativeControl
 }
 
@@ -139,8 +140,8 @@ type StepResult struct {
 	OpID     string // the API's own operation ID
 	Duration time.Duration
 	Phases   Phases
-	// Trace is set in a probe that found no valid session, where the step itself
-	// failed, and everywhere with Options.Trace.
+	// Trace is set for a failed step, unless the probe's state is Valid; with Options.Trace,
+	// for every step.
 	Trace *Trace
 }
 

@@ -68,9 +68,9 @@ type expiry struct {
 }
 
 // recordExpiry records when the session or token expires, as the response reports it. Without
-// an expiry, the response to a login discards the previous one if that was the session's, and
-// the response to a valid check discards it if it came from a check. A refused check always
-// discards it. An outage changes nothing.
+// an expiry in the response, a login discards the previous one if that was the session's, and
+// a valid check discards it if it came from a check. A refused check always discards it. Any
+// other check changes nothing.
 func (s *sender) recordExpiry(o *outcome) {
 	step, in := o.exchange.step, &o.interpretation
 	valid := o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
@@ -133,13 +133,13 @@ type sequence struct {
 	steps         sessionapi.Sequence
 	authorization sessionapi.Authorization // of the session that a check presents
 
-	sent    bool          // the secret
-	permit  *guard.Permit // nil before that, and once the verdict is recorded
-	current secret.Secret // that the permit was granted for
+	sent    bool          // whether the secret was sent
+	permit  *guard.Permit // nil before the secret is sent, and once the verdict is recorded
+	current secret.Secret // the secret that the permit was granted for
 }
 
-// run sends the requests until one fails, and returns the outcome of the last. If it is a
-// login, the outcome has the session that exists by then.
+// run sends the requests until one fails, and returns the outcome of the last. The outcome of
+// a login has the session that exists by then.
 func (q *sequence) run(ctx context.Context, r *Result) *outcome {
 	defer func() {
 		if q.permit != nil { // a panic: the account must not wait for this login

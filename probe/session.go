@@ -68,14 +68,14 @@ func (f *sessionFlow) presented() presentation {
 	return presentation{f.session.token, f.authorize}
 }
 
-// close logs out of the session that is held, if any, for the last time.
+// close logs out of the session that is held, if any. It does not retry.
 func (f *sessionFlow) close(ctx context.Context, r *Result) error {
 	if f.session == nil {
 		return nil
 	}
 	o := f.logout(ctx, r)
 	if o.state == sessionapi.RateLimited {
-		r.LogoutFailures++ // it is not repeated
+		r.LogoutFailures++ // logout does not count it, because another probe would repeat it
 	}
 	switch {
 	case o.exchange.loggedOut(o.interpretation), r.Expirations > 0:
@@ -133,14 +133,14 @@ func (f *sessionFlow) retire(ctx context.Context, r *Result) *outcome {
 		return nil
 	}
 	if o := f.logoutInTime(ctx, r); o.exchange.Unsent || o.state == sessionapi.RateLimited {
-		return o // nor would a login be sent
+		return o // a login would not be sent either
 	}
 	return nil
 }
 
 // retireForbidden ends a session that was accepted before and is now forbidden: some
-// appliances respond with 403 once they have ended it. It is still held afterwards if no
-// other may be established now. It returns an outcome only if that ends the probe.
+// appliances respond with 403 once they have ended it. The session stays held if no other
+// may be established now. retireForbidden returns an outcome only if that ends the probe.
 func (f *sessionFlow) retireForbidden(ctx context.Context, r *Result) *outcome {
 	f.session.forbidden = true
 	if failed := f.retire(ctx, r); failed != nil && failed.state == sessionapi.RateLimited {
@@ -202,8 +202,8 @@ func (f *sessionFlow) prepareLogin(current secret.Secret) *exchange {
 	return f.prepare(f.request(sessionapi.Login, call, authorization))
 }
 
-// logoutInTime leaves half of the remaining time for the next requests: an appliance may
-// hang only on logouts.
+// logoutInTime logs out within half of the remaining time: an appliance may hang only on
+// logouts, and the other half is for the requests that follow.
 func (f *sessionFlow) logoutInTime(ctx context.Context, r *Result) *outcome {
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
@@ -227,7 +227,7 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 	}
 	next := f.request(sessionapi.Logout, call, f.authorizeSession(held))
 	// The next request on this connection would be a login, which cannot be repeated
-	// if the appliance closes it with the session. If each probe has its own
+	// if the appliance closes the connection with the session. If each probe has its own
 	// connection, that risk is accepted.
 	next.close = !f.connection.OnlyForProbe()
 	o := f.send(ctx, r, next)
@@ -236,18 +236,18 @@ func (f *sessionFlow) logout(ctx context.Context, r *Result) *outcome {
 		f.session = held
 	case o.exchange.loggedOut(o.interpretation) && !f.isAnonymous(next, held):
 		r.Logouts++
-	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // there is nothing to end
+	case o.state.Verdict() == sessionapi.Refused && held.unwanted: // the failed login established no session
 		return noLogout()
 	case o.state.Verdict() == sessionapi.Refused && !held.refused, o.state == sessionapi.Forbidden && held.forbidden:
-		r.countExpiration(held.established) // there was nothing left to end
+		r.countExpiration(held.established) // the appliance had already ended it
 	default:
 		r.LogoutFailures++
 	}
 	return o
 }
 
-// isAnonymous reports whether a logout carries nothing of its session. Cookies that are only
-// kept with it do not count.
+// isAnonymous reports whether a logout carries nothing of its session. Cookies that are kept
+// with the session but are not parts of it do not count.
 func (f *sessionFlow) isAnonymous(logout request, held *Session) bool {
 	if held.kept != nil {
 		own := *held
@@ -257,7 +257,7 @@ func (f *sessionFlow) isAnonymous(logout request, held *Session) bool {
 	return logout.isAnonymous()
 }
 
-// noLogout returns the outcome of a logout that need not be sent.
+// noLogout returns the outcome if there is nothing to log out of, or the API has no logout.
 func noLogout() *outcome {
 	return &outcome{state: sessionapi.Valid, exchange: &exchange{step: sessionapi.Logout, Exchange: transport.Exchange{Response: sessionapi.Response{Status: http.StatusNoContent}}}}
 }

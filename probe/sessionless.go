@@ -7,7 +7,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// basicFlow sends the password with the check, which therefore counts as a login.
+// basicFlow sends the password with the check, which the guard therefore treats as a login.
 type basicFlow struct{ *sender }
 
 func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
@@ -23,7 +23,8 @@ func (f *basicFlow) run(ctx context.Context, r *Result) *outcome {
 
 func (f *basicFlow) presented() presentation { return presentation{} }
 
-// tokenFlow presents a token that was obtained elsewhere. It neither renews nor ends it.
+// tokenFlow presents a token that was obtained elsewhere. It never renews the token or logs
+// it out.
 type tokenFlow struct{ *sender }
 
 func (f *tokenFlow) run(ctx context.Context, r *Result) *outcome {

@@ -10,8 +10,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// maxLateWait limits the wait for the response to a secret that was sent, after the deadline
-// of its probe. Directories that delay refusals do so by a few seconds.
+// maxLateWait limits how long after its probe's deadline the response to a secret is awaited.
+// Directories that delay refusals do so by a few seconds.
 const maxLateWait = 30 * time.Second
 
 // errSecretChanged is the error of a request whose secret is out of date.
@@ -24,8 +24,8 @@ type submission struct {
 	// flight is then not interrupted if ctx is canceled.
 	mayEstablish bool
 	// refreshToken is the token that the response may replace, zero for other requests.
-	// The request is not sent with another one, and its response is awaited even if ctx is
-	// canceled, after the probe.
+	// The request is not sent if the current token is another one. Its response is awaited
+	// even if ctx is canceled.
 	refreshToken secret.Secret
 	// sequence is set for one of several requests. Its permit lasts until the last of them,
 	// whose outcome is the verdict.
@@ -60,8 +60,8 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 	}
 }
 
-// sendSecret sends a request with a secret. It returns an error if the request was not
-// sent.
+// sendSecret sends a request with a secret. It returns an error if the request got no permit
+// and was therefore not sent.
 func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secret, sub submission) (*outcome, error) {
 	x := sub.prepare(current)
 	var permit *guard.Permit // nil before the request is written

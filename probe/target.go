@@ -20,9 +20,9 @@ type target struct {
 	sessionHeader string               // of the API
 	client        *transport.Client
 	credential    *credential
-	guardKey      string // the guard's name of this appliance
+	guardKey      string // the guard's name for this endpoint
 	secrets       secretSets
-	once          bool // see Manager.Once
+	oneShot       bool // see Manager.Once
 }
 
 // call returns the request of a step that needs no account.
@@ -61,7 +61,7 @@ func newSession(api sessionapi.API, in sessionapi.Interpretation) *Session {
 	return s
 }
 
-// setCookies takes over the cookies that a response sets or deletes.
+// setCookies applies the cookies that a response sets or deletes.
 func (s *Session) setCookies(keeper sessionapi.CookieAuthorizer, set []sessionapi.Cookie) {
 	var own, others []sessionapi.Cookie
 	for _, c := range set {
@@ -82,12 +82,12 @@ func withCookies(jar sessionapi.Jar, set []sessionapi.Cookie) sessionapi.Jar {
 	return jar[:min(len(jar), maxKeptCookies)]
 }
 
-// maxKeptCookies limits the cookies of a session, and those that are not parts of it (RFC 6265,
-// 6.1). Each response may set some for other paths.
+// maxKeptCookies limits each of a session's two jars (RFC 6265, 6.1). Otherwise they would
+// grow if each response set cookies for other paths.
 const maxKeptCookies = 50
 
-// update records the response to a check of the session. A response that refuses it may
-// set the cookies of another session, not of this one.
+// update records the response to a check of the session. It ignores the cookies of a
+// response that refuses the session: they may belong to another one.
 func (s *Session) update(api sessionapi.API, o *outcome) {
 	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	keeper, ok := api.(sessionapi.CookieAuthorizer)
@@ -168,8 +168,8 @@ func (t *target) interpret(x *exchange) {
 	}
 }
 
-// sessionIn returns the session that the response to a check establishes although nothing
-// logged in, nil without one or if the API has no logout.
+// sessionIn returns the session that the response to a check establishes without a login,
+// nil if it establishes none or the API has no logout.
 func (t *target) sessionIn(x *transport.Exchange) *Session {
 	if x.Response.Header == nil || t.call(sessionapi.Logout).Method == "" {
 		return nil

@@ -28,7 +28,7 @@ type tokenSource struct {
 	settings *config.OAuth2 // of account
 	endpoint *url.URL
 	client   *transport.Client
-	params   []secret.Secret // values of endpoint_params, plain and form-encoded, and of claims
+	params   []secret.Secret // values of endpoint_params, and texts of claims that may be secret
 	// fetching has capacity 1: some servers revoke a token when they issue another.
 	fetching      chan struct{}
 	refreshTokens *rotation.Registry
@@ -69,8 +69,8 @@ func newTokenSource(account *config.Credential, dial transport.DialFunc, refresh
 	return s, nil
 }
 
-// serves reports whether another account has the same tokens, so that a reload keeps them
-// and a Retry-After.
+// serves reports whether the source can also serve an account of a new configuration, so that
+// a reload keeps the tokens and a Retry-After.
 func (s *tokenSource) serves(account *config.Credential) bool {
 	return account.OAuth2 != nil && account.Username == s.account.Username && account.Secret.Same(s.account.Secret) && reflect.DeepEqual(account.OAuth2, s.settings)
 }
@@ -101,12 +101,12 @@ func (s *tokenSource) latest(current secret.Secret) (secret.Secret, time.Time) {
 	return current, time.Time{}
 }
 
-// expiryMargin is how long before its expiry a token is no longer used. It is at most
-// a fourth of its lifetime: a token that lives for seconds must serve more than one
-// endpoint.
+// expiryMargin is how long before its expiry a token is no longer used. For short-lived
+// tokens, the margin is a quarter of the lifetime: a token that lives for seconds must serve
+// more than one endpoint.
 const expiryMargin = 10 * time.Second
 
-// tokenFor returns the token if it was issued for this secret.
+// tokenFor returns the token if it was issued for this secret and is not about to expire.
 func (s *tokenSource) tokenFor(current secret.Secret) (secret.Secret, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +230,7 @@ func (s *tokenSource) request(presented, clientSecret secret.Secret) request {
 		}
 		authorization.Secrets = append(authorization.Secrets, clientSecret)
 	case config.AuthStyleHeader:
-		// Both are form-encoded before HTTP Basic encodes them (RFC 6749, 2.3.1).
+		// ID and secret are form-encoded before HTTP Basic encodes them (RFC 6749, 2.3.1).
 		basic := sessionapi.Basic(url.QueryEscape(s.settings.ClientID), secret.New(url.QueryEscape(clientSecret.Reveal())))
 		basic.Secrets = append(append(basic.Secrets, clientSecret), authorization.Secrets...)
 		authorization = basic
@@ -242,7 +242,8 @@ func (s *tokenSource) request(presented, clientSecret secret.Secret) request {
 // assertionLifetime is the lifetime of an assertion, as in Prometheus.
 const assertionLifetime = 10 * time.Minute
 
-// assertion returns a new assertion signed by a key, with the claims that Prometheus sends.
+// assertion returns a new assertion signed by a key, with the claims that Prometheus sends
+// and the configured ones.
 func (s *tokenSource) assertion(key secret.Secret) (secret.Secret, error) {
 	a, now := s.settings.Assertion, time.Now()
 	claims := map[string]any{

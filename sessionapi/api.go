@@ -50,8 +50,8 @@ type Sequencer interface {
 type Sequence interface {
 	API
 	CookieAuthorizer
-	// Number returns the number of the current request, counted from 1, and the number
-	// of requests.
+	// Number returns the number of the current request, counted from 1, and how many requests
+	// the sequence has.
 	Number() (at, of int)
 	// Advance moves on to the next request after a valid response. It reports false if there
 	// is no further one.
@@ -88,11 +88,11 @@ type Spec struct {
 	SessionMaxAge time.Duration
 	// CheckSteps is set if a check takes several requests.
 	CheckSteps bool
-	// Pairings is set if the API's sessions may have sessions at other sites.
+	// Pairings is set if a session can be logged in at the other site of a pairing.
 	Pairings bool
 	// URL describes an endpoint's address.
 	URL URLHints
-	// Codes are the error codes of the API's closed list, nil if it has none.
+	// Codes are the error codes that the API documents, nil if it documents none.
 	Codes []string
 	// OperationID is the API's name for the ID of a request.
 	OperationID string
@@ -120,7 +120,7 @@ const (
 // Auths returns all ways to authenticate.
 func Auths() []Auth { return []Auth{AuthLogin, AuthBasic, AuthToken, AuthBearer} }
 
-// Step is one of the requests of a probe.
+// Step is a part of a probe: one request, or the several of a Sequence.
 type Step string
 
 // The steps.
@@ -139,11 +139,11 @@ type Account struct {
 }
 
 // Request is a request below an endpoint's URL. A Logout without a Method means that
-// the API has none.
+// the API has no logout.
 type Request struct {
 	Method string
 	Path   string // escaped; may have a query
-	Shown  string // shown instead of a Path that contains a session
+	Shown  string // shown instead of a Path that contains a secret, else empty
 	Body   []byte // nil for none
 	Basic  bool   // carries the account as HTTP Basic
 	// ContentType is the body's; JSON if it is empty.
@@ -200,9 +200,10 @@ func (r Response) OK() bool { return r.Status >= 200 && r.Status < 300 }
 // Interpretation is what a response says, independent of its API. Its texts are as the
 // appliance sent them until Clean.
 type Interpretation struct {
-	// State is what the body by itself means; empty if it leaves that to the status.
+	// State is what the API's own words and rules make of the response; empty if they leave
+	// that to the status.
 	State State
-	// Why is the reason for State, a property of the body.
+	// Why is the reason for State, as a clause about the response: "it names no user".
 	Why string
 	// ByRule is set if State comes from a rule of a definition, which takes precedence
 	// over the response's code and message.
@@ -220,9 +221,10 @@ type Interpretation struct {
 
 	// Identity is the user of the session, nil if the response names none.
 	Identity *Identity
-	// Token is the session that a login established, whatever its status.
+	// Token is the session that a login established, or the token that an authorization server
+	// issued, whatever the response's status.
 	Token secret.Secret
-	// Cookies are the session's cookies that the response sets or deletes.
+	// Cookies are those that the response sets or deletes, and that are kept with the session.
 	Cookies []Cookie
 	// Succeeded is set if a definition counts the status as a success, such as a redirect
 	// after a form was sent.

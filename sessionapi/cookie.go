@@ -27,8 +27,8 @@ type Cookie struct {
 	secure  bool
 }
 
-// maxSetCookies limits the cookies of a response. Clients need not keep more than 50 of a host
-// (RFC 6265, 6.1), and each is remembered as a secret.
+// maxSetCookies limits the cookies of a response. Clients need not keep more than 50 for a host
+// (RFC 6265, 6.1), and each cookie is remembered as a secret.
 const maxSetCookies = 100
 
 // SetCookies returns the cookies that a response sets, in order, including expired

@@ -60,7 +60,8 @@ func (dr) Interpret(step Step, response Response) Interpretation {
 }
 
 // drMeaning interprets a well-formed or empty body. The gateways do not document how
-// they report a missing session, so every plausible form is accepted, each with its own explanation.
+// they report a missing session, so every plausible form counts as one, each with its own
+// explanation.
 func drMeaning(step Step, response Response, body drBody, in Interpretation) (meaning State, why string) {
 	if meaning = drCodeMeaning(step, body.ErrorCode); meaning != "" {
 		return meaning, ""

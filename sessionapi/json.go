@@ -12,8 +12,8 @@ import (
 )
 
 // The options for decoding JSON. Unlike encoding/json, the library matches names exactly
-// and rejects objects with duplicate names, either of which could hide a
-// `success: false`.
+// and rejects objects with duplicate names: otherwise a further `success` or `Success` could
+// hide a `success: false`.
 var (
 	jsonOptions = json.JoinOptions(
 		jsontext.AllowInvalidUTF8(true),

@@ -10,7 +10,7 @@ import (
 )
 
 // JWTExpiry returns the `exp` claim (RFC 7519, 4.1.4) of a token that is a JWT,
-// zero for any other. The signature is the appliance's to verify.
+// zero for any other. It does not verify the signature, which the appliance does.
 func JWTExpiry(token secret.Secret) time.Time {
 	var claims jwt.RegisteredClaims
 	if _, _, err := jwt.NewParser().ParseUnverified(token.Reveal(), &claims); err != nil || claims.ExpiresAt == nil {

@@ -72,8 +72,7 @@ type StateInfo struct {
 	// Advice is the default advice, empty where it depends on the cause.
 	Advice string
 	// InResponse reports whether the rules and error codes of a described API may
-	// name the state. `valid` is not among them: only a named user makes a session
-	// valid.
+	// name the state. They may not name `valid`: only a named user makes a session valid.
 	InResponse bool
 	// Runbook is the name of the state's runbook, that of the alert on the state. Empty
 	// for Valid and Unknown.
@@ -122,7 +121,7 @@ var states = []StateInfo{
 		Meaning: "The response is not from this API.",
 		Advice:  "Check `url` and its base path, and anything in front of the appliance: a proxy, a login page, a maintenance page.",
 	},
-	{State: Unreachable, Kind: KindTrouble, Runbook: "SessionUnreachable", Meaning: "No connection to the appliance."},
+	{State: Unreachable, Kind: KindTrouble, Runbook: "SessionUnreachable", Meaning: "The appliance cannot be reached, or the connection to it was lost."},
 	{State: TLSFailed, Kind: KindTrouble, Runbook: "SessionTLSFailed", Meaning: "No trusted connection: the TLS handshake failed, or the certificate is not trusted."},
 	{
 		State: Timeout, Kind: KindTrouble, Runbook: "SessionUnreachable",

@@ -33,8 +33,9 @@ func (in *Interpretation) Clean() {
 	}
 }
 
-// CleanText returns text as valid UTF-8 in one line, without control characters and the
-// invisible ones that reorder text (Unicode category Cf), cut to limit characters.
+// CleanText returns text as valid UTF-8 in one line. It replaces control characters with
+// spaces, removes format characters, which are invisible or reorder text (Unicode category
+// Cf), and cuts the text to limit characters and an ellipsis.
 func CleanText(text string, limit int) string {
 	if isClean(text) && len(text) <= limit {
 		return text

@@ -115,7 +115,7 @@ func (f tokenJSON) text(name string) string {
 	return text
 }
 
-// secret returns a field that is a token, zero if it is not text or only spaces.
+// secret returns a field that is a token, zero if it is not text or has only spaces.
 func (f tokenJSON) secret(name string) secret.Secret {
 	text := f.text(name)
 	if strings.TrimSpace(text) == "" {

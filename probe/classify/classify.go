@@ -1,11 +1,12 @@
 // Package classify derives the state of an exchange from its status, its error and its
-// interpretation. Package probe adds Unexpected, and the states of requests that were not
+// interpretation. Package probe adds Unexpected, and the states of secrets that were not
 // sent.
 //
 // The status takes precedence over the body if it means that the API could not do its work
-// (429, 5xx, 3xx), or if the body cannot be read. Otherwise the API's own words take
-// precedence over the status. No status is a success by itself. The package sends nothing,
-// and knows nothing of sessions or accounts.
+// (429, 5xx, an unexpected 3xx), or if the body cannot be read. Otherwise the API's own words
+// take precedence over the status, except that a login with a 401 is always refused. No
+// status is a success by itself. The package sends nothing, and knows nothing of sessions or
+// accounts.
 package classify
 
 import (
@@ -54,8 +55,8 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 	}
 }
 
-// loginState returns the state of a complete response to a login, other than 3xx,
-// 429 and 5xx.
+// loginState returns the state of a response to a request with the secret, unless State has
+// already derived it from the status.
 func loginState(status int, in sessionapi.Interpretation) sessionapi.State {
 	state := in.State
 	switch {
@@ -75,7 +76,7 @@ func loginState(status int, in sessionapi.Interpretation) sessionapi.State {
 	}
 	if state == "" || state == sessionapi.BadRequest || state == sessionapi.Forbidden {
 		switch status {
-		// APIs refuse logins with these too, so the words decide.
+		// APIs refuse logins with these statuses too, so the words decide.
 		case http.StatusBadRequest, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusLocked:
 			if meant := in.LoginState(status, state); meant != "" {
 				return meant
@@ -92,9 +93,9 @@ func loginState(status int, in sessionapi.Interpretation) sessionapi.State {
 	}
 }
 
-// MayHaveChecked reports whether a response with this status, which is not a success,
-// may come after the password was checked. 404, 405 and 408 come before that, 407 from a
-// proxy.
+// MayHaveChecked reports whether a response with this status may be a refusal that came after
+// the password was checked: any 4xx except 404, 405, 408 and 429, which come before that, and
+// 407, which comes from a proxy.
 func MayHaveChecked(status int) bool {
 	switch status {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired,

@@ -41,8 +41,8 @@ type Verdict struct {
 // New returns the Control of an endpoint that has made no negative control yet.
 func New(slots Slots) *Control { return &Control{slots: slots} }
 
-// Begin begins a control if the last one began at least a period ago and there is a slot. It
-// returns its context, nil if none began. End must be called with the verdict.
+// Begin begins a control if the last one began at least a period ago and a slot is free. It
+// returns the control's context, nil if none began. End must be called with the verdict.
 func (c *Control) Begin(ctx context.Context, period, timeout time.Duration) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +53,7 @@ func (c *Control) Begin(ctx context.Context, period, timeout time.Duration) cont
 	select {
 	case c.slots <- struct{}{}:
 	default:
-		return nil // it is due at the next probe, too
+		return nil // the control remains due
 	}
 	ctx, c.cancel = context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	c.presented, c.done = now, make(chan struct{})

@@ -16,12 +16,12 @@ const (
 	digits   = "0123456789"
 	lower    = "abcdefghijklmnopqrstuvwxyz"
 	upper    = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	hexCount = 6 // letters of hexadecimal digits, the first ones of each case
+	hexCount = 6 // the number of hexadecimal letters, the first ones of each case
 )
 
 // ImpossibleToken returns a random token in the shape of a real one: each letter and digit is
-// replaced by one of its class, and all other characters stay. It is zero if the real one is
-// too short. It contains no information about the real one except its shape.
+// replaced by a random one of its class, and all other characters stay. The token is zero if
+// the real one is too short. It reveals nothing about the real one except its shape.
 func ImpossibleToken(token secret.Secret) secret.Secret {
 	shape := token.Reveal()
 	classes := classesOf(shape)

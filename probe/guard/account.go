@@ -78,7 +78,7 @@ type refusal struct {
 	at     time.Time
 }
 
-// The limits of the memory. A secret that is forgotten starts anew, within the
+// The limits on what is remembered. A secret that is forgotten starts anew, within the
 // account's budget.
 const (
 	maxSecrets  = 32   // of an account
@@ -143,8 +143,8 @@ func (s *secretRecord) idleLocked(now time.Time) bool {
 	return len(s.inFlight) == 0 && s.queue.empty() && !now.Before(s.until)
 }
 
-// evictLocked forgets the least recently used secret if there are too many. Secrets
-// that are held back are evicted last.
+// evictLocked forgets the least recently used secret if there are too many. Secrets that a
+// login or a suspension depends on are evicted last.
 func (a *account) evictLocked(now time.Time) {
 	if len(a.secrets) <= maxSecrets {
 		return
@@ -188,8 +188,8 @@ func (a *account) spentUntilLocked(settings config.LockoutGuard, now time.Time) 
 	return time.Time{}
 }
 
-// hasRoomLocked reports whether one more login of an untrusted secret may be in flight,
-// assuming that all of them are refused.
+// hasRoomLocked reports whether one more login of an untrusted secret may be in flight: the
+// budget must suffice even if all those in flight are refused.
 func (a *account) hasRoomLocked(settings config.LockoutGuard) bool {
 	inFlight := 0
 	for _, s := range a.secrets {
@@ -200,8 +200,8 @@ func (a *account) hasRoomLocked(settings config.LockoutGuard) bool {
 	return len(a.refusals)+inFlight < accountBudget*settings.MaxRefusals
 }
 
-// resumeLocked counts a grant. If there were too many, it returns the time of the next
-// one.
+// resumeLocked counts a grant of Resume. If there were too many within the window, it returns
+// the time of the next one, otherwise zero.
 func (a *account) resumeLocked(now time.Time, window time.Duration) (next time.Time) {
 	a.resumed = slices.DeleteFunc(a.resumed, func(at time.Time) bool { return now.Sub(at) >= window })
 	if len(a.resumed) >= maxResumes {

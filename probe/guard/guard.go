@@ -3,7 +3,7 @@
 //
 // It knows accounts, secrets, endpoints and verdicts. It sends nothing, knows neither
 // HTTP nor the outcome of probes, and keeps only the secret in use; it remembers others
-// by a keyed hash. It stores nothing: a restart forgets the refusals.
+// by a keyed hash. It writes no file: a restart forgets the refusals.
 package guard
 
 import (
@@ -28,9 +28,9 @@ const slowLogin = 5 * time.Second
 const maxOrdered = time.Second
 
 // secondTry is how long an endpoint waits after its first refusal of a secret that was
-// accepted within trustFor: directories occasionally refuse a valid password. It is less
-// than the default interval minus a probe's timeout, so that the next probe is the second
-// try, before the alert's 90 s have passed.
+// accepted within trustFor: directories occasionally refuse a valid password. It is the
+// default interval minus the default timeout, so that the next probe is the second try,
+// before the alert's 90 s have passed.
 const (
 	secondTry = 50 * time.Second
 	trustFor  = time.Hour
@@ -44,7 +44,7 @@ const accountBudget = 3
 const maxResumes = 3
 
 // Guard is the lockout guard of one credential. Credentials with the same username and
-// secret, and those that name the same account, share its state. A Guard is safe for
+// secret, and those that name the same account, share one state. A Guard is safe for
 // concurrent use.
 type Guard struct {
 	registry *Registry
@@ -123,8 +123,8 @@ func (g *Guard) abandon(w *waiter) *Permit {
 	return w.permit
 }
 
-// Held returns why the secret may not be sent to an endpoint now, nil if it may.
-// Acquire may still have to wait for other logins. It makes the secret the one in use.
+// Held makes a secret the one in use, and returns why it may not be sent to an endpoint now,
+// nil if it may. Acquire may still have to wait for other logins.
 func (g *Guard) Held(text secret.Secret, endpoint string) *Suspension {
 	g.registry.mu.Lock()
 	defer g.registry.mu.Unlock()
@@ -135,15 +135,16 @@ func (g *Guard) Held(text secret.Secret, endpoint string) *Suspension {
 	return s.heldLocked(g.settings, endpoint, time.Now())
 }
 
-// Refused reports whether the last verdict of an endpoint on the secret was a refusal.
+// Refused reports whether the last conclusive verdict of an endpoint on the secret was a
+// refusal.
 func (g *Guard) Refused(text secret.Secret, endpoint string) bool {
 	g.registry.mu.Lock()
 	defer g.registry.mu.Unlock()
-	backoff := g.useLocked(text).endpoints[endpoint]
-	return backoff != nil && backoff.refusals > 0
+	record := g.useLocked(text).endpoints[endpoint]
+	return record != nil && record.refusals > 0
 }
 
-// Ready reports whether Acquire would not wait.
+// Ready reports whether Acquire would grant a permit at once.
 func (g *Guard) Ready(text secret.Secret, endpoint string) bool {
 	g.registry.mu.Lock()
 	defer g.registry.mu.Unlock()
@@ -211,7 +212,8 @@ func (g *Guard) useLocked(text secret.Secret) *secretRecord {
 	return s
 }
 
-// Permit allows one request that carries a secret. It is safe for concurrent use.
+// Permit allows one login, which may send the secret in several requests. It is safe for
+// concurrent use.
 type Permit struct {
 	guard    *Guard
 	secret   *secretRecord
@@ -257,7 +259,7 @@ func (p *Permit) serveLocked() {
 	}
 }
 
-// Trusted reports whether the last verdict on the secret was Accepted.
+// Trusted reports whether the last conclusive verdict on the secret was Accepted.
 func (p *Permit) Trusted() bool {
 	p.guard.registry.mu.Lock()
 	defer p.guard.registry.mu.Unlock()

@@ -59,7 +59,7 @@ func (w *waiter) firstLocked() bool {
 }
 
 func (s *secretRecord) waitLocked(w *waiter) {
-	if backoff := s.endpoints[w.endpoint]; backoff != nil && backoff.inconclusive {
+	if record := s.endpoints[w.endpoint]; record != nil && record.inconclusive {
 		s.queue.last = append(s.queue.last, w)
 	} else {
 		s.queue.first = append(s.queue.first, w)

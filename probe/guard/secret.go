@@ -14,7 +14,7 @@ type secretRecord struct {
 	account *account
 	usedAt  time.Time
 
-	trusted     bool      // the last verdict was Accepted
+	trusted     bool      // the last conclusive verdict was Accepted
 	acceptedAt  time.Time // last time, zero for never
 	refusals    int       // since acceptedAt
 	suspensions int       // since acceptedAt
@@ -25,7 +25,7 @@ type secretRecord struct {
 	inFlight []*Permit
 	granted  int       // total number of permits
 	refused  int       // highest number of a refused permit
-	sentAt   time.Time // last time
+	sentAt   time.Time // when the last permit was granted
 
 	// resume grants one login although the secret is held back. Until it has a verdict,
 	// other logins wait.
@@ -64,8 +64,8 @@ func (s *secretRecord) heldLocked(settings config.LockoutGuard, endpoint string,
 	default:
 		return &Suspension{Refusals: len(s.account.refusals), Account: true, Until: until}
 	}
-	if backoff := s.endpoints[endpoint]; backoff != nil && now.Before(backoff.until) {
-		return &Suspension{Until: backoff.until}
+	if record := s.endpoints[endpoint]; record != nil && now.Before(record.until) {
+		return &Suspension{Until: record.until}
 	}
 	return nil
 }
@@ -88,8 +88,8 @@ func (s *secretRecord) heldAnywhereLocked(settings config.LockoutGuard, now time
 	if !s.heldEverywhereLocked(settings, now).IsZero() {
 		return true
 	}
-	for endpoint, backoff := range s.endpoints {
-		if now.Before(backoff.until) && (watched == nil || watched(endpoint)) {
+	for endpoint, record := range s.endpoints {
+		if now.Before(record.until) && (watched == nil || watched(endpoint)) {
 			return true
 		}
 	}
@@ -97,8 +97,8 @@ func (s *secretRecord) heldAnywhereLocked(settings config.LockoutGuard, now time
 }
 
 // hasRoomLocked reports whether another login may be in flight. A trusted secret may have
-// up to max_refusals of them without a verdict, any other secret a single one. If all are
-// slow and none was refused, another may be sent every slowLogin.
+// up to max_refusals logins without a verdict, any other secret a single one. If all of them
+// are slow and the secret has not been refused, another may be sent every slowLogin.
 func (s *secretRecord) hasRoomLocked(settings config.LockoutGuard, now time.Time) bool {
 	limit := 1
 	if s.trusted {
@@ -135,7 +135,7 @@ func (s *secretRecord) judgeLocked(p *Permit, v sessionapi.Verdict, now time.Tim
 		// granted this login, the cause of the refusals before that has been fixed.
 		s.account.refusals = slices.DeleteFunc(s.account.refusals, func(r refusal) bool { return r.secret == s })
 		if p.resumed {
-			maps.DeleteFunc(s.endpoints, func(_ string, backoff *endpointRecord) bool { return backoff.refusedAt.Before(s.resumedAt) })
+			maps.DeleteFunc(s.endpoints, func(_ string, record *endpointRecord) bool { return record.refusedAt.Before(s.resumedAt) })
 		}
 		if s.resume == resumeGranted && !s.heldAnywhereLocked(p.guard.settings, now, nil) {
 			s.resume = notResumed // nothing to resume
@@ -145,7 +145,7 @@ func (s *secretRecord) judgeLocked(p *Permit, v sessionapi.Verdict, now time.Tim
 		s.refused = max(s.refused, p.number)
 		s.refusals++
 		s.account.refusals = append(s.account.refusals, refusal{s, now})
-		s.backOffLocked(p, now)
+		s.holdBackLocked(p, now)
 		if s.refusals >= p.guard.settings.MaxRefusals && !now.Before(s.until) {
 			s.suspensions++
 			s.until = now.Add(wait(p.guard.settings, s.suspensions))
@@ -167,40 +167,40 @@ func (s *secretRecord) clearLocked(accepted *Permit, now time.Time) {
 	s.inFlight = slices.DeleteFunc(s.inFlight, func(p *Permit) bool { return p.number < accepted.number })
 }
 
-// backOffLocked holds the secret back from an endpoint that refused it.
-func (s *secretRecord) backOffLocked(p *Permit, now time.Time) {
-	backoff := s.endpointLocked(p.endpoint, now)
-	backoff.refusals++
-	backoff.inconclusive, backoff.refusedAt = false, now
+// holdBackLocked holds the secret back from an endpoint that refused it.
+func (s *secretRecord) holdBackLocked(p *Permit, now time.Time) {
+	record := s.endpointLocked(p.endpoint, now)
+	record.refusals++
+	record.inconclusive, record.refusedAt = false, now
 	switch recent := !s.acceptedAt.IsZero() && now.Sub(s.acceptedAt) < trustFor; {
-	case backoff.refusals == 1 && recent:
-		backoff.secondTried = true
-		backoff.until = now.Add(min(secondTry, p.guard.settings.RetryAfter))
-	case backoff.secondTried:
-		backoff.until = now.Add(wait(p.guard.settings, backoff.refusals-1))
+	case record.refusals == 1 && recent:
+		record.secondTried = true
+		record.until = now.Add(min(secondTry, p.guard.settings.RetryAfter))
+	case record.secondTried:
+		record.until = now.Add(wait(p.guard.settings, record.refusals-1))
 	default:
-		backoff.until = now.Add(wait(p.guard.settings, backoff.refusals))
+		record.until = now.Add(wait(p.guard.settings, record.refusals))
 	}
 }
 
-// pruneThreshold is the number of back-offs above which expired ones are dropped: the
-// guard does not learn that endpoints are removed.
+// pruneThreshold is the number of endpoint records from which those that hold nothing back
+// are dropped: the guard does not learn that endpoints are removed.
 const pruneThreshold = 10_000
 
 func (s *secretRecord) endpointLocked(name string, now time.Time) *endpointRecord {
-	backoff := s.endpoints[name]
-	if backoff != nil {
-		return backoff
+	record := s.endpoints[name]
+	if record != nil {
+		return record
 	}
 	if s.endpoints == nil {
 		s.endpoints = make(map[string]*endpointRecord)
 	}
 	if len(s.endpoints) >= pruneThreshold {
-		maps.DeleteFunc(s.endpoints, func(_ string, backoff *endpointRecord) bool { return !now.Before(backoff.until) })
+		maps.DeleteFunc(s.endpoints, func(_ string, record *endpointRecord) bool { return !now.Before(record.until) })
 	}
-	backoff = new(endpointRecord)
-	s.endpoints[name] = backoff
-	return backoff
+	record = new(endpointRecord)
+	s.endpoints[name] = record
+	return record
 }
 
 // wait returns the duration of the nth suspension: retry_after, doubled each time up to

@@ -1,5 +1,5 @@
 // Package rotation remembers what replaced a refresh token (RFC 6749, 6). It sends nothing,
-// and stores nothing: a restart forgets the replacements.
+// and writes no file: a restart forgets the replacements.
 package rotation
 
 import (
@@ -38,7 +38,7 @@ type Token struct {
 	replacedAt time.Time
 }
 
-// Token returns a client's token.
+// Token returns the record of a client's configured token. It adds one if there is none.
 func (r *Registry) Token(clientID, tokenURL string, configured secret.Secret) *Token {
 	key := sha256.Sum256([]byte(strings.Join([]string{clientID, tokenURL, configured.Reveal()}, "\x00")))
 	r.mu.Lock()

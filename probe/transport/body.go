@@ -45,8 +45,8 @@ func (x *Exchange) read(response *http.Response) {
 	}
 }
 
-// limitedBody is a body with a read deadline, such as http1's. Through a proxy, only
-// the probe's deadline applies.
+// limitedBody is a body with a read deadline, such as http1's. With net/http's transport,
+// only the probe's deadline applies.
 type limitedBody interface {
 	SetReadDeadline(at time.Time) error
 }

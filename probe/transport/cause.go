@@ -34,7 +34,7 @@ const maxHTTP2Wait = 2 * time.Second
 func (c *Client) selectsHTTP2(ctx context.Context, server *url.URL) bool {
 	t, ok := c.Transport.(*http1.Transport)
 	if !ok {
-		return false // through a proxy
+		return false // net/http's transport, for a proxy for instance
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxHTTP2Wait)
 	defer cancel()

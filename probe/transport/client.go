@@ -21,8 +21,7 @@ import (
 	"session_exporter/secret"
 )
 
-// maxDial limits the time to connect and, separately, the TLS handshake, if the duration
-// of the probe is unknown.
+// maxDial is the connect timeout of a client for probes of unknown duration.
 const maxDial = 30 * time.Second
 
 // UserAgent identifies the client to the appliance's administrators.
@@ -39,7 +38,8 @@ var defaultHeaders = http.Header{
 // Client sends requests to all endpoints that share connection settings. It follows no
 // redirects, because it uses a transport without an http.Client.
 type Client struct {
-	// Transport is an *http1.Transport, or an *http.Transport for a proxy or HTTP/2.
+	// Transport is an *http1.Transport, or an *http.Transport for a proxy, for HTTP/2, or
+	// where http1 does not detect closed connections.
 	Transport interface {
 		http.RoundTripper
 		CloseIdleConnections()
@@ -52,7 +52,7 @@ type Client struct {
 
 // Limits of both transports.
 const (
-	// Longer than any sane interval: connections are closed earlier, by their age.
+	// Longer than most intervals. With a longer interval, each probe has its own connection.
 	maxIdleTime = 5 * time.Minute
 	// Two endpoints may share a host.
 	maxIdlePerHost = 2

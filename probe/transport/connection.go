@@ -7,9 +7,10 @@ import (
 )
 
 // Connection is the connection that an endpoint's probes share. It decides whether the
-// connection is kept after a probe. All requests of a probe use it, because another
-// connection through a load balancer may lead to a node that does not know the session.
-// It is not safe for concurrent use.
+// connection is kept after a probe. All requests of a probe use it (with net/http's
+// transport, at least a login and its check), because another connection through a load
+// balancer may lead to a node that does not know the session. It is not safe for concurrent
+// use.
 type Connection struct {
 	Client  *Client
 	Counter *ConnCounter // shared by all endpoints

@@ -21,12 +21,12 @@ type Exchange struct {
 	Method string
 	URL    *url.URL    // of the request, as shown
 	Header http.Header // of the request
-	// Secrets are those in the request and the response, except its authorization.
+	// Secrets are those in the request and the response, except the request's authorization.
 	Secrets []secret.Secret
 
 	// BeforeWrite is called when a connection exists, before the request is written
-	// to it. If it fails, the connection is closed and SendDetached returns. It is
-	// called again if the request is repeated.
+	// to it. If it fails, the request is not written, and SendDetached returns. BeforeWrite
+	// is called again if the request is repeated.
 	BeforeWrite func() error
 	// KeepsResponse makes SendDetached treat a canceled context as a deadline that passes:
 	// once the request is sent, the response is awaited.
@@ -46,7 +46,7 @@ type Exchange struct {
 	CertificateExpiry time.Time
 
 	Err      error               // of the connection, or of reading the body
-	Unsent   bool                // Err kept the request from being sent
+	Unsent   bool                // the request could not be prepared, see Prepare
 	Response sessionapi.Response // its Body is overwritten after Release
 	TooLarge bool                // the response's body has more than MaxBody bytes
 
@@ -207,8 +207,9 @@ func (x *Exchange) StatusDecides() bool {
 	}
 }
 
-// Skew returns the appliance's clock minus the exporter's. It assumes that the appliance read
-// its clock halfway between the end of the request and the first byte of the response.
+// Skew returns the appliance's clock minus the exporter's, and whether it is known. It assumes
+// that the appliance read its clock halfway between the end of the request and the first byte
+// of the response.
 func (x *Exchange) Skew(serverTime time.Time) (time.Duration, bool) {
 	age := x.Response.Header.Get("Age") // of a response from a cache, whose Date is old (RFC 9111, 5.1)
 	if serverTime.IsZero() || x.Written.IsZero() || x.FirstByte.IsZero() || age != "" && age != "0" {

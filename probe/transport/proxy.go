@@ -34,8 +34,8 @@ func checkConnect(_ context.Context, proxy *url.URL, _ *http.Request, response *
 	return &proxyRefusal{proxy.Host, response.Status, response.StatusCode}
 }
 
-// RefusedByProxy reports whether a proxy rejected its password, which must not be
-// repeated at every interval: proxies lock accounts too.
+// RefusedByProxy reports whether a proxy rejected the proxy password, which must not be
+// sent again at every interval: proxies lock accounts too.
 func (x *Exchange) RefusedByProxy() bool {
 	refusal, isRefusal := errors.AsType[*proxyRefusal](x.Err)
 	return isRefusal && refusal.code == http.StatusProxyAuthRequired || x.Response.Status == http.StatusProxyAuthRequired

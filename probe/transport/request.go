@@ -81,8 +81,8 @@ func hostHeader(target *url.URL) string {
 	return strings.TrimSuffix(target.Host, ":443")
 }
 
-// header returns all headers of a request, including the configured ones, and the
-// secrets in these and in the proxy's.
+// header returns all headers of a request, including the configured ones, and the secrets in
+// the configured headers and those that are sent to the proxy.
 func (c *Client) header(r *Request) (http.Header, []secret.Secret, error) {
 	header := make(http.Header, 7)
 	secrets, err := c.addHeaders(header)

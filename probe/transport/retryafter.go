@@ -14,8 +14,8 @@ import (
 const MaxRetryAfter = time.Hour
 
 // RetryAfter returns how long a response asks clients to wait (RFC 9110, 10.2.3:
-// seconds, or a date by the clock that set the response's Date). It also
-// accepts the other forms that servers send, and rounds up.
+// seconds, or a date by the clock that set the response's Date), 0 if it does not. It also
+// accepts the other forms that servers send, and rounds seconds up.
 func RetryAfter(header http.Header) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, ok := secondsOf(value); ok {

@@ -11,11 +11,11 @@ import (
 )
 
 // tracer records when the parts of one exchange start and end. It may be called after
-// the exchange: two addresses are dialed concurrently, and net/http's transport dials
-// in the background and continues after the request has given up.
+// the exchange: two addresses may be dialed concurrently, and net/http's transport dials in
+// the background and continues after the request has ended.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always
-	cancel      func()      // ends the exchange; nil if it may always be sent
+	cancel      func()      // ends the exchange; nil if the request may always be written
 	http2       bool        // may be chosen by the server
 	once        bool        // the request must not be sent again
 
@@ -71,8 +71,9 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 // connected records the connection of the request, unless the request may not be written.
 //
 // A connection with HTTP/2 is shared with other requests, so it is not closed: its
-// transport checks the context before it writes. It writes in another goroutine, whose end
-// may be reported after the response, so the request counts as written from now on.
+// transport checks the context before it writes. The transport writes in another goroutine,
+// and may report the end of the write after the response, so the request counts as written
+// from now on.
 func (t *tracer) connected(info httptrace.GotConnInfo, passed bool) {
 	multiplexed := t.http2 && negotiatedHTTP2(info.Conn)
 	t.mu.Lock()

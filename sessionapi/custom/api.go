@@ -1,13 +1,13 @@
 // Package custom implements session APIs that a configuration describes: their requests
 // in YAML, and the meaning of their responses in expressions (Common Expression Language,
-// cel.dev). It sends nothing, and evaluates no expression without a bound.
+// cel.dev). It sends nothing, and limits the cost of every expression.
 package custom
 
 import "session_exporter/sessionapi"
 
 // API is a session API that a configuration describes. It is complete and checked, its
-// expressions are compiled, and it is immutable. It implements sessionapi.API and
-// sessionapi.CookieAuthorizer.
+// expressions are compiled, and it is immutable. It implements sessionapi.API,
+// sessionapi.Sequencer and sessionapi.CookieAuthorizer.
 type API struct {
 	spec sessionapi.Spec
 	yaml string
@@ -18,7 +18,7 @@ type API struct {
 	// loginSteps and checkSteps are set if the definition has `steps`, even a single one.
 	loginSteps, checkSteps bool
 	session                []sessionPart // in the order of the file
-	keepsCookies           bool          // all of a session, whatever their names
+	keepsCookies           bool          // all cookies are kept with a session, see keepCookies
 
 	body *bodyType // of the responses; nil if it is not described
 	// errorCodes are the documented error codes with the state that each means, empty
@@ -96,10 +96,10 @@ type source struct {
 	path []string // of the field, if it is in the body; none for the whole body
 }
 
-// place is a part of a request or a response.
+// place is where a request or a response has a part of a session.
 type place string
 
-// The places. A part that goes to the path stands for `$session` there.
+// The places. In a path, `$session` stands for the part.
 const (
 	inHeader place = "header"
 	inCookie place = "cookie"

@@ -6,9 +6,9 @@ import "cel.dev/cel-go/common/cost"
 // thousand roles stays within it, and takes a few milliseconds.
 const maxCost = 500_000
 
-// maxName is the number of bytes of `error_code` and `username` that rules see: more than
-// any header has, and few enough for matching to be cheap.
-const maxName = 64 << 10
+// maxRuleText is how many bytes of `error_code` and `username` rules see: more than any header
+// has, and few enough for matching to be cheap.
+const maxRuleText = 64 << 10
 
 // maxText is the maximum length of any other part of a response, in bytes or items: no more
 // of a body is read.
@@ -24,7 +24,7 @@ func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
 	case len(path) == 0:
 		return nil
 	case path[0] == "error_code", path[0] == "username", path[0] == "step":
-		return &cost.SizeEstimate{Max: maxName}
+		return &cost.SizeEstimate{Max: maxRuleText}
 	default:
 		return &cost.SizeEstimate{Max: maxText}
 	}

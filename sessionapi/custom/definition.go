@@ -110,8 +110,8 @@ type ruleDefinition struct {
 	Why   string           `yaml:"why,omitempty"`
 }
 
-// Masked returns the definition without the literals in the login's body that may be
-// secrets.
+// Masked returns the definition without the literals that may be secrets, in the login's body
+// and in the bodies and headers of the steps of a login or a check.
 func (d *Definition) Masked() Definition {
 	masked := *d
 	if d.Login != nil {

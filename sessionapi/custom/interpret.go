@@ -7,7 +7,7 @@ import (
 )
 
 // Interpret implements sessionapi.API. If an expression fails, the response is not from
-// this API, unless an error code or a rule has a state for it.
+// this API.
 func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
 	if step == sessionapi.Logout && a.logout != nil && a.logout[0].success != nil {
 		return a.interpret(step, response, a.begin(step))
@@ -62,7 +62,8 @@ func (a *API) interpret(step sessionapi.Step, response sessionapi.Response, seq 
 }
 
 // acceptNonJSON interprets a response of a sequence whose body is not JSON, such as a login
-// form: a rule may have a state for it, or its headers may have all that is needed.
+// form: a rule may have a state for it, or its headers and cookies may have all that is
+// needed.
 func (a *API) acceptNonJSON(ev *evaluator, missing string, found bool) {
 	in := ev.in
 	state, why := in.State, in.Why
@@ -113,7 +114,7 @@ func withoutNulls(value any) any {
 // step.
 func (a *API) describe(ev *evaluator) {
 	ev.in.Code, _ = ev.scalar(a.answer.errorCode)
-	ev.code = ev.in.Code[:min(len(ev.in.Code), maxName)]
+	ev.code = ev.in.Code[:min(len(ev.in.Code), maxRuleText)]
 	ev.in.Message = ev.text(a.answer.message)
 	ev.in.OperationID = ev.text(a.answer.operationID)
 	if a.answer.serverTime != nil {
@@ -153,7 +154,7 @@ func (a *API) identify(ev *evaluator) {
 	if username == "" {
 		return
 	}
-	ev.username = username[:min(len(username), maxName)]
+	ev.username = username[:min(len(username), maxRuleText)]
 	ev.in.Identity = &sessionapi.Identity{
 		Username:      username,
 		Organization:  ev.text(a.answer.organization),

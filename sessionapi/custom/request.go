@@ -18,8 +18,8 @@ const (
 	varSession  = "session"
 )
 
-// Request implements sessionapi.API. If the session is in the path or the body, it is
-// filled in when it is known.
+// Request implements sessionapi.API. If the path or the body may contain the session, the
+// request has a Fill.
 func (a *API) Request(step sessionapi.Step, account sessionapi.Account) sessionapi.Request {
 	single := a.begin(step)
 	if single.steps == nil {
@@ -92,8 +92,8 @@ func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessio
 // isSecretSegment reports whether a part of a path must not be shown.
 func isSecretSegment(s segment) bool { return s.variable != "" && s.variable != varUsername }
 
-// inPathOf returns the variables as the path of a request contains them. A variable at its
-// beginning is a link. Its host is ignored: requests go to the endpoint alone.
+// inPathOf returns the variables as the path of a request contains them. A variable at the
+// beginning of the path is a link, whose host is ignored: requests go to the endpoint alone.
 func inPathOf(now *step, values lookup) lookup {
 	return func(variable string) (string, bool) {
 		text, known := values(variable)

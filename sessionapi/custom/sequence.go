@@ -33,7 +33,7 @@ type sequence struct {
 	// Of a login.
 	parts        []string // of the session, from the last responses that have them
 	sentPassword bool     // a request with the password was sent
-	exists       bool     // a session exists: the password was accepted, or a part followed it
+	exists       bool     // a session exists: the password was accepted, or a part came after it
 	unsendable   bool     // a part of the session cannot be presented
 }
 
@@ -119,8 +119,8 @@ func (s *sequence) presentable() (all sessionapi.Jar) {
 	return all
 }
 
-// SessionCookies implements sessionapi.CookieAuthorizer: it returns those of all responses
-// so far.
+// SessionCookies implements sessionapi.CookieAuthorizer: it adds the response's cookies to
+// those of earlier responses, and returns all.
 func (s *sequence) SessionCookies(response sessionapi.Response) []sessionapi.Cookie {
 	s.cookies = s.cookies.With(s.API.SessionCookies(response))
 	return s.cookies
@@ -151,7 +151,7 @@ func (s *sequence) keepExpiry(in *sessionapi.Interpretation) {
 func (s *sequence) isLast() bool { return s.at == len(s.steps)-1 }
 
 // collect keeps the values and the parts of the session that a response has. missing
-// describes what it lacks for a success; found is set if it has any of them.
+// describes what the response lacks for a success; found is set if it has any value or part.
 func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool) {
 	response := ev.response
 	s.sentPassword = s.sentPassword || s.CarriesSecret()

@@ -82,7 +82,7 @@ func pathSecrets(address string) []secret.Secret {
 }
 
 // minPathSecret is the length from which a path, or a part of one, is a secret. A
-// shorter one is a number that can be guessed.
+// shorter one, such as a number, can be guessed anyway.
 const minPathSecret = 8
 
 // cookiesOf returns the cookies that are a part of a session, by the name under which

@@ -47,8 +47,8 @@ var (
 	writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 1<<10) }}
 )
 
-// exchange sends a request and reads the response up to its body, with which the
-// exchange continues. The request's context limits the exchange until its end.
+// exchange sends a request and reads the response's headers. The exchange lasts until the
+// body is read to its end or closed, and the request's context limits it until then.
 func (c *conn) exchange(req *http.Request, trace *httptrace.ClientTrace, reused bool) (*http.Response, error) {
 	c.written, c.responded, c.broken, c.headers = 0, false, false, c.transport.MaxResponseHeaderBytes
 	c.unbind = context.AfterFunc(req.Context(), func() { _ = c.SetDeadline(past) })
@@ -155,9 +155,9 @@ func informational(status int) bool {
 }
 
 // mayRepeat reports whether a request that failed on a kept connection may be repeated
-// on another one: nothing of it was sent, or the server closed the connection and the
-// request is idempotent (RFC 9110, 9.2.2). As for http.Transport, an Idempotency-Key
-// header marks any request as idempotent.
+// on another one: no byte of a response has arrived, and either nothing of the request was
+// sent or its method is safe. As for http.Transport, an Idempotency-Key header has the
+// effect of a safe method.
 func (c *conn) mayRepeat(req *http.Request) bool {
 	if c.responded || req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return false

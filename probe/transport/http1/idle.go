@@ -79,7 +79,7 @@ func (t *Transport) push(c *conn) bool {
 }
 
 // sweep closes the connections that have been idle for too long or that the server has
-// closed, since no goroutine reads from them.
+// closed, which nothing else would notice: no goroutine reads from them.
 func (t *Transport) sweep() {
 	t.mu.Lock()
 	all := slices.Concat(slices.Collect(maps.Values(t.idle))...)
@@ -100,7 +100,7 @@ func (t *Transport) sweep() {
 
 // giveUp removes an idle connection that should be closed, and reports whether it did.
 func (t *Transport) giveUp(c *conn) bool {
-	t.mu.Lock() // for each of perhaps thousands of connections
+	t.mu.Lock() // here and not in sweep, which may check thousands of connections
 	defer t.mu.Unlock()
 	at := slices.Index(t.idle[c.origin], c)
 	if at < 0 || time.Since(c.idleSince) < t.IdleConnTimeout && c.isIdle() {

@@ -1,7 +1,7 @@
 // Package http1 is an HTTP/1.1 transport for thousands of servers that each get one
 // small request now and then. An idle connection has no goroutines and no buffers,
-// which saves half of the memory that net/http's Transport uses. An exchange runs on
-// the caller's goroutine only.
+// which saves 16 KiB compared with net/http's Transport. An exchange runs on the caller's
+// goroutine only.
 //
 // net/http encodes requests and decodes responses; net and crypto/tls make connections.
 // The package supports no proxies, no HTTP/2 and no compression; for those, use
@@ -24,8 +24,8 @@ import (
 )
 
 // Transport implements http.RoundTripper. Its fields are those of http.Transport with
-// the same names, and all must be set before its first use. It calls an
-// httptrace.ClientTrace.
+// the same names, and all must be set before its first use. It calls the hooks of an
+// httptrace.ClientTrace in the request's context.
 //
 // A request's context limits connecting and the exchange, until the response's body
 // is read to its end or closed. Unlike http.Transport, it does nothing after that, and

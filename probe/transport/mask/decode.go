@@ -38,7 +38,7 @@ func (l *lattice) doubled(start, end int, mark byte) {
 	})
 }
 
-// controls maps the letters after a backslash to control characters.
+// controls maps the characters after a backslash to control characters.
 var controls = map[byte]byte{'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 'f': '\f', 'v': '\v', 'a': '\a', 'e': '\x1b', '0': 0}
 
 // backslash decodes the escapes of JSON, JavaScript, Go, Python, C and LDAP.

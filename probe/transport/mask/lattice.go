@@ -15,8 +15,8 @@ type lattice struct {
 	first []int32 // index of each position's first edge, plus one; nil without edges
 	edges []edge
 	work  *int // remaining steps
-	// spaced is set if a space may be encoded as a line break or another control
-	// character that is shown as a space.
+	// spaced is set if a secret contains a space. A line break or another control character,
+	// which is shown as a space, then counts as one.
 	spaced bool
 	deep   bool // decoded from Base64 or hex
 }
@@ -87,7 +87,7 @@ func (l *lattice) addRune(start, end int, r rune) {
 	case r < utf8.RuneSelf:
 		l.add(start, end, byte(r))
 		return
-	case r >= low && r < afterLow: // not valid UTF-8, so that no secret has it
+	case r >= low && r < afterLow: // not valid UTF-8, so no secret contains it
 		l.add(start, end, byte(0xe0|r>>12), byte(0x80|r>>6&0x3f), byte(0x80|r&0x3f))
 		return
 	case r >= high && r < low:

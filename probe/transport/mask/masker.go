@@ -48,17 +48,17 @@ func (m Masker) Version() uint64 {
 
 // Mask returns the first 64 KiB of text without any secret, whether it is plain, in the
 // escapes of JSON, URLs, HTML and program source, in Base64 or hex, in any mixture of
-// these, or in upper or lower case. A secret that is cut off, by the end of the text or of
-// a quotation or by an ellipsis, is masked too if at least its first eight bytes remain.
+// these, or in upper or lower case. A secret that is cut off, by the end of the text or of a
+// quotation or by an ellipsis, is masked too if at least its first eight bytes remain.
 //
 // The whole text is withheld if the secret could be guessed from the text around its
 // mask: if the secret is shorter than eight characters, an ordinary word, part of the
-// username, or part of a longer word. A secret of one to three characters counts only if no letter or digit is next
-// to it. The text is also withheld if searching it takes too long.
+// username, or part of a longer word. A secret of one to three characters counts only if no
+// letter or digit is next to it. The text is also withheld if searching it takes too long.
 func (m Masker) Mask(text string) string { return m.mask(text, 1, false) }
 
-// MaskName is Mask for a name, such as a user's or a role's, in which a secret of less
-// than eight bytes, or the beginning of a secret, is a coincidence and stays.
+// MaskName is Mask for a name, such as a user's or a role's, in which a secret of fewer
+// than eight bytes, or the beginning of a secret, is a coincidence.
 func (m Masker) MaskName(name string) string { return m.mask(name, minStrong, true) }
 
 // MaskID is Mask for the identifier of an operation. Nearly all are UUIDs (RFC 9562). A

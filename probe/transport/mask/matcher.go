@@ -12,14 +12,14 @@ const (
 	// cut off inside it.
 	minCut = 8
 	// maxEscape is the maximum length of an escape that the end of the text cuts off,
-	// such as an entity whose characters are entities; maxQuoted the same for the end
-	// of a quotation.
+	// such as an entity whose characters are entities. maxQuoted is that of an escape that
+	// the end of a quotation cuts off.
 	maxEscape = 64
 	maxQuoted = 16
 )
 
 // find returns the positions of the needles in a text, in order. It returns false if
-// that takes more steps than for any text of a real API. whole is set for a text that
+// that takes more steps than the text of any real API needs. whole is set for a text that
 // is not cut off.
 func find(text string, wanted []needle, whole bool) ([]span, bool) {
 	work := 1<<20 + 64*len(text)

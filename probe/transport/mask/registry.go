@@ -13,8 +13,8 @@ import (
 const maxSets = 32 << 10
 
 // Registry holds the secrets of the process, one set for each scope: a credential, or the
-// origin that secrets were sent to or received from. An appliance can quote only what
-// it was sent, so a text from it is masked with the sets of its origin and its
+// origin that secrets were sent to or received from. An appliance can quote only what it
+// has received or issued, so a text from it is masked with the sets of its origin and its
 // credential. The registry outlives reloads. The zero Registry is empty. It is safe for
 // concurrent use.
 type Registry struct {

@@ -110,7 +110,8 @@ func (m *matcher) unpack(u *pieces, e encoding, how escaping) {
 	}
 }
 
-// maxTries is the number of ways to read the first digit of a run.
+// maxTries limits how many positions within the first digit of a run are tried as the start of
+// the run.
 const maxTries = 6
 
 // digitsAt returns the digits of the run at a position, and the ends of the first and
