@@ -28,7 +28,7 @@ func probeNow(tb testing.TB, p *Prober) Result {
 	return *r
 }
 
-// The limit depends on whether the login got an error response.
+// The limit of the back-off depends on whether the login got an error response.
 func TestBackoffLimits(t *testing.T) {
 	const minute = time.Minute
 	notEnough := reply{status: 403, body: hcxFailure("NOT_ENOUGH_PRIVILEGES")}
@@ -66,7 +66,7 @@ func TestBackoffLimits(t *testing.T) {
 					gaps = append(gaps, sent[i+1].Sub(sent[i]))
 				}
 				if !slices.IsSorted(gaps) || gaps[0] != c.interval || gaps[len(gaps)-1] != c.longest {
-					t.Errorf("logins %v apart, want up to %s", gaps, c.longest)
+					t.Errorf("the logins are %v apart, want from %s to %s", gaps, c.interval, c.longest)
 				}
 			})
 		})
@@ -95,7 +95,7 @@ func TestProbeNowIgnoresBackoff(t *testing.T) {
 					t.Fatalf("the back-off is over after a failure: %+v", r)
 				}
 				if r := probeNow(t, p); r.State != sessionapi.Valid || !r.BackoffUntil.IsZero() {
-					t.Fatalf("healed: %+v", r)
+					t.Fatalf("after the appliance recovered: %+v", r)
 				}
 				if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.Attempted {
 					t.Fatalf("the back-off survives a success: %+v", r)
@@ -165,7 +165,7 @@ func TestProbeNowObeysTheGuard(t *testing.T) {
 			}
 		}
 		if h.methods() != "POST" {
-			t.Errorf("sent %s", h.methods())
+			t.Errorf("sent %s, want one POST", h.methods())
 		}
 	})
 }
@@ -186,7 +186,7 @@ func TestProbeNowWhileALoginIsPending(t *testing.T) {
 		}
 		<-time.After(time.Minute)
 		if h.methods() != "POST" {
-			t.Errorf("sent %s", h.methods())
+			t.Errorf("sent %s, want one POST", h.methods())
 		}
 	})
 }
@@ -195,7 +195,7 @@ var errRefused = &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 
 // A login or logout counts once its request was written to a connection.
 func TestOnlyWrittenLoginsCount(t *testing.T) {
-	noRoute := func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
+	refused := func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
 	noName := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "appliance.test", IsNotFound: true}}
 	}
@@ -203,12 +203,12 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	for name, dial := range map[string]transport.DialFunc{"refused": noRoute, "no such name": noName, "no response to SYN": hangs} {
+	for name, dial := range map[string]transport.DialFunc{"refused": refused, "no such name": noName, "no response to SYN": hangs} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProber(t, endpointFor("hcx", sessionapi.AuthLogin))
 				directly(p).DialContext = dial
-				a := &authorization{}
+				a := &authServer{}
 				o := a.prober(t)
 				tokenDialer(o).DialContext = dial
 				for _, p := range []*Prober{p, o} {
@@ -240,6 +240,7 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 	}
 }
 
+// A login whose TLS handshake fails does not count.
 func TestFailedHandshakeIsNoLogin(t *testing.T) {
 	ca := newCA(t)
 	handler := reply{status: 401}

@@ -31,16 +31,16 @@ func slowly(on simulator.Operation, by time.Duration) func() simulator.Settings 
 // A refusal counts even if it arrives after the probe's timeout, and the next probe
 // reports it.
 func TestLateRefusalCounts(t *testing.T) {
-	for name, way := range map[string]struct {
+	for name, c := range map[string]struct {
 		auth sessionapi.Auth
 		on   simulator.Operation
 	}{"login": {sessionapi.AuthLogin, simulator.Login}, "basic": {sessionapi.AuthBasic, simulator.Check}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := endpointFor("hcx", way.auth)
+				e := endpointFor("hcx", c.auth)
 				e.Timeout, e.Interval = time.Second, 5*time.Second
 				e.Credential.Secret.Inline = secret.New("wrong")
-				a := newAppliance("hcx", slowly(way.on, 1500*time.Millisecond)())
+				a := newAppliance("hcx", slowly(c.on, 1500*time.Millisecond)())
 				p := piped(t, e, a)
 				results := probesFor(t, p, 19*time.Minute)
 				if n := states(results); n[sessionapi.Timeout] != 1 || n[sessionapi.CredentialsRejected] != 1 || n[sessionapi.LoginSuspended] != len(results)-2 {
@@ -52,20 +52,20 @@ func TestLateRefusalCounts(t *testing.T) {
 					t.Errorf("%+v", second)
 				}
 				if _, refusals := p.credential.guard.Status(nil); refusals != 1 || a.Stats().Refusals != 1 {
-					t.Errorf("%d refusals counted of %d", refusals, a.Stats().Refusals)
+					t.Errorf("the guard counts %d refusals, and the appliance %d, want 1", refusals, a.Stats().Refusals)
 				}
 			})
 		})
 	}
 }
 
-// The next probe reports a late refusal even during back-off, unless the secret has
-// changed in the meantime.
+// The next probe reports a late refusal even during a back-off. If the secret has changed in
+// the meantime, it logs in instead.
 func TestLateRefusalIsReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		secret string // at the next probe
 		state  sessionapi.State
-	}{"same secret": {canaryPassword, sessionapi.CredentialsRejected}, "another": {"another", sessionapi.ServerError}} {
+	}{"same secret": {canaryPassword, sessionapi.CredentialsRejected}, "another secret": {"another", sessionapi.ServerError}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				down := reply{status: 503}
@@ -91,11 +91,11 @@ func TestLateRefusalIsReported(t *testing.T) {
 	}
 }
 
-// A long timeout applies to every request with a secret, and to the connection.
+// A timeout of more than 30 s applies to every request with a secret, and to connecting.
 func TestLongTimeout(t *testing.T) {
 	slowToken := func(t *testing.T) *Prober {
 		t.Helper()
-		a := &authorization{lifetime: 3600}
+		a := &authServer{lifetime: 3600}
 		p := a.prober(t)
 		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(40 * time.Second)
@@ -123,11 +123,11 @@ func TestLongTimeout(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		})
-		b, err := slow.Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": e.Credential}, Endpoints: []*config.Endpoint{e}})
+		g, err := slow.Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": e.Credential}, Endpoints: []*config.Endpoint{e}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return proberOf(t, b, e)
+		return proberOf(t, g, e)
 	}
 	for name, prober := range map[string]func(*testing.T) *Prober{
 		"login":      slowResponse(sessionapi.AuthLogin, simulator.Login),
@@ -205,7 +205,7 @@ func TestUnansweredLogin(t *testing.T) {
 			t.Errorf("%+v", first)
 		}
 		if _, err := p.Close(t.Context()); err == nil {
-			t.Error("closed without an error, though a session may be left")
+			t.Error("Close returned no error, although a session may be left")
 		}
 		time.Sleep(maxLateWait)
 		if next := mustProbe(t, p); next.Unanswered != 1 {
@@ -222,7 +222,7 @@ func TestCloseWaitsForLoginsAlone(t *testing.T) {
 		begin := time.Now()
 		closeProber(t, p)
 		if took := time.Since(begin); took != 0 {
-			t.Errorf("closed in %s", took)
+			t.Errorf("Close took %s, want 0s", took)
 		}
 		time.Sleep(maxLateWait)
 	})
@@ -231,7 +231,7 @@ func TestCloseWaitsForLoginsAlone(t *testing.T) {
 // A token that arrives late is used by the next probe.
 func TestLateTokenIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 3600}
+		a := &authServer{lifetime: 3600}
 		p := a.prober(t)
 		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(15 * time.Second)
@@ -243,7 +243,7 @@ func TestLateTokenIsHeld(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 0 {
-			t.Errorf("%s: %s, after %d fetches", r.State, r.Diagnosis, r.Logins)
+			t.Errorf("%s after %d token requests, want valid without one: %s", r.State, r.Logins, r.Diagnosis)
 		}
 	})
 }
@@ -262,7 +262,7 @@ func TestNothingIsSentLate(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if s := a.Stats(); s.Attempts != 0 {
-			t.Errorf("%d logins were sent", s.Attempts)
+			t.Errorf("%d logins were sent, want none", s.Attempts)
 		}
 	})
 }
@@ -299,15 +299,15 @@ func TestPreflight(t *testing.T) {
 				}
 				synctest.Wait()
 				if !slices.Equal(sent, c.sent) {
-					t.Errorf("the requests carried the password: %v", sent)
+					t.Errorf("the requests carried the password: %v, want %v", sent, c.sent)
 				}
 			})
 		})
 	}
 }
 
-// pendingWithSession returns a prober that holds a session while another login, which
-// establishes one too, is pending.
+// pendingWithSession returns a prober that holds a session while another login, which will
+// establish one too, is pending.
 func pendingWithSession(t *testing.T, logouts ...http.Handler) (*Prober, *handwritten) {
 	t.Helper()
 	w := way{"hcx", sessionapi.AuthLogin}
@@ -344,12 +344,13 @@ func TestCloseWaitsForLoginsAfterAFailedLogout(t *testing.T) {
 	})
 }
 
-// A prober whose appliance moved leaves no pending login, even if it holds no session.
+// A prober of another URL does not adopt a pending login: the old prober waits for it, and logs
+// out of its session.
 func TestPendingLoginOfAReplacedProber(t *testing.T) {
 	for name, c := range map[string]struct {
-		moved   bool
+		moved   bool // to another URL
 		adopted bool
-	}{"same place": {false, true}, "moved": {true, false}} {
+	}{"same URL": {false, true}, "another URL": {true, false}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := endpointFor("hcx", sessionapi.AuthLogin)
@@ -364,14 +365,14 @@ func TestPendingLoginOfAReplacedProber(t *testing.T) {
 				}
 				held := p.Release()
 				if adopted := replacement.Adopt(held); adopted != c.adopted {
-					t.Fatalf("adopted is %t", adopted)
+					t.Fatalf("adopted is %t, want %t", adopted, c.adopted)
 				}
 				if replacement.sessions.session != nil {
-					t.Error("the replacement holds a session that was never given")
+					t.Error("the replacement holds a session that was never established")
 				}
 				p.Adopt(held)
 				if did := closeProber(t, p); did.Logouts != 1 || a.Stats().Sessions != 0 {
-					t.Errorf("%d logouts, %d sessions left", did.Logouts, a.Stats().Sessions)
+					t.Errorf("%d logouts, %d sessions left, want 1 and 0", did.Logouts, a.Stats().Sessions)
 				}
 			})
 		})
@@ -401,7 +402,7 @@ func TestHeldBackOnAKeptConnection(t *testing.T) {
 			t.Errorf("%s: %s", r.State, r.Diagnosis)
 		}
 		if n := len(server.dialed()); n != 1 {
-			t.Errorf("%d connections were made", n)
+			t.Errorf("%d connections were made, want 1", n)
 		}
 		for _, other := range others {
 			other.Release()

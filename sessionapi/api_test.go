@@ -8,7 +8,7 @@ import (
 	"session_exporter/secret"
 )
 
-// The properties of a built-in API are consistent, and its requests can be sent.
+// The Spec of each built-in API matches its requests, which can be sent.
 func TestSpecs(t *testing.T) {
 	for name, api := range BuiltIn() {
 		spec := api.Spec()
@@ -18,7 +18,7 @@ func TestSpecs(t *testing.T) {
 		for _, step := range []Step{Check, Login, Logout} {
 			request := api.Request(step, Account{Username: "alice", Password: secret.New("x")})
 			if step == Logout && request.Method == "" {
-				continue // the API has none
+				continue // the API has no logout
 			}
 			if request.Method == "" || !strings.HasPrefix(request.Path, "/") || step == Login && request.Basic != spec.LoginByBasic {
 				t.Errorf("%s %s: %+v", name, step, request)

@@ -12,8 +12,8 @@ import (
 	"session_exporter/probe/transport/http1"
 )
 
-// A separate client has the same settings, with and without a proxy, and shares neither
-// connections nor secret headers.
+// A separate client has the same settings, with and without a proxy, but connections of its own
+// and no secret headers.
 func TestSeparate(t *testing.T) {
 	for name, proxy := range map[string]promconfig.ProxyConfig{
 		"direct": {},
@@ -40,7 +40,7 @@ func TestSeparate(t *testing.T) {
 			}
 			header := make(http.Header)
 			if secrets, err := s.addHeaders(header); err != nil || len(secrets) > 0 || len(header) != 1 || header.Get("X-Plain") != "plain" {
-				t.Errorf("sends %v with the secrets %v: %v", header, secrets, err)
+				t.Errorf("it sends the headers %v with the secrets %v, error %v; want X-Plain alone", header, secrets, err)
 			}
 			if len(c.headers.Headers["X-Key"].Secrets) != 1 {
 				t.Error("the client itself has changed")
