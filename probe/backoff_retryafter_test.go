@@ -142,7 +142,7 @@ func TestPendingIsOnlyForUntrustedSecrets(t *testing.T) {
 		})
 		mustProbe(t, p)
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+			t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		r := mustProbe(t, p)
 		if reason, until := r.HeldBack(); reason != ReasonBackoff || !until.Equal(r.BackoffUntil) {

@@ -89,7 +89,7 @@ func TestProbeNowIgnoresBackoff(t *testing.T) {
 					t.Fatalf("held back by %q until %s: %+v", reason, until, held)
 				}
 				if r := probeNow(t, p); !r.Attempted || r.Logins != 1 || r.LastRequest.IsZero() || r.BackoffUntil.IsZero() {
-					t.Fatalf("%+v", r)
+					t.Fatalf("the back-off is not ignored, or is over: %+v", r)
 				}
 				if r := mustProbe(t, p); r.Attempted {
 					t.Fatalf("the back-off is over after a failure: %+v", r)
@@ -115,11 +115,11 @@ func TestUnreachableKeepsBackoff(t *testing.T) {
 		working := directly(p).DialContext
 		directly(p).DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
 		if r := probeNow(t, p); r.State != sessionapi.Unreachable || !r.Attempted || r.BackoffUntil.IsZero() || !r.LastRequest.IsZero() {
-			t.Fatalf("%+v", r)
+			t.Fatalf("%s, attempted %t, back-off until %s, want %s within the back-off: %s", r.State, r.Attempted, r.BackoffUntil, sessionapi.Unreachable, r.Diagnosis)
 		}
 		directly(p).DialContext = working
 		if r := mustProbe(t, p); r.Attempted {
-			t.Errorf("%+v", r)
+			t.Errorf("the back-off is over: %+v", r)
 		}
 		p.EndBackoff()
 		if r := mustProbe(t, p); r.Logins != 1 {
@@ -213,7 +213,7 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 				tokenDialer(o).DialContext = dial
 				for _, p := range []*Prober{p, o} {
 					if r := mustProbe(t, p); r.Logins != 0 || r.LoginFailures != 0 || !r.LastRequest.IsZero() || !r.Attempted {
-						t.Errorf("%+v", r)
+						t.Errorf("attempted %t, %d logins, %d failed, want an attempt and no login", r.Attempted, r.Logins, r.LoginFailures)
 					}
 				}
 			})
@@ -229,7 +229,7 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 				directly(p).DialContext = dial
 				<-time.After(e.SessionMaxAge)
 				if r := mustProbe(t, p); r.Logouts != 0 || r.LogoutFailures != 0 || r.Established.IsZero() {
-					t.Errorf("%+v", r)
+					t.Errorf("%d logouts, %d failed, want none, and the session still held", r.Logouts, r.LogoutFailures)
 				}
 				directly(p).DialContext = working
 				if r := mustProbe(t, p); r.Logouts != 1 || r.Logins != 1 || r.State != sessionapi.Valid {
@@ -250,7 +250,7 @@ func TestFailedHandshakeIsNoLogin(t *testing.T) {
 			e.URL, e.HTTP.TLS.CA = serveTLS(t, ca, handler, options), ca.PEM()
 			p := newProber(t, e)
 			if r := mustProbe(t, p); r.State != sessionapi.TLSFailed || r.Logins != 0 || r.LoginFailures != 0 || !r.LastRequest.IsZero() {
-				t.Errorf("%+v", r)
+				t.Errorf("%s, %d logins, %d failed, want %s without a login: %s", r.State, r.Logins, r.LoginFailures, sessionapi.TLSFailed, r.Diagnosis)
 			}
 		})
 	}

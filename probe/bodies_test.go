@@ -242,7 +242,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				appliance := &handwritten{get: []http.Handler{redirect}, post: []http.Handler{redirect}}
 				r := mustProbe(t, piped(t, w.endpoint(), appliance))
 				if r.State != sessionapi.InvalidResponse || !strings.Contains(r.Diagnosis, "redirect") {
-					t.Errorf("%s: %s", r.State, r.Diagnosis)
+					t.Errorf("%s, want %s: %s", r.State, sessionapi.InvalidResponse, r.Diagnosis)
 				}
 				// A request to any other host would arrive here, too.
 				if len(appliance.got) != 1 || appliance.got[0].Host != "appliance.test" {

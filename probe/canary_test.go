@@ -117,7 +117,7 @@ func TestLoginQuotedByACheck(t *testing.T) {
 		get:  []http.Handler{reply{status: 500, body: `{"error_code": "INTERNAL_ERROR", "message": "Authorization: Basic ` + basic + `"}`}},
 	}))
 	if r.State != sessionapi.ServerError || !strings.Contains(r.Diagnosis, mask.Masked) {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.ServerError, r.Diagnosis)
 	}
 }
 

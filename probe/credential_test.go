@@ -78,7 +78,7 @@ func TestSecretThatFailsSlowly(t *testing.T) {
 	p.credential.readMu.Lock() // as if the file were being read
 	time.AfterFunc(e.Timeout, p.credential.readMu.Unlock)
 	if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || !strings.Contains(r.Diagnosis, "no such file") {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialMissing, r.Diagnosis)
 	}
 }
 
@@ -127,7 +127,7 @@ func TestHTTPHeaders(t *testing.T) {
 	}
 	for why, r := range map[string]Result{"characters that no": invalid, "no such file": mustProbe(t, p)} {
 		if r.State != sessionapi.CredentialMissing || len(r.Steps) != 0 || !strings.Contains(r.Diagnosis, why) {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialMissing, r.Diagnosis)
 		}
 	}
 	if n := len(appliance.got); n != 1 {

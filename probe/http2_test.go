@@ -160,7 +160,7 @@ func TestHTTP2OnlyByResponse(t *testing.T) {
 			e.URL.Scheme = "http"
 			r := mustProbe(t, newProber(t, e))
 			if r.State != c.state || strings.Contains(r.Advice, "enable_http2") != (c.want != "") || !strings.Contains(r.Diagnosis, c.want) {
-				t.Errorf("%s: %s %s", r.State, r.Diagnosis, r.Advice)
+				t.Errorf("%s: %s %s\nwant %s: … %s …, and enable_http2 in the advice: %t", r.State, r.Diagnosis, r.Advice, c.state, c.want, c.want != "")
 			}
 		})
 	}
@@ -275,10 +275,10 @@ func TestHTTP2Limits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := mustProbe(t, newProber(t, overHTTP2(t, serveHTTP2(t, handler), sessionapi.AuthToken, true)))
 			if r.State != sessionapi.InvalidResponse && r.State != sessionapi.Unreachable {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 			}
 			if name == "body" && !strings.Contains(r.Diagnosis, "more than 1024 KiB") {
-				t.Error(r.Diagnosis)
+				t.Errorf("diagnosis %s, want … more than 1024 KiB …", r.Diagnosis)
 			}
 		})
 	}

@@ -177,7 +177,7 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 	for range 3 {
 		for _, p := range probers {
 			if r := mustProbe(t, p); r.State != sessionapi.Valid {
-				t.Fatal(r.Diagnosis)
+				t.Fatalf("%s: %s", r.State, r.Diagnosis)
 			}
 		}
 		if kept := g.manager.connections.Count(); kept != most {

@@ -27,7 +27,7 @@ func TestDeadTokens(t *testing.T) {
 		t, p, a := on.t, on.p, on.a
 		first := mustProbe(t, p)
 		if first.State != sessionapi.SessionExpired || first.Logins != 2 || first.Expirations != 2 || !first.Established.IsZero() {
-			t.Errorf("%+v", first)
+			t.Errorf("%s, %d logins, %d expirations, want %s, 2 and 2, and no session: %s", first.State, first.Logins, first.Expirations, sessionapi.SessionExpired, first.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)
 		results := probesFor(t, p, time.Hour)
@@ -97,7 +97,7 @@ func TestLoginWithoutToken(t *testing.T) {
 		t, p := on.t, on.p
 		r := mustProbe(t, p)
 		if r.State != sessionapi.InvalidResponse || r.Logins != 1 || r.LoginFailures != 1 || !r.Established.IsZero() {
-			t.Errorf("%+v", r)
+			t.Errorf("%s, %d logins, %d failed, want %s, 1 and 1, and no session: %s", r.State, r.Logins, r.LoginFailures, sessionapi.InvalidResponse, r.Diagnosis)
 		}
 	})
 }
@@ -169,7 +169,7 @@ func TestSessionOfAnUnreadableLogin(t *testing.T) {
 				p := piped(t, w.endpoint(), appliance)
 				first := mustProbe(t, p)
 				if first.State != c.state || first.Logins != 1 || first.LoginFailures != 1 || !first.Established.IsZero() {
-					t.Errorf("%s: %+v", first.Diagnosis, first)
+					t.Errorf("%s, %d logins, %d failed, want %s, 1 and 1, and no session: %s", first.State, first.Logins, first.LoginFailures, c.state, first.Diagnosis)
 				}
 				time.Sleep(time.Minute)
 				second := mustProbe(t, p)

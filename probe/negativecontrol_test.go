@@ -197,14 +197,14 @@ func TestNegativeControlOfAHeldSession(t *testing.T) {
 		began := time.Now()
 		results := probesFor(on.t, p, 49*time.Hour)
 		if stats := on.a.Stats(); stats.Logins != 1 || stats.Sessions != 1 || stats.Refusals != 0 {
-			on.t.Errorf("appliance: %+v", stats)
+			on.t.Errorf("the appliance has %+v, want 1 login and 1 session, and no refusal", stats)
 		}
 		if dials := server.dialed(); len(dials) != 4 || dials[2].Sub(began) != 24*time.Hour || dials[3].Sub(began) != 48*time.Hour {
 			on.t.Errorf("connections at %v", dials)
 		}
 		for _, r := range results[1:] {
 			if r.State != sessionapi.Valid || r.Logins+r.Expirations > 0 || len(r.Steps) != 1 || r.NegativeControl == nil || !r.NegativeControl.Refused {
-				on.t.Fatalf("%s: %+v", r.State, r.NegativeControl)
+				on.t.Fatalf("%s, %d logins, verdict %+v, want valid, none, and refused", r.State, r.Logins, r.NegativeControl)
 			}
 		}
 		if last := results[len(results)-1].NegativeControl.Time; last.Sub(began) != 48*time.Hour {
@@ -228,7 +228,7 @@ func TestNegativeControlOfAPairing(t *testing.T) {
 			t.Errorf("%v, sent %s", r.NegativeControl, steps(r))
 		}
 		if stats := a.Stats(); stats.Logins != 1 || stats.RemoteLogins != 1 || stats.Refusals+stats.RemoteRefusals != 0 {
-			t.Errorf("appliance: %+v", stats)
+			t.Errorf("the appliance has %+v, want 1 login at each site, and no refusal", stats)
 		}
 		closeProber(t, p)
 	})
@@ -363,7 +363,7 @@ func TestPanicInANegativeControl(t *testing.T) {
 		time.Sleep(time.Minute)
 		broken.Store(false)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.NegativeControl != nil || len(server.impossible()) != 1 {
-			t.Errorf("%s, %v", r.State, r.NegativeControl)
+			t.Errorf("%s, verdict %v after %d negative controls, want valid, and no verdict after 1", r.State, r.NegativeControl, len(server.impossible()))
 		}
 		closeProber(t, p)
 	})

@@ -213,7 +213,7 @@ func TestClientCertificateRequired(t *testing.T) {
 			directly(p).TLSClientConfig.InsecureSkipVerify = true
 			r := mustProbe(t, p)
 			if r.State != sessionapi.TLSFailed || !strings.Contains(r.Diagnosis, why) {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.TLSFailed, r.Diagnosis)
 			}
 		})
 	}
@@ -280,7 +280,7 @@ func TestResolverTimeout(t *testing.T) {
 		}}
 	}
 	if r := mustProbe(t, p); r.State != sessionapi.Unreachable {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 	}
 }
 
@@ -291,7 +291,7 @@ func TestErrnos(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errno}
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.Unreachable || !strings.Contains(r.Diagnosis, errno.Error()) {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 		}
 	}
 }
@@ -358,7 +358,7 @@ func TestFullBacklog(t *testing.T) {
 			p := newProber(t, e)
 			probing.Go(func() {
 				if r, err := p.Probe(t.Context(), Options{}); err != nil || r.State != sessionapi.Timeout || r.Unanswered != 0 {
-					t.Errorf("%s: %v, %+v", auth, err, r)
+					t.Errorf("%s: error %v, want the state %s: %+v", auth, err, sessionapi.Timeout, r)
 				}
 			})
 		}

@@ -168,12 +168,12 @@ func TestOAuthRetryAfterStands(t *testing.T) {
 		}
 		first := load("first")
 		if r := mustProbe(t, first); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		for _, p := range []*Prober{sibling(first), load("second")} {
 			if r := mustProbe(t, p); r.State != sessionapi.RateLimited || r.Attempted {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.RateLimited, r.Diagnosis)
 			}
 		}
 		if _, requests := server.counts(); requests != 1 {

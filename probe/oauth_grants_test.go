@@ -208,7 +208,7 @@ func TestGrantRefusals(t *testing.T) {
 				t.Errorf("%s: %s\nwant … %s …", held.State, held.Diagnosis, want)
 			}
 			if c.grant.TakesToken() && !strings.Contains(held.Advice, "new "+c.grant.SecretKind()) {
-				t.Errorf("%s: %s", c.grant, held.Advice)
+				t.Errorf("%s: advice %s, want … new %s …", c.grant, held.Advice, c.grant.SecretKind())
 			}
 		})
 	}
@@ -232,7 +232,7 @@ func TestExpiredAPIToken(t *testing.T) {
 		a.mu.Unlock()
 		time.Sleep(2 * time.Hour)
 		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "(400 invalid_grant). It expired at "+clockTime(expires)+".") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 	})
 }
@@ -278,7 +278,7 @@ func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || !strings.Contains(r.Diagnosis, file) || !strings.Contains(r.Advice, "the source that the diagnosis names") {
-			t.Errorf("%s: %s\n%s", r.State, r.Diagnosis, r.Advice)
+			t.Errorf("%s, want %s with the file in the diagnosis: %s\n%s", r.State, sessionapi.CredentialMissing, r.Diagnosis, r.Advice)
 		}
 	})
 }
@@ -339,7 +339,7 @@ func TestGrantSecretsAreMasked(t *testing.T) {
 				shown := fmt.Sprintf("%+v %+v", r, r.Steps[0].Trace)
 				masked := strings.Contains(r.Diagnosis, mask.Masked) || strings.Contains(r.Diagnosis, mask.Withheld)
 				if !masked || strings.Contains(shown, canaryRefresh) || assertion != "" && strings.Contains(shown, assertion[:40]) {
-					t.Errorf("%s %s: %s", grant, style, shown)
+					t.Errorf("%s %s: a secret is shown, or nothing is masked: %s", grant, style, shown)
 				}
 			})
 		}

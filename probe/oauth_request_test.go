@@ -92,7 +92,7 @@ func TestOAuthQuotedSecretsAreMasked(t *testing.T) {
 				p.credential.Secret.Inline = secret.New(current)
 				r := mustProbe(t, p)
 				if r.State == sessionapi.Valid || !strings.Contains(r.Diagnosis, mask.Masked) || len(r.Steps) != 1 || r.Steps[0].Trace == nil {
-					t.Errorf("%s %d: %+v", style, status, r)
+					t.Errorf("%s %d: want one failed step with a trace, and a masked secret: %+v", style, status, r)
 				}
 			})
 		}

@@ -154,7 +154,7 @@ func TestOAuthTokenIsReplacedOnRefusal(t *testing.T) {
 		a.refuses = true
 		a.mu.Unlock()
 		if r := mustProbe(t, p); r.State != sessionapi.SessionExpired || r.Logins != 1 || !strings.Contains(r.Advice, "authorization server") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.SessionExpired, r.Diagnosis)
 		}
 		if given, _ := a.counts(); given != 3 {
 			t.Errorf("%d tokens, want 3", given)
@@ -168,12 +168,12 @@ func TestOAuthServerSilent(t *testing.T) {
 		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
 		r := mustProbe(t, p)
 		if r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "No complete response to the token request from sso.test within 10s: the request was sent, and no response arrived") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)
 		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(drip)).dial
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "began but was not completed") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 	})
 }
@@ -184,7 +184,7 @@ func TestOAuthServerDown(t *testing.T) {
 	p.credential.oauth.endpoint.Host = "127.0.0.1:1"
 	r := mustProbe(t, p)
 	if r.State != sessionapi.Unreachable || !strings.HasPrefix(r.Diagnosis, "Nothing listens on 127.0.0.1:1: connect: connection refused.") {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 	}
 }
 

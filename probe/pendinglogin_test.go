@@ -44,12 +44,12 @@ func TestLateRefusalCounts(t *testing.T) {
 				p := piped(t, e, a)
 				results := probesFor(t, p, 19*time.Minute)
 				if n := states(results); n[sessionapi.Timeout] != 1 || n[sessionapi.CredentialsRejected] != 1 || n[sessionapi.LoginSuspended] != len(results)-2 {
-					t.Errorf("found %v", n)
+					t.Errorf("states %v, want one %s and one %s, and then %s", n, sessionapi.Timeout, sessionapi.CredentialsRejected, sessionapi.LoginSuspended)
 				}
 				second := results[1]
 				if second.State != sessionapi.CredentialsRejected || len(second.Steps) != 1 || second.Steps[0].Code != "INVALID_CREDENTIALS" || second.Logins != 0 ||
 					!strings.Contains(second.Diagnosis, "arrived after 1.5s") || !second.ResumeAt.Equal(results[2].ResumeAt) {
-					t.Errorf("%+v", second)
+					t.Errorf("the second probe does not report the late refusal: %+v", second)
 				}
 				if _, refusals := p.credential.guard.Status(nil); refusals != 1 || a.Stats().Refusals != 1 {
 					t.Errorf("the guard counts %d refusals, and the appliance %d, want 1", refusals, a.Stats().Refusals)
@@ -77,7 +77,7 @@ func TestLateRefusalIsReported(t *testing.T) {
 				p := piped(t, e, &handwritten{post: []http.Handler{down, down, down, late, down}})
 				results := probesFor(t, p, 6*time.Minute)
 				if last := results[5]; last.State != sessionapi.Timeout {
-					t.Fatalf("%s: %s", last.State, last.Diagnosis)
+					t.Fatalf("%s, want %s: %s", last.State, sessionapi.Timeout, last.Diagnosis)
 				}
 				e.Credential.Secret.Inline = secret.New(c.secret)
 				if r := mustProbe(t, p); r.State != c.state || len(r.Steps) != 1 {
@@ -179,20 +179,20 @@ func TestLateSessionIsLoggedOut(t *testing.T) {
 		t, p, a := on.t, on.p, on.a
 		first := mustProbe(t, p)
 		if first.State != sessionapi.Timeout || first.Duration != 10*time.Second || first.Logins != 1 || first.LoginFailures != 1 || first.Unanswered != 0 {
-			t.Errorf("%+v", first)
+			t.Errorf("%s after %s, %d logins, %d failed, %d unanswered, want %s after 10s, 1, 1 and 0", first.State, first.Duration, first.Logins, first.LoginFailures, first.Unanswered, sessionapi.Timeout)
 		}
 		time.Sleep(time.Minute)
 		if s := a.Stats(); s.Logouts != 1 || s.Sessions != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session and 1 logout", s)
 		}
 		if next := mustProbe(t, p); next.Logouts != 1 || next.Unanswered != 0 {
-			t.Errorf("%+v", next)
+			t.Errorf("the next probe counts %d logouts, %d unanswered, want 1 and 0", next.Logouts, next.Unanswered)
 		}
 		if did := closeProber(t, p); did.Logouts != 1 || did.Unanswered != 0 { // called while the second login is pending
-			t.Errorf("%+v", did)
+			t.Errorf("Close counts %d logouts, %d unanswered, want 1 and 0", did.Logouts, did.Unanswered)
 		}
 		if s := a.Stats(); s.Logouts != 2 || s.Sessions != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session and 2 logouts", s)
 		}
 	})
 }
@@ -202,14 +202,14 @@ func TestUnansweredLogin(t *testing.T) {
 	forEachLogin(t, slowly(simulator.Login, time.Hour), func(on trial) {
 		t, p := on.t, on.p
 		if first := mustProbe(t, p); first.State != sessionapi.Timeout || first.Unanswered != 0 {
-			t.Errorf("%+v", first)
+			t.Errorf("%s, %d unanswered, want %s and 0", first.State, first.Unanswered, sessionapi.Timeout)
 		}
 		if _, err := p.Close(t.Context()); err == nil {
 			t.Error("Close returned no error, although a session may be left")
 		}
 		time.Sleep(maxLateWait)
 		if next := mustProbe(t, p); next.Unanswered != 1 {
-			t.Errorf("%+v", next)
+			t.Errorf("%d unanswered, want 1", next.Unanswered)
 		}
 	})
 }
@@ -239,7 +239,7 @@ func TestLateTokenIsHeld(t *testing.T) {
 		})
 		tokenDialer(p).DialContext = newPipeServer(t, slow).dial
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 0 {
@@ -258,7 +258,7 @@ func TestNothingIsSentLate(t *testing.T) {
 			return dial(ctx, network, address)
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		if s := a.Stats(); s.Attempts != 0 {
@@ -323,10 +323,10 @@ func pendingWithSession(t *testing.T, logouts ...http.Handler) (*Prober, *handwr
 	p := piped(t, w.endpoint(), appliance)
 	mustProbe(t, p)
 	if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-		t.Fatalf("%s: %s", r.State, r.Diagnosis)
+		t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 	}
 	if r, err := p.Probe(t.Context(), Options{IgnoreBackoff: true}); err != nil || r.State != sessionapi.Valid {
-		t.Fatalf("%+v, %v", r, err)
+		t.Fatalf("result %+v, error %v, want a valid session", r, err)
 	}
 	return p, appliance
 }
@@ -361,7 +361,7 @@ func TestPendingLoginOfAReplacedProber(t *testing.T) {
 				a := newAppliance("hcx", slowly(simulator.Login, 15*time.Second)())
 				p, replacement := piped(t, e, a), piped(t, &next, a)
 				if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-					t.Fatalf("%s: %s", r.State, r.Diagnosis)
+					t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 				}
 				held := p.Release()
 				if adopted := replacement.Adopt(held); adopted != c.adopted {
@@ -399,7 +399,7 @@ func TestHeldBackOnAKeptConnection(t *testing.T) {
 			others = append(others, other)
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.LoginSuspended || !r.Queued {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.LoginSuspended, r.Diagnosis)
 		}
 		if n := len(server.dialed()); n != 1 {
 			t.Errorf("%d connections were made, want 1", n)
@@ -426,7 +426,7 @@ func TestPreflightIsNotRepeated(t *testing.T) {
 		for range 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 			if r, err := p.Probe(ctx, Options{}); err != nil || r.State != sessionapi.LoginSuspended || r.Logins != 0 {
-				t.Errorf("%v, %v", r, err)
+				t.Errorf("result %+v, error %v, want %s without a login", r, err, sessionapi.LoginSuspended)
 			}
 			cancel()
 		}

@@ -93,7 +93,7 @@ func TestPairingIsHeld(t *testing.T) {
 		want("local logout, local login, local check, remote check, remote login, remote check", 0)
 		closeProber(t, p)
 		if stats := a.Stats(); stats.Sessions != 0 || stats.RemoteLogins != 4 {
-			t.Errorf("%+v", stats)
+			t.Errorf("the appliance has %+v, want no session and 4 remote logins", stats)
 		}
 	})
 }
@@ -196,15 +196,15 @@ func TestPairingLateLogin(t *testing.T) {
 		a := simulator.NewDR("", s)
 		p := pipedAll(t, a, pairingEndpoint())[0]
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "other site: ") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		<-time.After(10 * time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Unanswered+r.Logouts+r.LogoutFailures != 0 {
-			t.Errorf("%s, %+v", r.State, r)
+			t.Errorf("%s, %d unanswered, %d logouts, %d failed, want valid and none: %s", r.State, r.Unanswered, r.Logouts, r.LogoutFailures, r.Diagnosis)
 		}
 		closeProber(t, p)
 		if stats := a.Stats(); stats.Sessions != 0 || stats.RemoteLogins != 1 {
-			t.Errorf("%+v", stats)
+			t.Errorf("the appliance has %+v, want no session and 1 remote login", stats)
 		}
 	})
 }
@@ -236,7 +236,7 @@ func TestPairingLateLocalLogin(t *testing.T) {
 		}
 		closeProber(t, p)
 		if stats := a.Stats(); stats.Sessions != 0 || stats.Attempts != 3 {
-			t.Errorf("%+v", stats)
+			t.Errorf("the appliance has %+v, want no session and 3 logins", stats)
 		}
 	})
 }
@@ -288,7 +288,7 @@ func TestCloseDoesNotWaitForARemoteLogin(t *testing.T) {
 		a := simulator.NewDR("", s)
 		p := pipedAll(t, a, pairingEndpoint())[0]
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+			t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		begin := time.Now()
 		closeProber(t, p)

@@ -216,7 +216,7 @@ func TestLogoutOfARefusedSessionWithoutConnection(t *testing.T) {
 		}
 		first := mustProbe(t, p)
 		if first.State != sessionapi.Unreachable || first.LogoutFailures != 0 {
-			t.Errorf("%s: %s", first.State, first.Diagnosis)
+			t.Errorf("%s, want %s: %s", first.State, sessionapi.Unreachable, first.Diagnosis)
 		}
 		<-time.After(time.Minute)
 		second := mustProbe(t, p)

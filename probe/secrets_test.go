@@ -153,7 +153,7 @@ func TestSecretsInNamesAreMasked(t *testing.T) {
 	body := reply{status: 200, body: hcxUser(`{"username": "alice", "roles": ["r-` + canaryToken + `", "Auditor"], "organization": ["canary\\u002dt0ken"]}`)}
 	r := mustProbe(t, piped(t, e, body))
 	if id := r.Identity; r.State != sessionapi.Valid || id.Roles[0] != "r-<secret>" || id.Roles[1] != "Auditor" {
-		t.Errorf("%s: %+v", r.State, id)
+		t.Errorf("%s, identity %+v, want the roles r-<secret> and Auditor", r.State, id)
 	}
 	checkShown(t, r, "alice", canaryToken)
 }
@@ -180,6 +180,6 @@ func TestPasswordIsUsername(t *testing.T) {
 	e.Credential.Username, e.Credential.Secret.Inline = "monitor1", secret.New("Monitor1")
 	r := mustProbe(t, piped(t, e, reply{status: 401, body: `{"error_code": "UNAUTHORIZED", "message": "no user monitor1"}`}))
 	if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, mask.Withheld) || strings.Contains(r.Diagnosis, mask.Masked) {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 	}
 }

@@ -97,7 +97,7 @@ func TestSessionIsHeldAndLoggedOut(t *testing.T) {
 			}
 		}
 		if s := a.Stats(); s.Sessions != 0 || s.Logouts != 1 || s.Attempts != 1 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session, 1 login and 1 logout", s)
 		}
 	})
 }
@@ -124,7 +124,7 @@ func TestExpiredSessionIsRenewedInTheSameProbe(t *testing.T) {
 		}
 		closeProber(t, p)
 		if s := a.Stats(); s.Attempts != 2 || s.Sessions != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session and 2 logins", s)
 		}
 	})
 }
@@ -141,7 +141,7 @@ func TestSessionMaxAge(t *testing.T) {
 			t.Errorf("probe 30: %+v", r)
 		}
 		if s := a.Stats(); s.Attempts != 2 || s.Logouts != 1 || s.Sessions != 1 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want 1 session, 2 logins and 1 logout", s)
 		}
 		closeProber(t, p)
 	})
@@ -203,7 +203,7 @@ func TestHeldSessionIsKeptWhenTheGuardHoldsBack(t *testing.T) {
 		<-time.After(15 * time.Minute)
 		p.sessions.session.established = time.Now().Add(-time.Hour)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins+r.Logouts != 0 {
-			t.Errorf("%s: %+v", r.State, r)
+			t.Errorf("%s, %d logins, %d logouts, want valid and none: %s", r.State, r.Logins, r.Logouts, r.Diagnosis)
 		}
 		closeProber(t, p)
 	})
@@ -218,7 +218,7 @@ func TestCancellation(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			if r, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || r != nil {
-				t.Errorf("%v, %+v", err, r)
+				t.Errorf("error %v, result %+v, want %v and none", err, r, context.Canceled)
 			}
 			if n := a.Stats().Requests; n != 0 {
 				t.Errorf("%d requests, want none", n)
@@ -237,14 +237,14 @@ func TestCancellation(t *testing.T) {
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
 			if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) {
-				t.Errorf("error %v", err)
+				t.Errorf("error %v, want %v", err, context.Canceled)
 			}
 			if took := time.Since(begin); took != 3*time.Second || a.Stats().Sessions != 1 {
-				t.Errorf("took %s, %+v", took, a.Stats())
+				t.Errorf("the probe took %s, want 3s; the appliance has %+v, want 1 session", took, a.Stats())
 			}
 			closeProber(t, p)
 			if s := a.Stats(); s.Sessions != 0 || s.Checks != 0 {
-				t.Errorf("%+v", s)
+				t.Errorf("the appliance has %+v, want no session and no check", s)
 			}
 		})
 	})
@@ -260,7 +260,7 @@ func TestCancellation(t *testing.T) {
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
 			if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
-				t.Errorf("%v after %s", err, time.Since(begin))
+				t.Errorf("error %v after %s, want %v after 1s", err, time.Since(begin), context.Canceled)
 			}
 			closeProber(t, p)
 			if n := a.Stats().Sessions; n != 0 {
@@ -275,7 +275,7 @@ func TestCancellation(t *testing.T) {
 			defer cancel()
 			r, err := p.Probe(ctx, Options{})
 			if err != nil || r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "within 3s") {
-				t.Errorf("%v, %s: %s", err, r.State, r.Diagnosis)
+				t.Errorf("error %v, %s: %s\nwant %s: … within 3s …", err, r.State, r.Diagnosis, sessionapi.Timeout)
 			}
 		})
 	})

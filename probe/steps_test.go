@@ -267,7 +267,7 @@ func TestStepsRefusedLate(t *testing.T) {
 					t.Errorf("the password was sent %d times, want at most 2", got)
 				}
 				if r.State != sessionapi.LoginSuspended {
-					t.Errorf("%s: %s", r.State, r.Diagnosis)
+					t.Errorf("%s, want %s: %s", r.State, sessionapi.LoginSuspended, r.Diagnosis)
 				}
 				if got := server.count("GET /csrf"); got > 2 {
 					t.Errorf("%d requests for the CSRF token, want none while the password is held back", got)
@@ -286,7 +286,7 @@ func TestStepsOutageBacksOff(t *testing.T) {
 		p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
 		for range 60 {
 			if r := mustProbe(t, p); r.State != sessionapi.ServerError {
-				t.Fatalf("%s: %s", r.State, r.Diagnosis)
+				t.Fatalf("%s, want %s: %s", r.State, sessionapi.ServerError, r.Diagnosis)
 			}
 			time.Sleep(time.Minute)
 		}
@@ -385,11 +385,11 @@ func TestStepsOfCheck(t *testing.T) {
 	}
 	server.set("GET /canary-link/2", reply{status: 401})
 	if r := mustProbe(t, p); r.State != sessionapi.SessionExpired {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.SessionExpired, r.Diagnosis)
 	}
 	server.set("GET /canary-link/2", reply{status: 503})
 	if r := mustProbe(t, p); r.State != sessionapi.ServerError || !strings.Contains(r.Diagnosis, "check (step 2 of 3)") {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.ServerError, r.Diagnosis)
 	}
 }
 
@@ -748,7 +748,7 @@ func TestStepsSessionBeforeSilence(t *testing.T) {
 			server.set("POST "+exchangePath, hang)
 			p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
 			if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 			}
 			time.Sleep(time.Minute)
 			closeProber(t, p)

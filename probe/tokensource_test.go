@@ -127,12 +127,12 @@ func TestRefreshTokenRotates(t *testing.T) {
 		restarted := rotatingProber(t, s, fromFile)
 		r := mustProbe(t, restarted)
 		if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "loses it at a restart") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		r = mustProbe(t, p) // the reuse has revoked its token
 		if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from file") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 
 		put(1000)
@@ -176,7 +176,7 @@ func TestRefreshTokenIsPresentedOnce(t *testing.T) {
 					all.Go(func() {
 						r := mustProbe(t, p)
 						if r.State == sessionapi.LoginSuspended && !strings.Contains(r.Diagnosis, "an earlier request with the refresh token has no response yet") {
-							t.Errorf("%s: %s", delay, r.Diagnosis)
+							t.Errorf("delay %s: a login is held back for another reason: %s", delay, r.Diagnosis)
 						}
 					})
 				}
@@ -204,11 +204,11 @@ func TestLateRefusalOfAReplacement(t *testing.T) {
 		s.mu.Unlock()
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(50 * time.Second)
 		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from the configuration at 00:00 UTC") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 	})
 }

@@ -13,7 +13,7 @@ func TestSpecs(t *testing.T) {
 	for name, api := range BuiltIn() {
 		spec := api.Spec()
 		if len(spec.SessionHeaders) != 1 || spec.SessionHeaders[0] != http.CanonicalHeaderKey(spec.SessionHeaders[0]) || len(spec.Auth) == 0 {
-			t.Errorf("%s: %+v", name, spec)
+			t.Errorf("%s has not exactly one canonical session header, or no auth: %+v", name, spec)
 		}
 		for _, step := range []Step{Check, Login, Logout} {
 			request := api.Request(step, Account{Username: "alice", Password: secret.New("x")})
@@ -21,7 +21,7 @@ func TestSpecs(t *testing.T) {
 				continue // the API has no logout
 			}
 			if request.Method == "" || !strings.HasPrefix(request.Path, "/") || step == Login && request.Basic != spec.LoginByBasic {
-				t.Errorf("%s %s: %+v", name, step, request)
+				t.Errorf("%s: the request of %s is incomplete, or does not match LoginByBasic: %+v", name, step, request)
 			}
 		}
 	}

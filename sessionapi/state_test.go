@@ -40,7 +40,7 @@ func TestStates(t *testing.T) {
 	for _, state := range States() {
 		info := state.Info()
 		if info.State != state || info.Meaning == "" || !slices.Contains(kinds, info.Kind) {
-			t.Errorf("%s: %+v", state, info)
+			t.Errorf("the row of %s is incomplete: %+v", state, info)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func FuzzTokenResponse(f *testing.F) {
 		interpretation, issued := InterpretToken(response, time.Unix(0, 0))
 		valid := interpretation.State == Valid
 		if valid != (response.OK() && interpretation.Code == "" && strings.TrimSpace(interpretation.Token.Reveal()) != "" && HeaderSafe(interpretation.Token)) {
-			t.Errorf("%+v", interpretation)
+			t.Errorf("valid is %t for %+v", valid, interpretation)
 		}
 		if issued.Expires.Before(time.Unix(0, 0)) && !issued.Expires.IsZero() {
 			t.Errorf("expires at %s, before the request", issued.Expires)

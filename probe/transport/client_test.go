@@ -31,11 +31,11 @@ func TestSeparate(t *testing.T) {
 			switch own := s.Transport.(type) {
 			case *http1.Transport:
 				if before := c.Transport.(*http1.Transport); own == before || own.TLSClientConfig != before.TLSClientConfig || own.DialContext == nil || own.MaxResponseHeaderBytes != before.MaxResponseHeaderBytes {
-					t.Errorf("%+v", own)
+					t.Errorf("the separate transport has other settings, or is the same: %+v", own)
 				}
 			case *http.Transport:
 				if before := c.Transport.(*http.Transport); own == before || own.Proxy == nil || !own.DisableCompression || own.MaxResponseHeaderBytes != before.MaxResponseHeaderBytes {
-					t.Errorf("%+v", own)
+					t.Errorf("the separate transport has other settings, or is the same: %+v", own)
 				}
 			}
 			header := make(http.Header)
