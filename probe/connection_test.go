@@ -124,8 +124,8 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// A probe leaves no connection open, whatever its outcome. TestMain checks the same of
-// goroutines.
+// A probe leaves no connection open, whatever its outcome. TestMain checks that no
+// goroutine remains.
 func TestNothingLeaks(t *testing.T) {
 	ca := newCA(t)
 	var open sync.WaitGroup

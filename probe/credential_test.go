@@ -98,8 +98,8 @@ func TestPasswordOfAnyCharacters(t *testing.T) {
 	}
 }
 
-// The configured headers are sent, except one in place of the session's, and their files
-// are read for each request.
+// The configured headers are sent, but do not replace that of the session. Their files are read
+// for each request.
 func TestHTTPHeaders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "header")
 	writeFile(t, file, "from-file\n")

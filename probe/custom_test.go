@@ -351,8 +351,8 @@ func TestCustomExpiry(t *testing.T) {
 	})
 }
 
-// A login whose response lacks a part of the session, or that a rule calls failed, leaves no
-// session held, and no result shows a token from its response.
+// After a login whose response lacks a part of the session, or that a rule calls failed, no
+// session is held. No result shows a token from the response.
 func TestCustomSessionMissing(t *testing.T) {
 	const cookies = `
     login: {path: /login, send: form, body: {pass: $password}}
@@ -389,7 +389,7 @@ func TestCustomSessionMissing(t *testing.T) {
 	}
 }
 
-// A password is masked in a response, also as a form escapes it.
+// A password is masked in a response, even in the spelling of a form.
 func TestCustomQuotedSecrets(t *testing.T) {
 	const definition = `
     login: {path: /login, send: form, body: {user: $username, pass: $password}}
@@ -407,8 +407,8 @@ func TestCustomQuotedSecrets(t *testing.T) {
 	}
 }
 
-// FuzzCustom checks that the definitions of hcx and dr in the catalogue find the same
-// responses valid as the built-in APIs.
+// FuzzCustom checks that the definitions of hcx and dr in the catalogue and the built-in APIs find
+// the same responses valid.
 func FuzzCustom(f *testing.F) {
 	for _, seed := range []string{hcxOK, hcxUnauthorized, drOK, drError, `{}`, `null`, ``, `[]`, `"x"`, `<html>`, `{"data": {"user": {"roles": [1]}}}`, `{"success": true, "data": {"user": {"username": " "}}}`} {
 		for _, status := range []int{200, 204, 400, 401, 500} {

@@ -64,7 +64,8 @@ func endpointFor(api string, auth sessionapi.Auth) *config.Endpoint {
 	}
 }
 
-// generationOf returns the active generation of a new manager, with these endpoints.
+// generationOf returns the active generation of a new manager, with the credentials of these
+// endpoints.
 func generationOf(tb testing.TB, endpoints ...*config.Endpoint) *Generation {
 	tb.Helper()
 	settings := &config.Config{Credentials: make(map[string]*config.Credential)}

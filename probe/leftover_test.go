@@ -57,8 +57,8 @@ func headerToken(name string) func(*http.Request) string {
 	return func(r *http.Request) string { return r.Header.Get(name) }
 }
 
-// byHeader, byCookie and byBody respond to a login with a status, and with a session in that
-// place.
+// byHeader, byCookie and byBody return responses to a login that have a status, and the session
+// in that place.
 func byHeader(name string, status int, body string) func(http.ResponseWriter, string) {
 	return func(w http.ResponseWriter, token string) {
 		w.Header().Set(name, token)

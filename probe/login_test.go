@@ -11,7 +11,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// withFault returns the settings of an appliance with a fault.
+// withFault returns a function that returns the settings of an appliance with a fault.
 func withFault(f simulator.Fault) func() simulator.Settings {
 	return func() simulator.Settings {
 		s := alice()

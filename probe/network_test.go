@@ -26,8 +26,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// listen returns the address of a listener, whose connections serve handles and which are
-// closed afterwards.
+// listen returns the address of a listener. serve handles each connection, which is closed
+// afterwards.
 func listen(t *testing.T, serve func(net.Conn)) *url.URL {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

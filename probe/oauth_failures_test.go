@@ -147,7 +147,7 @@ func TestOAuthRetryAfterIsShared(t *testing.T) {
 }
 
 // A Retry-After applies even if it arrives after its probe, and after a reload too.
-func TestOAuthRetryAfterStands(t *testing.T) {
+func TestLateOAuthRetryAfterOutlivesAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &authServer{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			time.Sleep(14 * time.Second)

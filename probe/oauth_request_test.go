@@ -100,7 +100,7 @@ func TestOAuthQuotedSecretsAreMasked(t *testing.T) {
 }
 
 // A token request does not change the expiry of the appliance's certificate.
-func TestOAuthCertificateIsNotTheAppliances(t *testing.T) {
+func TestTokenRequestDoesNotChangeCertificateExpiry(t *testing.T) {
 	p := (&authServer{}).prober(t)
 	x := p.credential.oauth.prepare(secret.New(canaryClient), secret.Secret{})
 	x.Err, x.CertificateExpiry = errors.New("untrusted"), time.Now()

@@ -19,7 +19,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// slowly returns settings that delay the responses to one operation.
+// slowly returns a function that returns the settings of an appliance that delays the responses
+// to one operation.
 func slowly(on simulator.Operation, by time.Duration) func() simulator.Settings {
 	return func() simulator.Settings {
 		s := alice()
@@ -215,7 +216,7 @@ func TestUnansweredLogin(t *testing.T) {
 }
 
 // Close waits only for requests that may establish a session.
-func TestCloseWaitsForLoginsAlone(t *testing.T) {
+func TestCloseWaitsOnlyForLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := piped(t, endpointFor("hcx", sessionapi.AuthBasic), newAppliance("hcx", slowly(simulator.Check, 15*time.Second)()))
 		mustProbe(t, p)

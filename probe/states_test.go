@@ -7,7 +7,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A rule of a described API may name every state of ResponseStates. The diagnosis names the
+// A rule of a described API may name any state of ResponseStates. The diagnosis names the
 // response.
 func TestResponseStates(t *testing.T) {
 	for _, state := range sessionapi.ResponseStates() {

@@ -19,7 +19,7 @@ import (
 
 // The identity broker of VCF issues tokens for 1,799 s. No expired token is sent to the
 // appliance.
-func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
+func TestTokenIsReplacedBeforeItExpires(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Second, time.Minute, 7 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex

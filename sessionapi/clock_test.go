@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// A date has the same meaning in each format. A text in any other format, or an implausible date,
-// has none.
+// A date in any of the formats is the same time. Other texts and implausible dates have no time.
 func TestParseDate(t *testing.T) {
 	want := time.Date(2027, 4, 26, 21, 23, 18, 0, time.UTC)
 	for _, text := range []string{
@@ -33,7 +32,7 @@ func TestParseDate(t *testing.T) {
 	}
 	for _, text := range []string{"", "never", "2027-04-26", "2027-04-26 21:23:18", "2027-04-26 21:23:18 CEST", "2027-13-26 21:23:18 UTC", "1970-01-01 00:00:00 UTC", "9999-12-31T23:59:59Z"} {
 		if got := ParseDate(text); !got.IsZero() {
-			t.Errorf("%q is %s, want no date", text, got)
+			t.Errorf("%q is %s, want no time", text, got)
 		}
 	}
 }

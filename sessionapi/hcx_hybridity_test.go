@@ -75,7 +75,7 @@ func TestHCXHybridity(t *testing.T) {
 	}
 }
 
-// The message is the texts of an XML error, without markup. Any other body has no message.
+// The message has the texts of an XML error, without markup. Any other body has no message.
 func TestXMLErrorsAreQuotedAsWords(t *testing.T) {
 	for body, want := range map[string]string{
 		hybridityXML: "SSO is not configured",

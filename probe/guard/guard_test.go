@@ -147,7 +147,7 @@ func TestAccountIdentity(t *testing.T) {
 		guards func(r *Registry) []*Guard // used one after the other
 		tries  []bool                     // the expected results of try with the secret "a", which is refused
 	}{
-		"entries with one username": {func(r *Registry) []*Guard {
+		"credentials with one username": {func(r *Registry) []*Guard {
 			return []*Guard{r.NewGuard("monitor", settings, nil), r.NewGuard("monitor", settings, nil), r.NewGuard("monitor", settings, nil)}
 		}, []bool{true, true, false}},
 		"different usernames": {func(r *Registry) []*Guard {
@@ -367,7 +367,7 @@ func TestDeadlineInTheQueue(t *testing.T) {
 
 // Endpoints whose last login had no verdict, or that are marked as unresponsive, come after
 // the others.
-func TestInconclusiveLast(t *testing.T) {
+func TestUnresponsiveEndpointsComeLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
 		try(t, g, "a", 0, sessionapi.Inconclusive)
@@ -528,7 +528,7 @@ func TestSecretInUseIsRemembered(t *testing.T) {
 
 // An account may have more credentials than the guard remembers secrets. Logins do not wait
 // for those of a forgotten secret that have their verdict.
-func TestManyEntriesOfAnAccount(t *testing.T) {
+func TestManyCredentialsOfAnAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, joined := NewRegistry(), settings
 		joined.Account = "site"

@@ -7,7 +7,7 @@ import (
 	"session_exporter/secret"
 )
 
-// Equal tokens of different clients or servers are different tokens.
+// Tokens of different clients or servers are kept apart, even if they are equal.
 func TestTokensAreSeparate(t *testing.T) {
 	var r Registry
 	token := r.Token("a", "http://sso.test", secret.New("t"))

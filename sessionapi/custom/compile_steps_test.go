@@ -88,7 +88,7 @@ answer: {username: body.user}
 
 // The path of a step has the values that earlier steps kept, even if a part of the session goes
 // to the path of another step.
-func TestKeptValuesBesideSessionPath(t *testing.T) {
+func TestKeptValuesInPathWithSessionPath(t *testing.T) {
 	api := compiled(t, `
 login: {path: /login, send: basic}
 session: [{from: header, name: x-token}, {from: header, name: location, to: path}]

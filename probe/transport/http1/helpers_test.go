@@ -263,7 +263,7 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 	return server, &tls.Config{RootCAs: roots}
 }
 
-// await waits until another goroutine closes done. what is for the failure message.
+// await waits until another goroutine closes done. what begins the failure message.
 func await(tb testing.TB, done <-chan struct{}, what string) {
 	tb.Helper()
 	select {

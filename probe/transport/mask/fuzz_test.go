@@ -47,7 +47,7 @@ func FuzzMask(f *testing.F) {
 // maxPlain is the length up to which no secret exceeds the limit of steps.
 const maxPlain = 64
 
-// maxBackslashes is the number of backslashes up to which no secret exceeds it.
+// maxBackslashes is the same for the number of backslashes in a secret.
 const maxBackslashes = 4
 
 // FuzzEncoders is FuzzMask without surrounding words, for the output of single

@@ -74,8 +74,8 @@ func TestEvictionWithinASecond(t *testing.T) {
 	})
 }
 
-// Sets that were not used for a day are removed. If the registry is full, the least recently used
-// one is.
+// Sets that were not used for a day are removed. A full registry evicts the least recently used
+// set.
 func TestRegistryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Registry
