@@ -40,7 +40,7 @@ func TestRateLimitIsHonored(t *testing.T) {
 					p := piped(t, e, appliance)
 					for _, r := range probesFor(t, p, 299*time.Second) {
 						if r.State != sessionapi.RateLimited || (c.header() == "") != r.ResumeAt.IsZero() {
-							t.Errorf("%s, %d steps, resumes at %s", r.State, len(r.Steps), r.ResumeAt)
+							t.Errorf("%s, %d steps, resumes at %s; want %s", r.State, len(r.Steps), r.ResumeAt, sessionapi.RateLimited)
 						}
 					}
 					if fmt.Sprint(sent) != fmt.Sprint(c.want) {
@@ -56,21 +56,22 @@ func TestRateLimitIsHonored(t *testing.T) {
 // are probed independently.
 func TestTargetHasItsOwnBackoff(t *testing.T) {
 	listed := endpointFor("hcx", sessionapi.AuthBasic)
-	b, err := NewManager().Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": listed.Credential}, Endpoints: []*config.Endpoint{listed}})
+	g, err := NewManager().Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": listed.Credential}, Endpoints: []*config.Endpoint{listed}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	target := *listed
-	own := proberOf(t, b, listed).backoff
-	if proberOf(t, b, &target).backoff == own {
-		t.Error("they share a back-off")
+	own := proberOf(t, g, listed).backoff
+	if proberOf(t, g, &target).backoff == own {
+		t.Error("the target shares the back-off of the endpoint")
 	}
-	if proberOf(t, b, listed).backoff != own {
+	if proberOf(t, g, listed).backoff != own {
 		t.Error("the back-off does not outlive the prober")
 	}
 }
 
-// A corrected setting is tried immediately, unless the appliance sent a Retry-After.
+// After a change of settings, the next probe logs in, unless the appliance sent a
+// Retry-After.
 func TestBackoffAfterAChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		response reply
@@ -90,7 +91,7 @@ func TestBackoffAfterAChange(t *testing.T) {
 				}
 				mustProbe(t, p)
 				if tried := h.methods() != sent; tried != c.tried {
-					t.Errorf("tried: %t", tried)
+					t.Errorf("the next probe sends a login: %t, want %t", tried, c.tried)
 				}
 			})
 		})
@@ -113,7 +114,7 @@ func TestLateRetryAfter(t *testing.T) {
 				results := probesFor(t, p, 5*time.Minute)
 				for minute, r := range results[1:] {
 					if until := start.Add(315 * time.Second); !r.RetryAfterUntil.Equal(until) || !r.ResumeAt.Equal(until) || r.Attempted {
-						t.Errorf("minute %d: %s, until %s: %s", minute+1, r.State, r.RetryAfterUntil, r.Diagnosis)
+						t.Errorf("minute %d: %s, attempted %t, held back until %s, want %s: %s", minute+1, r.State, r.Attempted, r.RetryAfterUntil, until, r.Diagnosis)
 					}
 				}
 				time.Sleep(time.Minute)
@@ -141,11 +142,11 @@ func TestPendingIsOnlyForUntrustedSecrets(t *testing.T) {
 		})
 		mustProbe(t, p)
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+			t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		r := mustProbe(t, p)
 		if reason, until := r.HeldBack(); reason != ReasonBackoff || !until.Equal(r.BackoffUntil) {
-			t.Errorf("held back for %q until %s", reason, until)
+			t.Errorf("held back by %q until %s, want %q until %s", reason, until, ReasonBackoff, r.BackoffUntil)
 		}
 		time.Sleep(maxLateWait)
 	})

@@ -28,7 +28,7 @@ func probeNow(tb testing.TB, p *Prober) Result {
 	return *r
 }
 
-// The limit depends on whether the login got an error response.
+// The limit of the back-off depends on whether the login got an error response.
 func TestBackoffLimits(t *testing.T) {
 	const minute = time.Minute
 	notEnough := reply{status: 403, body: hcxFailure("NOT_ENOUGH_PRIVILEGES")}
@@ -66,7 +66,7 @@ func TestBackoffLimits(t *testing.T) {
 					gaps = append(gaps, sent[i+1].Sub(sent[i]))
 				}
 				if !slices.IsSorted(gaps) || gaps[0] != c.interval || gaps[len(gaps)-1] != c.longest {
-					t.Errorf("logins %v apart, want up to %s", gaps, c.longest)
+					t.Errorf("the logins are %v apart, want from %s to %s", gaps, c.interval, c.longest)
 				}
 			})
 		})
@@ -89,13 +89,13 @@ func TestProbeNowIgnoresBackoff(t *testing.T) {
 					t.Fatalf("held back by %q until %s: %+v", reason, until, held)
 				}
 				if r := probeNow(t, p); !r.Attempted || r.Logins != 1 || r.LastRequest.IsZero() || r.BackoffUntil.IsZero() {
-					t.Fatalf("%+v", r)
+					t.Fatalf("the back-off is not ignored, or is over: %+v", r)
 				}
 				if r := mustProbe(t, p); r.Attempted {
 					t.Fatalf("the back-off is over after a failure: %+v", r)
 				}
 				if r := probeNow(t, p); r.State != sessionapi.Valid || !r.BackoffUntil.IsZero() {
-					t.Fatalf("healed: %+v", r)
+					t.Fatalf("after the appliance recovered: %+v", r)
 				}
 				if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.Attempted {
 					t.Fatalf("the back-off survives a success: %+v", r)
@@ -115,11 +115,11 @@ func TestUnreachableKeepsBackoff(t *testing.T) {
 		working := directly(p).DialContext
 		directly(p).DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
 		if r := probeNow(t, p); r.State != sessionapi.Unreachable || !r.Attempted || r.BackoffUntil.IsZero() || !r.LastRequest.IsZero() {
-			t.Fatalf("%+v", r)
+			t.Fatalf("%s, attempted %t, back-off until %s, want %s within the back-off: %s", r.State, r.Attempted, r.BackoffUntil, sessionapi.Unreachable, r.Diagnosis)
 		}
 		directly(p).DialContext = working
 		if r := mustProbe(t, p); r.Attempted {
-			t.Errorf("%+v", r)
+			t.Errorf("the back-off is over: %+v", r)
 		}
 		p.EndBackoff()
 		if r := mustProbe(t, p); r.Logins != 1 {
@@ -165,7 +165,7 @@ func TestProbeNowObeysTheGuard(t *testing.T) {
 			}
 		}
 		if h.methods() != "POST" {
-			t.Errorf("sent %s", h.methods())
+			t.Errorf("sent %s, want one POST", h.methods())
 		}
 	})
 }
@@ -186,7 +186,7 @@ func TestProbeNowWhileALoginIsPending(t *testing.T) {
 		}
 		<-time.After(time.Minute)
 		if h.methods() != "POST" {
-			t.Errorf("sent %s", h.methods())
+			t.Errorf("sent %s, want one POST", h.methods())
 		}
 	})
 }
@@ -195,7 +195,7 @@ var errRefused = &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 
 // A login or logout counts once its request was written to a connection.
 func TestOnlyWrittenLoginsCount(t *testing.T) {
-	noRoute := func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
+	refused := func(context.Context, string, string) (net.Conn, error) { return nil, errRefused }
 	noName := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "appliance.test", IsNotFound: true}}
 	}
@@ -203,17 +203,17 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	for name, dial := range map[string]transport.DialFunc{"refused": noRoute, "no such name": noName, "no response to SYN": hangs} {
+	for name, dial := range map[string]transport.DialFunc{"refused": refused, "no such name": noName, "no response to SYN": hangs} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProber(t, endpointFor("hcx", sessionapi.AuthLogin))
 				directly(p).DialContext = dial
-				a := &authorization{}
+				a := &authServer{}
 				o := a.prober(t)
 				tokenDialer(o).DialContext = dial
 				for _, p := range []*Prober{p, o} {
 					if r := mustProbe(t, p); r.Logins != 0 || r.LoginFailures != 0 || !r.LastRequest.IsZero() || !r.Attempted {
-						t.Errorf("%+v", r)
+						t.Errorf("attempted %t, %d logins, %d failed, want an attempt and no login", r.Attempted, r.Logins, r.LoginFailures)
 					}
 				}
 			})
@@ -229,7 +229,7 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 				directly(p).DialContext = dial
 				<-time.After(e.SessionMaxAge)
 				if r := mustProbe(t, p); r.Logouts != 0 || r.LogoutFailures != 0 || r.Established.IsZero() {
-					t.Errorf("%+v", r)
+					t.Errorf("%d logouts, %d failed, want none, and the session still held", r.Logouts, r.LogoutFailures)
 				}
 				directly(p).DialContext = working
 				if r := mustProbe(t, p); r.Logouts != 1 || r.Logins != 1 || r.State != sessionapi.Valid {
@@ -240,6 +240,7 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 	}
 }
 
+// A login whose TLS handshake fails does not count.
 func TestFailedHandshakeIsNoLogin(t *testing.T) {
 	ca := newCA(t)
 	handler := reply{status: 401}
@@ -249,7 +250,7 @@ func TestFailedHandshakeIsNoLogin(t *testing.T) {
 			e.URL, e.HTTP.TLS.CA = serveTLS(t, ca, handler, options), ca.PEM()
 			p := newProber(t, e)
 			if r := mustProbe(t, p); r.State != sessionapi.TLSFailed || r.Logins != 0 || r.LoginFailures != 0 || !r.LastRequest.IsZero() {
-				t.Errorf("%+v", r)
+				t.Errorf("%s, %d logins, %d failed, want %s without a login: %s", r.State, r.Logins, r.LoginFailures, sessionapi.TLSFailed, r.Diagnosis)
 			}
 		})
 	}

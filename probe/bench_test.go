@@ -28,8 +28,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// serverVariable makes this test binary the benchmarks' server. In the same process,
-// the server would cost more than what is measured.
+// serverVariable makes this test binary the benchmarks' server. In the same process, the
+// server would add more CPU time than the code that is measured.
 const serverVariable = "PROBE_BENCHMARK_SERVER"
 
 // TestMain fails if a goroutine outlives the tests.
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 	leaktest.Main(m)
 }
 
-// benchmarkServer serves both APIs until its standard input is closed.
+// benchmarkServer serves the APIs hcx and dr until its standard input is closed.
 func benchmarkServer() {
 	ca, err := simulator.NewCA()
 	if err != nil {
@@ -71,6 +71,7 @@ func benchmarkHosts() (hosts []string) {
 	return hosts
 }
 
+// at returns the URL of the server at one of its addresses.
 func at(host, port string) *url.URL {
 	return &url.URL{Scheme: "https", Host: net.JoinHostPort(host, port)}
 }
@@ -115,7 +116,7 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// measure also reports the CPU time of an operation.
+// measure runs a benchmark of an operation, and reports its CPU time too.
 func measure(b *testing.B, operation func()) {
 	b.Helper()
 	operation() // connects
@@ -228,7 +229,7 @@ func inUse() int64 {
 	return int64(stats.HeapAlloc + stats.StackInuse)
 }
 
-// BenchmarkClassify measures how an interpreted response gets its state.
+// BenchmarkClassify measures the classification of an interpreted response.
 func BenchmarkClassify(b *testing.B) {
 	for name, x := range map[string]*exchange{
 		"valid":       {step: sessionapi.Check, interpretation: sessionapi.Interpretation{State: sessionapi.Valid}, Exchange: transport.Exchange{Response: sessionapi.Response{Status: 200}}},

@@ -13,7 +13,7 @@ import (
 // hcxUser returns a body whose user is the given JSON.
 func hcxUser(user string) string { return `{"success": true, "data": {"user": ` + user + `}}` }
 
-// HTTP 200 alone is never valid, and documented fields must have their types.
+// HTTP 200 alone is never valid, and documented fields must have their documented types.
 func TestBodies(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -39,11 +39,11 @@ func TestBodies(t *testing.T) {
 		{"400 without body", "dr", 400, ``, sessionapi.SessionExpired, "it means a missing session"},
 		{"400 of a proxy", "dr", 400, `<html>bad</html>`, sessionapi.InvalidResponse, "HTML"},
 		{"400 syntax", "dr", 400, `{"error_code": "INVALID_ARGUMENT"}`, sessionapi.BadRequest, "malformed"},
-		{"403 access denied", "dr", 400, `{"error_code": "ACCESS_DENIED"}`, sessionapi.Forbidden, "does not permit the account"},
+		{"400 access denied", "dr", 400, `{"error_code": "ACCESS_DENIED"}`, sessionapi.Forbidden, "does not permit the account"},
 		{"trailing garbage", "dr", 200, `{"username": "alice"} x`, sessionapi.InvalidResponse, "not JSON"},
 		{"another case", "dr", 200, `{"UserName": "alice"}`, sessionapi.SessionExpired, "it names no user"},
 		{"two users that differ in case", "dr", 200, `{"username": "", "Username": "alice"}`, sessionapi.SessionExpired, "it names no user"},
-		{"twice", "dr", 200, `{"username": "", "username": "alice"}`, sessionapi.InvalidResponse, "a duplicate field"},
+		{"two users", "dr", 200, `{"username": "", "username": "alice"}`, sessionapi.InvalidResponse, "a duplicate field"},
 		{"byte-order mark", "dr", 200, "\ufeff" + `{"username": "alice"}`, sessionapi.Valid, `"alice"`},
 		{"byte-order mark alone", "dr", 200, "\ufeff", sessionapi.SessionExpired, "its body is empty"},
 		{"more fields", "dr", 200, `{"username": "alice", "new": [1, {"a": null}]}`, sessionapi.Valid, `"alice"`},
@@ -61,7 +61,7 @@ func TestBodies(t *testing.T) {
 		{"byte-order mark twice", "hcx", 200, "\ufeff\ufeff" + hcxOK, sessionapi.InvalidResponse, "not JSON"},
 		{"time that overflows", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, `1e400`, 1), sessionapi.Valid, "Logged in"},
 		{"time that overflows, roles is text", "hcx", 200, `{"success": true, "time": 1e400, "data": {"user": {"username": "alice", "roles": "x"}}}`, sessionapi.InvalidResponse, "`data.user.roles` has the wrong type, a JSON string"},
-		{"time of a thousand digits", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, strings.Repeat("9", 2000), 1), sessionapi.InvalidResponse, "a number of more than a thousand digits"},
+		{"time of two thousand digits", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, strings.Repeat("9", 2000), 1), sessionapi.InvalidResponse, "a number of more than a thousand digits"},
 		{"not UTF-8", "hcx", 200, hcxUser("{\"username\": \"alic\xe9\"}"), sessionapi.Valid, "alic"},
 		{"success null", "hcx", 200, `{"success": null, "data": {"user": {"username": "alice"}}}`, sessionapi.InvalidResponse, "no `success` field"},
 		{"success is text", "hcx", 200, `{"success": "true", "data": {"user": {"username": "alice"}}}`, sessionapi.InvalidResponse, "`success` has the wrong type"},
@@ -82,7 +82,7 @@ func TestBodies(t *testing.T) {
 		{"time is text", "hcx", 200, strings.Replace(hcxOK, `1753089693083`, `"1753089693083"`, 1), sessionapi.InvalidResponse, "`time` has the wrong type, a JSON string"},
 		{"user is text", "hcx", 200, hcxUser(`"alice"`), sessionapi.InvalidResponse, "wrong type"},
 		{"only the required fields", "hcx", 200, hcxUser(`{"username": "alice"}`), sessionapi.Valid, `"alice"`},
-		{"all else null", "hcx", 200, `{"success": true, "completed": null, "time": null, "version": null, "data": {"user": {"username": "alice", "roles": null, "organization": null}}}`, sessionapi.Valid, `"alice"`},
+		{"all other fields null", "hcx", 200, `{"success": true, "completed": null, "time": null, "version": null, "data": {"user": {"username": "alice", "roles": null, "organization": null}}}`, sessionapi.Valid, `"alice"`},
 	} {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
 			p := piped(t, endpointFor(c.api, sessionapi.AuthToken), reply{status: c.status, body: c.body})
@@ -144,7 +144,7 @@ func TestForeignResponses(t *testing.T) {
 		{"405", reply{405, nil, ""}, sessionapi.InvalidResponse},
 		{"407", reply{407, html, page}, sessionapi.InvalidResponse},
 		{"429 HTML", reply{429, html, page}, sessionapi.RateLimited},
-		{"429 with a body of the API's", reply{429, nil, hcxUnauthorized}, sessionapi.RateLimited},
+		{"429 with a body of the API", reply{429, nil, hcxUnauthorized}, sessionapi.RateLimited},
 		{"206", reply{206, nil, ""}, sessionapi.InvalidResponse},
 		{"304", reply{304, nil, ""}, sessionapi.InvalidResponse},
 		{"599", reply{599, nil, hcxUnauthorized}, sessionapi.ServerError},
@@ -155,13 +155,13 @@ func TestForeignResponses(t *testing.T) {
 				t.Errorf("%s: %s\nwant %s", r.State, r.Diagnosis, c.state)
 			}
 			if r.Steps[0].Status != c.reply.status {
-				t.Errorf("status %d", r.Steps[0].Status)
+				t.Errorf("status %d, want %d", r.Steps[0].Status, c.reply.status)
 			}
 		})
 	}
 }
 
-// The clock of a cached response is out of date.
+// A cached response gives no skew, because its clock is out of date.
 func TestClockOfACachedResponse(t *testing.T) {
 	old := time.Now().Add(-10 * time.Minute)
 	for _, c := range []struct {
@@ -184,13 +184,13 @@ func TestClockOfACachedResponse(t *testing.T) {
 		}
 		r := mustProbe(t, piped(t, endpointFor(c.api, sessionapi.AuthToken), response))
 		if r.State != sessionapi.Valid || (r.ClockSkew != nil) != c.known {
-			t.Errorf("%s, age %q: %s, skew %v", c.api, c.age, r.State, r.ClockSkew)
+			t.Errorf("%s, age %q: %s, skew %v; want known: %t", c.api, c.age, r.State, r.ClockSkew, c.known)
 		}
 	}
 }
 
 // An implausible Date gives no skew.
-func TestAbsurdDates(t *testing.T) {
+func TestImplausibleDates(t *testing.T) {
 	for date, known := range map[string]bool{
 		"Thu, 01 Jan 1970 00:00:00 GMT": false, "Thu, 01 Jan 1970 01:00:00 GMT": false,
 		"Fri, 31 Dec 9999 23:59:59 GMT": false, "soon": false, "": false,
@@ -198,7 +198,7 @@ func TestAbsurdDates(t *testing.T) {
 	} {
 		response := reply{200, map[string]string{"Date": date}, drOK}
 		if r := mustProbe(t, piped(t, endpointFor("dr", sessionapi.AuthToken), response)); r.State != sessionapi.Valid || (r.ClockSkew != nil) != known {
-			t.Errorf("%q: %s, skew %v", date, r.State, r.ClockSkew)
+			t.Errorf("%q: %s, skew %v; want known: %t", date, r.State, r.ClockSkew, known)
 		}
 	}
 }
@@ -242,11 +242,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				appliance := &handwritten{get: []http.Handler{redirect}, post: []http.Handler{redirect}}
 				r := mustProbe(t, piped(t, w.endpoint(), appliance))
 				if r.State != sessionapi.InvalidResponse || !strings.Contains(r.Diagnosis, "redirect") {
-					t.Errorf("%s: %s", r.State, r.Diagnosis)
+					t.Errorf("%s, want %s: %s", r.State, sessionapi.InvalidResponse, r.Diagnosis)
 				}
-				// The pipe leads requests for any other host here, too.
+				// A request to any other host would arrive here, too.
 				if len(appliance.got) != 1 || appliance.got[0].Host != "appliance.test" {
-					t.Errorf("%d requests", len(appliance.got))
+					t.Errorf("%d requests, the first to %s; want one to appliance.test", len(appliance.got), appliance.got[0].Host)
 				}
 			})
 		}

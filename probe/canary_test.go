@@ -56,7 +56,8 @@ func noCanary(tb testing.TB, text string) {
 	}
 }
 
-// quoting returns an appliance that quotes each request in every way.
+// quoting returns an appliance that quotes the body and the headers of each request in its
+// response. format has a JSON string for them.
 func quoting(format string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body [256]byte
@@ -81,14 +82,14 @@ func TestQuotedSecretsAreMasked(t *testing.T) {
 				p := piped(t, way.endpoint(), quoting(format))
 				r := mustProbe(t, p)
 				if r.State == sessionapi.Valid {
-					t.Error("valid")
+					t.Error("an error response is valid")
 				}
 			})
 		}
 	}
 }
 
-// Only the transport sees some quoted secrets, in its errors.
+// A secret that malformed HTTP quotes is in an error of the transport.
 func TestSecretInTransportErrorIsMasked(t *testing.T) {
 	e := endpointFor("hcx", sessionapi.AuthToken)
 	p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -107,7 +108,7 @@ func TestSecretInTransportErrorIsMasked(t *testing.T) {
 	}
 }
 
-// The response to a check may quote the login.
+// The response to a check may quote the password of the login.
 func TestLoginQuotedByACheck(t *testing.T) {
 	basic := base64.StdEncoding.EncodeToString([]byte("alice:" + canaryPassword))
 	w := way{"dr", sessionapi.AuthLogin}
@@ -116,13 +117,13 @@ func TestLoginQuotedByACheck(t *testing.T) {
 		get:  []http.Handler{reply{status: 500, body: `{"error_code": "INTERNAL_ERROR", "message": "Authorization: Basic ` + basic + `"}`}},
 	}))
 	if r.State != sessionapi.ServerError || !strings.Contains(r.Diagnosis, mask.Masked) {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.ServerError, r.Diagnosis)
 	}
 }
 
-// Malformed HTTP in response to a login may be the session, which is not known yet, so
-// it is not quoted. In response to a check it is, because it shows the cause.
-func TestBrokenLoginIsNotQuoted(t *testing.T) {
+// Malformed HTTP in response to a login may contain the session, which no mask knows yet,
+// so the diagnosis does not quote it.
+func TestMalformedLoginResponseIsNotQuoted(t *testing.T) {
 	for _, response := range []string{
 		"HTTP/1.1 200 OK\r\nX-Hm-Authorization " + canaryToken + "\r\n\r\n",
 		"HTTP/1.1 " + canaryToken + "\r\n\r\n",

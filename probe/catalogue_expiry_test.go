@@ -18,8 +18,8 @@ const (
 	managed      = "m4naged-passw0rd" // of an account that SDDC Manager manages
 )
 
-// issuers has responses of the published references of APIs that report the expiry of other
-// accounts and tokens.
+// issuers has responses that the published references document, of APIs that report the
+// expiry of other accounts and tokens.
 var issuers = []catalogued{
 	{"valid", "sddc-manager", sessionapi.AuthLogin, map[string]reply{
 		"POST /v1/tokens": json200(`{"accessToken": "` + canaryToken + `", "refreshToken": {"id": "1-2-3"}}`),
@@ -55,7 +55,7 @@ var issuers = []catalogued{
 	{"no right", "identity-broker", sessionapi.AuthBearer, map[string]reply{"GET /api-tokens": {403, nil, `{"error": "access_denied"}`}}, sessionapi.Forbidden, "access_denied", nil},
 }
 
-// An sddcManager manages accounts, and gives tokens for 60 minutes.
+// An sddcManager manages accounts, and issues tokens for 60 minutes.
 type sddcManager struct {
 	accounts []map[string]any
 	issued   map[string]time.Time // expiry by token
@@ -84,7 +84,8 @@ func (m *sddcManager) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// managedAccount is an account that expires after days, never if that is 0.
+// managedAccount returns an account that expires in this number of days, or never if it
+// is 0.
 func managedAccount(username, resource, kind string, days int) map[string]any {
 	a := map[string]any{
 		"username": username, "password": managed, "accountType": "USER",
@@ -96,11 +97,11 @@ func managedAccount(username, resource, kind string, days int) map[string]any {
 	return a
 }
 
-// SDDC Manager warns of the account that expires first, until that is rotated. The passwords
-// of its accounts are nowhere in a result, even with a trace.
+// The result names the account of SDDC Manager that expires first, until its password is
+// rotated. The passwords of the managed accounts are nowhere in a result, even with a trace.
 func TestSDDCManagerReportsTheNextRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(48 * time.Hour) // dates before 2000 are not plausible
+		time.Sleep(48 * time.Hour) // virtual time starts in 2000, and earlier dates are not plausible
 		hcx := managedAccount("admin", "hcx-a.example.com", "HCX_MANAGER", 5)
 		esx := managedAccount("root", "esx-1.example.com", "ESXI", 30)
 		m := &sddcManager{accounts: []map[string]any{managedAccount("svc", "vc-a", "VCENTER", 0), esx, hcx}, issued: map[string]time.Time{}}
@@ -129,7 +130,7 @@ func TestSDDCManagerReportsTheNextRotation(t *testing.T) {
 		esx["expiry"] = map[string]any{"expiryDate": time.Now().Add(-36 * time.Hour).UTC().Format(time.RFC3339), "status": "EXPIRED"}
 		r := mustProbe(t, p)
 		if left := time.Until(r.CredentialExpiries["api"]); r.State != sessionapi.Valid || left.Round(time.Hour) != -36*time.Hour {
-			t.Errorf("%s, expires in %s", r.State, left)
+			t.Errorf("%s, expires in %s, want -36h", r.State, left)
 		}
 		m.accounts = m.accounts[:1]
 		expect(0, "")
@@ -137,12 +138,12 @@ func TestSDDCManagerReportsTheNextRotation(t *testing.T) {
 			expect(0, "")
 		}
 		if r := closeProber(t, p); r.LogoutFailures != 1 || m.logins < 11 || m.logins > 13 {
-			t.Errorf("%d logins, %d sessions left at the end", m.logins, r.LogoutFailures)
+			t.Errorf("%d logins, %d sessions left at the end, want 11 to 13 and 1", m.logins, r.LogoutFailures)
 		}
 	})
 }
 
-// The Identity Broker's list names the token that expires first.
+// The Identity Broker lists its API tokens. The result names the one that expires first.
 func TestIdentityBrokerReportsTheNextExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		soon := time.Now().AddDate(0, 0, 3).UTC()
@@ -160,7 +161,7 @@ func TestIdentityBrokerReportsTheNextExpiry(t *testing.T) {
 			}})
 		}))
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.CredentialExpiries["api"].Equal(soon) || r.ExpiryOf != "soon of svc" {
-			t.Errorf("%s: %v, %q: %s", r.State, r.CredentialExpiries, r.ExpiryOf, r.Diagnosis)
+			t.Errorf("%s, %q expires at %v, want %q at %s: %s", r.State, r.ExpiryOf, r.CredentialExpiries, "soon of svc", soon, r.Diagnosis)
 		}
 	})
 }
@@ -181,19 +182,20 @@ func TestVaultReportsTheTokensExpiry(t *testing.T) {
 		}))
 		for range 2 {
 			if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.CredentialExpiries["api"].Equal(expires) || r.ExpiryOf != "" {
-				t.Errorf("%s: %v: %s", r.State, r.CredentialExpiries, r.Diagnosis)
+				t.Errorf("%s, expires at %v, want %s: %s", r.State, r.CredentialExpiries, expires, r.Diagnosis)
 			}
 			expires = expires.Add(20 * time.Hour)
 			time.Sleep(e.Interval)
 		}
 		time.Sleep(time.Until(expires))
 		if r := mustProbe(t, p); r.State != sessionapi.SessionExpired || len(r.CredentialExpiries) != 0 {
-			t.Errorf("%s: %v", r.State, r.CredentialExpiries)
+			t.Errorf("%s, expires at %v, want %s without an expiry", r.State, r.CredentialExpiries, sessionapi.SessionExpired)
 		}
 	})
 }
 
-// A definition may have one time with a name, or a list of times in any of the forms.
+// `expiry` of a definition may be one time or a list of times, in any form, and `expiry_of`
+// the name or the names of what expires.
 func TestEarliestExpiry(t *testing.T) {
 	const base = "    auth: [bearer]\n    check: {path: /}\n    answer:\n      username: body.user\n"
 	at := func(second int64) time.Time { return time.Unix(second, 0) }
@@ -215,17 +217,18 @@ func TestEarliestExpiry(t *testing.T) {
 			e := endpointOf(t, base+c.answer, sessionapi.AuthBearer)
 			r := mustProbe(t, piped(t, e, json200(c.body)))
 			if got := r.CredentialExpiries["api"]; r.State != c.state || c.state == sessionapi.Valid && (!got.Equal(c.want) || r.ExpiryOf != c.of) {
-				t.Errorf("%s: %v of %q: %s", r.State, got, r.ExpiryOf, r.Diagnosis)
+				t.Errorf("%s, %q expires at %v, want %s, %q at %v: %s", r.State, r.ExpiryOf, got, c.state, c.of, c.want, r.Diagnosis)
 			}
 		})
 	}
 }
 
-// The API names the account that expires, so the name may contain secrets and control characters.
-func TestNameOfWhatExpiresIsMasked(t *testing.T) {
+// The name of what expires comes from the API, so it may contain secrets and control
+// characters.
+func TestExpiryOfIsMasked(t *testing.T) {
 	e := endpointOf(t, "    auth: [bearer]\n    check: {path: /}\n    answer: {username: body.user, expiry: body.at, expiry_of: body.name}", sessionapi.AuthBearer)
 	r := mustProbe(t, piped(t, e, json200(`{"user": "u", "at": 1900000000, "name": "key\\u0007 `+canaryToken+`"}`)))
 	if r.ExpiryOf == "" || strings.ContainsAny(r.ExpiryOf, "\a") {
-		t.Errorf("%q", r.ExpiryOf)
+		t.Errorf("the name is %q, want it without control characters", r.ExpiryOf)
 	}
 }

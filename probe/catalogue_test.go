@@ -12,7 +12,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// published serves the documented response to each "METHOD /path", and 404 to all others.
+// published serves the documented response to each "METHOD /path", and 404 to all other
+// requests. It records the requests with their bodies.
 type published struct {
 	responses map[string]reply
 
@@ -33,15 +34,17 @@ func (p *published) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	response.ServeHTTP(w, r)
 }
 
+// catalogued is a probe of an API of the catalogue, with the responses of the appliance.
 type catalogued struct {
 	name, api string
 	auth      sessionapi.Auth
 	responses map[string]reply
 	state     sessionapi.State
-	why       string // part of the diagnosis
-	got       []string
+	why       string   // part of the diagnosis
+	requests  []string // that are expected; nil for any
 }
 
+// json200 returns a response with the status 200.
 func json200(body string) reply { return reply{status: 200, body: body} }
 
 var (
@@ -60,7 +63,7 @@ const (
 	ariaUser    = "/csp/gateway/am/api/loggedin/user"
 )
 
-// catalogue has responses of the published references.
+// catalogue has responses that the published references document.
 var catalogue = []catalogued{
 	{"valid", "cloud-director", sessionapi.AuthLogin, map[string]reply{
 		"POST " + vcdSessions:                {200, withToken("X-VMWARE-VCLOUD-ACCESS-TOKEN"), `{"user": {"name": "alice"}}`},
@@ -164,7 +167,7 @@ var catalogue = []catalogued{
 	{"active", "introspection", sessionapi.AuthBearer, map[string]reply{
 		"POST /introspect": json200(`{"active": true, "client_id": "ci", "sub": "alice", "scope": "read write", "exp": 4102444800}`),
 	}, sessionapi.Valid, `"alice"`, []string{"POST /introspect token=canary-t0ken"}},
-	{"inactive, with an end", "introspection", sessionapi.AuthBearer, map[string]reply{
+	{"inactive, with an expiry", "introspection", sessionapi.AuthBearer, map[string]reply{
 		"POST /introspect": json200(`{"active": false, "username": "alice", "exp": 4102444800}`),
 	}, sessionapi.SessionExpired, "`authenticated` is false", nil},
 
@@ -295,7 +298,7 @@ var catalogue = []catalogued{
 
 // GitHub reports the expiry of a token in any time zone, or not at all.
 func TestGitHubTokenExpiry(t *testing.T) {
-	for end, want := range map[string]int64{
+	for text, want := range map[string]int64{
 		"2027-04-26 23:23:18 +0200": 1808774598,
 		"2027-04-26 21:23:18 UTC":   1808774598,
 		"2027-04-26 16:23:18 -0500": 1808774598,
@@ -305,14 +308,14 @@ func TestGitHubTokenExpiry(t *testing.T) {
 	} {
 		e := endpointFor("github", sessionapi.AuthBearer)
 		e.SessionAPI = definition("github")
-		response := reply{200, map[string]string{"GitHub-Authentication-Token-Expiration": end}, `{"login": "ci"}`}
-		if end == "" {
+		response := reply{200, map[string]string{"GitHub-Authentication-Token-Expiration": text}, `{"login": "ci"}`}
+		if text == "" {
 			response.header = nil
 		}
 		r := mustProbe(t, piped(t, e, response))
 		got, known := r.CredentialExpiries["api"]
 		if r.State != sessionapi.Valid || known != (want != 0) || known && got.Unix() != want {
-			t.Errorf("%q: %s, expires %s: %s", end, r.State, got, r.Diagnosis)
+			t.Errorf("%q: %s, expires at %s (Unix %d), want %d: %s", text, r.State, got, got.Unix(), want, r.Diagnosis)
 		}
 	}
 }
@@ -324,7 +327,7 @@ func TestCatalogue(t *testing.T) {
 			e := endpointFor(c.api, c.auth)
 			e.SessionAPI = definition(c.api)
 			if !slices.Contains(e.SessionAPI.Spec().Auth, c.auth) {
-				t.Fatalf("%s has no auth %s", c.api, c.auth)
+				t.Fatalf("%s does not support auth: %s", c.api, c.auth)
 			}
 			server := &published{responses: c.responses}
 			p := piped(t, e, server)
@@ -332,13 +335,13 @@ func TestCatalogue(t *testing.T) {
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
-			ends := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true, "sddc-manager": c.name == "valid", "identity-broker": c.name == "valid"}[c.api] && c.state == sessionapi.Valid
-			if end := r.CredentialExpiries["api"]; end.Truncate(time.Second).Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) != ends || end.IsZero() == ends {
-				t.Errorf("it expires %s", end)
+			expires := map[string]bool{"introspection": true, "vault": c.auth == sessionapi.AuthLogin, "github": true, "sddc-manager": c.name == "valid", "identity-broker": c.name == "valid"}[c.api] && c.state == sessionapi.Valid
+			if at := r.CredentialExpiries["api"]; at.Truncate(time.Second).Equal(time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)) != expires || at.IsZero() == expires {
+				t.Errorf("it expires at %s, want 2100-01-01: %t", at, expires)
 			}
 			closeProber(t, p)
-			if c.got != nil && !slices.Equal(server.got, c.got) {
-				t.Errorf("sent\n%s\nwant\n%s", strings.Join(server.got, "\n"), strings.Join(c.got, "\n"))
+			if c.requests != nil && !slices.Equal(server.got, c.requests) {
+				t.Errorf("sent\n%s\nwant\n%s", strings.Join(server.got, "\n"), strings.Join(c.requests, "\n"))
 			}
 		})
 	}

@@ -27,7 +27,8 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// sign returns a certificate for a key: an authority's if it has no hosts.
+// sign returns a certificate for a key: that of another authority if it has no hosts. If a
+// is nil, the key signs its own certificate.
 func (a *authority) sign(t *testing.T, name string, key *ecdsa.PrivateKey, end time.Time, hosts ...string) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
@@ -62,12 +63,12 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// Servers present more than a chain needs, such as an old cross-signature of the
-// root. A certificate that no client needs may expire.
+// Servers present more certificates than a chain needs, such as an old cross-signature of
+// the root. The expiry of those that no client needs is not reported.
 func TestExpiryOfTheVerifiedChain(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	in := func(days int) time.Time { return now.AddDate(0, 0, days) }
-	const years = 2000
+	const years = 2000 // days
 	rootKey, issuingKey, leafKey, otherKey := newKey(t), newKey(t), newKey(t), newKey(t)
 	root := (*authority)(nil).sign(t, "root", rootKey, in(years))
 	other := &authority{(*authority)(nil).sign(t, "other root", otherKey, in(years)), otherKey}
@@ -82,16 +83,16 @@ func TestExpiryOfTheVerifiedChain(t *testing.T) {
 		trusted   []*x509.Certificate
 		insecure  bool
 		state     sessionapi.State
-		end       time.Time
+		expiry    time.Time
 	}{
 		"an expired cross-signature":   {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(-30))}, []*x509.Certificate{root}, false, sessionapi.Valid, in(90)},
 		"an intermediate that expires": {[]*x509.Certificate{leafOf(short), short.certificate, cross(in(-30))}, []*x509.Certificate{root}, false, sessionapi.Valid, in(5)},
 		"two intermediates":            {[]*x509.Certificate{leafOf(long), short.certificate, long.certificate}, []*x509.Certificate{root}, false, sessionapi.Valid, in(90)},
 		"two roots":                    {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{root, other.certificate}, false, sessionapi.Valid, in(90)},
-		"a root that expires":          {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{other.certificate}, false, sessionapi.Valid, in(3)},
+		"a needed cross-signature":     {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(3))}, []*x509.Certificate{other.certificate}, false, sessionapi.Valid, in(3)},
 		"not verified":                 {[]*x509.Certificate{leafOf(long), long.certificate, cross(in(-30))}, []*x509.Certificate{root}, true, sessionapi.Valid, in(-30)},
 		"an unknown issuer":            {[]*x509.Certificate{leafOf(short), short.certificate}, []*x509.Certificate{other.certificate}, false, sessionapi.TLSFailed, in(5)},
-		"an intermediate that is due":  {[]*x509.Certificate{leafOf(issuing(in(-1))), issuing(in(-1)).certificate}, []*x509.Certificate{root}, false, sessionapi.TLSFailed, in(-1)},
+		"an expired intermediate":      {[]*x509.Certificate{leafOf(issuing(in(-1))), issuing(in(-1)).certificate}, []*x509.Certificate{root}, false, sessionapi.TLSFailed, in(-1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(reply{status: 200, body: hcxOK})
@@ -111,8 +112,8 @@ func TestExpiryOfTheVerifiedChain(t *testing.T) {
 			e.HTTP.TLS.InsecureSkipVerify = c.insecure
 			p := newProber(t, e)
 			for range 2 { // each on its own connection
-				if r := mustProbe(t, p); r.State != c.state || !r.CertificateExpiry.Equal(c.end) {
-					t.Errorf("%s, expires %s, want %s: %s", r.State, r.CertificateExpiry, c.end, r.Diagnosis)
+				if r := mustProbe(t, p); r.State != c.state || !r.CertificateExpiry.Equal(c.expiry) {
+					t.Errorf("%s, expires at %s, want %s, at %s: %s", r.State, r.CertificateExpiry, c.state, c.expiry, r.Diagnosis)
 				}
 				p.client.Transport.CloseIdleConnections()
 			}
@@ -161,9 +162,9 @@ func TestNewConnectionsShowTheCertificate(t *testing.T) {
 		adjust func(*Manager)
 	}{
 		"the appliance closes": {true, time.Hour, func(*Manager) {}},
-		"no room to keep it": {false, time.Hour, func(f *Manager) {
-			f.SetMaxKept(1)
-			other := f.connections.Track(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
+		"no room to keep it": {false, time.Hour, func(m *Manager) {
+			m.SetMaxKept(1)
+			other := m.connections.Track(func(context.Context, string, string) (net.Conn, error) { return nil, nil })
 			_, _ = other(t.Context(), "", "") // another endpoint's
 		}},
 		"a connection for each probe": {false, 0, func(*Manager) {}},
@@ -175,16 +176,16 @@ func TestNewConnectionsShowTheCertificate(t *testing.T) {
 			e := endpointFor("hcx", sessionapi.AuthToken)
 			e.URL, e.Interval, e.ConnectionMaxAge = a.url, time.Minute, c.age
 			e.HTTP.TLS.CA = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.certificate.Raw}))
-			b := generationOf(t, e)
-			p := proberOf(t, b, e)
+			g := generationOf(t, e)
+			p := proberOf(t, g, e)
 			p.connection.Offset = time.Duration(time.Now().UnixNano()) // its period has just begun
-			c.adjust(b.manager)
+			c.adjust(g.manager)
 			for _, days := range []int{30, 30, 60} {
-				end := time.Now().AddDate(0, 0, days).Truncate(time.Second)
-				leaf := root.sign(t, "leaf", key, end, "127.0.0.1")
+				expiry := time.Now().AddDate(0, 0, days).Truncate(time.Second)
+				leaf := root.sign(t, "leaf", key, expiry, "127.0.0.1")
 				a.certificate.Store(&tls.Certificate{Certificate: [][]byte{leaf.Raw}, PrivateKey: key})
-				if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.CertificateExpiry.Equal(end) {
-					t.Errorf("%s, expires %s, want %s: %s", r.State, r.CertificateExpiry, end, r.Diagnosis)
+				if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.CertificateExpiry.Equal(expiry) {
+					t.Errorf("%s, expires at %s, want %s: %s", r.State, r.CertificateExpiry, expiry, r.Diagnosis)
 				}
 			}
 			if n := a.resumed.Load(); n > 0 {

@@ -42,7 +42,7 @@ func TestConnectionMaxAge(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				logsInVainly := c.least == 31
+				loginFails := c.auth == sessionapi.AuthLogin && c.faults != nil
 				s := alice()
 				s.Faults = c.faults
 				a := simulator.NewHCX(s)
@@ -55,7 +55,7 @@ func TestConnectionMaxAge(t *testing.T) {
 				server := newPipeServer(t, a)
 				directly(p).DialContext = server.dial
 				for _, r := range probesFor(t, p, time.Hour) {
-					if !logsInVainly && r.State != sessionapi.Valid {
+					if !loginFails && r.State != sessionapi.Valid {
 						t.Fatalf("%s: %s", r.State, r.Diagnosis)
 					}
 				}
@@ -64,8 +64,8 @@ func TestConnectionMaxAge(t *testing.T) {
 					t.Errorf("%d connections, want %d to %d", n, c.least, c.most)
 				}
 				for i := range dials[1:] {
-					if gap := dials[i+1].Sub(dials[i]); gap > max(c.age, c.interval) && !logsInVainly {
-						t.Errorf("connection %d came %s after the one before", i+1, gap)
+					if gap := dials[i+1].Sub(dials[i]); gap > max(c.age, c.interval) && !loginFails {
+						t.Errorf("connection %d came %s after the one before, want at most %s", i+1, gap, max(c.age, c.interval))
 					}
 				}
 			})
@@ -73,7 +73,7 @@ func TestConnectionMaxAge(t *testing.T) {
 	}
 }
 
-// A kept connection takes no time to resolve, to connect and for TLS.
+// On a kept connection, no time is spent on name resolution, connecting or TLS.
 func TestPhases(t *testing.T) {
 	ca := newCA(t)
 	u := serveTLS(t, ca, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -97,8 +97,8 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// Endpoints with the same block of settings share a transport, those of one account a
-// guard.
+// Endpoints with the same connection settings share a client, and those of one credential
+// share its guard.
 func TestSharing(t *testing.T) {
 	first, second, third := endpointFor("hcx", sessionapi.AuthLogin), endpointFor("hcx", sessionapi.AuthLogin), endpointFor("dr", sessionapi.AuthLogin)
 	second.Credential.Name = "another"
@@ -106,10 +106,10 @@ func TestSharing(t *testing.T) {
 	generation := generationOf(t, first, second)
 	a, b, c := proberOf(t, generation, first), proberOf(t, generation, second), proberOf(t, generation, third)
 	if a.client != b.client || a.client == c.client {
-		t.Error("endpoints share a transport although their settings differ, or do not although they are the same")
+		t.Error("endpoints share a client although their settings differ, or do not although they are the same")
 	}
 	if a.credential == b.credential || a.credential != c.credential {
-		t.Error("endpoints share a guard although their accounts differ, or do not although they are the same")
+		t.Error("endpoints share a guard although their credentials differ, or do not although they are the same")
 	}
 }
 
@@ -124,8 +124,8 @@ func (c *counted) Close() error {
 	return c.Conn.Close()
 }
 
-// A probe leaves no connection and no goroutine open, whatever its outcome. (The end of
-// a synctest bubble proves the same in every other test here.)
+// A probe leaves no connection open, whatever its outcome. TestMain checks that no
+// goroutine remains.
 func TestNothingLeaks(t *testing.T) {
 	ca := newCA(t)
 	var open sync.WaitGroup
@@ -157,8 +157,8 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// probeAndClose probes a healthy appliance, then one with a fault, and closes the
-// prober. It adds the open connections to open.
+// probeAndClose probes a healthy appliance, probes it again with a fault, and closes the
+// prober. It counts the open connections in open.
 func probeAndClose(t *testing.T, ca *simulator.CA, fault simulator.Fault, open *sync.WaitGroup) {
 	t.Helper()
 	a := simulator.NewHCX(alice())
@@ -197,13 +197,13 @@ func probeAndClose(t *testing.T, ca *simulator.CA, fault simulator.Fault, open *
 	p.client.Transport.CloseIdleConnections()
 }
 
-// A reload keeps idle connections, except those that are no longer needed. A failed
-// reload changes nothing.
+// A reload keeps idle connections, except those that are no longer needed. A reload that
+// is not committed changes nothing.
 func TestConnectionsOutliveReload(t *testing.T) {
 	for name, c := range map[string]struct {
 		module string // has the connection settings; empty: the endpoint has them
 		change func(*config.Endpoint)
-		stay   bool
+		keeps  bool // the idle connection
 	}{
 		"expect of the endpoint": {"", func(e *config.Endpoint) { e.Expect.Roles = []string{"admin"} }, true},
 		"the endpoint's name":    {"", func(e *config.Endpoint) { e.Name = "another" }, false},
@@ -219,7 +219,7 @@ func TestConnectionsOutliveReload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := newPipeServer(t, reply{status: 200, body: hcxOK})
-				factory := NewManagerWithDial(server.dial)
+				manager := NewManagerWithDial(server.dial)
 				prepared := func(change func(*config.Endpoint)) (*Generation, *Prober) {
 					e := endpointFor("hcx", sessionapi.AuthToken)
 					change(e)
@@ -230,16 +230,16 @@ func TestConnectionsOutliveReload(t *testing.T) {
 					if c.module != "" {
 						settings.Modules = map[string]config.Settings{c.module: e.Settings}
 					}
-					b, err := factory.Prepare(settings)
+					g, err := manager.Prepare(settings)
 					if err != nil {
 						t.Fatal(err)
 					}
-					return b, proberOf(t, b, e)
+					return g, proberOf(t, g, e)
 				}
 				expect := func(when string, dialed int, open int64) {
 					t.Helper()
-					if n, are := len(server.dialed()), factory.connections.Count(); n != dialed || are != open {
-						t.Errorf("%s: %d connections were made and %d are open, want %d and %d", when, n, are, dialed, open)
+					if made, opened := len(server.dialed()), manager.connections.Count(); made != dialed || opened != open {
+						t.Errorf("%s: %d connections were made and %d are open, want %d and %d", when, made, opened, dialed, open)
 					}
 				}
 				first, before := prepared(func(*config.Endpoint) {})
@@ -247,20 +247,20 @@ func TestConnectionsOutliveReload(t *testing.T) {
 				mustProbe(t, before)
 				prepared(c.change)
 				time.Sleep(time.Minute)
-				expect("a reload that came to nothing", 1, 1)
+				expect("a minute after a reload that was not committed", 1, 1)
 
 				next, after := prepared(c.change)
 				next.Commit()
-				mustProbe(t, before) // it was in progress
+				mustProbe(t, before) // it was in progress during the reload
 				mustProbe(t, after)
-				if c.stay {
-					expect("at once", 1, 1)
+				if c.keeps {
+					expect("immediately after the reload", 1, 1)
 				} else {
-					expect("at once", 2, 2)
+					expect("immediately after the reload", 2, 2)
 				}
 				time.Sleep(time.Minute)
 				mustProbe(t, after)
-				if c.stay {
+				if c.keeps {
 					expect("a minute later", 1, 1)
 				} else {
 					expect("a minute later", 2, 1)
@@ -277,7 +277,7 @@ func TestPendingConnectionsEnd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
 			var took time.Duration
-			factory := NewManagerWithDial(func(context.Context, string, string) (net.Conn, error) {
+			manager := NewManagerWithDial(func(context.Context, string, string) (net.Conn, error) {
 				ours, theirs := net.Pipe()
 				go func() {
 					_, _ = io.Copy(io.Discard, theirs)
@@ -294,22 +294,22 @@ func TestPendingConnectionsEnd(t *testing.T) {
 				}
 				e.HTTP.Proxy.ProxyURL = promconfig.URL{URL: u}
 			}
-			b, err := factory.Prepare(&config.Config{
+			g, err := manager.Prepare(&config.Config{
 				Credentials: map[string]*config.Credential{e.Credential.Name: e.Credential},
 				Endpoints:   []*config.Endpoint{e},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r := mustProbe(t, proberOf(t, b, e)); r.State != sessionapi.Timeout || r.Duration != e.Timeout {
-				t.Errorf("%s after %s", r.State, r.Duration)
+			if r := mustProbe(t, proberOf(t, g, e)); r.State != sessionapi.Timeout || r.Duration != e.Timeout {
+				t.Errorf("%s after %s, want %s after %s", r.State, r.Duration, sessionapi.Timeout, e.Timeout)
 			}
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if want := e.Timeout + later; took != want {
 				t.Errorf("proxy %q: the connection lasted %s, want %s", proxy, took, want)
 			}
-			if open := factory.connections.Count(); open != 0 {
+			if open := manager.connections.Count(); open != 0 {
 				t.Errorf("proxy %q: %d connections are open", proxy, open)
 			}
 		})
@@ -320,15 +320,15 @@ func TestPendingConnectionsEnd(t *testing.T) {
 // same time.
 func TestConnectionsDoNotEndTogether(t *testing.T) {
 	const n, age = 1000, 10 * time.Minute
-	ends := make(map[int64]int) // by minute of the age
+	ends := make(map[int64]int) // number of connections, by the minutes until they end
 	now := time.Now()
 	e := endpointFor("hcx", sessionapi.AuthToken)
 	e.Interval, e.ConnectionMaxAge = time.Minute, age
-	b := generationOf(t, e)
+	g := generationOf(t, e)
 	for i := range n {
 		named := *e
 		named.Name = fmt.Sprintf("hcx-%d", i)
-		p := proberOf(t, b, &named)
+		p := proberOf(t, g, &named)
 		minute := int64(0)
 		period := func(at time.Time) int64 { return at.Add(-p.connection.Offset).UnixNano() / int64(age) }
 		for period(now.Add(time.Duration(minute)*time.Minute)) == period(now) {
@@ -338,7 +338,7 @@ func TestConnectionsDoNotEndTogether(t *testing.T) {
 	}
 	for minute, connections := range ends {
 		if connections > n/5 {
-			t.Errorf("%d of %d end in minute %d", connections, n, minute)
+			t.Errorf("%d of %d connections end in minute %d, want at most a fifth", connections, n, minute)
 		}
 	}
 }

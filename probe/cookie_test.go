@@ -26,17 +26,17 @@ func TestCookieSessionsByteForByte(t *testing.T) {
 		}
 		closeProber(t, p)
 		if got := appliance.methods(); got != "POST GET GET DELETE" {
-			t.Errorf("sent %s", got)
+			t.Errorf("sent %s, want POST GET GET DELETE", got)
 		}
 		for _, r := range appliance.got[1:] {
 			if got := r.Header["Cookie"]; len(got) != 1 || got[0] != "sid="+value {
-				t.Errorf("%s: Cookie: %q, want %q", r.Method, got, value)
+				t.Errorf("%s: Cookie: %q, want %q", r.Method, got, "sid="+value)
 			}
 		}
 	}
 }
 
-// A cookie that has already expired is not kept.
+// A session's cookie that is empty or has already expired establishes no session.
 func TestExpiredCookieIsNeverSent(t *testing.T) {
 	for _, set := range []string{"sid=gone; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "sid=gone; Max-Age=0", "sid="} {
 		appliance := &handwritten{post: []http.Handler{reply{200, map[string]string{"Set-Cookie": set}, `{}`}}}
@@ -49,8 +49,8 @@ func TestExpiredCookieIsNeverSent(t *testing.T) {
 	}
 }
 
-// setting adds cookies to the responses of next.
-func setting(next http.Handler, cookies ...string) http.HandlerFunc {
+// settingCookies adds cookies to the responses of next.
+func settingCookies(next http.Handler, cookies ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, cookie := range cookies {
 			w.Header().Add("Set-Cookie", cookie)
@@ -59,11 +59,12 @@ func setting(next http.Handler, cookies ...string) http.HandlerFunc {
 	}
 }
 
-// An appliance may set a session's cookie for another path with each response. They must not pile up.
+// An appliance may set a session's cookie for another path with each response. The number of
+// cookies that are kept is limited.
 func TestSessionCookiesAreLimited(t *testing.T) {
 	set := 0
 	server := &routes{handlers: map[string]http.Handler{
-		"POST /login": setting(json200(`{}`), "sid=canary-t0ken; Path=/me"),
+		"POST /login": settingCookies(json200(`{}`), "sid=canary-t0ken; Path=/me"),
 		"GET /me": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for range 100 {
 				set++
@@ -81,7 +82,7 @@ func TestSessionCookiesAreLimited(t *testing.T) {
 		mustProbe(t, p)
 	}
 	if got := len(p.sessions.session.cookies); got > maxKeptCookies {
-		t.Errorf("%d cookies are held", got)
+		t.Errorf("%d cookies are kept, want at most %d", got, maxKeptCookies)
 	}
 }
 
@@ -95,12 +96,12 @@ func TestRollingCookies(t *testing.T) {
     answer: {username: body.user}`
 	me, no := json200(`{"user": "alice"}`), reply{status: 503}
 	appliance := &handwritten{
-		post: []http.Handler{setting(reply{status: 200}, "sid=one; Path=/", "csrf=c1; Path=/")},
+		post: []http.Handler{settingCookies(reply{status: 200}, "sid=one; Path=/", "csrf=c1; Path=/")},
 		get: []http.Handler{
-			setting(me, "sid=two; Path=/", "csrf=c2; Path=/", "other=x; Path=/"),
-			setting(no, "sid=three; Path=/"),
-			setting(me, "sid=beside"), // of /api
-			setting(me, "sid=x; Path=/; Max-Age=0"),
+			settingCookies(me, "sid=two; Path=/", "csrf=c2; Path=/", "other=x; Path=/"),
+			settingCookies(no, "sid=three; Path=/"),
+			settingCookies(me, "sid=api"), // for the default path, /api
+			settingCookies(me, "sid=x; Path=/; Max-Age=0"),
 			me,
 		},
 		del: []http.Handler{reply{status: 204}},
@@ -116,18 +117,18 @@ func TestRollingCookies(t *testing.T) {
 	for _, r := range appliance.got[1:] {
 		got = append(got, r.Header.Get("Cookie")+" "+r.Header.Get("X-Csrf"))
 	}
-	want := []string{"sid=one c1", "sid=two c2", "sid=three c2", "sid=beside; sid=three c2", "sid=beside c2", " c2"}
+	want := []string{"sid=one c1", "sid=two c2", "sid=three c2", "sid=api; sid=three c2", "sid=api c2", " c2"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("sent\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-// A response that refuses a session may set the cookie of another one, which must not
-// replace the cookie of the logout.
+// A response that refuses a session may set the cookie of another one. The logout presents
+// the cookie of the refused session nevertheless.
 func TestRefusalDoesNotReplaceCookies(t *testing.T) {
-	refused := setting(reply{status: 401}, "sid=anonymous; Path=/")
+	refused := settingCookies(reply{status: 401}, "sid=anonymous; Path=/")
 	appliance := &handwritten{
-		post: []http.Handler{setting(reply{status: 200}, "sid=one; Path=/"), setting(reply{status: 200}, "sid=two; Path=/")},
+		post: []http.Handler{settingCookies(reply{status: 200}, "sid=one; Path=/"), settingCookies(reply{status: 200}, "sid=two; Path=/")},
 		get:  []http.Handler{refused, json200(`{"user": "alice"}`)},
 		del:  []http.Handler{reply{status: 204}},
 	}
@@ -149,7 +150,7 @@ func TestRefusalDoesNotReplaceCookies(t *testing.T) {
 func TestCookiesExpireBetweenProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		appliance := &handwritten{
-			post: []http.Handler{setting(reply{status: 200}, "sid=a; Path=/; Max-Age=150")},
+			post: []http.Handler{settingCookies(reply{status: 200}, "sid=a; Path=/; Max-Age=150")},
 			get:  []http.Handler{json200(`{"user": "alice"}`)}, del: []http.Handler{reply{status: 204}},
 		}
 		p := piped(t, endpointOf(t, cookieAPI, sessionapi.AuthLogin), appliance)
@@ -160,11 +161,11 @@ func TestCookiesExpireBetweenProbes(t *testing.T) {
 			}
 		}
 		if logins != 2 || expired != 1 {
-			t.Errorf("%d logins, %d sessions expired", logins, expired)
+			t.Errorf("%d logins, %d sessions expired, want 2 and 1", logins, expired)
 		}
 		for _, r := range appliance.got {
 			if r.Method == http.MethodGet && r.Header.Get("Cookie") != "sid=a" {
-				t.Errorf("Cookie: %s", r.Header.Get("Cookie"))
+				t.Errorf("Cookie: %s, want sid=a", r.Header.Get("Cookie"))
 			}
 		}
 		closeProber(t, p)
@@ -181,7 +182,7 @@ func TestCookiesByPath(t *testing.T) {
 	} {
 		definition := strings.NewReplacer("/me", "/api/me", "logout: {path: /login}", "logout: {path: "+logout+"}").Replace(cookieAPI)
 		appliance := &handwritten{
-			post: []http.Handler{setting(reply{200, nil, "{}"}, "sid=A; Path=/api", "sid=B; Path=/ui")},
+			post: []http.Handler{settingCookies(reply{200, nil, "{}"}, "sid=A; Path=/api", "sid=B; Path=/ui")},
 			get:  []http.Handler{json200(`{"user": "alice"}`)}, del: []http.Handler{reply{status: 204}},
 		}
 		p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), appliance)
@@ -193,7 +194,7 @@ func TestCookiesByPath(t *testing.T) {
 			t.Errorf("%s: %s, want %s", logout, got, c.counted)
 		}
 		if check, last := appliance.got[1].Header.Get("Cookie"), appliance.got[2].Header.Get("Cookie"); check != "sid=A" || last != c.cookie {
-			t.Errorf("%s: the check has Cookie: %s, the logout has %s", logout, check, last)
+			t.Errorf("%s: the check has Cookie: %s, the logout has %s, want sid=A and %s", logout, check, last, c.cookie)
 		}
 	}
 }
@@ -214,9 +215,9 @@ func TestOptionalSessionParts(t *testing.T) {
 		want  string
 	}{
 		"header":        {reply{200, map[string]string{"X-Token": "h", "X-Csrf": "c"}, ""}, "cookie , token T h, csrf c"},
-		"cookie":        {setting(reply{200, nil, `{"data": {"a.b": "b"}}`}, "tok=k; Path=/", "route=r; Path=/"), "cookie route=r, token T k, csrf "},
+		"cookie":        {settingCookies(reply{200, nil, `{"data": {"a.b": "b"}}`}, "tok=k; Path=/", "route=r; Path=/"), "cookie route=r, token T k, csrf "},
 		"body":          {reply{200, nil, `{"data": {"a.b": "b"}}`}, "cookie , token T b, csrf "},
-		"not a session": {setting(reply{200, map[string]string{"X-Csrf": "c"}, `{"data": {"b": "b"}}`}, "route=r; Path=/"), ""},
+		"not a session": {settingCookies(reply{200, map[string]string{"X-Csrf": "c"}, `{"data": {"b": "b"}}`}, "route=r; Path=/"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			appliance := &handwritten{post: []http.Handler{c.login}, get: []http.Handler{json200(`{"user": "alice"}`)}, del: []http.Handler{reply{status: 204}}}
@@ -225,7 +226,7 @@ func TestOptionalSessionParts(t *testing.T) {
 			closeProber(t, p)
 			if c.want == "" {
 				if why := "no session in its header x-token or its cookie tok or its field `data[\"a.b\"]`"; r.State != sessionapi.InvalidResponse || r.Unanswered != 1 || !strings.Contains(r.Diagnosis, why) {
-					t.Errorf("%s, %d counted: %s", r.State, r.Unanswered, r.Diagnosis)
+					t.Errorf("%s, %d logins unanswered: %s\nwant %s, 1: … %s …", r.State, r.Unanswered, r.Diagnosis, sessionapi.InvalidResponse, why)
 				}
 				return
 			}

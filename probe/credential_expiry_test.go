@@ -12,11 +12,14 @@ import (
 	"session_exporter/sessionapi"
 )
 
+// unsigned returns a JWT with these claims, whose signature is not valid.
 func unsigned(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".c2ln"
 }
 
+// Each source of an expiry is reported: the configuration, and the token itself if it is a
+// JWT.
 func TestCredentialExpiries(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	writeFile(t, file, unsigned(`{"exp": 1800000000}`))
@@ -34,7 +37,7 @@ func TestCredentialExpiries(t *testing.T) {
 		{"jwt", func(*config.Credential) {}, map[string]time.Time{"jwt": time.Unix(1800000000, 0)}},
 		{"expires", func(c *config.Credential) { c.Expires = stated }, map[string]time.Time{"config": stated, "jwt": time.Unix(1800000000, 0)}},
 		{"max_age", func(c *config.Credential) { c.MaxAge = time.Hour }, map[string]time.Time{"config": changed.Add(time.Hour), "jwt": time.Unix(1800000000, 0)}},
-		{"max_age of no file", func(c *config.Credential) {
+		{"max_age without a file", func(c *config.Credential) {
 			c.MaxAge, c.Secret = time.Hour, secret.Source{Inline: secret.New("x")}
 		}, map[string]time.Time{}},
 	} {

@@ -59,7 +59,7 @@ func TestSecretFiles(t *testing.T) {
 			}
 			r := mustProbe(t, p)
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
-				t.Errorf("%s: %s: %s", c.name, r.State, r.Diagnosis)
+				t.Errorf("%s: %s: %s\nwant %s: … %s …", c.name, r.State, r.Diagnosis, c.state, c.why)
 			}
 			if unsent := r.State == sessionapi.CredentialMissing; unsent != (len(r.Steps) == 0) {
 				t.Errorf("%s: %d steps", c.name, len(r.Steps))
@@ -78,7 +78,7 @@ func TestSecretThatFailsSlowly(t *testing.T) {
 	p.credential.readMu.Lock() // as if the file were being read
 	time.AfterFunc(e.Timeout, p.credential.readMu.Unlock)
 	if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || !strings.Contains(r.Diagnosis, "no such file") {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialMissing, r.Diagnosis)
 	}
 }
 
@@ -98,7 +98,8 @@ func TestPasswordOfAnyCharacters(t *testing.T) {
 	}
 }
 
-// The configured headers are sent, and their files are read for each request.
+// The configured headers are sent, but do not replace that of the session. Their files are read
+// for each request.
 func TestHTTPHeaders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "header")
 	writeFile(t, file, "from-file\n")
@@ -114,28 +115,28 @@ func TestHTTPHeaders(t *testing.T) {
 	}
 	sent := appliance.got[0].Header
 	if got := strings.Join(sent["X-Tenant"], " "); got != "a b c from-file" {
-		t.Errorf("X-Tenant: %s", got)
+		t.Errorf("X-Tenant: %s, want a b c from-file", got)
 	}
 	if got := strings.Join(sent["X-Dr-Session"], " "); got != canaryToken {
-		t.Errorf("X-Dr-Session: %s", got)
+		t.Errorf("X-Dr-Session: %s, want the session alone", got)
 	}
 	writeFile(t, file, "a\nb")
-	spoilt := mustProbe(t, p)
+	invalid := mustProbe(t, p)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	for why, r := range map[string]Result{"characters that no": spoilt, "no such file": mustProbe(t, p)} {
+	for why, r := range map[string]Result{"characters that no": invalid, "no such file": mustProbe(t, p)} {
 		if r.State != sessionapi.CredentialMissing || len(r.Steps) != 0 || !strings.Contains(r.Diagnosis, why) {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialMissing, r.Diagnosis)
 		}
 	}
 	if n := len(appliance.got); n != 1 {
-		t.Errorf("%d requests", n)
+		t.Errorf("%d requests, want 1", n)
 	}
 }
 
-// Refusals count for an account, whatever a reload changes about the credential,
-// including its name.
+// Refusals count for an account and its secret, whatever else a reload changes about the
+// credential, including its name.
 func TestReloadKeepsTheBudget(t *testing.T) {
 	password := func() *config.Credential { return credentialFor(sessionapi.AuthLogin) }
 	oauth := func() *config.Credential { return oauthCredential("http://sso.test/token") }
@@ -154,14 +155,14 @@ func TestReloadKeepsTheBudget(t *testing.T) {
 		"no oauth2": {oauth, func(c *config.Credential) { c.OAuth2 = nil }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := NewManager()
+			m := NewManager()
 			load := func(c *config.Credential) *credential {
-				b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
+				g, err := m.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
 				if err != nil {
 					t.Fatal(err)
 				}
-				b.Commit()
-				return f.credentials()[c.Name]
+				g.Commit()
+				return m.credentials()[c.Name]
 			}
 			before, changed := c.credential(), c.credential()
 			c.change(changed)
@@ -171,7 +172,7 @@ func TestReloadKeepsTheBudget(t *testing.T) {
 			load(password())
 			after := load(changed)
 			if held := after.guard.Held(changed.Secret.Inline, "2") != nil; held != c.same {
-				t.Errorf("held back is %t", held)
+				t.Errorf("after the reload, the secret is held back: %t, want %t", held, c.same)
 			}
 		})
 	}
@@ -183,7 +184,7 @@ func refusalsOf(p *Prober) int {
 	return refusals
 }
 
-// refuse has an appliance refuse a credential's secret.
+// refuse records that an appliance refused a credential's secret.
 func refuse(t *testing.T, c *credential, appliance string) {
 	t.Helper()
 	permit, err := c.guard.Acquire(t.Context(), c.Secret.Inline, appliance)
@@ -195,23 +196,23 @@ func refuse(t *testing.T, c *credential, appliance string) {
 
 // Refusals during a reload that changes the account are counted too, under the
 // credential's name.
-func TestRefusalsNeverGoBack(t *testing.T) {
-	f := NewManager()
+func TestRefusalsDuringAReloadCount(t *testing.T) {
+	m := NewManager()
 	prepared := func(username string) *Generation {
 		c := credentialFor(sessionapi.AuthLogin)
 		c.Username = username
-		b, err := f.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
+		g, err := m.Prepare(&config.Config{Credentials: map[string]*config.Credential{c.Name: c}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return b
+		return g
 	}
 	prepared("alice").Commit()
 	next := prepared("bob")
-	refuse(t, f.credentials()["monitor"], "a")
+	refuse(t, m.credentials()["monitor"], "a")
 	next.Commit()
-	if n := f.Credentials()[0].Refusals; n != 1 {
-		t.Errorf("%d refusals", n)
+	if n := m.Credentials()[0].Refusals; n != 1 {
+		t.Errorf("%d refusals, want 1", n)
 	}
 }
 
@@ -234,7 +235,7 @@ func TestRefreshReportsChanges(t *testing.T) {
 		}
 		for _, step := range []struct {
 			name    string
-			happens []func()
+			actions []func() // since the step before
 			reports bool
 		}{
 			{"not used yet", []func(){write("one")}, false},
@@ -249,11 +250,11 @@ func TestRefreshReportsChanges(t *testing.T) {
 			{"changed, read and gone", []func(){write("four"), read, remove}, false},
 			{"back again", []func(){write("four")}, true},
 		} {
-			for _, happens := range step.happens {
-				happens()
+			for _, act := range step.actions {
+				act()
 			}
 			if reports := c.refresh(); reports != step.reports {
-				t.Errorf("%s: %t", step.name, reports)
+				t.Errorf("%s: refresh reports %t, want %t", step.name, reports, step.reports)
 			}
 		}
 	})

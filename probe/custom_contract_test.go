@@ -13,7 +13,7 @@ import (
 // built-in APIs of the same names.
 var described bool
 
-// definition returns an API of the catalogue.
+// definition returns an API of the catalogue, which is compiled once.
 var definition = func() func(name string) *custom.API {
 	var mu sync.Mutex // guards known
 	known := make(map[string]*custom.API)
@@ -40,7 +40,7 @@ func TestDescribed(t *testing.T) {
 		"TestLateTokenIsHeld":                        TestLateTokenIsHeld,
 		"TestNetworkFailures":                        TestNetworkFailures,
 		"TestOAuthTokenIsReused":                     TestOAuthTokenIsReused,
-		"TestOAuthTokenIsRefreshedOnRefusal":         TestOAuthTokenIsRefreshedOnRefusal,
+		"TestOAuthTokenIsReplacedOnRefusal":          TestOAuthTokenIsReplacedOnRefusal,
 		"TestOAuthFailures":                          TestOAuthFailures,
 		"TestOAuthIsShared":                          TestOAuthIsShared,
 		"TestDocumentedResponses":                    TestDocumentedResponses,
@@ -66,13 +66,13 @@ func TestDescribed(t *testing.T) {
 		"TestFleetWithOneRefusal":                    TestFleetWithOneRefusal,
 		"TestHostileResponses":                       TestHostileResponses,
 		"TestUpgradeEnds":                            TestUpgradeEnds,
-		"TestHostileBodiesTakeNoMemory":              TestHostileBodiesTakeNoMemory,
+		"TestHostileBodiesTakeLittleMemory":          TestHostileBodiesTakeLittleMemory,
 		"TestLongTextsAreCut":                        TestLongTextsAreCut,
 		"TestDeadTokens":                             TestDeadTokens,
 		"TestLoginUnavailable":                       TestLoginUnavailable,
 		"TestLoginWithoutToken":                      TestLoginWithoutToken,
 		"TestTokenOfAFailedLogin":                    TestTokenOfAFailedLogin,
-		"TestForeignTokens":                          TestForeignTokens,
+		"TestTokenIsNeitherRenewedNorLoggedOut":      TestTokenIsNeitherRenewedNorLoggedOut,
 		"TestConnectionClosedWhileIdle":              TestConnectionClosedWhileIdle,
 		"TestBlackHoles":                             TestBlackHoles,
 		"TestResolverTimeout":                        TestResolverTimeout,

@@ -1,11 +1,8 @@
 package probe
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,7 +15,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// endpointOf returns an endpoint of a described API.
+// endpointOf returns an endpoint of the API that a definition describes.
 func endpointOf(tb testing.TB, definition string, auth sessionapi.Auth) *config.Endpoint {
 	tb.Helper()
 	text := "apis:\n  own:\n" + definition + "\nmodules: {m: {api: own}}"
@@ -31,7 +28,7 @@ func endpointOf(tb testing.TB, definition string, auth sessionapi.Auth) *config.
 	return e
 }
 
-// sent formats a request as one line.
+// sent formats a request as one line, with the headers that APIs use.
 func sent(r *http.Request, body string) string {
 	var b strings.Builder
 	b.WriteString(r.Method + " " + r.URL.RequestURI())
@@ -182,7 +179,7 @@ func TestCustomUsernameInPath(t *testing.T) {
 		}
 		login := appliance.got[0].URL
 		if login.Path != decoded {
-			t.Errorf("%s: the path is %q", path, login.Path)
+			t.Errorf("%s: the path is %q, want %q", path, login.Path, decoded)
 		}
 		if query := login.Query(); strings.Contains(path, "?") && (query.Get("user") != name || query.Get("tenant") != "$" || len(query) != 2) {
 			t.Errorf("%s: the query is %v", path, query)
@@ -226,7 +223,7 @@ func TestCustomHeaders(t *testing.T) {
 	}
 }
 
-// recorded adds a PUT to the requests that an appliance received.
+// recorded serves next, and adds each PUT to the requests that h received.
 func recorded(h *handwritten, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPut {
@@ -286,10 +283,10 @@ func TestCustomResponses(t *testing.T) {
 		{"401 HTML", typed, reply{401, nil, `<html>`}, sessionapi.SessionExpired, "refused"},
 		{"500", typed, reply{500, nil, `{"code": 7}`}, sessionapi.ServerError, "failed on the appliance's side"},
 		{"untyped", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}], "n": 4}`}, sessionapi.Valid, "alice"},
-		{"an element lacks it", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, sessionapi.InvalidResponse, "the API's `answer.roles` cannot be evaluated on this response"},
+		{"a group without a name", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, sessionapi.InvalidResponse, "the API's `answer.roles` cannot be evaluated on this response"},
 		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, sessionapi.InvalidResponse, "`answer.username` has the wrong type"},
 		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, sessionapi.InvalidResponse, "`answer.roles` has the wrong type"},
-		{"no number", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, sessionapi.InvalidResponse, "`answer.version` cannot be evaluated"},
+		{"a number that is text", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, sessionapi.InvalidResponse, "`answer.version` cannot be evaluated"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := mustProbe(t, piped(t, endpointOf(t, c.definition, sessionapi.AuthToken), c.reply))
@@ -317,7 +314,8 @@ func TestCustomCost(t *testing.T) {
 	}
 }
 
-// The expiry of a session is the one that the API reported last.
+// The expiry of a session is the one that the API reported last, until the session is
+// refused.
 func TestCustomExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
@@ -344,16 +342,17 @@ func TestCustomExpiry(t *testing.T) {
 		p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), appliance)
 		for i, want := range []time.Time{begin.Add(time.Hour), later.Truncate(time.Second), later.Truncate(time.Second)} {
 			if got := mustProbe(t, p).CredentialExpiries["api"]; !got.Equal(want) {
-				t.Errorf("probe %d: it expires %s, want %s", i, got, want)
+				t.Errorf("probe %d: the session expires at %s, want %s", i, got, want)
 			}
 		}
-		if ends := mustProbe(t, p).CredentialExpiries; !ends["api"].IsZero() {
-			t.Errorf("refused: it expires %s", ends["api"])
+		if expiries := mustProbe(t, p).CredentialExpiries; !expiries["api"].IsZero() {
+			t.Errorf("a refused session expires at %s, want no expiry", expiries["api"])
 		}
 	})
 }
 
-// A session that is not in the defined place is not held, and does not leak.
+// After a login whose response lacks a part of the session, or that a rule calls failed, no
+// session is held. No result shows a token from the response.
 func TestCustomSessionMissing(t *testing.T) {
 	const cookies = `
     login: {path: /login, send: form, body: {pass: $password}}
@@ -390,7 +389,7 @@ func TestCustomSessionMissing(t *testing.T) {
 	}
 }
 
-// Passwords that a form or a path escapes are masked in responses.
+// A password is masked in a response, even in the spelling of a form.
 func TestCustomQuotedSecrets(t *testing.T) {
 	const definition = `
     login: {path: /login, send: form, body: {user: $username, pass: $password}}
@@ -408,25 +407,18 @@ func TestCustomQuotedSecrets(t *testing.T) {
 	}
 }
 
+// FuzzCustom checks that the definitions of hcx and dr in the catalogue and the built-in APIs find
+// the same responses valid.
 func FuzzCustom(f *testing.F) {
 	for _, seed := range []string{hcxOK, hcxUnauthorized, drOK, drError, `{}`, `null`, ``, `[]`, `"x"`, `<html>`, `{"data": {"user": {"roles": [1]}}}`, `{"success": true, "data": {"user": {"username": " "}}}`} {
 		for _, status := range []int{200, 204, 400, 401, 500} {
 			f.Add(status, []byte(seed), "token")
 		}
 	}
-	// encoding/json ignores the case of keys and merges duplicates; a definition does
-	// neither. No appliance sends such bodies.
+	// Names in another case are other names, and duplicates are malformed.
 	f.Add(200, []byte(`{"suCCess": true, "data": {"user": {"username": "a"}}}`), "token")
 	f.Add(200, []byte(`{"success": true, "data": {"user": {"username": "a"}}, "data": {}}`), "token")
-	keys := regexp.MustCompile(`(\w+)":`).FindAllStringSubmatch(hcxOK+hcxUnauthorized+drOK+drError, -1)
 	f.Fuzz(func(t *testing.T, status int, body []byte, token string) {
-		found := texts(body)
-		for _, key := range keys {
-			alike := count(found, func(text string) bool { return strings.EqualFold(text, key[1]) })
-			if alike > 1 || alike > count(found, func(text string) bool { return text == key[1] }) {
-				return
-			}
-		}
 		header := http.Header{hcxTokenHeader: {token}, "Date": {token}}
 		for name, builtIn := range map[string]sessionapi.API{"hcx": builtIn["hcx"], "dr": builtIn["dr"]} {
 			response := sessionapi.Response{Status: status, Header: header, Body: body}
@@ -437,26 +429,4 @@ func FuzzCustom(f *testing.F) {
 			}
 		}
 	})
-}
-
-// texts returns the strings of JSON, including keys.
-func texts(body []byte) (all []string) {
-	for decoder := json.NewDecoder(bytes.NewReader(body)); ; {
-		token, err := decoder.Token()
-		if err != nil {
-			return all
-		}
-		if text, ok := token.(string); ok {
-			all = append(all, text)
-		}
-	}
-}
-
-func count(texts []string, is func(string) bool) (n int) {
-	for _, text := range texts {
-		if is(text) {
-			n++
-		}
-	}
-	return n
 }

@@ -38,6 +38,7 @@ func (w way) login() reply {
 	return reply{status: http.StatusOK, body: `{"session_id": "` + canaryToken + `"}`}
 }
 
+// logout returns the response to a successful logout.
 func (w way) logout() reply {
 	if w.api == "hcx" {
 		return reply{status: http.StatusOK, body: `{"success": true, "completed": true, "time": 1753089693083, "version": "1.0"}`}
@@ -53,7 +54,7 @@ func (w way) check() reply {
 	return reply{status: http.StatusOK, body: drOK}
 }
 
-// The published bodies.
+// The bodies that the references of the APIs publish.
 var (
 	hcxOK           = apipages.HCXSession
 	hcxUnauthorized = apipages.HCXUnauthorized
@@ -62,6 +63,7 @@ var (
 	drError         = apipages.DRError
 )
 
+// hcxFailure returns a body of HCX with an error code.
 func hcxFailure(code string) string {
 	return `{"success": false, "completed": false, "time": 1753089693083, "version": "1.0", "errorCode": "` + code + `", "error": "as it says"}`
 }
@@ -82,7 +84,7 @@ var documented = []struct {
 	{"401 credentials", "hcx", 401, hcxFailure("INVALID_CREDENTIALS"), sessionapi.SessionExpired, "INVALID_CREDENTIALS"},
 	{"403", "hcx", 403, hcxFailure("NOT_ENOUGH_PRIVILEGES"), sessionapi.Forbidden, "NOT_ENOUGH_PRIVILEGES"},
 	{"500", "hcx", 500, hcxInternal, sessionapi.ServerError, "INTERNAL_SERVER_ERROR"},
-	{"200 that failed", "hcx", 200, hcxUnauthorized, sessionapi.SessionExpired, "INVALID_SESSION_TOKEN"},
+	{"200 with an error code", "hcx", 200, hcxUnauthorized, sessionapi.SessionExpired, "INVALID_SESSION_TOKEN"},
 	{"200", "dr", 200, drOK, sessionapi.Valid, ""},
 	{"400", "dr", 400, drError, sessionapi.SessionExpired, "string"},
 	{"400 malformed", "dr", 400, `{"error_code": "BAD_REQUEST"}`, sessionapi.BadRequest, "BAD_REQUEST"},
@@ -112,10 +114,11 @@ func TestDocumentedResponses(t *testing.T) {
 					t.Errorf("state %s, code %q, status %d; want %s, %q, %d\n%s", r.State, last.Code, last.Status, want, c.code, c.status, r.Diagnosis)
 				}
 				if r.State.Verdict() != want.Verdict() {
-					t.Errorf("verdict %d, want %d", r.State.Verdict(), want.Verdict())
+					t.Errorf("verdict %s, want %s", r.State.Verdict(), want.Verdict())
 				}
+				// A refused session is renewed once.
 				if refused := w.auth == sessionapi.AuthLogin && want.Verdict() == sessionapi.Refused; refused != (r.Expirations == 2) || refused != (r.Logins == 2) {
-					t.Errorf("%d logins, %d expirations", r.Logins, r.Expirations)
+					t.Errorf("%d logins, %d expirations, want two of each: %t", r.Logins, r.Expirations, refused)
 				}
 			})
 		}

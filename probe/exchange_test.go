@@ -20,16 +20,16 @@ import (
 // keptBody is the size up to which the transport keeps buffers.
 const keptBody = 16 << 10
 
-// A marking appliance has its mark in all its responses. Their bodies have any size,
-// and some are truncated or arrive after the probe's timeout.
+// A marking appliance has its mark in all its responses. Their bodies differ in size, and
+// some are truncated or arrive after the probe's timeout.
 type marking struct {
 	t    *testing.T
 	mark string
 
 	mu     sync.Mutex // guards the fields below
 	random *rand.Rand
-	given  int
-	held   map[string]bool // sessions
+	issued int             // number of sessions
+	held   map[string]bool // sessions that were not logged out
 }
 
 func (m *marking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -59,8 +59,8 @@ func (m *marking) response(r *http.Request) (response reply, delay time.Duration
 	}
 	session := ""
 	if r.Method == http.MethodPost {
-		m.given++
-		session = m.mark + strconv.Itoa(m.given)
+		m.issued++
+		session = m.mark + strconv.Itoa(m.issued)
 		m.held[session] = true
 	}
 	response = reply{status: http.StatusOK, body: fmt.Sprintf(`{"success": true, "session_id": %q, "username": %q, "data": {"user": {"username": %[2]q, "roles": [%q]}}}`, session, m.mark, text)}
@@ -70,9 +70,8 @@ func (m *marking) response(r *http.Request) (response reply, delay time.Duration
 	return response, delay
 }
 
-// Bodies are read into reused buffers. However many responses arrive concurrently, each
-// is read, traced and explained unchanged, and a late login is logged out with its own
-// session.
+// Bodies are read into reused buffers. However many responses arrive concurrently, no result
+// or trace has a part of another response, and the session of a late login is logged out.
 func TestBodiesAreNotMixedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex // guards found
@@ -103,14 +102,14 @@ func TestBodiesAreNotMixedUp(t *testing.T) {
 				<-time.After(maxLateWait)
 				closeProber(t, p)
 				if len(m.held) > 0 {
-					t.Errorf("%s has the sessions %v left", m.mark, m.held)
+					t.Errorf("the sessions %v are left at %s", m.held, m.mark)
 				}
 			})
 		}
 		probing.Wait()
 		for _, state := range []sessionapi.State{sessionapi.Valid, sessionapi.Timeout, sessionapi.ServerError, sessionapi.Unreachable} {
 			if found[state] < 15 {
-				t.Errorf("found %v", found)
+				t.Errorf("found %v, want at least 15 results with %s", found, state)
 			}
 		}
 	})

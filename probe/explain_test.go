@@ -36,7 +36,8 @@ func withResponse(step sessionapi.Step, status int) *exchange {
 	}}
 }
 
-// withoutResponse returns an exchange that failed at some point.
+// withoutResponse returns an exchange that failed before or during the response. written and
+// firstByte are zero if it did not get that far.
 func withoutResponse(step sessionapi.Step, written, firstByte time.Time, err error) *exchange {
 	return &exchange{step: step, Exchange: transport.Exchange{
 		Written: written, FirstByte: firstByte, Err: err,
@@ -44,27 +45,28 @@ func withoutResponse(step sessionapi.Step, written, firstByte time.Time, err err
 	}}
 }
 
-// atSSO moves an exchange to the authorization server.
+// atSSO makes an exchange a token request to the authorization server.
 func atSSO(x *exchange) *exchange {
 	x.step, x.URL = sessionapi.Token, &url.URL{Scheme: "https", Host: "sso.test"}
 	return x
 }
 
 type explanation struct {
-	name  string
-	auth  sessionapi.Auth
-	oauth bool
-	found outcome
+	name    string
+	auth    sessionapi.Auth
+	oauth   bool
+	outcome outcome
 }
 
-func interpreted(r sessionapi.Interpretation) outcome { return outcome{interpretation: r} }
+func interpreted(in sessionapi.Interpretation) outcome { return outcome{interpretation: in} }
 
-// of completes an outcome.
-func (f outcome) of(state sessionapi.State, x *exchange) outcome {
-	f.state, f.exchange = state, x
-	return f
+// of returns the outcome with a state and an exchange.
+func (o outcome) of(state sessionapi.State, x *exchange) outcome {
+	o.state, o.exchange = state, x
+	return o
 }
 
+// explanations returns outcomes of each state.
 func explanations() []explanation {
 	alice := interpreted(sessionapi.Interpretation{Identity: &sessionapi.Identity{Username: "alice"}})
 	differs := alice
@@ -72,17 +74,17 @@ func explanations() []explanation {
 	code := func(code, message string) outcome {
 		return interpreted(sessionapi.Interpretation{Code: code, Message: message})
 	}
-	reads := func(why string) outcome { return interpreted(sessionapi.Interpretation{Why: why}) }
-	detail := func(detail string) outcome { return outcome{reason: detail} }
+	because := func(why string) outcome { return interpreted(sessionapi.Interpretation{Why: why}) }
+	unsent := func(reason string) outcome { return outcome{reason: reason} }
 	token := code("INVALID_SESSION_TOKEN", "UserContext not found in SecurityContext")
-	atOnce := token
-	atOnce.refusedImmediately, atOnce.resumeAt = true, aMoment
+	immediately := token
+	immediately.refusedImmediately, immediately.resumeAt = true, aMoment
 	suspended := func(refusals int) outcome {
 		return outcome{suspension: &guard.Suspension{Refusals: refusals}, resumeAt: aMoment}
 	}
-	heldUntil := func(f outcome, at time.Time) outcome {
-		f.heldUntil = at
-		return f
+	heldUntil := func(o outcome, at time.Time) outcome {
+		o.heldUntil = at
+		return o
 	}
 	limited := interpreted(sessionapi.Interpretation{})
 	limited.resumeAt = aMoment
@@ -91,16 +93,16 @@ func explanations() []explanation {
 	return []explanation{
 		{"valid", sessionapi.AuthLogin, false, alice.of(sessionapi.Valid, withResponse(sessionapi.Check, 200))},
 		{"unexpected", sessionapi.AuthLogin, false, differs.of(sessionapi.Unexpected, withResponse(sessionapi.Check, 200))},
-		{"forbidden, by a session", sessionapi.AuthLogin, false, code("NOT_ENOUGH_PRIVILEGES", "").of(sessionapi.Forbidden, withResponse(sessionapi.Check, 403))},
+		{"forbidden, with a session", sessionapi.AuthLogin, false, code("NOT_ENOUGH_PRIVILEGES", "").of(sessionapi.Forbidden, withResponse(sessionapi.Check, 403))},
 		{"forbidden, at login", sessionapi.AuthLogin, false, code("NOT_ENOUGH_PRIVILEGES", "").of(sessionapi.Forbidden, withResponse(sessionapi.Login, 403))},
-		{"forbidden, by a token", sessionapi.AuthToken, false, code("", "").of(sessionapi.Forbidden, withResponse(sessionapi.Check, 403))},
-		{"session refused at once", sessionapi.AuthLogin, false, atOnce.of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 401))},
+		{"forbidden, with a token", sessionapi.AuthToken, false, code("", "").of(sessionapi.Forbidden, withResponse(sessionapi.Check, 403))},
+		{"session refused immediately", sessionapi.AuthLogin, false, immediately.of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 401))},
 		{"token refused", sessionapi.AuthToken, false, token.of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 401))},
 		{"bearer token refused", sessionapi.AuthBearer, false, token.of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 401))},
 		{"bearer token of OAuth 2.0 refused", sessionapi.AuthBearer, true, token.of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 401))},
 		{"token refused by a page", sessionapi.AuthToken, false, interpreted(sessionapi.Interpretation{State: sessionapi.InvalidResponse, Why: "its body is an HTML page instead of JSON"}).of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 401))},
-		{"200 without a user", sessionapi.AuthToken, false, reads("it names no user").of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 200))},
-		{"204", sessionapi.AuthToken, false, reads("its body is empty, so it names no user").of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 204))},
+		{"200 without a user", sessionapi.AuthToken, false, because("it names no user").of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 200))},
+		{"204", sessionapi.AuthToken, false, because("its body is empty, so it names no user").of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 204))},
 		{"200 with a code", sessionapi.AuthToken, false, token.of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 200))},
 		{"400 with an unknown code", sessionapi.AuthToken, false, interpreted(sessionapi.Interpretation{Code: "E17", Why: "it does not report a malformed request, so it means a missing session"}).of(sessionapi.SessionExpired, withResponse(sessionapi.Check, 400))},
 		{"password refused at login", sessionapi.AuthLogin, false, heldUntil(code("INVALID_CREDENTIALS", "Invalid username or password"), aMoment).of(sessionapi.CredentialsRejected, withResponse(sessionapi.Login, 401))},
@@ -111,52 +113,52 @@ func explanations() []explanation {
 		{"password refused at check", sessionapi.AuthBasic, false, code("INVALID_CREDENTIALS", "").of(sessionapi.CredentialsRejected, withResponse(sessionapi.Check, 401))},
 		{"client refused", sessionapi.AuthBearer, true, code("invalid_client", "").of(sessionapi.CredentialsRejected, atSSO(withResponse(sessionapi.Login, 401)))},
 		{"suspended everywhere", sessionapi.AuthLogin, false, suspended(2).of(sessionapi.LoginSuspended, nil)},
-		{"suspended after one", sessionapi.AuthLogin, false, suspended(1).of(sessionapi.LoginSuspended, nil)},
-		{"suspended here", sessionapi.AuthLogin, false, suspended(0).of(sessionapi.LoginSuspended, nil)},
-		{"suspended, another under way", sessionapi.AuthLogin, false, detail("other logins of the account have been in flight for too long, and none has been accepted yet").of(sessionapi.LoginSuspended, nil)},
-		{"secret missing", sessionapi.AuthLogin, false, detail(`reading the secret from file "/run/secrets/hcx": no such file or directory`).of(sessionapi.CredentialMissing, nil)},
-		{"header missing", sessionapi.AuthLogin, false, outcome{failure: `reading the http_headers file "/run/tenant": no such file or directory`}.of(sessionapi.CredentialMissing, &exchange{step: sessionapi.Login, Exchange: transport.Exchange{Unsent: true}})},
+		{"suspended after one refusal", sessionapi.AuthLogin, false, suspended(1).of(sessionapi.LoginSuspended, nil)},
+		{"suspended at this endpoint", sessionapi.AuthLogin, false, suspended(0).of(sessionapi.LoginSuspended, nil)},
+		{"other logins in flight", sessionapi.AuthLogin, false, unsent("other logins of the account have been in flight for too long, and none has been accepted yet").of(sessionapi.LoginSuspended, nil)},
+		{"secret missing", sessionapi.AuthLogin, false, unsent(`reading the secret from file "/run/secrets/hcx": no such file or directory`).of(sessionapi.CredentialMissing, nil)},
+		{"header file missing", sessionapi.AuthLogin, false, outcome{failure: `reading the http_headers file "/run/tenant": no such file or directory`}.of(sessionapi.CredentialMissing, &exchange{step: sessionapi.Login, Exchange: transport.Exchange{Unsent: true}})},
 		{"rate limited", sessionapi.AuthToken, false, limited.of(sessionapi.RateLimited, withResponse(sessionapi.Check, 429))},
 		{"rate limited by the authorization server", sessionapi.AuthBearer, true, limited.of(sessionapi.RateLimited, atSSO(withResponse(sessionapi.Login, 429)))},
 		{"bad request", sessionapi.AuthLogin, false, code("BAD_REQUEST", "malformed JSON").of(sessionapi.BadRequest, withResponse(sessionapi.Login, 400))},
 		{"bad request to the authorization server", sessionapi.AuthBearer, true, code("invalid_scope", "").of(sessionapi.BadRequest, atSSO(withResponse(sessionapi.Login, 400)))},
 		{"server error", sessionapi.AuthToken, false, code("INTERNAL_SERVER_ERROR", "Internal Server Error").of(sessionapi.ServerError, withResponse(sessionapi.Check, 500))},
-		{"server error of a page", sessionapi.AuthToken, false, interpreted(sessionapi.Interpretation{State: sessionapi.InvalidResponse, Why: "its body is an HTML page instead of JSON"}).of(sessionapi.ServerError, withResponse(sessionapi.Check, 502))},
-		{"server error in a 200", sessionapi.AuthToken, false, reads("it has `success: false` and no error code").of(sessionapi.ServerError, withResponse(sessionapi.Check, 200))},
+		{"server error with a page", sessionapi.AuthToken, false, interpreted(sessionapi.Interpretation{State: sessionapi.InvalidResponse, Why: "its body is an HTML page instead of JSON"}).of(sessionapi.ServerError, withResponse(sessionapi.Check, 502))},
+		{"server error in a 200", sessionapi.AuthToken, false, because("it has `success: false` and no error code").of(sessionapi.ServerError, withResponse(sessionapi.Check, 200))},
 		{"server error at login, with a code", sessionapi.AuthLogin, false, code("TOO_MANY_SESSIONS", "The maximum number of sessions is reached.").of(sessionapi.ServerError, withResponse(sessionapi.Login, 503))},
 		{"server error at login", sessionapi.AuthLogin, false, limited.of(sessionapi.ServerError, withResponse(sessionapi.Login, 503))},
 		{"server error of the authorization server", sessionapi.AuthBearer, true, limited.of(sessionapi.ServerError, atSSO(withResponse(sessionapi.Login, 500)))},
 		{"HTML", sessionapi.AuthToken, false, interpreted(sessionapi.Interpretation{State: sessionapi.InvalidResponse, Why: "its body is an HTML page instead of JSON"}).of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 200))},
-		{"wrong type", sessionapi.AuthToken, false, reads("its field `data.user.roles` has the wrong type, a JSON string").of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 200))},
-		{"login without token", sessionapi.AuthLogin, false, reads("it has no session token in its x-hm-authorization header").of(sessionapi.InvalidResponse, withResponse(sessionapi.Login, 200))},
-		{"redirect", sessionapi.AuthToken, false, reads("its body is empty").of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 302))},
+		{"wrong type", sessionapi.AuthToken, false, because("its field `data.user.roles` has the wrong type, a JSON string").of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 200))},
+		{"login without token", sessionapi.AuthLogin, false, because("it has no session token in its x-hm-authorization header").of(sessionapi.InvalidResponse, withResponse(sessionapi.Login, 200))},
+		{"redirect", sessionapi.AuthToken, false, because("its body is empty").of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 302))},
 		{"404", sessionapi.AuthToken, false, interpreted(sessionapi.Interpretation{State: sessionapi.InvalidResponse, Why: "its body is an HTML page instead of JSON"}).of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 404))},
-		{"405", sessionapi.AuthToken, false, reads("").of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 405))},
+		{"405", sessionapi.AuthToken, false, because("").of(sessionapi.InvalidResponse, withResponse(sessionapi.Check, 405))},
 		{"too large", sessionapi.AuthToken, false, outcome{}.of(sessionapi.InvalidResponse, &exchange{step: sessionapi.Check, Exchange: transport.Exchange{TooLarge: true, Response: sessionapi.Response{Status: 200}}})},
 		{"not HTTP", sessionapi.AuthToken, false, outcome{failure: `malformed HTTP response "SSH-2.0-OpenSSH_9.9"`}.of(sessionapi.InvalidResponse, withoutResponse(sessionapi.Check, aMoment, aMoment, io.EOF))},
-		{"no token of OAuth 2.0", sessionapi.AuthBearer, true, reads("it is no OAuth 2.0 token response").of(sessionapi.InvalidResponse, atSSO(withResponse(sessionapi.Login, 200)))},
-		{"redirect of the authorization server", sessionapi.AuthBearer, true, reads("").of(sessionapi.InvalidResponse, atSSO(withResponse(sessionapi.Login, 302)))},
-		{"404 of the authorization server", sessionapi.AuthBearer, true, reads("").of(sessionapi.InvalidResponse, atSSO(withResponse(sessionapi.Login, 404)))},
+		{"token response without a token", sessionapi.AuthBearer, true, because("it has no `access_token`").of(sessionapi.InvalidResponse, atSSO(withResponse(sessionapi.Login, 200)))},
+		{"redirect of the authorization server", sessionapi.AuthBearer, true, because("").of(sessionapi.InvalidResponse, atSSO(withResponse(sessionapi.Login, 302)))},
+		{"404 of the authorization server", sessionapi.AuthBearer, true, because("").of(sessionapi.InvalidResponse, atSSO(withResponse(sessionapi.Login, 404)))},
 		{"refused port", sessionapi.AuthLogin, false, outcome{failure: transport.Cause(refusedDial).Error()}.of(sessionapi.Unreachable, withoutResponse(sessionapi.Login, noMoment, noMoment, refusedDial))},
 		{"refused port of a proxy", sessionapi.AuthLogin, false, outcome{failure: transport.Cause(refusedDial).Error()}.of(sessionapi.Unreachable, withoutResponse(sessionapi.Login, noMoment, noMoment, atProxy))},
 		{"no such name", sessionapi.AuthToken, false, outcome{failure: "lookup appliance.test on 192.0.2.53:53: no such host"}.of(sessionapi.Unreachable, withoutResponse(sessionapi.Check, noMoment, noMoment, io.EOF))},
 		{"closed without a response", sessionapi.AuthToken, false, outcome{failure: transport.Cause(io.EOF).Error()}.of(sessionapi.Unreachable, withoutResponse(sessionapi.Check, aMoment, noMoment, io.EOF))},
-		{"closed in the response", sessionapi.AuthToken, false, outcome{failure: transport.Cause(io.ErrUnexpectedEOF).Error()}.of(sessionapi.Unreachable, withoutResponse(sessionapi.Check, aMoment, aMoment, io.EOF))},
+		{"closed during the response", sessionapi.AuthToken, false, outcome{failure: transport.Cause(io.ErrUnexpectedEOF).Error()}.of(sessionapi.Unreachable, withoutResponse(sessionapi.Check, aMoment, aMoment, io.EOF))},
 		{"authorization server down", sessionapi.AuthBearer, true, outcome{failure: "connect: connection refused"}.of(sessionapi.Unreachable, atSSO(withoutResponse(sessionapi.Login, noMoment, noMoment, io.EOF)))},
-		{"certificate", sessionapi.AuthToken, false, outcome{failure: "tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-03-04T05:06:07Z is after 2026-03-01T00:00:00Z"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, x509.CertificateInvalidError{Reason: x509.Expired}))},
-		{"issuer", sessionapi.AuthToken, false, outcome{failure: "tls: failed to verify certificate: x509: certificate signed by unknown authority"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, x509.UnknownAuthorityError{}))},
-		{"host name", sessionapi.AuthToken, false, outcome{failure: "tls: failed to verify certificate: x509: certificate is valid for other.test, not appliance.test"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, x509.HostnameError{}))},
+		{"certificate expired", sessionapi.AuthToken, false, outcome{failure: "tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-03-04T05:06:07Z is after 2026-03-01T00:00:00Z"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, x509.CertificateInvalidError{Reason: x509.Expired}))},
+		{"certificate of an unknown issuer", sessionapi.AuthToken, false, outcome{failure: "tls: failed to verify certificate: x509: certificate signed by unknown authority"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, x509.UnknownAuthorityError{}))},
+		{"certificate of another host", sessionapi.AuthToken, false, outcome{failure: "tls: failed to verify certificate: x509: certificate is valid for other.test, not appliance.test"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, x509.HostnameError{}))},
 		{"certificate of the authorization server", sessionapi.AuthBearer, true, outcome{failure: "tls: failed to verify certificate: x509: certificate signed by unknown authority"}.of(sessionapi.TLSFailed, atSSO(withoutResponse(sessionapi.Login, noMoment, noMoment, x509.UnknownAuthorityError{})))},
-		{"client certificate", sessionapi.AuthToken, false, outcome{failure: "remote error: tls: certificate required"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, io.EOF))},
+		{"client certificate required", sessionapi.AuthToken, false, outcome{failure: "remote error: tls: certificate required"}.of(sessionapi.TLSFailed, withoutResponse(sessionapi.Check, noMoment, noMoment, io.EOF))},
 		{"timeout connecting", sessionapi.AuthToken, false, outcome{}.of(sessionapi.Timeout, withoutResponse(sessionapi.Check, noMoment, noMoment, context.DeadlineExceeded))},
-		{"timeout in the handshake", sessionapi.AuthToken, false, outcome{}.of(sessionapi.Timeout, &exchange{step: sessionapi.Check, Exchange: transport.Exchange{InHandshake: true, URL: &url.URL{Host: "appliance.test"}}})},
+		{"timeout during the handshake", sessionapi.AuthToken, false, outcome{}.of(sessionapi.Timeout, &exchange{step: sessionapi.Check, Exchange: transport.Exchange{InHandshake: true, URL: &url.URL{Host: "appliance.test"}}})},
 		{"timeout before the response", sessionapi.AuthLogin, false, outcome{}.of(sessionapi.Timeout, withoutResponse(sessionapi.Login, aMoment, noMoment, context.DeadlineExceeded))},
-		{"timeout in the response", sessionapi.AuthToken, false, outcome{}.of(sessionapi.Timeout, withoutResponse(sessionapi.Check, aMoment, aMoment, context.DeadlineExceeded))},
+		{"timeout during the response", sessionapi.AuthToken, false, outcome{}.of(sessionapi.Timeout, withoutResponse(sessionapi.Check, aMoment, aMoment, context.DeadlineExceeded))},
 		{"timeout of the authorization server", sessionapi.AuthBearer, true, outcome{}.of(sessionapi.Timeout, atSSO(withoutResponse(sessionapi.Login, aMoment, noMoment, context.DeadlineExceeded)))},
 	}
 }
 
-// All diagnoses and advice, as users read them.
+// The diagnoses and advice of all states, as users read them.
 func TestExplanations(t *testing.T) {
 	synctest.Test(t, testExplanations)
 }
@@ -170,9 +172,9 @@ func testExplanations(t *testing.T) {
 			e.Credential = oauthCredential("https://sso.test/token")
 			e.Credential.Secret = secret.Source{File: "/run/secrets/client"}
 		}
-		c.found.endpoint = e
-		diagnosis, advice := explain(&c.found, e, &Result{timeout: 10 * time.Second, ResumeAt: c.found.resumeAt, HeldUntil: c.found.heldUntil})
-		fmt.Fprintf(&b, "## %s: %s\n%s\n", c.name, c.found.state, diagnosis)
+		c.outcome.endpoint = e
+		diagnosis, advice := explain(&c.outcome, e, &Result{timeout: 10 * time.Second, ResumeAt: c.outcome.resumeAt, HeldUntil: c.outcome.heldUntil})
+		fmt.Fprintf(&b, "## %s: %s\n%s\n", c.name, c.outcome.state, diagnosis)
 		if advice != "" {
 			fmt.Fprintf(&b, "> %s\n", advice)
 		}
@@ -181,16 +183,16 @@ func testExplanations(t *testing.T) {
 	golden.Check(t, "testdata/diagnoses.txt", []byte(b.String()))
 }
 
-// A password that was typed has no file to update.
+// A password that was typed has no source to update.
 func TestAdviceAboutTypedPassword(t *testing.T) {
 	typed := secret.Source{Inline: secret.New(canaryPassword), Typed: true}
 	locked := &outcome{interpretation: sessionapi.Interpretation{Code: "ACCOUNT_LOCKED"}}
 	for _, advice := range []string{adviseRejected(&outcome{}, typed), adviseRejected(locked, typed), put("the right secret", typed)} {
 		if strings.Contains(advice, "configuration") || strings.Contains(advice, "Update") || strings.Contains(advice, canaryPassword) {
-			t.Error(advice)
+			t.Errorf("the advice names a source, or the password: %s", advice)
 		}
 	}
 	if typed.String() != "the prompt" {
-		t.Error(typed.String())
+		t.Errorf("the source is %q, want the prompt", typed.String())
 	}
 }

@@ -11,7 +11,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// A fleet is a hundred endpoints of one account, each with an appliance.
+// fleet returns the probers of a hundred endpoints of one account. appliance returns the
+// appliance of each.
 func fleet(t *testing.T, way way, appliance func(i int) *simulator.Appliance) []*Prober {
 	t.Helper()
 	first := way.endpoint()
@@ -28,8 +29,9 @@ func fleet(t *testing.T, way way, appliance func(i int) *simulator.Appliance) []
 	return probers
 }
 
-// probeAll probes all endpoints concurrently, once per interval, for a while.
-func probeAll(t *testing.T, probers []*Prober, while time.Duration) map[sessionapi.State]int {
+// probeAll probes all endpoints concurrently, once per interval, for a duration. It returns
+// the number of results by state.
+func probeAll(t *testing.T, probers []*Prober, duration time.Duration) map[sessionapi.State]int {
 	t.Helper()
 	var mu sync.Mutex
 	total := make(map[sessionapi.State]int)
@@ -37,7 +39,7 @@ func probeAll(t *testing.T, probers []*Prober, while time.Duration) map[sessiona
 	for i, p := range probers {
 		all.Go(func() {
 			<-time.After(time.Duration(i) * 10 * time.Millisecond)
-			for state, n := range states(probesFor(t, p, while)) {
+			for state, n := range states(probesFor(t, p, duration)) {
 				mu.Lock()
 				total[state] += n
 				mu.Unlock()
@@ -48,7 +50,8 @@ func probeAll(t *testing.T, probers []*Prober, while time.Duration) map[sessiona
 	return total
 }
 
-// Two logins are refused, however many endpoints have the wrong password.
+// Two logins are refused, however many endpoints have the wrong password, and one more after
+// each suspension.
 func TestFleetWithAWrongPassword(t *testing.T) {
 	for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
 		t.Run(w.String(), func(t *testing.T) {
@@ -59,18 +62,19 @@ func TestFleetWithAWrongPassword(t *testing.T) {
 				probers := fleet(t, w, func(int) *simulator.Appliance { return directory })
 				total := probeAll(t, probers, 19*time.Minute)
 				if n := directory.Stats().Refusals; n != 2 || total[sessionapi.CredentialsRejected] != 2 || total[sessionapi.LoginSuspended] != 1898 {
-					t.Errorf("%d refusals; states: %v", n, total)
+					t.Errorf("%d refusals, states %v, want 2 refusals and 1898 suspended logins", n, total)
 				}
 				probeAll(t, probers, time.Hour)
 				if n := directory.Stats().Refusals; n != 4 {
-					t.Errorf("%d refusals in 79 minutes", n)
+					t.Errorf("%d refusals in 79 minutes, want 4", n)
 				}
 			})
 		})
 	}
 }
 
-// An endpoint that refuses what all others accept waits on its own.
+// If one endpoint refuses the password that all others accept, logins are held back from it
+// alone.
 func TestFleetWithOneRefusal(t *testing.T) {
 	for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
 		t.Run(w.String(), func(t *testing.T) {
@@ -85,8 +89,8 @@ func TestFleetWithOneRefusal(t *testing.T) {
 					return newAppliance(w.api, alice())
 				})
 				total := probeAll(t, probers, 22*time.Minute)
-				if total[sessionapi.Valid] != 99*22 || total[sessionapi.CredentialsRejected] != 3 || refuses.Stats().Refusals != 3 { // one is the second try
-					t.Errorf("states: %v, %d refusals", total, refuses.Stats().Refusals)
+				if total[sessionapi.Valid] != 99*22 || total[sessionapi.CredentialsRejected] != 3 || refuses.Stats().Refusals != 3 { // the second of them is the second try
+					t.Errorf("states %v, %d refusals, want 3, and the others valid", total, refuses.Stats().Refusals)
 				}
 			})
 		})

@@ -11,8 +11,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// fuzzResponse interprets a response as one to each step, and returns the state and the
-// interpretation of the check.
+// fuzzResponse interprets a response as the response to each step, and returns the state and
+// the interpretation of the check.
 func fuzzResponse(t *testing.T, api sessionapi.API, response sessionapi.Response) (sessionapi.State, sessionapi.Interpretation) {
 	t.Helper()
 	var checked sessionapi.State

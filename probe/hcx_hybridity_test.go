@@ -16,8 +16,8 @@ const (
 	hybridityXML = `<?xml version="1.0" encoding="UTF-8"?><entries><entry><string>SSO is not configured</string></entry></entries>`
 )
 
-// Each documented response, and those of servers in front of the API, has its state and a
-// diagnosis in words.
+// Each documented response, and each response of a server in front of the API, has its state
+// and a diagnosis.
 func TestHCXHybridityResponses(t *testing.T) {
 	given := reply{status: 200, header: map[string]string{hcxTokenHeader: canaryToken}}
 	accepted := given
@@ -62,8 +62,8 @@ func TestHCXHybridityResponses(t *testing.T) {
 	}
 }
 
-// An API without a logout: a session is kept alive by its checks, and each one that is
-// dropped is counted, because it stays on the appliance.
+// If an API has no logout, checks keep the session alive, and each session that is dropped is
+// counted, because it stays on the appliance.
 func TestSessionsWithoutALogoutAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := simulator.Settings{
@@ -82,18 +82,18 @@ func TestSessionsWithoutALogoutAreCounted(t *testing.T) {
 			logins, left, expired = logins+r.Logins, left+r.LogoutFailures, expired+r.Expirations
 		}
 		if logins != 3 || left != 2 || expired != 0 {
-			t.Errorf("%d logins, %d sessions left, %d expired in 12 hours", logins, left, expired)
+			t.Errorf("%d logins, %d sessions left, %d expired in 12 hours, want 3, 2 and 0", logins, left, expired)
 		}
 		if got := appliance.Stats(); got.Sessions != 1 || got.Logins != logins {
-			t.Errorf("the appliance has %+v", got)
+			t.Errorf("the appliance has %+v, want 1 session and %d logins", got, logins)
 		}
 		if did := closeProber(t, p); did.LogoutFailures != 1 {
-			t.Errorf("%d sessions left at the end", did.LogoutFailures)
+			t.Errorf("%d sessions left at the end, want 1", did.LogoutFailures)
 		}
 	})
 }
 
-// A session that is found too late is not lost either.
+// A session is counted too if the response to its login comes after the probe.
 func TestLateSessionWithoutALogoutIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		appliance := simulator.NewHCXHybridity(simulator.Settings{
@@ -106,12 +106,12 @@ func TestLateSessionWithoutALogoutIsCounted(t *testing.T) {
 			left += r.LogoutFailures
 		}
 		if got := appliance.Stats(); left != got.Logins || left < 2 {
-			t.Errorf("%d sessions counted as left, %d logins", left, got.Logins)
+			t.Errorf("%d sessions counted as left after %d logins, want all, and at least 2", left, got.Logins)
 		}
 	})
 }
 
-// A token is sent bare in the header that is configured, and nowhere else.
+// A token is sent without a scheme in the configured header, and nowhere else.
 func TestTokenHeader(t *testing.T) {
 	for _, api := range []string{"hcx", "dr", "vcenter", "hcx-hybridity", "couchdb"} {
 		body := map[string]string{"hcx": hcxOK, "dr": drOK, "vcenter": `{"user": "alice"}`, "hcx-hybridity": hybridityOK, "couchdb": `{"userCtx": {"name": "alice", "roles": []}}`}[api]

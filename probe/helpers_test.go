@@ -21,7 +21,7 @@ import (
 	"session_exporter/simulator/pipenet"
 )
 
-// The secrets of all tests. No Result may show them.
+// The secrets that all tests use. No Result may show them.
 const (
 	canaryPassword = "canary-passw0rd"
 	canaryToken    = "canary-t0ken"
@@ -30,7 +30,8 @@ const (
 
 var builtIn = sessionapi.BuiltIn()
 
-// credentialFor returns a credential for a way to authenticate.
+// credentialFor returns a credential for a way to authenticate, with a lockout guard that
+// allows two refusals.
 func credentialFor(auth sessionapi.Auth) *config.Credential {
 	c := &config.Credential{
 		Name:  "monitor",
@@ -63,19 +64,20 @@ func endpointFor(api string, auth sessionapi.Auth) *config.Endpoint {
 	}
 }
 
-// generationOf returns the generation with these endpoints.
+// generationOf returns the active generation of a new manager, with the credentials of these
+// endpoints.
 func generationOf(tb testing.TB, endpoints ...*config.Endpoint) *Generation {
 	tb.Helper()
 	settings := &config.Config{Credentials: make(map[string]*config.Credential)}
 	for _, e := range endpoints {
 		settings.Credentials[e.Credential.Name] = e.Credential
 	}
-	b, err := NewManager().Prepare(settings)
+	g, err := NewManager().Prepare(settings)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b.Commit()
-	return b
+	g.Commit()
+	return g
 }
 
 func newProber(tb testing.TB, e *config.Endpoint) *Prober {
@@ -83,9 +85,9 @@ func newProber(tb testing.TB, e *config.Endpoint) *Prober {
 	return proberOf(tb, generationOf(tb, e), e)
 }
 
-func proberOf(tb testing.TB, b *Generation, e *config.Endpoint) *Prober {
+func proberOf(tb testing.TB, g *Generation, e *config.Endpoint) *Prober {
 	tb.Helper()
-	p, err := b.NewProber(e)
+	p, err := g.NewProber(e)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -103,8 +105,8 @@ func sibling(p *Prober) *Prober {
 	return other
 }
 
-// A pipeServer serves a handler over pipes at every address, and records when it was
-// dialed.
+// A pipeServer serves a handler over pipes, whatever address is dialed, and records when it
+// was dialed.
 type pipeServer struct {
 	listener *pipenet.Listener
 
@@ -134,13 +136,12 @@ func (s *pipeServer) dialed() []time.Time {
 	return slices.Clone(s.dials)
 }
 
-// directly returns a prober's transport, whose connections lead to the appliance
-// without a proxy.
+// directly returns the transport of a prober that uses no proxy and no HTTP/2.
 func directly(p *Prober) *http1.Transport {
-	return p.client.Transport.(*http1.Transport) // it is net/http's only where there is a proxy
+	return p.client.Transport.(*http1.Transport) // it is net/http's only for a proxy or HTTP/2
 }
 
-// piped returns a prober whose connections all lead to a handler.
+// piped returns a prober whose connections all lead to a handler, over pipes.
 func piped(tb testing.TB, e *config.Endpoint, handler http.Handler) *Prober {
 	tb.Helper()
 	p := newProber(tb, e)
@@ -175,12 +176,12 @@ func (a reply) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, a.body)
 }
 
-// A handwritten appliance responds to each method from a list, whose last entry
-// repeats, and records the requests.
+// A handwritten appliance has a list of responses for each method, whose last entry
+// repeats. It records the requests.
 type handwritten struct {
 	get, post, del []http.Handler
 
-	mu   sync.Mutex // guards the lists and got
+	mu   sync.Mutex // guards the fields of this type
 	got  []*http.Request
 	body []string
 }
@@ -218,7 +219,8 @@ func (h *handwritten) methods() string {
 	return strings.Join(methods, " ")
 }
 
-// oauthCredential returns an account of an OAuth 2.0 client.
+// oauthCredential returns the credential of an OAuth 2.0 client, with the grant
+// client_credentials.
 func oauthCredential(tokenURL string) *config.Credential {
 	c := credentialFor(sessionapi.AuthBearer)
 	c.Auth = sessionapi.AuthBearer

@@ -20,7 +20,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// raw writes bytes to the connection itself, and closes it.
+// raw returns a handler that writes bytes to the connection itself, and closes it.
 func raw(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		conn, buffered, err := w.(http.Hijacker).Hijack()
@@ -33,7 +33,8 @@ func raw(text string) http.HandlerFunc {
 	}
 }
 
-// spaces writes n spaces, and stops if the client disconnects.
+// spaces writes n spaces, and stops if the client disconnects. It returns how many were
+// written.
 func spaces(w io.Writer, n int64) int64 {
 	block := bytes.Repeat([]byte(" "), 64<<10)
 	var written int64
@@ -47,6 +48,7 @@ func spaces(w io.Writer, n int64) int64 {
 	return written
 }
 
+// large returns a handler whose body has 100 MiB, with or without a Content-Length.
 func large(announced bool, written *int64) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		const size = 100 << 20
@@ -66,7 +68,7 @@ func gzipped(body string) string {
 	return b.String()
 }
 
-// deflated compresses a body, in zlib's format or bare.
+// deflated compresses a body, in zlib's format or in the bare one.
 func deflated(body string, inZlib bool) string {
 	var b strings.Builder
 	var packed io.WriteCloser = zlib.NewWriter(&b)
@@ -92,6 +94,7 @@ func gzipBomb(w http.ResponseWriter, _ *http.Request) {
 	_ = packed.Close()
 }
 
+// drip sends a byte a second, without an end.
 func drip(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	for r.Context().Err() == nil {
@@ -109,6 +112,7 @@ func stall(r *http.Request, d time.Duration) {
 	}
 }
 
+// silent reads the request, and sends nothing.
 func silent(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the client has disconnected
 	<-r.Context().Done()
@@ -123,8 +127,8 @@ func TestHostileResponses(t *testing.T) {
 		state   sessionapi.State
 		why     string
 	}{
-		{"100 MB announced", large(true, &written), sessionapi.InvalidResponse, "more than 1024 KiB"},
-		{"100 MB chunked", large(false, &written), sessionapi.InvalidResponse, "more than 1024 KiB"},
+		{"100 MiB announced", large(true, &written), sessionapi.InvalidResponse, "more than 1024 KiB"},
+		{"100 MiB chunked", large(false, &written), sessionapi.InvalidResponse, "more than 1024 KiB"},
 		{"gzip bomb", gzipBomb, sessionapi.InvalidResponse, "more than 1024 KiB"},
 		{"not gzip", reply{200, map[string]string{"Content-Encoding": "gzip"}, "not gzip, but long enough to have a header"}.ServeHTTP, sessionapi.InvalidResponse, "gzip"},
 		{"gzip without a header", reply{200, map[string]string{"Content-Encoding": "gzip"}, "hello"}.ServeHTTP, sessionapi.InvalidResponse, "gzip"},
@@ -137,8 +141,8 @@ func TestHostileResponses(t *testing.T) {
 		{"not deflate", reply{200, map[string]string{"Content-Encoding": "deflate"}, "\xff\xff\xff"}.ServeHTTP, sessionapi.InvalidResponse, "cannot be decoded: deflate"},
 		{"deflate without an end", reply{200, map[string]string{"Content-Encoding": "deflate"}, deflated(hcxOK, true)[:100]}.ServeHTTP, sessionapi.InvalidResponse, "deflate: the body ends too soon"},
 		{"deflate bomb", deflateBomb, sessionapi.InvalidResponse, "more than 1024 KiB"},
-		{"empty and packed", reply{200, map[string]string{"Content-Encoding": "deflate"}, ""}.ServeHTTP, sessionapi.InvalidResponse, "its body is empty"},
-		{"one byte packed", reply{200, map[string]string{"Content-Encoding": "gzip"}, "\x1f"}.ServeHTTP, sessionapi.InvalidResponse, "gzip: the body ends too soon"},
+		{"empty, with a content coding", reply{200, map[string]string{"Content-Encoding": "deflate"}, ""}.ServeHTTP, sessionapi.InvalidResponse, "its body is empty"},
+		{"one byte of gzip", reply{200, map[string]string{"Content-Encoding": "gzip"}, "\x1f"}.ServeHTTP, sessionapi.InvalidResponse, "gzip: the body ends too soon"},
 		{"brotli", reply{200, map[string]string{"Content-Encoding": "br"}, "\x0b\x02\x80abc"}.ServeHTTP, sessionapi.InvalidResponse, "cannot be decoded: br: this content coding was not requested"},
 		{"two codings", reply{200, map[string]string{"Content-Encoding": "gzip, br"}, gzipped(hcxOK)}.ServeHTTP, sessionapi.InvalidResponse, "gzip, br: this content coding"},
 		{"truncated gzip", raw(ok + "Content-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n" + gzipped(hcxOK)), sessionapi.Unreachable, "was lost before the response to the check was complete"},
@@ -156,7 +160,7 @@ func TestHostileResponses(t *testing.T) {
 		{"header bomb", raw(ok + "X-Bomb: " + strings.Repeat("x", 1<<20) + "\r\n\r\n"), sessionapi.InvalidResponse, "headers exceed"},
 		{"many headers", raw(ok + strings.Repeat("X-Bomb: x\r\n", 100_000) + "\r\n"), sessionapi.InvalidResponse, "headers exceed"},
 		{"1xx first", raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n"), sessionapi.InvalidResponse, "its body is empty"},
-		{"1xx for ever", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", 100_000)), sessionapi.InvalidResponse, "does not speak valid HTTP"},
+		{"endless 1xx", raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n", 100_000)), sessionapi.InvalidResponse, "does not speak valid HTTP"},
 		{"101", raw("HTTP/1.1 101 Switching Protocols\r\n\r\n"), sessionapi.InvalidResponse, "101"},
 		{"status 99", raw("HTTP/1.1 099 What\r\n\r\n"), sessionapi.InvalidResponse, "99"},
 		{"HTTP/1.0", raw("HTTP/1.0 200 OK\r\n\r\n" + hcxOK), sessionapi.Valid, "Logged in"},
@@ -169,22 +173,22 @@ func TestHostileResponses(t *testing.T) {
 					t.Errorf("%s: %.300s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 				}
 				if c.state == sessionapi.Timeout && r.Duration != 10*time.Second {
-					t.Errorf("took %s", r.Duration)
+					t.Errorf("the timeout took %s, want 10s", r.Duration)
 				}
 				if len(r.Diagnosis) > 600 {
-					t.Errorf("the diagnosis has %d bytes", len(r.Diagnosis))
+					t.Errorf("the diagnosis has %d bytes, want at most 600", len(r.Diagnosis))
 				}
 				synctest.Wait()
 				if written > 2*transport.MaxBody {
-					t.Errorf("%d bytes were taken", written)
+					t.Errorf("%d bytes were read, want at most %d", written, 2*transport.MaxBody)
 				}
 			})
 		})
 	}
 }
 
-// A device in between may forget an idle connection, and still accept what is sent on
-// it.
+// A firewall may forget idle connections, and drop what is sent on them. After two timeouts on
+// kept connections, none is kept.
 func TestForgottenConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := piped(t, endpointFor("dr", sessionapi.AuthToken), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -211,8 +215,8 @@ func TestForgottenConnections(t *testing.T) {
 	})
 }
 
-// A 101 hands over the connection: what follows is not a body, and no deadline applies
-// to it.
+// After a 101, the connection is closed. What follows is not a body, and the request's
+// deadline would not apply to it.
 func TestUpgradeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := mustProbe(t, piped(t, endpointFor("dr", sessionapi.AuthToken), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -232,7 +236,8 @@ func TestUpgradeEnds(t *testing.T) {
 	})
 }
 
-func TestHostileBodiesTakeNoMemory(t *testing.T) {
+// A large body takes little memory, compressed or not.
+func TestHostileBodiesTakeLittleMemory(t *testing.T) {
 	var written int64
 	for name, handler := range map[string]http.HandlerFunc{"large": large(false, &written), "gzip": gzipBomb} {
 		p := piped(t, endpointFor("dr", sessionapi.AuthToken), handler)
@@ -241,12 +246,13 @@ func TestHostileBodiesTakeNoMemory(t *testing.T) {
 		mustProbe(t, p)
 		runtime.ReadMemStats(&after)
 		if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
-			t.Errorf("%s: %d MiB", name, used>>20)
+			t.Errorf("%s: %d MiB allocated, want at most 16", name, used>>20)
 		}
 	}
 }
 
-// An appliance may return any number of roles, errors and names.
+// An appliance may return any number of roles, and names of any length. The diagnosis and the
+// names are cut.
 func TestLongTextsAreCut(t *testing.T) {
 	var roles strings.Builder
 	for i := range 10_000 {
@@ -260,6 +266,6 @@ func TestLongTextsAreCut(t *testing.T) {
 		t.Errorf("%s: %d bytes: %.2000s", r.State, len(r.Diagnosis), r.Diagnosis)
 	}
 	if n := len([]rune(r.Identity.Username)); n != sessionapi.MaxName+1 {
-		t.Errorf("the name has %d characters", n)
+		t.Errorf("the name has %d characters, want %d", n, sessionapi.MaxName+1)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// serveHTTP2 serves a handler with HTTP/2 only, as net/http does.
+// serveHTTP2 serves a handler over HTTP/2 only, with net/http's server.
 func serveHTTP2(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -32,7 +32,8 @@ func serveHTTP2(t *testing.T, handler http.Handler) *httptest.Server {
 	return server
 }
 
-// overHTTP2 returns an endpoint at a server, whose certificate is not verified.
+// overHTTP2 returns an endpoint at a server whose certificate is not verified. enabled is its
+// enable_http2.
 func overHTTP2(t *testing.T, server *httptest.Server, auth sessionapi.Auth, enabled bool) *config.Endpoint {
 	t.Helper()
 	e := endpointFor("hcx", auth)
@@ -41,7 +42,7 @@ func overHTTP2(t *testing.T, server *httptest.Server, auth sessionapi.Auth, enab
 	return e
 }
 
-// A server that speaks only HTTP/2 is monitored with the setting, like any other: one
+// With enable_http2, a server that speaks only HTTP/2 is monitored like any other: one
 // connection, a session that is held, timings, certificate and logout.
 func TestHTTP2Only(t *testing.T) {
 	a := simulator.NewHCX(alice())
@@ -58,7 +59,7 @@ func TestHTTP2Only(t *testing.T) {
 		t.Fatalf("%s: %s", first.State, first.Diagnosis)
 	}
 	if expiry := first.CertificateExpiry; expiry.IsZero() || !expiry.Equal(server.Certificate().NotAfter) {
-		t.Errorf("the certificate expires %s", expiry)
+		t.Errorf("the certificate expires at %s, want %s", expiry, server.Certificate().NotAfter)
 	}
 	if phases := first.Steps[0].Phases; phases.Connect <= 0 || phases.TLS <= 0 || phases.Processing <= 0 {
 		t.Errorf("took %+v", phases)
@@ -75,11 +76,11 @@ func TestHTTP2Only(t *testing.T) {
 	}
 	// On a busy machine, net/http may share the first connection only after the second request.
 	if n := len(connections); n < 1 || n > 2 {
-		t.Errorf("%d connections, want 1", n)
+		t.Errorf("%d connections, want 1 or 2", n)
 	}
 }
 
-// clients counts the requests from each address, one after the other.
+// clients counts the requests from each address. The requests must not be concurrent.
 type clients map[string]int
 
 func (c clients) counting(next http.Handler) http.Handler {
@@ -89,7 +90,7 @@ func (c clients) counting(next http.Handler) http.Handler {
 	})
 }
 
-// Without the setting, the advice names it. Servers in Go complete the handshake and then
+// Without enable_http2, the advice names it. Servers in Go complete the handshake and then
 // close the connection, which leaves no session; others fail the handshake, before a
 // password is sent.
 func TestHTTP2OnlyWithoutSetting(t *testing.T) {
@@ -105,7 +106,7 @@ func TestHTTP2OnlyWithoutSetting(t *testing.T) {
 		server *httptest.Server
 		state  sessionapi.State
 		logins int
-		named  bool
+		named  bool // the advice names the setting
 		want   string
 	}{
 		"fails the handshake":           {strict, sessionapi.TLSFailed, 0, true, "probably only HTTP/2"},
@@ -114,7 +115,7 @@ func TestHTTP2OnlyWithoutSetting(t *testing.T) {
 	} {
 		r := mustProbe(t, newProber(t, overHTTP2(t, c.server, sessionapi.AuthLogin, false)))
 		if c.named && r.Unanswered != 0 {
-			t.Errorf("%s: a session may be left", name)
+			t.Errorf("%s: the login counts as unanswered", name)
 		}
 		if r.State != c.state || r.Logins != c.logins || requests.Load() != 0 || !strings.Contains(r.Diagnosis, c.want) || strings.Contains(r.Advice, "`enable_http2: true`") != c.named {
 			t.Errorf("%s: %s, %d logins, %d requests: %s %s", name, r.State, r.Logins, requests.Load(), r.Diagnosis, r.Advice)
@@ -122,11 +123,12 @@ func TestHTTP2OnlyWithoutSetting(t *testing.T) {
 	}
 }
 
-// A server that also speaks HTTP/1.1 is probed with either setting.
+// A server that speaks both versions is probed without enable_http2, and a server that speaks
+// only HTTP/1.1 is probed with it.
 func TestHTTP2Optional(t *testing.T) {
 	for _, enabled := range []bool{false, true} {
 		server := httptest.NewUnstartedServer(simulator.NewHCX(alice()))
-		server.EnableHTTP2 = !enabled // the other one
+		server.EnableHTTP2 = !enabled
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		if r := mustProbe(t, newProber(t, overHTTP2(t, server, sessionapi.AuthLogin, enabled))); r.State != sessionapi.Valid {
@@ -135,7 +137,8 @@ func TestHTTP2Optional(t *testing.T) {
 	}
 }
 
-// Servers show in several ways that they do not speak HTTP/1.1.
+// A SETTINGS frame and the status 505 show that a server does not speak HTTP/1.1. Other
+// failures do not.
 func TestHTTP2OnlyByResponse(t *testing.T) {
 	const settings = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64"
 	for name, c := range map[string]struct {
@@ -157,7 +160,7 @@ func TestHTTP2OnlyByResponse(t *testing.T) {
 			e.URL.Scheme = "http"
 			r := mustProbe(t, newProber(t, e))
 			if r.State != c.state || strings.Contains(r.Advice, "enable_http2") != (c.want != "") || !strings.Contains(r.Diagnosis, c.want) {
-				t.Errorf("%s: %s %s", r.State, r.Diagnosis, r.Advice)
+				t.Errorf("%s: %s %s\nwant %s: … %s …, and enable_http2 in the advice: %t", r.State, r.Diagnosis, r.Advice, c.state, c.want, c.want != "")
 			}
 		})
 	}
@@ -180,12 +183,13 @@ func TestHTTP2RefusalsCount(t *testing.T) {
 			p.EndBackoff()
 		}
 		if requests.Load() > 2 || r.State != sessionapi.LoginSuspended {
-			t.Fatalf("%d logins were sent, and then %s", requests.Load(), r.State)
+			t.Fatalf("%d logins were sent, and then %s; want at most 2, and %s", requests.Load(), r.State, sessionapi.LoginSuspended)
 		}
 	}
 }
 
-// A server may reset a stream and so ask for the request again. A password is sent once.
+// A server may reset a stream, after which transports send the request again. A password is
+// sent only once.
 func TestHTTP2PasswordIsSentOnce(t *testing.T) {
 	for _, code := range []http2.ErrCode{http2.ErrCodeRefusedStream, http2.ErrCodeProtocol, http2.ErrCodeEnhanceYourCalm} {
 		t.Run(code.String(), func(t *testing.T) {
@@ -203,7 +207,7 @@ func TestHTTP2PasswordIsSentOnce(t *testing.T) {
 }
 
 // A server may discard the request with a password, and speak HTTP/1.1 on the next connection.
-// The password is sent once nevertheless.
+// The password is sent only once nevertheless.
 func TestHTTP2PasswordIsNotSentAgainOverHTTP1(t *testing.T) {
 	var passwords, connections atomic.Int32
 	server := serveFrames(t, func(framer *http2.Framer, _ *http2.HeadersFrame) {
@@ -226,7 +230,7 @@ func TestHTTP2PasswordIsNotSentAgainOverHTTP1(t *testing.T) {
 	}
 }
 
-// serveFrames serves connections of HTTP/2, frame by frame.
+// serveFrames serves HTTP/2 connections, and calls request for each HEADERS frame.
 func serveFrames(t *testing.T, request func(*http2.Framer, *http2.HeadersFrame), options ...func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -256,7 +260,7 @@ func serveFrames(t *testing.T, request func(*http2.Framer, *http2.HeadersFrame),
 	return server
 }
 
-// A body is limited, and so are headers.
+// The size of a body is limited, and so is that of the headers.
 func TestHTTP2Limits(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
 		"body": func(w http.ResponseWriter, _ *http.Request) {
@@ -271,10 +275,10 @@ func TestHTTP2Limits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := mustProbe(t, newProber(t, overHTTP2(t, serveHTTP2(t, handler), sessionapi.AuthToken, true)))
 			if r.State != sessionapi.InvalidResponse && r.State != sessionapi.Unreachable {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 			}
 			if name == "body" && !strings.Contains(r.Diagnosis, "more than 1024 KiB") {
-				t.Error(r.Diagnosis)
+				t.Errorf("diagnosis %s, want … more than 1024 KiB …", r.Diagnosis)
 			}
 		})
 	}
@@ -293,9 +297,8 @@ func TestHTTP2Redirect(t *testing.T) {
 	}
 }
 
-// A connection is replaced at its age, and one connection serves only one probe if the age
-// is 0.
-func TestHTTP2ConnectionAge(t *testing.T) {
+// If connection_max_age is 0, each probe has a connection of its own.
+func TestHTTP2ConnectionForEachProbe(t *testing.T) {
 	connections := make(clients)
 	server := serveHTTP2(t, connections.counting(simulator.NewHCX(alice())))
 	e := overHTTP2(t, server, sessionapi.AuthLogin, true)
@@ -307,7 +310,7 @@ func TestHTTP2ConnectionAge(t *testing.T) {
 		}
 	}
 	if len(connections) != 3 {
-		t.Errorf("%d connections for 3 probes", len(connections))
+		t.Errorf("%d connections for 3 probes, want 3", len(connections))
 	}
 }
 
@@ -334,7 +337,7 @@ func TestHTTP2HeldBackKeepsConnection(t *testing.T) {
 	x := held.flow.(*sessionFlow).prepareLogin(other.Credential.Secret.Inline)
 	x.BeforeWrite = func() error { return fmt.Errorf("held back") }
 	if late := x.SendDetached(t.Context(), time.Minute); late != nil || x.Err == nil || !x.Written.IsZero() {
-		t.Errorf("sent: %v, written %s", x.Err, x.Written)
+		t.Errorf("the login was sent: error %v, written at %s", x.Err, x.Written)
 	}
 	close(leave)
 	if r := <-result; r.State != sessionapi.Valid || logins.Load() != 0 {

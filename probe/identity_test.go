@@ -43,17 +43,17 @@ func TestExpectIsComparedWithWholeNames(t *testing.T) {
 	}{
 		{"a long role that is forbidden", config.Expect{ForbidRoles: []string{long}}, `"roles": ["` + long + `"]`, sessionapi.Unexpected, `xxx…" is present but forbidden`},
 		{"a long role, exactly", config.Expect{Roles: []string{long}, RolesExact: true}, `"roles": ["` + long + `"]`, sessionapi.Valid, ""},
-		{"two long roles, of which one is forbidden", config.Expect{ForbidRoles: []string{long + "a"}}, `"roles": ["` + long + `b"]`, sessionapi.Valid, ""},
+		{"a long role with the beginning of a forbidden one", config.Expect{ForbidRoles: []string{long + "a"}}, `"roles": ["` + long + `b"]`, sessionapi.Valid, ""},
 		{"the shown part of a long role", config.Expect{Roles: []string{long[:128] + "…"}}, `"roles": ["` + long + `"]`, sessionapi.Unexpected, "is missing"},
 		{"an invisible character", config.Expect{Roles: []string{"Admin"}}, `"roles": ["Ad\u200bmin"]`, sessionapi.Unexpected, `role "Admin" is missing (the session has a name that differs only in invisible characters)`},
 		{"an invisible character, exactly", config.Expect{Roles: []string{"Admin"}, RolesExact: true}, `"roles": ["Admin", "Ad\u200bmin"]`, sessionapi.Unexpected, `role "Ad\u200bmin" is present but not expected`},
-		{"a forbidden role without it", config.Expect{ForbidRoles: []string{"Admin"}}, `"roles": ["Ad\u200bmin"]`, sessionapi.Valid, ""},
+		{"a role that differs from a forbidden one in an invisible character", config.Expect{ForbidRoles: []string{"Admin"}}, `"roles": ["Ad\u200bmin"]`, sessionapi.Valid, ""},
 		{"a space at the end", config.Expect{Roles: []string{"Admin"}}, `"roles": ["Admin "]`, sessionapi.Unexpected, `role "Admin" is missing`},
 		{"a long organization", config.Expect{Organizations: []string{long}}, `"organization": ["` + long + `"]`, sessionapi.Valid, ""},
 		{"another long organization", config.Expect{Organizations: []string{long + "a"}}, `"organization": ["` + long + `b"]`, sessionapi.Unexpected, "is missing"},
 		{"a control character in an organization", config.Expect{Organizations: []string{"a b"}}, `"organization": ["a\tb"]`, sessionapi.Unexpected, `organization "a b" is missing (the session has a name`},
-		{"a password in a role", config.Expect{Roles: []string{"x " + canaryToken}, RolesExact: true}, `"roles": ["x ` + canaryToken + `"]`, sessionapi.Valid, ""},
-		{"a password in another role", config.Expect{Roles: []string{"Admin"}, RolesExact: true}, `"roles": ["Admin", "x ` + canaryToken + `"]`, sessionapi.Unexpected, `role "x <secret>" is present`},
+		{"a secret in an expected role", config.Expect{Roles: []string{"x " + canaryToken}, RolesExact: true}, `"roles": ["x ` + canaryToken + `"]`, sessionapi.Valid, ""},
+		{"a secret in another role", config.Expect{Roles: []string{"Admin"}, RolesExact: true}, `"roles": ["Admin", "x ` + canaryToken + `"]`, sessionapi.Unexpected, `role "x <secret>" is present`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := endpointFor("hcx", sessionapi.AuthToken)
@@ -64,23 +64,23 @@ func TestExpectIsComparedWithWholeNames(t *testing.T) {
 				t.Fatal(err)
 			}
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
 			for _, role := range c.expect.Roles {
 				if r.RolesExpected[role] != (r.State == sessionapi.Valid || c.expect.RolesExact) {
-					t.Errorf("expected roles: %v", r.RolesExpected)
+					t.Errorf("RolesExpected is %v", r.RolesExpected)
 				}
 			}
 			for _, role := range r.Identity.Roles {
 				if sessionapi.CleanText(role, sessionapi.MaxName) != role {
-					t.Errorf("role %q is shown as it is", role)
+					t.Errorf("role %q is not clean", role)
 				}
 			}
 		})
 	}
 }
 
-// A user is compared by the full name, of which session_info shows 128 characters.
+// A user is compared by the full name, of which the identity has 128 characters.
 func TestExpectedUserIsComparedWhole(t *testing.T) {
 	long := strings.Repeat("u", 200)
 	for _, c := range []struct {
@@ -97,10 +97,10 @@ func TestExpectedUserIsComparedWhole(t *testing.T) {
 		e.Expect.Username = c.expected
 		r := mustProbe(t, piped(t, e, reply{status: 200, body: hcxUser(`{"username": ` + strconv.QuoteToASCII(c.has) + `}`)}))
 		if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
-			t.Errorf("%q, %q expected: %s: %s", c.has, c.expected, r.State, r.Diagnosis)
+			t.Errorf("user %q, expected %q: %s: %s\nwant %s: … %s …", c.has, c.expected, r.State, r.Diagnosis, c.state, c.why)
 		}
 		if got := r.Identity.Username; got != sessionapi.CleanText(c.has, sessionapi.MaxName) {
-			t.Errorf("shown as %q", got)
+			t.Errorf("%q is shown as %q, want it clean and cut", c.has, got)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func TestCustomLongCodes(t *testing.T) {
 	for i, want := range []sessionapi.State{sessionapi.RateLimited, sessionapi.ServerError, sessionapi.Forbidden, sessionapi.Valid} {
 		p.backoff = new(endpointBackoff)
 		if r := mustProbe(t, p); r.State != want {
-			t.Errorf("probe %d: %s: %s", i, r.State, r.Diagnosis)
+			t.Errorf("probe %d: %s, want %s: %s", i, r.State, want, r.Diagnosis)
 		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// balanced is a load balancer in front of nodes that do not know each other's sessions.
-// It distributes connections in turn.
+// balanced puts a load balancer between a prober and nodes that do not know each other's
+// sessions. It distributes the connections in turn. dialed counts them.
 func balanced(t *testing.T, p *Prober, nodes ...http.Handler) (dialed *atomic.Int64) {
 	t.Helper()
 	servers := make([]*pipeServer, len(nodes))
@@ -42,22 +42,22 @@ func balanced(t *testing.T, p *Prober, nodes ...http.Handler) (dialed *atomic.In
 // balancer, another one may lead to a node that does not know the session.
 func TestProbeHasOneConnection(t *testing.T) {
 	for _, c := range []struct {
-		name                 string
-		connection, session  time.Duration
-		nodes                int
-		proxy                bool
-		connections, mostTwo bool // as many as probes, or at most twice as many
+		name                string
+		connection, session time.Duration // maximum ages
+		nodes               int
+		proxy               bool
+		onePerProbe         bool // else at most two connections per probe
 	}{
-		{"two nodes, each probe logs in", 0, time.Second, 2, false, true, false},
-		{"one node, each probe logs in", 0, time.Second, 1, false, true, false},
-		{"two nodes, a session is held", 0, 30 * time.Minute, 2, false, true, false},
-		{"three nodes, a session is held", 0, 30 * time.Minute, 3, false, true, false},
-		{"an age between one and two intervals", 1400 * time.Millisecond, time.Second, 2, false, false, true},
-		{"an age between one and two intervals, a session is held", 1400 * time.Millisecond, 30 * time.Minute, 2, false, false, true},
-		{"an age of some intervals", 3 * time.Second, 2 * time.Second, 2, false, false, true},
-		{"an age of some intervals, a session is held", 3 * time.Second, 30 * time.Minute, 2, false, false, true},
-		{"a proxy, two nodes, each probe logs in", 0, time.Second, 2, true, true, false},
-		{"a proxy, two nodes, a session is held", 0, 30 * time.Minute, 2, true, false, true},
+		{"two nodes, each probe logs in", 0, time.Second, 2, false, true},
+		{"one node, each probe logs in", 0, time.Second, 1, false, true},
+		{"two nodes, a session is held", 0, 30 * time.Minute, 2, false, true},
+		{"three nodes, a session is held", 0, 30 * time.Minute, 3, false, true},
+		{"an age between one and two intervals", 1400 * time.Millisecond, time.Second, 2, false, false},
+		{"an age between one and two intervals, a session is held", 1400 * time.Millisecond, 30 * time.Minute, 2, false, false},
+		{"an age of some intervals", 3 * time.Second, 2 * time.Second, 2, false, false},
+		{"an age of some intervals, a session is held", 3 * time.Second, 30 * time.Minute, 2, false, false},
+		{"a proxy, two nodes, each probe logs in", 0, time.Second, 2, true, true},
+		{"a proxy, two nodes, a session is held", 0, 30 * time.Minute, 2, true, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			forEachLogin(t, alice, func(on trial) {
@@ -79,14 +79,13 @@ func TestProbeHasOneConnection(t *testing.T) {
 						on.t.Errorf("probe %d: %s: %s", i, r.State, r.Diagnosis)
 					}
 				}
-				n := dialed.Load()
-				if c.connections && n != probes || c.mostTwo && n > 2*probes {
-					on.t.Errorf("%d connections", n)
+				if n := dialed.Load(); c.onePerProbe && n != probes || n > 2*probes {
+					on.t.Errorf("%d connections for %d probes, want one each: %t", n, probes, c.onePerProbe)
 				}
 				if c.connection == 0 {
-					time.Sleep(time.Millisecond) // closed connections are noticed
+					time.Sleep(time.Millisecond) // until the closed connections are counted
 					if idle := p.connection.Counter.Count(); idle != 0 {
-						on.t.Errorf("%d connections idle", idle)
+						on.t.Errorf("%d connections are idle, want none", idle)
 					}
 				}
 				closeProber(on.t, p)
@@ -102,8 +101,8 @@ func TestProbesDoNotSwapConnections(t *testing.T) {
 		first.SessionMaxAge = time.Minute
 		second := *first
 		second.Name = "site-b"
-		b := generationOf(t, first, &second)
-		p, q := proberOf(t, b, first), proberOf(t, b, &second)
+		g := generationOf(t, first, &second)
+		p, q := proberOf(t, g, first), proberOf(t, g, &second)
 		slow := func() *simulator.Appliance {
 			s := alice()
 			s.Faults = []simulator.Fault{{Delay: time.Second}}
@@ -130,7 +129,8 @@ func TestProbesDoNotSwapConnections(t *testing.T) {
 	})
 }
 
-// If an appliance closes the connection of a login, one more is made, and no others.
+// If an appliance closes the connection after the login, one more is made for the check, and no
+// others.
 func TestApplianceClosesEachConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := way{"dr", sessionapi.AuthLogin}
@@ -143,14 +143,14 @@ func TestApplianceClosesEachConnection(t *testing.T) {
 		p := newProber(t, e)
 		dialed := balanced(t, p, appliance)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || dialed.Load() != 2 {
-			t.Errorf("%s with %d connections: %s", r.State, dialed.Load(), r.Diagnosis)
+			t.Errorf("%s with %d connections, want valid with 2: %s", r.State, dialed.Load(), r.Diagnosis)
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || dialed.Load() != 3 {
-			t.Errorf("then %s with %d connections: %s", r.State, dialed.Load(), r.Diagnosis)
+			t.Errorf("then %s with %d connections, want valid with 3: %s", r.State, dialed.Load(), r.Diagnosis)
 		}
 		closeProber(t, p)
 		if got := appliance.methods(); strings.Count(got, "POST") != 1 || !strings.HasSuffix(got, "DELETE") {
-			t.Errorf("sent %s", got)
+			t.Errorf("sent %s, want one POST, and DELETE last", got)
 		}
 	})
 }
@@ -166,21 +166,21 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 		e.Name, e.URL, e.ConnectionMaxAge, e.HTTP = name, serveTLS(t, ca, reply{status: 200, body: hcxOK}, simulator.ServerOptions{}), time.Hour, connection
 		endpoints = append(endpoints, e)
 	}
-	b := generationOf(t, endpoints...)
-	b.manager.SetMaxKept(most)
+	g := generationOf(t, endpoints...)
+	g.manager.SetMaxKept(most)
 	var probers []*Prober
 	for _, e := range endpoints {
-		p := proberOf(t, b, e)
+		p := proberOf(t, g, e)
 		p.connection.Offset = time.Duration(time.Now().UnixNano()) // its period of an hour has just begun
 		probers = append(probers, p)
 	}
 	for range 3 {
 		for _, p := range probers {
 			if r := mustProbe(t, p); r.State != sessionapi.Valid {
-				t.Fatal(r.Diagnosis)
+				t.Fatalf("%s: %s", r.State, r.Diagnosis)
 			}
 		}
-		if kept := b.manager.connections.Count(); kept != most {
+		if kept := g.manager.connections.Count(); kept != most {
 			t.Errorf("%d connections are kept, want %d", kept, most)
 		}
 	}

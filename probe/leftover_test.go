@@ -15,16 +15,16 @@ import (
 )
 
 // A ledger is an appliance that establishes a session at each login, whatever its
-// response, and records which are left.
+// response, and records which sessions are left.
 type ledger struct {
-	give  func(w http.ResponseWriter, token string)
+	give  func(w http.ResponseWriter, token string) // responds to a login
 	check http.Handler
 	token func(r *http.Request) string // returns the token that a request presents
 
-	mu    sync.Mutex // guards the fields below
-	given int
-	left  map[string]bool
-	bad   []string // requests with a token that was never given
+	mu    sync.Mutex      // guards the fields below
+	given int             // sessions
+	left  map[string]bool // tokens of the sessions that were not logged out
+	bad   []string        // requests with any other token
 }
 
 func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +57,8 @@ func headerToken(name string) func(*http.Request) string {
 	return func(r *http.Request) string { return r.Header.Get(name) }
 }
 
-// byHeader, byCookie and byBody return a session with a status.
+// byHeader, byCookie and byBody return responses to a login that have a status, and the session
+// in that place.
 func byHeader(name string, status int, body string) func(http.ResponseWriter, string) {
 	return func(w http.ResponseWriter, token string) {
 		w.Header().Set(name, token)
@@ -81,6 +82,7 @@ func byBody(status int, format string) func(http.ResponseWriter, string) {
 	}
 }
 
+// write writes the response without reading the request.
 func (a reply) write(w http.ResponseWriter) {
 	for name, value := range a.header {
 		w.Header().Set(name, value)
@@ -99,8 +101,8 @@ const cookieAPI = `
 
 func cookieToken(r *http.Request) string { return strings.TrimPrefix(r.Header.Get("Cookie"), "sid=") }
 
-// Every session that a login establishes, whatever the response, is logged out or
-// counted as possibly left.
+// Every session that a login establishes, whatever the response, is logged out or counted in
+// Unanswered.
 func TestSessionsOfFailedLoginsAreNotLeft(t *testing.T) {
 	hcxToken, drToken, vcenterToken := headerToken(hcxTokenHeader), headerToken(drTokenHeader), headerToken(vcenterTokenHeader)
 	const cookies, redfish = "cookies", "redfish"
@@ -108,7 +110,7 @@ func TestSessionsOfFailedLoginsAreNotLeft(t *testing.T) {
 		name, api string
 		give      func(http.ResponseWriter, string)
 		token     func(*http.Request) string
-		counted   bool // otherwise logged out
+		counted   bool // in Unanswered; otherwise logged out
 	}{
 		{"302", "hcx", byHeader(hcxTokenHeader, 302, ""), hcxToken, false},
 		{"400", "hcx", byHeader(hcxTokenHeader, 400, "{}"), hcxToken, false},
@@ -129,7 +131,7 @@ func TestSessionsOfFailedLoginsAreNotLeft(t *testing.T) {
 			w.Header().Add("Set-Cookie", "sid="+token)
 			_, _ = io.WriteString(w, "ok")
 		}, cookieToken, false},
-		{"two of one name", cookies, func(w http.ResponseWriter, token string) {
+		{"two cookies of one name", cookies, func(w http.ResponseWriter, token string) {
 			w.Header().Add("Set-Cookie", "sid=anonymous; Path=/ui")
 			w.Header().Add("Set-Cookie", "sid="+token+"; Path=/")
 			w.WriteHeader(http.StatusInternalServerError)
@@ -177,7 +179,7 @@ func TestSessionsOfFailedLoginsAreNotLeft(t *testing.T) {
 					}
 				}
 				if c.counted && (counted != l.given || ended != 0) || !c.counted && (len(l.left) != 0 || ended != l.given || counted != 0) || l.given == 0 {
-					t.Errorf("%d sessions were given: %d left, %d logged out, %d counted", l.given, len(l.left), ended, counted)
+					t.Errorf("%d sessions: %d left, %d logged out, %d counted; want all counted: %t", l.given, len(l.left), ended, counted, c.counted)
 				}
 				if len(l.bad) > 0 {
 					t.Errorf("requests with other tokens: %q", l.bad)
@@ -187,8 +189,8 @@ func TestSessionsOfFailedLoginsAreNotLeft(t *testing.T) {
 	}
 }
 
-// A login with a 429 may establish a session: it is not used, and is logged out after
-// the Retry-After.
+// A login whose response is a 429 may establish a session. That session is not used, and is
+// logged out after the Retry-After.
 func TestSessionOfARateLimitedLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limited := reply{429, map[string]string{"Retry-After": "300", hcxTokenHeader: canaryToken}, ""}
@@ -223,6 +225,6 @@ func TestRedfishSessionWithoutLocation(t *testing.T) {
 		}
 	}
 	if did := closeProber(t, p); did.Logouts != 1 {
-		t.Errorf("%d logouts", did.Logouts)
+		t.Errorf("%d logouts, want 1", did.Logouts)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"session_exporter/simulator"
 )
 
+// withFault returns a function that returns the settings of an appliance with a fault.
 func withFault(f simulator.Fault) func() simulator.Settings {
 	return func() simulator.Settings {
 		s := alice()
@@ -19,27 +20,27 @@ func withFault(f simulator.Fault) func() simulator.Settings {
 	}
 }
 
-// A login whose token is refused immediately is repeated once, and then with growing
-// back-off.
+// A login whose token is refused immediately is repeated once in the same probe, and then with
+// a growing back-off.
 func TestDeadTokens(t *testing.T) {
 	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, DeadToken: true}), func(on trial) {
 		t, p, a := on.t, on.p, on.a
 		first := mustProbe(t, p)
 		if first.State != sessionapi.SessionExpired || first.Logins != 2 || first.Expirations != 2 || !first.Established.IsZero() {
-			t.Errorf("%+v", first)
+			t.Errorf("%s, %d logins, %d expirations, want %s, 2 and 2, and no session: %s", first.State, first.Logins, first.Expirations, sessionapi.SessionExpired, first.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)
 		results := probesFor(t, p, time.Hour)
 		if n := states(results); n[sessionapi.SessionExpired] != 60 {
-			t.Errorf("states: %v", n)
+			t.Errorf("states: %v, want 60 times %s", n, sessionapi.SessionExpired)
 		}
 		if n := a.Stats().Attempts; n > 24 {
-			t.Errorf("%d logins in an hour", n)
+			t.Errorf("%d logins in an hour, want at most 24", n)
 		}
 		a.Change(func(s *simulator.Settings) { s.Faults = nil })
 		results = probesFor(t, p, 11*time.Minute)
 		if last := results[len(results)-1]; last.State != sessionapi.Valid {
-			t.Errorf("healed: %s: %s", last.State, last.Diagnosis)
+			t.Errorf("after the fault: %s: %s", last.State, last.Diagnosis)
 		}
 		closeProber(t, p)
 	})
@@ -62,6 +63,7 @@ func TestHeldUntil(t *testing.T) {
 	})
 }
 
+// A login that fails with 503 is repeated after a back-off, and is not a refusal.
 func TestLoginUnavailable(t *testing.T) {
 	forEachLogin(t, withFault(simulator.Fault{On: simulator.Login, Status: 503}), func(on trial) {
 		t, p, a := on.t, on.p, on.a
@@ -85,7 +87,7 @@ func TestLoginUnavailable(t *testing.T) {
 			t.Fatalf("logins in minutes %v, want %v", sent, want)
 		}
 		if a.Stats().Refusals != 0 || refusalsOf(p) != 0 {
-			t.Error("counted as refused")
+			t.Error("a 503 is counted as a refusal")
 		}
 	})
 }
@@ -95,13 +97,13 @@ func TestLoginWithoutToken(t *testing.T) {
 		t, p := on.t, on.p
 		r := mustProbe(t, p)
 		if r.State != sessionapi.InvalidResponse || r.Logins != 1 || r.LoginFailures != 1 || !r.Established.IsZero() {
-			t.Errorf("%+v", r)
+			t.Errorf("%s, %d logins, %d failed, want %s, 1 and 1, and no session: %s", r.State, r.Logins, r.LoginFailures, sessionapi.InvalidResponse, r.Diagnosis)
 		}
 	})
 }
 
-// A token in a malformed response, or in one that reports a failed login, is logged
-// out; otherwise it would stay.
+// A session whose token is in a malformed response, or in one that reports a failed login, is
+// logged out.
 func TestTokenOfAFailedLogin(t *testing.T) {
 	for _, c := range []struct {
 		name, api string
@@ -117,10 +119,10 @@ func TestTokenOfAFailedLogin(t *testing.T) {
 		{"a number", "dr", reply{200, nil, `{"session_id": 7}`}, "POST", sessionapi.InvalidResponse},
 		{"empty", "dr", reply{200, nil, ``}, "POST", sessionapi.InvalidResponse},
 		{"204", "dr", reply{204, nil, ``}, "POST", sessionapi.InvalidResponse},
-		{"limit", "dr", reply{400, nil, `{"error_code": "SESSION_LIMIT_EXCEEDED"}`}, "POST", sessionapi.ServerError},
+		{"session limit", "dr", reply{400, nil, `{"error_code": "SESSION_LIMIT_EXCEEDED"}`}, "POST", sessionapi.ServerError},
 		{"400 refused", "dr", reply{400, nil, `{"error_code": "INVALID_CREDENTIALS"}`}, "POST", sessionapi.CredentialsRejected},
 		{"400", "dr", reply{400, nil, drError}, "POST", sessionapi.BadRequest},
-		{"401 with an odd code", "hcx", reply{401, nil, hcxFailure("BAD_REQUEST")}, "POST", sessionapi.CredentialsRejected},
+		{"401 with the code of a malformed request", "hcx", reply{401, nil, hcxFailure("BAD_REQUEST")}, "POST", sessionapi.CredentialsRejected},
 	} {
 		t.Run(c.api+"/"+c.name, func(t *testing.T) {
 			w := way{c.api, sessionapi.AuthLogin}
@@ -131,14 +133,14 @@ func TestTokenOfAFailedLogin(t *testing.T) {
 				t.Errorf("%s after %s: %s\nwant %s after %s", r.State, got, r.Diagnosis, c.state, c.methods)
 			}
 			if refused := c.state == sessionapi.BadRequest || c.state == sessionapi.CredentialsRejected; refused != (refusalsOf(p) == 1) {
-				t.Errorf("the guard counts %d refusals", refusalsOf(p))
+				t.Errorf("the guard counts %d refusals, want one: %t", refusalsOf(p), refused)
 			}
 		})
 	}
 }
 
 // A session in the headers of a login's response is logged out even if the body cannot
-// be read. One that may be in the body is counted.
+// be read. A session that may be in the body is counted.
 func TestSessionOfAnUnreadableLogin(t *testing.T) {
 	const ok = "HTTP/1.1 200 OK\r\n"
 	const token = "X-Hm-Authorization: " + canaryToken + "\r\n"
@@ -153,7 +155,7 @@ func TestSessionOfAnUnreadableLogin(t *testing.T) {
 		{"drip", "hcx", withHeader(given, http.HandlerFunc(drip)), sessionapi.Timeout, 1, 0},
 		{"cut off", "hcx", raw(ok + token + "Content-Length: 100\r\n\r\n{"), sessionapi.Unreachable, 1, 0},
 		{"broken chunk", "hcx", raw(ok + token + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{"), sessionapi.InvalidResponse, 1, 0},
-		{"no gzip", "hcx", withHeader(given, reply{200, map[string]string{"Content-Encoding": "gzip"}, `{"success": true}`}), sessionapi.InvalidResponse, 1, 0},
+		{"not gzip", "hcx", withHeader(given, reply{200, map[string]string{"Content-Encoding": "gzip"}, `{"success": true}`}), sessionapi.InvalidResponse, 1, 0},
 		{"too large", "hcx", withHeader(given, large(false, &written)), sessionapi.InvalidResponse, 1, 0},
 		{"without a token", "hcx", large(false, &written), sessionapi.InvalidResponse, 0, 1},
 		{"refused", "hcx", raw("HTTP/1.1 401 Unauthorized\r\n" + token + "Content-Length: 100\r\n\r\n{"), sessionapi.CredentialsRejected, 1, 0},
@@ -167,16 +169,16 @@ func TestSessionOfAnUnreadableLogin(t *testing.T) {
 				p := piped(t, w.endpoint(), appliance)
 				first := mustProbe(t, p)
 				if first.State != c.state || first.Logins != 1 || first.LoginFailures != 1 || !first.Established.IsZero() {
-					t.Errorf("%s: %+v", first.Diagnosis, first)
+					t.Errorf("%s, %d logins, %d failed, want %s, 1 and 1, and no session: %s", first.State, first.Logins, first.LoginFailures, c.state, first.Diagnosis)
 				}
 				time.Sleep(time.Minute)
 				second := mustProbe(t, p)
 				if ended, unanswered := first.Logouts+second.Logouts, first.Unanswered+second.Unanswered; ended != c.ended || unanswered != c.unanswered {
-					t.Errorf("%d sessions were ended, %d logins unanswered", ended, unanswered)
+					t.Errorf("%d sessions were logged out, %d logins unanswered, want %d and %d", ended, unanswered, c.ended, c.unanswered)
 				}
 				for _, r := range appliance.got {
 					if r.Method == http.MethodDelete && r.Header.Get(hcxTokenHeader) != canaryToken {
-						t.Error("another session was ended")
+						t.Error("a logout presented another session")
 					}
 				}
 			})
@@ -184,6 +186,7 @@ func TestSessionOfAnUnreadableLogin(t *testing.T) {
 	}
 }
 
+// withHeader adds headers to the responses of next.
 func withHeader(header map[string]string, next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range header {
@@ -193,8 +196,8 @@ func withHeader(header map[string]string, next http.Handler) http.HandlerFunc {
 	}
 }
 
-// An external token is neither renewed nor logged out.
-func TestForeignTokens(t *testing.T) {
+// A token that was obtained elsewhere is neither renewed nor logged out.
+func TestTokenIsNeitherRenewedNorLoggedOut(t *testing.T) {
 	for _, w := range []way{{"hcx", sessionapi.AuthToken}, {"hcx", sessionapi.AuthBearer}, {"dr", sessionapi.AuthToken}} {
 		t.Run(w.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -205,15 +208,15 @@ func TestForeignTokens(t *testing.T) {
 				}
 				closeProber(t, p)
 				if got := appliance.methods(); got != "GET GET GET GET GET" {
-					t.Errorf("requests: %s", got)
+					t.Errorf("sent %s, want five times GET", got)
 				}
 			})
 		})
 	}
 }
 
-// If an appliance closes a kept connection just when it is used, no alert fires and no
-// session is left.
+// If an appliance closes a kept connection just when it is used, no probe fails and no session
+// is left.
 func TestConnectionClosedWhileIdle(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a

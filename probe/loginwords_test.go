@@ -8,7 +8,7 @@ import (
 )
 
 // The definition of dr in the catalogue interprets codes as the built-in API does.
-func TestDescribedGatewayReadsTheSameCodes(t *testing.T) {
+func TestDescribedGatewayInterpretsTheSameCodes(t *testing.T) {
 	for _, code := range []string{
 		"USER_LOCKED_OUT", "ACCOUNT_DISABLED", "PASSWORD_EXPIRED", "LOGIN_ATTEMPTS_EXCEEDED", "ACCESS_DENIED", "FORBIDDEN",
 		"INSUFFICIENT_PRIVILEGES", "PERMISSION_DENIED", "SESSION_LIMIT_EXCEEDED", "INTERNAL_ERROR", "INVALID_ARGUMENT",
@@ -21,7 +21,7 @@ func TestDescribedGatewayReadsTheSameCodes(t *testing.T) {
 				want := x.state(sessionapi.AuthLogin)
 				x.interpretation = definition("dr").Interpret(step, x.Response)
 				if got := x.state(sessionapi.AuthLogin); got != want {
-					t.Errorf("%s %d %q: %s, built in %s", step, status, code, got, want)
+					t.Errorf("%s %d %q: %s, want %s as built in", step, status, code, got, want)
 				}
 			}
 		}

@@ -49,13 +49,13 @@ func TestManyCookiesDoNotShowTheSession(t *testing.T) {
 		}
 		appliance := &handwritten{
 			post: []http.Handler{reply{200, map[string]string{"Set-Cookie": "sid=" + canaryToken + "; Path=/"}, `{}`}},
-			get:  []http.Handler{json200(`{"user": "alice"}`), setting(reply{status: 502, body: "no session " + canaryToken}, cookies...)},
+			get:  []http.Handler{json200(`{"user": "alice"}`), settingCookies(reply{status: 502, body: "no session " + canaryToken}, cookies...)},
 			del:  []http.Handler{reply{status: 204}},
 		}
 		p := piped(t, endpointOf(t, cookieAPI, sessionapi.AuthLogin), appliance)
 		for _, want := range []string{"alice", "no session <secret>"} {
 			if r := mustProbe(t, p); !strings.Contains(r.Diagnosis, want) {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s: %s\nwant … %s …", r.State, r.Diagnosis, want)
 			}
 			time.Sleep(time.Minute)
 		}

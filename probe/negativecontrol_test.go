@@ -18,7 +18,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// longToken is a canary that is long enough to be imitated.
+// longToken is a canary that is long enough for an impossible token of its shape.
 const longToken = canaryToken + "-0123456789abcdef"
 
 // A tokenServer accepts one token, and passes all other requests to the handler others.
@@ -86,8 +86,8 @@ func controlled(t *testing.T, e *config.Endpoint, others http.Handler) (Result, 
 // hang responds to nothing.
 var hang = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 
-// An outage says nothing about an impossible token. Any other response that names no user is
-// a refusal.
+// A response of the API that refuses the impossible token or names no user is a refusal. An
+// outage, a rate limit, a redirect or a login page is inconclusive.
 func TestNegativeControlVerdict(t *testing.T) {
 	const forbiddenAlice = `{"success": false, "completed": true, "time": 1, "version": "1", "errorCode": "NOT_ENOUGH_PRIVILEGES", "data": {"user": {"username": "alice"}}}`
 	for name, c := range map[string]struct {
@@ -105,7 +105,7 @@ func TestNegativeControlVerdict(t *testing.T) {
 		"redirect":                 {reply{302, map[string]string{"Location": "/login"}, ""}, sessionapi.Inconclusive},
 		"login page":               {reply{200, map[string]string{"Content-Type": "text/html"}, "<html>"}, sessionapi.Inconclusive},
 		"no response":              {hang, sessionapi.Inconclusive},
-		"broken in the middle":     {reply{200, map[string]string{"Content-Length": "1000"}, `{"success": tr`}, sessionapi.Inconclusive},
+		"truncated":                {reply{200, map[string]string{"Content-Length": "1000"}, `{"success": tr`}, sessionapi.Inconclusive},
 		"accepted, but never ends": {endlessBody{}, sessionapi.Inconclusive},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,15 +122,15 @@ func TestNegativeControlVerdict(t *testing.T) {
 					t.Errorf("%s after %d requests, want %s", verdict, len(got), c.want)
 				}
 				if provesNothing := strings.Contains(r.Diagnosis, "accepted an impossible token"); provesNothing != (c.want == sessionapi.Accepted) {
-					t.Error(r.Diagnosis)
+					t.Errorf("the diagnosis says that an impossible token was accepted: %t: %s", provesNothing, r.Diagnosis)
 				}
 			})
 		})
 	}
 }
 
-// Some APIs respond to anyone, as to a guest. Unless the guest is the expected user, the state
-// valid still proves something.
+// Some APIs accept any token, as a guest's. That is a refusal if `expect` names another user,
+// because the state valid then still proves something.
 func TestNegativeControlOfAGuest(t *testing.T) {
 	guest := json200(strings.Replace(hcxAlice.body, `"alice"`, `"guest"`, 1))
 	for expected, refused := range map[string]bool{"alice": true, "": false} {
@@ -138,7 +138,7 @@ func TestNegativeControlOfAGuest(t *testing.T) {
 			e := controlledEndpoint()
 			e.Expect.Username = expected
 			if r, _ := controlled(t, e, guest); r.NegativeControl == nil || r.NegativeControl.Refused != refused {
-				t.Errorf("expecting %q: %+v: %s", expected, r.NegativeControl, r.Diagnosis)
+				t.Errorf("expecting %q: %+v, want refused: %t: %s", expected, r.NegativeControl, refused, r.Diagnosis)
 			}
 		})
 	}
@@ -153,8 +153,8 @@ func (endlessBody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// The request with an impossible token has no secret of the user: not in the headers of the
-// configuration, and not a part of the token.
+// The request with an impossible token has no secret: neither a configured header that is
+// secret, nor a part of the real token.
 func TestNegativeControlSendsNoSecret(t *testing.T) {
 	for _, auth := range []sessionapi.Auth{sessionapi.AuthToken, sessionapi.AuthBearer} {
 		synctest.Test(t, func(t *testing.T) {
@@ -167,7 +167,7 @@ func TestNegativeControlSendsNoSecret(t *testing.T) {
 			}}}
 			_, got := controlled(t, e, reply{status: 401})
 			if len(got) != 1 {
-				t.Fatalf("%d requests", len(got))
+				t.Fatalf("%d requests without the real token, want 1", len(got))
 			}
 			sent := got[0]
 			header := sent.Header.Get(hcxTokenHeader) + sent.Header.Get("Authorization")
@@ -185,9 +185,9 @@ func TestNegativeControlSendsNoSecret(t *testing.T) {
 	}
 }
 
-// A negative control of a held session neither ends that session nor its connection, is never
-// a login, and is repeated after a period.
-func TestNegativeControlOfALogin(t *testing.T) {
+// A negative control of a held session ends neither that session nor its connection, does not
+// log in, and is repeated after a period.
+func TestNegativeControlOfAHeldSession(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		on.p.endpoint.NegativeControl, on.p.endpoint.SessionMaxAge = 24*time.Hour, 0
 		on.p.endpoint.Interval, on.p.endpoint.ConnectionMaxAge = 4*time.Minute, 100*time.Hour
@@ -197,14 +197,14 @@ func TestNegativeControlOfALogin(t *testing.T) {
 		began := time.Now()
 		results := probesFor(on.t, p, 49*time.Hour)
 		if stats := on.a.Stats(); stats.Logins != 1 || stats.Sessions != 1 || stats.Refusals != 0 {
-			on.t.Errorf("appliance: %+v", stats)
+			on.t.Errorf("the appliance has %+v, want 1 login and 1 session, and no refusal", stats)
 		}
 		if dials := server.dialed(); len(dials) != 4 || dials[2].Sub(began) != 24*time.Hour || dials[3].Sub(began) != 48*time.Hour {
 			on.t.Errorf("connections at %v", dials)
 		}
 		for _, r := range results[1:] {
 			if r.State != sessionapi.Valid || r.Logins+r.Expirations > 0 || len(r.Steps) != 1 || r.NegativeControl == nil || !r.NegativeControl.Refused {
-				on.t.Fatalf("%s: %+v", r.State, r.NegativeControl)
+				on.t.Fatalf("%s, %d logins, verdict %+v, want valid, none, and refused", r.State, r.Logins, r.NegativeControl)
 			}
 		}
 		if last := results[len(results)-1].NegativeControl.Time; last.Sub(began) != 48*time.Hour {
@@ -220,7 +220,7 @@ func TestNegativeControlOfAPairing(t *testing.T) {
 		e := pairingEndpoint()
 		e.NegativeControl = time.Hour
 		a := simulator.NewDR("", paired())
-		p := piping(t, a, e)[0]
+		p := pipedAll(t, a, e)[0]
 		mustProbe(t, p)
 		time.Sleep(time.Minute)
 		r := mustProbe(t, p)
@@ -228,13 +228,14 @@ func TestNegativeControlOfAPairing(t *testing.T) {
 			t.Errorf("%v, sent %s", r.NegativeControl, steps(r))
 		}
 		if stats := a.Stats(); stats.Logins != 1 || stats.RemoteLogins != 1 || stats.Refusals+stats.RemoteRefusals != 0 {
-			t.Errorf("appliance: %+v", stats)
+			t.Errorf("the appliance has %+v, want 1 login at each site, and no refusal", stats)
 		}
 		closeProber(t, p)
 	})
 }
 
-// An API that starts a session for any request does not keep that of an impossible token.
+// An API may start a session for any request. The exporter logs out of the session that an
+// impossible token got.
 func TestNegativeControlLogsOutOfItsSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := endpointFor("couchdb", sessionapi.AuthToken)
@@ -257,7 +258,7 @@ func TestNegativeControlLogsOutOfItsSession(t *testing.T) {
 		time.Sleep(time.Minute)
 		r := mustProbe(t, p)
 		if r.NegativeControl == nil || !r.NegativeControl.Refused || r.Logouts != 0 || !slices.Equal(deleted, []string{"AuthSession=left"}) {
-			t.Errorf("%v, logged out of %q", r.NegativeControl, deleted)
+			t.Errorf("%v, logged out of %q, want refused, and AuthSession=left", r.NegativeControl, deleted)
 		}
 		closeProber(t, p)
 	})
@@ -289,15 +290,16 @@ func TestNegativeControlOutlivesAReload(t *testing.T) {
 			p = reload(change)
 		}
 		if r := mustProbe(t, p); r.NegativeControl == nil || len(server.impossible()) != 1 {
-			t.Errorf("%v after %d negative controls", r.NegativeControl, len(server.impossible()))
+			t.Errorf("%v after %d negative controls, want a verdict after 1", r.NegativeControl, len(server.impossible()))
 		}
 		if r := mustProbe(t, reload(func(e *config.Endpoint) { e.NegativeControl = 0 })); r.NegativeControl != nil {
-			t.Errorf("switched off, but %v", r.NegativeControl)
+			t.Errorf("without negative controls, the result has the verdict %v", r.NegativeControl)
 		}
 	})
 }
 
-// Nothing is presented for a password or a short token, or before the session is valid.
+// No impossible token is presented for a password or a short token, before the session is
+// valid, or by a process that ends after one probe.
 func TestNoNegativeControl(t *testing.T) {
 	for name, change := range map[string]func(e *config.Endpoint){
 		"basic": func(e *config.Endpoint) {
@@ -322,7 +324,7 @@ func TestNoNegativeControl(t *testing.T) {
 				mustProbe(t, p)
 				synctest.Wait()
 				if dials := len(server.dialed()); dials != 1 {
-					t.Errorf("%d connections", dials)
+					t.Errorf("%d connections, want 1", dials)
 				}
 				closeProber(t, p)
 			})
@@ -330,7 +332,7 @@ func TestNoNegativeControl(t *testing.T) {
 	}
 }
 
-// The exporter stops at once, however long an impossible token takes.
+// Close does not wait for the response to an impossible token.
 func TestCloseInterruptsANegativeControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Bool
@@ -345,7 +347,7 @@ func TestCloseInterruptsANegativeControl(t *testing.T) {
 		closeProber(t, p)
 		synctest.Wait()
 		if time.Since(began) != 0 || !ended.Load() {
-			t.Errorf("stopped after %s, interrupted: %t", time.Since(began), ended.Load())
+			t.Errorf("closed after %s, the request interrupted: %t", time.Since(began), ended.Load())
 		}
 	})
 }
@@ -356,19 +358,19 @@ func TestPanicInANegativeControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &tokenServer{header: hcxTokenHeader, token: longToken, valid: hcxAlice, others: reply{status: 401}}
 		p := piped(t, controlledEndpoint(), server)
-		broken := breakAPI(p, sessionapi.Login) // a control's response is searched for a session as a login's is
+		broken := breakAPI(p, sessionapi.Login) // the response to a control is interpreted as a login's, too: see sessionIn
 		mustProbe(t, p)
 		time.Sleep(time.Minute)
 		broken.Store(false)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.NegativeControl != nil || len(server.impossible()) != 1 {
-			t.Errorf("%s, %v", r.State, r.NegativeControl)
+			t.Errorf("%s, verdict %v after %d negative controls, want valid, and no verdict after 1", r.State, r.NegativeControl, len(server.impossible()))
 		}
 		closeProber(t, p)
 	})
 }
 
-// The bearer token of an authorization server is neither dropped nor fetched again for an
-// impossible one.
+// The refusal of an impossible token neither drops the bearer token that OAuth 2.0 issued nor
+// fetches another.
 func TestNegativeControlOfOAuth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests, refused, fetched atomic.Int32
@@ -391,14 +393,14 @@ func TestNegativeControlOfOAuth(t *testing.T) {
 		directly(p).DialContext, tokenDialer(p).DialContext = server.dial, server.dial
 		results := probesFor(t, p, 10*time.Minute)
 		if last := results[9]; last.NegativeControl == nil || !last.NegativeControl.Refused || fetched.Load() != 1 || requests.Load() != 10 || refused.Load() != 1 {
-			t.Errorf("%v: %d tokens, %d checks, %d impossible tokens", last.NegativeControl, fetched.Load(), requests.Load(), refused.Load())
+			t.Errorf("%v: %d tokens, %d checks, %d impossible tokens, want 1, 10 and 1", last.NegativeControl, fetched.Load(), requests.Load(), refused.Load())
 		}
 		closeProber(t, p)
 	})
 }
 
-// All parts of a session are replaced: an API that checks its cookie alone must not see the
-// real one with a random header.
+// All parts of a session are replaced: an API that checks only the cookie must not get the
+// real cookie with a random header.
 func TestNegativeControlOfASessionWithParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := endpointFor("nsx", sessionapi.AuthLogin)

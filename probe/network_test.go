@@ -26,7 +26,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// listen returns the address of a listener whose connections serve handles.
+// listen returns the address of a listener. serve handles each connection, which is closed
+// afterwards.
 func listen(t *testing.T, serve func(net.Conn)) *url.URL {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -53,7 +54,7 @@ func listen(t *testing.T, serve func(net.Conn)) *url.URL {
 	return &url.URL{Scheme: "https", Host: listener.Addr().String()}
 }
 
-// reset makes Close reset the connection.
+// reset closes a connection with a TCP reset.
 func reset(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()
@@ -90,7 +91,7 @@ func overTLS(tb testing.TB, u *url.URL, ca *simulator.CA) *Prober {
 	return newProber(tb, e)
 }
 
-// noResolver resolves no name, independent of the host's configuration.
+// noResolver resolves no name, whatever the configuration of the host.
 var noResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("no name server")
 }}
@@ -98,7 +99,7 @@ var noResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, strin
 func TestNetworkFailures(t *testing.T) {
 	ca := newCA(t)
 	handler := reply{status: 200, body: hcxOK}
-	whole := serveTLS(t, ca, handler, simulator.ServerOptions{})
+	healthy := serveTLS(t, ca, handler, simulator.ServerOptions{})
 	for _, c := range []struct {
 		name  string
 		url   func() *url.URL
@@ -148,7 +149,7 @@ func TestNetworkFailures(t *testing.T) {
 		{"name unknown", func() *url.URL {
 			return &url.URL{Scheme: "https", Host: "appliance.invalid"}
 		}, sessionapi.Unreachable, "lookup appliance.invalid"},
-		{"all well", func() *url.URL { return whole }, sessionapi.Valid, ""},
+		{"healthy", func() *url.URL { return healthy }, sessionapi.Valid, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := overTLS(t, c.url(), ca)
@@ -158,34 +159,34 @@ func TestNetworkFailures(t *testing.T) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
 			if len(r.Steps) != 1 {
-				t.Errorf("%d steps", len(r.Steps))
+				t.Errorf("%d steps, want 1", len(r.Steps))
 			}
 		})
 	}
 }
 
-// The reported expiry is that of the presented certificate, trusted or not.
+// The expiry of the presented certificate is reported, whether or not it is trusted.
 func TestCertificateExpiry(t *testing.T) {
 	ca := newCA(t)
 	for name, c := range map[string]struct {
 		issuer *simulator.CA
-		end    time.Time
+		expiry time.Time
 		state  sessionapi.State
 	}{
-		"good":    {ca, time.Now().Add(30 * 24 * time.Hour), sessionapi.Valid},
-		"expired": {ca, time.Now().Add(-time.Hour), sessionapi.TLSFailed},
-		"unknown": {newCA(t), time.Now().Add(time.Hour), sessionapi.TLSFailed},
+		"trusted":        {ca, time.Now().Add(30 * 24 * time.Hour), sessionapi.Valid},
+		"expired":        {ca, time.Now().Add(-time.Hour), sessionapi.TLSFailed},
+		"unknown issuer": {newCA(t), time.Now().Add(time.Hour), sessionapi.TLSFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			u := serveTLS(t, c.issuer, reply{status: 200, body: hcxOK}, simulator.ServerOptions{NotAfter: c.end})
+			u := serveTLS(t, c.issuer, reply{status: 200, body: hcxOK}, simulator.ServerOptions{NotAfter: c.expiry})
 			p := overTLS(t, u, ca)
 			r := mustProbe(t, p)
-			if r.State != c.state || !r.CertificateExpiry.Equal(c.end.Truncate(time.Second)) {
-				t.Errorf("%s, expires %s, want %s", r.State, r.CertificateExpiry, c.end)
+			if r.State != c.state || !r.CertificateExpiry.Equal(c.expiry.Truncate(time.Second)) {
+				t.Errorf("%s, expires at %s, want %s, at %s", r.State, r.CertificateExpiry, c.state, c.expiry)
 			}
 			// A kept connection reports the certificate of its handshake.
 			if again := mustProbe(t, p); !again.CertificateExpiry.Equal(r.CertificateExpiry) {
-				t.Errorf("then it expires %s", again.CertificateExpiry)
+				t.Errorf("on the next probe it expires at %s, want %s", again.CertificateExpiry, r.CertificateExpiry)
 			}
 		})
 	}
@@ -212,7 +213,7 @@ func TestClientCertificateRequired(t *testing.T) {
 			directly(p).TLSClientConfig.InsecureSkipVerify = true
 			r := mustProbe(t, p)
 			if r.State != sessionapi.TLSFailed || !strings.Contains(r.Diagnosis, why) {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.TLSFailed, r.Diagnosis)
 			}
 		})
 	}
@@ -232,7 +233,8 @@ func selfSigned(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// Packets are dropped at each stage. Nothing may leak.
+// If a network drops packets while connecting or in the TLS handshake, the probe times out and
+// leaves no goroutine.
 func TestBlackHoles(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -278,7 +280,7 @@ func TestResolverTimeout(t *testing.T) {
 		}}
 	}
 	if r := mustProbe(t, p); r.State != sessionapi.Unreachable {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 	}
 }
 
@@ -289,14 +291,14 @@ func TestErrnos(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errno}
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.Unreachable || !strings.Contains(r.Diagnosis, errno.Error()) {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 		}
 	}
 }
 
-// A login that could not be sent, neither on a kept connection nor on another, is not
-// an unanswered one: the first attempt does not affect the outcome.
-func TestNotSentAgain(t *testing.T) {
+// A login that can be sent neither on the kept connection, which is broken, nor on another one
+// does not count as unanswered.
+func TestLoginThatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		login := reply{200, map[string]string{"x-hm-authorization": canaryToken}, `{"success": true}`}
 		appliance := &handwritten{
@@ -324,7 +326,7 @@ func TestNotSentAgain(t *testing.T) {
 			t.Errorf("%s, %d unanswered: %s", r.State, r.Unanswered, r.Diagnosis)
 		}
 		if got := appliance.methods(); got != "POST GET GET" {
-			t.Errorf("requests: %s", got)
+			t.Errorf("sent %s, want POST GET GET", got)
 		}
 	})
 }
@@ -356,7 +358,7 @@ func TestFullBacklog(t *testing.T) {
 			p := newProber(t, e)
 			probing.Go(func() {
 				if r, err := p.Probe(t.Context(), Options{}); err != nil || r.State != sessionapi.Timeout || r.Unanswered != 0 {
-					t.Errorf("%s: %v, %+v", auth, err, r)
+					t.Errorf("%s: error %v, want the state %s: %+v", auth, err, sessionapi.Timeout, r)
 				}
 			})
 		}

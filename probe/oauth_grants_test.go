@@ -24,7 +24,7 @@ import (
 
 const canaryRefresh = "canary-refr3sh"
 
-// byGrant returns a change to a credential that makes it use the grant.
+// byGrant returns a change that makes a credential use the grant.
 func byGrant(grant config.GrantType) func(*config.Credential) {
 	return func(c *config.Credential) {
 		o := c.OAuth2
@@ -43,8 +43,8 @@ func byGrant(grant config.GrantType) func(*config.Credential) {
 	}
 }
 
-// grantProber returns a prober whose credential uses OAuth 2.0, after further changes.
-func (a *authorization) grantProber(t *testing.T, changes ...func(*config.Credential)) *Prober {
+// grantProber returns a prober whose credential uses OAuth 2.0, with these changes.
+func (a *authServer) grantProber(t *testing.T, changes ...func(*config.Credential)) *Prober {
 	t.Helper()
 	e := endpointFor("hcx", sessionapi.AuthBearer)
 	e.Credential = oauthCredential("http://sso.test/token")
@@ -79,7 +79,7 @@ func TestGrantRequests(t *testing.T) {
 		{config.GrantVCFAPIToken, nil, "  api_token=canary-refr3sh&grant_type=urn%3Acustom%3Avcf%3Aparams%3Aoauth%3Agrant-type%3Aapi-token"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &authorization{lifetime: 3600}
+			a := &authServer{lifetime: 3600}
 			change := c.change
 			if change == nil {
 				change = func(*config.Credential) {}
@@ -96,6 +96,7 @@ func TestGrantRequests(t *testing.T) {
 	}
 }
 
+// signingKey returns an RSA key, and the same key in PEM format.
 func signingKey(t *testing.T) (key *rsa.PrivateKey, text string) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -105,12 +106,12 @@ func signingKey(t *testing.T) (key *rsa.PrivateKey, text string) {
 	return key, string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 }
 
-// The assertion has Prometheus' claims, a signature that the server can verify, and an ID
-// of its own.
+// The assertion has the claims that Prometheus sends, a signature that the server can verify,
+// and an ID of its own.
 func TestAssertion(t *testing.T) {
 	key, text := signingKey(t)
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 60}
+		a := &authServer{lifetime: 60}
 		p := a.grantProber(t, byGrant(config.GrantJWTBearer), func(c *config.Credential) {
 			c.Secret.Inline = secret.New(text)
 			c.OAuth2.Scopes = []string{"read", "sessions"}
@@ -140,15 +141,15 @@ func TestAssertion(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if len(ids) != 2 {
-			t.Errorf("IDs %v", ids)
+			t.Errorf("the assertions have the IDs %v, want two", ids)
 		}
 	})
 }
 
-// A key that cannot sign is a missing credential: nothing is sent.
+// A key that cannot sign makes the state credential_missing, and nothing is sent.
 func TestKeyThatCannotSign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := new(authorization)
+		a := new(authServer)
 		p := a.grantProber(t, byGrant(config.GrantJWTBearer))
 		for range 2 {
 			r := mustProbe(t, p)
@@ -188,7 +189,7 @@ func TestGrantRefusals(t *testing.T) {
 		{config.GrantJWTBearer, failure(400, "invalid_grant"), `refused the assertion of the OAuth 2.0 client "exporter", which the key from the configuration signed`, "compare both clocks"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &authorization{response: c.response}
+			a := &authServer{response: c.response}
 			p := a.grantProber(t, byGrant(c.grant), func(cr *config.Credential) {
 				if c.grant == config.GrantJWTBearer {
 					cr.Secret.Inline = secret.New(key)
@@ -199,7 +200,7 @@ func TestGrantRefusals(t *testing.T) {
 				t.Errorf("%s %v:\n%s\n%s\nwant … %s …\n… %s …", c.grant, c.response, r.Diagnosis, r.Advice, c.diagnosis, c.advice)
 			}
 			if _, refusals := p.credential.guard.Status(nil); refusals != 1 {
-				t.Errorf("%s %v: %d refusals", c.grant, c.response, refusals)
+				t.Errorf("%s %v: %d refusals, want 1", c.grant, c.response, refusals)
 			}
 			time.Sleep(time.Minute)
 			held := mustProbe(t, p)
@@ -207,36 +208,37 @@ func TestGrantRefusals(t *testing.T) {
 				t.Errorf("%s: %s\nwant … %s …", held.State, held.Diagnosis, want)
 			}
 			if c.grant.TakesToken() && !strings.Contains(held.Advice, "new "+c.grant.SecretKind()) {
-				t.Errorf("%s: %s", c.grant, held.Advice)
+				t.Errorf("%s: advice %s, want … new %s …", c.grant, held.Advice, c.grant.SecretKind())
 			}
 		})
 	}
 }
 
-// The expiry in a JWT is reported before it has passed, and in the refusal afterwards.
+// The expiry in a JWT is reported in advance, and the diagnosis of a refusal after it names it.
 func TestExpiredAPIToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		end := time.Now().Add(time.Hour)
-		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": end.Unix()}).SignedString([]byte(canaryPassword))
+		expires := time.Now().Add(time.Hour)
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"exp": expires.Unix()}).SignedString([]byte(canaryPassword))
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &authorization{lifetime: 1799}
+		a := &authServer{lifetime: 1799}
 		p := a.grantProber(t, byGrant(config.GrantVCFAPIToken), func(c *config.Credential) { c.Secret.Inline = secret.New(token) })
-		if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.CredentialExpiries["jwt"].Equal(end) {
-			t.Errorf("%s, expires %v", r.State, r.CredentialExpiries)
+		if r := mustProbe(t, p); r.State != sessionapi.Valid || !r.CredentialExpiries["jwt"].Equal(expires) {
+			t.Errorf("%s, expires at %v, want %s", r.State, r.CredentialExpiries, expires)
 		}
 		a.mu.Lock()
 		a.response = reply{status: 400, body: `{"error": "invalid_grant"}`}
 		a.mu.Unlock()
 		time.Sleep(2 * time.Hour)
-		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "(400 invalid_grant). It expired at "+clockTime(end)+".") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "(400 invalid_grant). It expired at "+clockTime(expires)+".") {
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 	})
 }
 
-// The password is right, and the client's secret was wrong: correcting it is enough.
+// If logins are held back because the client's secret was wrong, correcting it grants a login,
+// although the password has not changed.
 func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "client")
 	put := func(text string) {
@@ -247,7 +249,7 @@ func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 	put("wrong-client")
 	synctest.Test(t, func(t *testing.T) {
 		requests := 0
-		a := &authorization{lifetime: 3600}
+		a := &authServer{lifetime: 3600}
 		a.response = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			requests++
 			if _, password, _ := r.BasicAuth(); password != canaryClient {
@@ -276,7 +278,7 @@ func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || !strings.Contains(r.Diagnosis, file) || !strings.Contains(r.Advice, "the source that the diagnosis names") {
-			t.Errorf("%s: %s\n%s", r.State, r.Diagnosis, r.Advice)
+			t.Errorf("%s, want %s with the file in the diagnosis: %s\n%s", r.State, sessionapi.CredentialMissing, r.Diagnosis, r.Advice)
 		}
 	})
 }
@@ -291,7 +293,7 @@ func TestClientSecretChangesInTheQueue(t *testing.T) {
 	}
 	put("wrong-client")
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 3600}
+		a := &authServer{lifetime: 3600}
 		p := a.grantProber(t, byGrant(config.GrantPassword), func(c *config.Credential) { c.OAuth2.ClientSecret = secret.Source{File: file} })
 		permit, err := p.credential.guard.Acquire(t.Context(), secret.New(canaryPassword), "another")
 		if err != nil {
@@ -311,14 +313,15 @@ func TestClientSecretChangesInTheQueue(t *testing.T) {
 	})
 }
 
-// A server may quote any part of the request, and the tokens that it issued: see checkResult.
+// A server may quote any part of the request, and the tokens that it issued. No secret is
+// shown: see checkResult.
 func TestGrantSecretsAreMasked(t *testing.T) {
 	_, key := signingKey(t)
 	for _, grant := range []config.GrantType{config.GrantPassword, config.GrantRefreshToken, config.GrantVCFAPIToken, config.GrantJWTBearer} {
 		for _, style := range []config.AuthStyle{config.AuthStyleHeader, config.AuthStyleParams} {
 			synctest.Test(t, func(t *testing.T) {
 				var assertion string
-				a := &authorization{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a := &authServer{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					assertion = r.Form.Get("assertion")
 					w.WriteHeader(http.StatusBadRequest)
 					_, _ = fmt.Fprintf(w, `{"error": "invalid_grant", "error_description": %q, "access_token": %q, "refresh_token": %q, "id_token": %[3]q}`,
@@ -334,9 +337,9 @@ func TestGrantSecretsAreMasked(t *testing.T) {
 				})
 				r := mustProbe(t, p)
 				shown := fmt.Sprintf("%+v %+v", r, r.Steps[0].Trace)
-				hidden := strings.Contains(r.Diagnosis, mask.Masked) || strings.Contains(r.Diagnosis, mask.Withheld)
-				if !hidden || strings.Contains(shown, canaryRefresh) || assertion != "" && strings.Contains(shown, assertion[:40]) {
-					t.Errorf("%s %s: %s", grant, style, shown)
+				masked := strings.Contains(r.Diagnosis, mask.Masked) || strings.Contains(r.Diagnosis, mask.Withheld)
+				if !masked || strings.Contains(shown, canaryRefresh) || assertion != "" && strings.Contains(shown, assertion[:40]) {
+					t.Errorf("%s %s: a secret is shown, or nothing is masked: %s", grant, style, shown)
 				}
 			})
 		}

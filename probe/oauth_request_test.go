@@ -24,7 +24,7 @@ func TestOAuthAuthStyle(t *testing.T) {
 	} {
 		t.Run(string(style), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &authorization{lifetime: 3600}
+				a := &authServer{lifetime: 3600}
 				p := a.proberOf(t, func(o *config.OAuth2) {
 					o.AuthStyle, o.EndpointParams = style, map[string]secret.Secret{"resource": secret.New(canaryPassword)}
 				})
@@ -37,19 +37,19 @@ func TestOAuthAuthStyle(t *testing.T) {
 					t.Errorf("%d requests, the first is\n%s, want\n%s", len(a.seen), got, want)
 				}
 				if !sent.Close || sent.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
-					t.Errorf("sent %v, closes: %t", sent.Header, sent.Close)
+					t.Errorf("sent %v, closes the connection: %t", sent.Header, sent.Close)
 				}
 			})
 		})
 	}
 }
 
-// A refusal costs one request, and the advice names the other style if that may help.
+// A failure takes one request, and the advice names the other style if that may help.
 func TestOAuthAuthStyleAdvice(t *testing.T) {
 	for _, c := range []struct {
 		style    config.AuthStyle
 		response reply
-		advice   string // empty if the style is not to blame
+		advice   string // empty if another style would not help
 	}{
 		{config.AuthStyleHeader, reply{status: 401, body: `{"error": "invalid_client"}`}, "set `auth_style: params`"},
 		{config.AuthStyleHeader, reply{status: 401}, "set `auth_style: params`"},
@@ -60,27 +60,27 @@ func TestOAuthAuthStyleAdvice(t *testing.T) {
 		{config.AuthStyleParams, reply{status: 401, body: `{"error": "invalid_client"}`}, "set `auth_style: header`"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			a := &authorization{response: c.response}
+			a := &authServer{response: c.response}
 			p := a.proberOf(t, func(o *config.OAuth2) { o.AuthStyle = c.style })
 			r := mustProbe(t, p)
 			if advises := strings.Contains(r.Advice, "auth_style"); advises != (c.advice != "") || !strings.Contains(r.Advice, c.advice) {
 				t.Errorf("%s %v: advice %q, want … %s …", c.style, c.response, r.Advice, c.advice)
 			}
 			if _, requests := a.counts(); requests != 1 {
-				t.Errorf("%s %v: %d requests", c.style, c.response, requests)
+				t.Errorf("%s %v: %d requests, want 1", c.style, c.response, requests)
 			}
 		})
 	}
 }
 
-// A server may quote any part of the request. All of it is masked, in diagnoses and
+// A server may quote any part of the request. The secrets in it are masked, in diagnoses and
 // traces: see checkResult.
 func TestOAuthQuotedSecretsAreMasked(t *testing.T) {
 	const current, param = canaryClient + "+%/ é", canaryPassword + "&\"< ü"
 	for _, style := range []config.AuthStyle{config.AuthStyleHeader, config.AuthStyleParams} {
 		for _, status := range []int{200, 400, 401, 500} {
 			synctest.Test(t, func(t *testing.T) {
-				a := &authorization{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a := &authServer{response: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					id, password, _ := r.BasicAuth()
 					quoted, _ := json.Marshal(fmt.Sprint(r.Header, r.Form.Encode(), r.Form, id, ":", password))
 					w.WriteHeader(status)
@@ -92,7 +92,7 @@ func TestOAuthQuotedSecretsAreMasked(t *testing.T) {
 				p.credential.Secret.Inline = secret.New(current)
 				r := mustProbe(t, p)
 				if r.State == sessionapi.Valid || !strings.Contains(r.Diagnosis, mask.Masked) || len(r.Steps) != 1 || r.Steps[0].Trace == nil {
-					t.Errorf("%s %d: %+v", style, status, r)
+					t.Errorf("%s %d: want one failed step with a trace, and a masked secret: %+v", style, status, r)
 				}
 			})
 		}
@@ -100,8 +100,8 @@ func TestOAuthQuotedSecretsAreMasked(t *testing.T) {
 }
 
 // A token request does not change the expiry of the appliance's certificate.
-func TestOAuthCertificateIsNotTheAppliances(t *testing.T) {
-	p := (&authorization{}).prober(t)
+func TestTokenRequestDoesNotChangeCertificateExpiry(t *testing.T) {
+	p := (&authServer{}).prober(t)
 	x := p.credential.oauth.prepare(secret.New(canaryClient), secret.Secret{})
 	x.Err, x.CertificateExpiry = errors.New("untrusted"), time.Now()
 	r := new(Result)

@@ -18,18 +18,19 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// authorization is a token server and the appliance that accepts its tokens.
-type authorization struct {
-	mu       sync.Mutex // guards the fields below
-	response http.Handler
-	given    int  // tokens
-	accepted int  // number of the token that the appliance accepts; 0: the last
-	refuses  bool // the appliance accepts none
-	lifetime int
-	seen     []*http.Request
+// authServer is an authorization server, at sso.test, and the appliance that accepts its
+// tokens, at any other host.
+type authServer struct {
+	mu       sync.Mutex      // guards the fields below
+	response http.Handler    // to token requests, if not nil, instead of a token
+	given    int             // tokens
+	accepted int             // number of the token that the appliance accepts; 0: the last
+	refuses  bool            // the appliance accepts none
+	lifetime int             // of a token, in seconds
+	seen     []*http.Request // token requests
 }
 
-func (a *authorization) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *authServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if r.Host != "sso.test" {
@@ -55,19 +56,21 @@ func (a *authorization) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"access_token": "%s-%d", "token_type": "Bearer", "expires_in": %d}`, canaryToken, a.given, a.lifetime)
 }
 
-func (a *authorization) counts() (given, requests int) {
+// counts returns the number of tokens and of token requests.
+func (a *authServer) counts() (given, requests int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.given, len(a.seen)
 }
 
 // prober returns a prober that gets its tokens from the server.
-func (a *authorization) prober(t *testing.T) *Prober {
+func (a *authServer) prober(t *testing.T) *Prober {
 	t.Helper()
 	return a.proberOf(t, func(*config.OAuth2) {})
 }
 
-func (a *authorization) proberOf(t *testing.T, change func(*config.OAuth2)) *Prober {
+// proberOf is prober with changed OAuth 2.0 settings.
+func (a *authServer) proberOf(t *testing.T, change func(*config.OAuth2)) *Prober {
 	t.Helper()
 	e := endpointFor("hcx", sessionapi.AuthBearer)
 	e.Credential = oauthCredential("http://sso.test/token")
@@ -85,9 +88,10 @@ func tokenDialer(p *Prober) *http1.Transport {
 	return p.credential.oauth.client.Transport.(*http1.Transport)
 }
 
+// A token is used until shortly before it expires.
 func TestOAuthTokenIsReused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 600}
+		a := &authServer{lifetime: 600}
 		p := a.prober(t)
 		begin := time.Now()
 		results := probesFor(t, p, 15*time.Minute)
@@ -95,10 +99,10 @@ func TestOAuthTokenIsReused(t *testing.T) {
 			t.Errorf("states: %v", n)
 		}
 		if given, _ := a.counts(); given != 2 {
-			t.Errorf("%d tokens", given)
+			t.Errorf("%d tokens, want 2", given)
 		}
-		if end := results[0].CredentialExpiries["oauth2"]; !end.Equal(begin.Add(10 * time.Minute)) {
-			t.Errorf("expires %s", end)
+		if expires := results[0].CredentialExpiries["oauth2"]; !expires.Equal(begin.Add(10 * time.Minute)) {
+			t.Errorf("the token expires at %s, want 10m after %s", expires, begin)
 		}
 		if s := results[0].Steps; len(s) != 2 || s[0].Step != sessionapi.Token || s[0].Status != 200 || s[0].URL != "http://sso.test/token" || s[1].Step != sessionapi.Check {
 			t.Errorf("steps: %+v", s)
@@ -113,7 +117,7 @@ func TestOAuthTokenIsReused(t *testing.T) {
 // A token with a lifetime of seconds serves more than one probe.
 func TestOAuthShortLivedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server := &authorization{lifetime: 8}
+		server := &authServer{lifetime: 8}
 		p := server.prober(t)
 		for range 5 {
 			if r := mustProbe(t, p); r.State != sessionapi.Valid {
@@ -135,9 +139,9 @@ func TestOAuthShortLivedToken(t *testing.T) {
 }
 
 // A refused token is replaced once.
-func TestOAuthTokenIsRefreshedOnRefusal(t *testing.T) {
+func TestOAuthTokenIsReplacedOnRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 36000}
+		a := &authServer{lifetime: 36000}
 		p := a.prober(t)
 		mustProbe(t, p)
 		a.mu.Lock()
@@ -150,62 +154,62 @@ func TestOAuthTokenIsRefreshedOnRefusal(t *testing.T) {
 		a.refuses = true
 		a.mu.Unlock()
 		if r := mustProbe(t, p); r.State != sessionapi.SessionExpired || r.Logins != 1 || !strings.Contains(r.Advice, "authorization server") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.SessionExpired, r.Diagnosis)
 		}
 		if given, _ := a.counts(); given != 3 {
-			t.Errorf("%d tokens", given)
+			t.Errorf("%d tokens, want 3", given)
 		}
 	})
 }
 
 func TestOAuthServerSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := (&authorization{}).prober(t)
+		p := (&authServer{}).prober(t)
 		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
 		r := mustProbe(t, p)
 		if r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "No complete response to the token request from sso.test within 10s: the request was sent, and no response arrived") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)
 		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(drip)).dial
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "began but was not completed") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 	})
 }
 
 func TestOAuthServerDown(t *testing.T) {
-	p := (&authorization{}).prober(t)
+	p := (&authServer{}).prober(t)
 	tokenDialer(p).DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
 	p.credential.oauth.endpoint.Host = "127.0.0.1:1"
 	r := mustProbe(t, p)
 	if r.State != sessionapi.Unreachable || !strings.HasPrefix(r.Diagnosis, "Nothing listens on 127.0.0.1:1: connect: connection refused.") {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.Unreachable, r.Diagnosis)
 	}
 }
 
-// The client secret is read again for each fetch, and one token serves all
-// endpoints of the account.
+// One token serves all endpoints of the account, but only for the secret that it was issued
+// for.
 func TestOAuthIsShared(t *testing.T) {
-	a := &authorization{lifetime: 3600}
+	a := &authServer{lifetime: 3600}
 	p := a.prober(t)
 	held, ok := p.credential.oauth.tokenFor(secret.New(canaryClient))
 	if ok || !held.IsZero() {
-		t.Error("a token before the first fetch")
+		t.Error("there is a token before the first token request")
 	}
 	mustProbe(t, p)
 	mustProbe(t, sibling(p))
 	if given, _ := a.counts(); given != 1 {
-		t.Errorf("%d tokens", given)
+		t.Errorf("%d tokens, want 1", given)
 	}
 	if _, ok := p.credential.oauth.tokenFor(secret.New("another")); ok {
-		t.Error("a token of another secret")
+		t.Error("the token is used for another secret")
 	}
 	another := p.credential.oauth.prepare(secret.New("another"), secret.Secret{})
 	another.Send(t.Context())
 	p.interpret(another)
 	if another.interpretation.State != sessionapi.Valid {
-		t.Errorf("%+v", another.interpretation)
+		t.Errorf("a token request with another secret: %+v", another.interpretation)
 	}
 }
 
@@ -213,7 +217,7 @@ func TestOAuthIsShared(t *testing.T) {
 // token when they issue the next.
 func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 600}
+		a := &authServer{lifetime: 600}
 		dial := newPipeServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(200 * time.Millisecond)
 			a.ServeHTTP(w, r)
@@ -232,7 +236,7 @@ func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 			}
 			all.Wait()
 			if given, _ := a.counts(); given != round+1 {
-				t.Errorf("round %d: %d tokens", round, given)
+				t.Errorf("round %d: %d tokens, want %d", round, given, round+1)
 			}
 			<-time.After(time.Hour)
 		}
@@ -240,9 +244,9 @@ func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 }
 
 // A probe that waits for another endpoint's token request can be canceled.
-func TestOAuthWaitEnds(t *testing.T) {
+func TestOAuthWaitCanBeCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := (&authorization{}).prober(t)
+		p := (&authServer{}).prober(t)
 		p.credential.oauth.fetching <- struct{}{}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)

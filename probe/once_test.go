@@ -25,7 +25,7 @@ func TestOnceOmitsHeldUntil(t *testing.T) {
 			}
 			for _, word := range []string{"until", "before"} {
 				if strings.Contains(r.Diagnosis, word) {
-					on.t.Errorf("%s: %s", r.State, r.Diagnosis)
+					on.t.Errorf("%s: the diagnosis has the word %q: %s", r.State, word, r.Diagnosis)
 				}
 			}
 		}

@@ -24,7 +24,7 @@ func (a brokenAPI) Interpret(step sessionapi.Step, response sessionapi.Response)
 	return a.API.Interpret(step, response)
 }
 
-// breakAPI makes a prober's API panic until broken is cleared.
+// breakAPI makes a prober's API panic at a step, until broken is cleared.
 func breakAPI(p *Prober, step sessionapi.Step) (broken *atomic.Bool) {
 	broken = new(atomic.Bool)
 	broken.Store(true)
@@ -32,8 +32,8 @@ func breakAPI(p *Prober, step sessionapi.Step) (broken *atomic.Bool) {
 	return broken
 }
 
-// A panic while a response with the secret's verdict is interpreted does not block the
-// account for other logins.
+// A panic while the response to a login is interpreted does not block the account for other
+// logins.
 func TestPanicReturnsThePermit(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth sessionapi.Auth

@@ -19,7 +19,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// slowly returns settings that delay the responses to one operation.
+// slowly returns a function that returns the settings of an appliance that delays the responses
+// to one operation.
 func slowly(on simulator.Operation, by time.Duration) func() simulator.Settings {
 	return func() simulator.Settings {
 		s := alice()
@@ -31,41 +32,41 @@ func slowly(on simulator.Operation, by time.Duration) func() simulator.Settings 
 // A refusal counts even if it arrives after the probe's timeout, and the next probe
 // reports it.
 func TestLateRefusalCounts(t *testing.T) {
-	for name, way := range map[string]struct {
+	for name, c := range map[string]struct {
 		auth sessionapi.Auth
 		on   simulator.Operation
 	}{"login": {sessionapi.AuthLogin, simulator.Login}, "basic": {sessionapi.AuthBasic, simulator.Check}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := endpointFor("hcx", way.auth)
+				e := endpointFor("hcx", c.auth)
 				e.Timeout, e.Interval = time.Second, 5*time.Second
 				e.Credential.Secret.Inline = secret.New("wrong")
-				a := newAppliance("hcx", slowly(way.on, 1500*time.Millisecond)())
+				a := newAppliance("hcx", slowly(c.on, 1500*time.Millisecond)())
 				p := piped(t, e, a)
 				results := probesFor(t, p, 19*time.Minute)
 				if n := states(results); n[sessionapi.Timeout] != 1 || n[sessionapi.CredentialsRejected] != 1 || n[sessionapi.LoginSuspended] != len(results)-2 {
-					t.Errorf("found %v", n)
+					t.Errorf("states %v, want one %s and one %s, and then %s", n, sessionapi.Timeout, sessionapi.CredentialsRejected, sessionapi.LoginSuspended)
 				}
 				second := results[1]
 				if second.State != sessionapi.CredentialsRejected || len(second.Steps) != 1 || second.Steps[0].Code != "INVALID_CREDENTIALS" || second.Logins != 0 ||
 					!strings.Contains(second.Diagnosis, "arrived after 1.5s") || !second.ResumeAt.Equal(results[2].ResumeAt) {
-					t.Errorf("%+v", second)
+					t.Errorf("the second probe does not report the late refusal: %+v", second)
 				}
 				if _, refusals := p.credential.guard.Status(nil); refusals != 1 || a.Stats().Refusals != 1 {
-					t.Errorf("%d refusals counted of %d", refusals, a.Stats().Refusals)
+					t.Errorf("the guard counts %d refusals, and the appliance %d, want 1", refusals, a.Stats().Refusals)
 				}
 			})
 		})
 	}
 }
 
-// The next probe reports a late refusal even during back-off, unless the secret has
-// changed in the meantime.
+// The next probe reports a late refusal even during a back-off. If the secret has changed in
+// the meantime, it logs in instead.
 func TestLateRefusalIsReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		secret string // at the next probe
 		state  sessionapi.State
-	}{"same secret": {canaryPassword, sessionapi.CredentialsRejected}, "another": {"another", sessionapi.ServerError}} {
+	}{"same secret": {canaryPassword, sessionapi.CredentialsRejected}, "another secret": {"another", sessionapi.ServerError}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				down := reply{status: 503}
@@ -77,7 +78,7 @@ func TestLateRefusalIsReported(t *testing.T) {
 				p := piped(t, e, &handwritten{post: []http.Handler{down, down, down, late, down}})
 				results := probesFor(t, p, 6*time.Minute)
 				if last := results[5]; last.State != sessionapi.Timeout {
-					t.Fatalf("%s: %s", last.State, last.Diagnosis)
+					t.Fatalf("%s, want %s: %s", last.State, sessionapi.Timeout, last.Diagnosis)
 				}
 				e.Credential.Secret.Inline = secret.New(c.secret)
 				if r := mustProbe(t, p); r.State != c.state || len(r.Steps) != 1 {
@@ -91,11 +92,11 @@ func TestLateRefusalIsReported(t *testing.T) {
 	}
 }
 
-// A long timeout applies to every request with a secret, and to the connection.
+// A timeout of more than 30 s applies to every request with a secret, and to connecting.
 func TestLongTimeout(t *testing.T) {
 	slowToken := func(t *testing.T) *Prober {
 		t.Helper()
-		a := &authorization{lifetime: 3600}
+		a := &authServer{lifetime: 3600}
 		p := a.prober(t)
 		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(40 * time.Second)
@@ -123,11 +124,11 @@ func TestLongTimeout(t *testing.T) {
 				return nil, ctx.Err()
 			}
 		})
-		b, err := slow.Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": e.Credential}, Endpoints: []*config.Endpoint{e}})
+		g, err := slow.Prepare(&config.Config{Credentials: map[string]*config.Credential{"monitor": e.Credential}, Endpoints: []*config.Endpoint{e}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return proberOf(t, b, e)
+		return proberOf(t, g, e)
 	}
 	for name, prober := range map[string]func(*testing.T) *Prober{
 		"login":      slowResponse(sessionapi.AuthLogin, simulator.Login),
@@ -179,20 +180,20 @@ func TestLateSessionIsLoggedOut(t *testing.T) {
 		t, p, a := on.t, on.p, on.a
 		first := mustProbe(t, p)
 		if first.State != sessionapi.Timeout || first.Duration != 10*time.Second || first.Logins != 1 || first.LoginFailures != 1 || first.Unanswered != 0 {
-			t.Errorf("%+v", first)
+			t.Errorf("%s after %s, %d logins, %d failed, %d unanswered, want %s after 10s, 1, 1 and 0", first.State, first.Duration, first.Logins, first.LoginFailures, first.Unanswered, sessionapi.Timeout)
 		}
 		time.Sleep(time.Minute)
 		if s := a.Stats(); s.Logouts != 1 || s.Sessions != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session and 1 logout", s)
 		}
 		if next := mustProbe(t, p); next.Logouts != 1 || next.Unanswered != 0 {
-			t.Errorf("%+v", next)
+			t.Errorf("the next probe counts %d logouts, %d unanswered, want 1 and 0", next.Logouts, next.Unanswered)
 		}
 		if did := closeProber(t, p); did.Logouts != 1 || did.Unanswered != 0 { // called while the second login is pending
-			t.Errorf("%+v", did)
+			t.Errorf("Close counts %d logouts, %d unanswered, want 1 and 0", did.Logouts, did.Unanswered)
 		}
 		if s := a.Stats(); s.Logouts != 2 || s.Sessions != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session and 2 logouts", s)
 		}
 	})
 }
@@ -202,27 +203,27 @@ func TestUnansweredLogin(t *testing.T) {
 	forEachLogin(t, slowly(simulator.Login, time.Hour), func(on trial) {
 		t, p := on.t, on.p
 		if first := mustProbe(t, p); first.State != sessionapi.Timeout || first.Unanswered != 0 {
-			t.Errorf("%+v", first)
+			t.Errorf("%s, %d unanswered, want %s and 0", first.State, first.Unanswered, sessionapi.Timeout)
 		}
 		if _, err := p.Close(t.Context()); err == nil {
-			t.Error("closed without an error, though a session may be left")
+			t.Error("Close returned no error, although a session may be left")
 		}
 		time.Sleep(maxLateWait)
 		if next := mustProbe(t, p); next.Unanswered != 1 {
-			t.Errorf("%+v", next)
+			t.Errorf("%d unanswered, want 1", next.Unanswered)
 		}
 	})
 }
 
 // Close waits only for requests that may establish a session.
-func TestCloseWaitsForLoginsAlone(t *testing.T) {
+func TestCloseWaitsOnlyForLogins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := piped(t, endpointFor("hcx", sessionapi.AuthBasic), newAppliance("hcx", slowly(simulator.Check, 15*time.Second)()))
 		mustProbe(t, p)
 		begin := time.Now()
 		closeProber(t, p)
 		if took := time.Since(begin); took != 0 {
-			t.Errorf("closed in %s", took)
+			t.Errorf("Close took %s, want 0s", took)
 		}
 		time.Sleep(maxLateWait)
 	})
@@ -231,7 +232,7 @@ func TestCloseWaitsForLoginsAlone(t *testing.T) {
 // A token that arrives late is used by the next probe.
 func TestLateTokenIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &authorization{lifetime: 3600}
+		a := &authServer{lifetime: 3600}
 		p := a.prober(t)
 		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(15 * time.Second)
@@ -239,11 +240,11 @@ func TestLateTokenIsHeld(t *testing.T) {
 		})
 		tokenDialer(p).DialContext = newPipeServer(t, slow).dial
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 0 {
-			t.Errorf("%s: %s, after %d fetches", r.State, r.Diagnosis, r.Logins)
+			t.Errorf("%s after %d token requests, want valid without one: %s", r.State, r.Logins, r.Diagnosis)
 		}
 	})
 }
@@ -258,11 +259,11 @@ func TestNothingIsSentLate(t *testing.T) {
 			return dial(ctx, network, address)
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		if s := a.Stats(); s.Attempts != 0 {
-			t.Errorf("%d logins were sent", s.Attempts)
+			t.Errorf("%d logins were sent, want none", s.Attempts)
 		}
 	})
 }
@@ -299,15 +300,15 @@ func TestPreflight(t *testing.T) {
 				}
 				synctest.Wait()
 				if !slices.Equal(sent, c.sent) {
-					t.Errorf("the requests carried the password: %v", sent)
+					t.Errorf("the requests carried the password: %v, want %v", sent, c.sent)
 				}
 			})
 		})
 	}
 }
 
-// pendingWithSession returns a prober that holds a session while another login, which
-// establishes one too, is pending.
+// pendingWithSession returns a prober that holds a session while another login, which will
+// establish one too, is pending.
 func pendingWithSession(t *testing.T, logouts ...http.Handler) (*Prober, *handwritten) {
 	t.Helper()
 	w := way{"hcx", sessionapi.AuthLogin}
@@ -323,10 +324,10 @@ func pendingWithSession(t *testing.T, logouts ...http.Handler) (*Prober, *handwr
 	p := piped(t, w.endpoint(), appliance)
 	mustProbe(t, p)
 	if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-		t.Fatalf("%s: %s", r.State, r.Diagnosis)
+		t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 	}
 	if r, err := p.Probe(t.Context(), Options{IgnoreBackoff: true}); err != nil || r.State != sessionapi.Valid {
-		t.Fatalf("%+v, %v", r, err)
+		t.Fatalf("result %+v, error %v, want a valid session", r, err)
 	}
 	return p, appliance
 }
@@ -344,12 +345,13 @@ func TestCloseWaitsForLoginsAfterAFailedLogout(t *testing.T) {
 	})
 }
 
-// A prober whose appliance moved leaves no pending login, even if it holds no session.
+// A prober of another URL does not adopt a pending login: the old prober waits for it, and logs
+// out of its session.
 func TestPendingLoginOfAReplacedProber(t *testing.T) {
 	for name, c := range map[string]struct {
-		moved   bool
+		moved   bool // to another URL
 		adopted bool
-	}{"same place": {false, true}, "moved": {true, false}} {
+	}{"same URL": {false, true}, "another URL": {true, false}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := endpointFor("hcx", sessionapi.AuthLogin)
@@ -360,18 +362,18 @@ func TestPendingLoginOfAReplacedProber(t *testing.T) {
 				a := newAppliance("hcx", slowly(simulator.Login, 15*time.Second)())
 				p, replacement := piped(t, e, a), piped(t, &next, a)
 				if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-					t.Fatalf("%s: %s", r.State, r.Diagnosis)
+					t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 				}
 				held := p.Release()
 				if adopted := replacement.Adopt(held); adopted != c.adopted {
-					t.Fatalf("adopted is %t", adopted)
+					t.Fatalf("adopted is %t, want %t", adopted, c.adopted)
 				}
 				if replacement.sessions.session != nil {
-					t.Error("the replacement holds a session that was never given")
+					t.Error("the replacement holds a session that was never established")
 				}
 				p.Adopt(held)
 				if did := closeProber(t, p); did.Logouts != 1 || a.Stats().Sessions != 0 {
-					t.Errorf("%d logouts, %d sessions left", did.Logouts, a.Stats().Sessions)
+					t.Errorf("%d logouts, %d sessions left, want 1 and 0", did.Logouts, a.Stats().Sessions)
 				}
 			})
 		})
@@ -398,10 +400,10 @@ func TestHeldBackOnAKeptConnection(t *testing.T) {
 			others = append(others, other)
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.LoginSuspended || !r.Queued {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.LoginSuspended, r.Diagnosis)
 		}
 		if n := len(server.dialed()); n != 1 {
-			t.Errorf("%d connections were made", n)
+			t.Errorf("%d connections were made, want 1", n)
 		}
 		for _, other := range others {
 			other.Release()
@@ -425,7 +427,7 @@ func TestPreflightIsNotRepeated(t *testing.T) {
 		for range 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 			if r, err := p.Probe(ctx, Options{}); err != nil || r.State != sessionapi.LoginSuspended || r.Logins != 0 {
-				t.Errorf("%v, %v", r, err)
+				t.Errorf("result %+v, error %v, want %s without a login", r, err, sessionapi.LoginSuspended)
 			}
 			cancel()
 		}

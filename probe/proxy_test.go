@@ -15,8 +15,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A refusal by a proxy is reported as the proxy's, and its password is not sent again
-// and again.
+// A refusal by a proxy is reported as the proxy's. A refused password of the proxy is not sent
+// again before a back-off has passed.
 func TestProxyRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name, url         string
@@ -60,10 +60,10 @@ func TestProxyRefusals(t *testing.T) {
 			p := newProber(t, e)
 			r := mustProbe(t, p)
 			if r.State != c.state || !strings.Contains(r.Diagnosis, c.why) || !strings.Contains(r.Advice, c.advice) {
-				t.Errorf("%s: %s\n%s", r.State, r.Diagnosis, r.Advice)
+				t.Errorf("%s: %s\n%s\nwant %s: … %s …\n… %s …", r.State, r.Diagnosis, r.Advice, c.state, c.why, c.advice)
 			}
 			if int(requests.Load()) != c.requests {
-				t.Errorf("the proxy got %d requests", requests.Load())
+				t.Errorf("the proxy got %d requests, want %d", requests.Load(), c.requests)
 			}
 			for range 2 {
 				if r := mustProbe(t, p); r.State != c.state {
@@ -71,7 +71,7 @@ func TestProxyRefusals(t *testing.T) {
 				}
 			}
 			if int(requests.Load()) != c.inThree {
-				t.Errorf("in three probes the proxy got %d requests", requests.Load())
+				t.Errorf("in three probes the proxy got %d requests, want %d", requests.Load(), c.inThree)
 			}
 		})
 	}

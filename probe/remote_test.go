@@ -14,8 +14,8 @@ import (
 
 const canaryRemote = "canary-rem0te"
 
-// paired returns the settings of an appliance with a pairing, where alice is bob at the
-// other site.
+// paired returns the settings of an appliance with a pairing. Its user is alice, and that of
+// the other site is bob.
 func paired() simulator.Settings {
 	s := alice()
 	s.Pairings = map[string]simulator.Pairing{"p-1": {Accounts: map[string]string{"bob": canaryRemote}}}
@@ -32,9 +32,9 @@ func pairingEndpoint() *config.Endpoint {
 	return e
 }
 
-// piping returns the probers of the endpoints of one configuration, all of which lead
+// pipedAll returns the probers of the endpoints of one configuration, all of which lead
 // to one appliance.
-func piping(t *testing.T, a *simulator.Appliance, endpoints ...*config.Endpoint) []*Prober {
+func pipedAll(t *testing.T, a *simulator.Appliance, endpoints ...*config.Endpoint) []*Prober {
 	t.Helper()
 	settings := &config.Config{Credentials: make(map[string]*config.Credential)}
 	for _, e := range endpoints {
@@ -43,18 +43,19 @@ func piping(t *testing.T, a *simulator.Appliance, endpoints ...*config.Endpoint)
 			settings.Credentials[e.Pairing.Local.Name] = e.Pairing.Local
 		}
 	}
-	b, err := NewManagerWithDial(newPipeServer(t, a).dial).Prepare(settings)
+	g, err := NewManagerWithDial(newPipeServer(t, a).dial).Prepare(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Commit()
+	g.Commit()
 	probers := make([]*Prober, len(endpoints))
 	for i, e := range endpoints {
-		probers[i] = proberOf(t, b, e)
+		probers[i] = proberOf(t, g, e)
 	}
 	return probers
 }
 
+// steps lists the requests of a result, as in "local login, local check, remote check".
 func steps(r Result) string {
 	var all []string
 	for _, step := range r.Steps {
@@ -67,17 +68,18 @@ func steps(r Result) string {
 	return strings.Join(all, ", ")
 }
 
+// Both sessions of a pairing are held between probes, and renewed when they end.
 func TestPairingIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.NewDR("", paired())
 		e := pairingEndpoint()
 		e.Expect.Username = "bob"
-		p := piping(t, a, e)[0]
+		p := pipedAll(t, a, e)[0]
 		want := func(sent string, expirations int) {
 			t.Helper()
 			r := mustProbe(t, p)
 			if r.State != sessionapi.Valid || r.Identity.Username != "bob" || steps(r) != sent || r.Expirations != expirations || r.Established.IsZero() {
-				t.Errorf("%s, %d expired, sent %s\n%s", r.State, r.Expirations, steps(r), r.Diagnosis)
+				t.Errorf("%s, %d expired, sent %s, want %d expired, %s\n%s", r.State, r.Expirations, steps(r), expirations, sent, r.Diagnosis)
 			}
 			<-time.After(time.Minute)
 		}
@@ -91,7 +93,7 @@ func TestPairingIsHeld(t *testing.T) {
 		want("local logout, local login, local check, remote check, remote login, remote check", 0)
 		closeProber(t, p)
 		if stats := a.Stats(); stats.Sessions != 0 || stats.RemoteLogins != 4 {
-			t.Errorf("%+v", stats)
+			t.Errorf("the appliance has %+v, want no session and 4 remote logins", stats)
 		}
 	})
 }
@@ -106,7 +108,7 @@ func TestPairingDistinguishesSites(t *testing.T) {
 		words          string
 		heldBack       string // the credential
 	}{
-		{"well", func(*simulator.Settings) {}, sessionapi.Valid, sessionapi.Valid, `Pairing "p-1", other site: Logged in as "bob"`, ""},
+		{"healthy", func(*simulator.Settings) {}, sessionapi.Valid, sessionapi.Valid, `Pairing "p-1", other site: Logged in as "bob"`, ""},
 		{"remote password", func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" }, sessionapi.Valid, sessionapi.CredentialsRejected, `Wrong password for "bob"`, "remote"},
 		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, sessionapi.CredentialsRejected, sessionapi.LoginSuspended, `no local session exists through which to log in to the other site. Wrong password for "alice"`, "monitor"},
 		{"local rights", func(s *simulator.Settings) {
@@ -125,15 +127,15 @@ func TestPairingDistinguishesSites(t *testing.T) {
 				a.Change(c.change)
 				local, pairing := endpointFor("dr", sessionapi.AuthLogin), pairingEndpoint()
 				local.Name = "site-a-local"
-				probers := piping(t, a, local, pairing)
+				probers := pipedAll(t, a, local, pairing)
 				there, here := mustProbe(t, probers[1]), mustProbe(t, probers[0])
 				if c.local == sessionapi.CredentialsRejected {
-					// The pairing's probe has already had its password refused.
+					// The pairing was probed first, so the local password may be held back already.
 					if here.State != sessionapi.CredentialsRejected && here.State != sessionapi.LoginSuspended {
-						t.Errorf("local: %s", here.State)
+						t.Errorf("local: %s, want %s or %s", here.State, sessionapi.CredentialsRejected, sessionapi.LoginSuspended)
 					}
 				} else if here.State != c.local {
-					t.Errorf("local: %s: %s", here.State, here.Diagnosis)
+					t.Errorf("local: %s, want %s: %s", here.State, c.local, here.Diagnosis)
 				}
 				if there.State != c.pairing || !strings.Contains(there.Diagnosis, c.words) {
 					t.Errorf("pairing: %s: %s\nwant %s: … %s …", there.State, there.Diagnosis, c.pairing, c.words)
@@ -148,8 +150,8 @@ func TestPairingDistinguishesSites(t *testing.T) {
 					<-time.After(time.Minute)
 				}
 				stats := a.Stats()
-				if most := map[bool]int{true: 6, false: 0}; stats.Refusals > most[c.name == "local password"] || stats.RemoteRefusals > most[c.name == "remote password"] {
-					t.Errorf("the guard let through %+v", stats)
+				if limit := map[bool]int{true: 6, false: 0}; stats.Refusals > limit[c.name == "local password"] || stats.RemoteRefusals > limit[c.name == "remote password"] {
+					t.Errorf("too many logins were refused in 200 minutes: %+v", stats)
 				}
 				for _, p := range probers {
 					closeProber(t, p)
@@ -170,16 +172,16 @@ func TestPairingIsHandedOver(t *testing.T) {
 		first, same, other := pairingEndpoint(), pairingEndpoint(), pairingEndpoint()
 		same.Interval = time.Hour
 		other.Credential.Name, other.Credential.Username = "carol", "carol"
-		p := piping(t, a, first, same, other)
+		p := pipedAll(t, a, first, same, other)
 		mustProbe(t, p[0])
 		held := p[0].Release()
 		if p[2].Adopt(held) || !p[1].Adopt(held) {
-			t.Fatal("adopted by the wrong one")
+			t.Fatal("another account adopted the session, or the same account did not")
 		}
 		if r := mustProbe(t, p[1]); r.State != sessionapi.Valid || steps(r) != "local check, remote check" {
 			t.Errorf("%s: sent %s", r.State, steps(r))
 		}
-		if plain := piping(t, a, endpointFor("dr", sessionapi.AuthLogin))[0]; plain.Adopt(p[1].Release()) {
+		if plain := pipedAll(t, a, endpointFor("dr", sessionapi.AuthLogin))[0]; plain.Adopt(p[1].Release()) {
 			t.Error("a session with a remote one was adopted by an endpoint without a pairing")
 		}
 		a.EndSessions()
@@ -192,29 +194,29 @@ func TestPairingLateLogin(t *testing.T) {
 		s := paired()
 		s.Faults = []simulator.Fault{{On: simulator.RemoteLogin, After: true, Delay: 15 * time.Second, Times: 1}}
 		a := simulator.NewDR("", s)
-		p := piping(t, a, pairingEndpoint())[0]
+		p := pipedAll(t, a, pairingEndpoint())[0]
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "other site: ") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		<-time.After(10 * time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Unanswered+r.Logouts+r.LogoutFailures != 0 {
-			t.Errorf("%s, %+v", r.State, r)
+			t.Errorf("%s, %d unanswered, %d logouts, %d failed, want valid and none: %s", r.State, r.Unanswered, r.Logouts, r.LogoutFailures, r.Diagnosis)
 		}
 		closeProber(t, p)
 		if stats := a.Stats(); stats.Sessions != 0 || stats.RemoteLogins != 1 {
-			t.Errorf("%+v", stats)
+			t.Errorf("the appliance has %+v, want no session and 1 remote login", stats)
 		}
 	})
 }
 
-// An untrusted local password is not sent again before its verdict, even if the other
-// site's is trusted.
+// An untrusted local password is not sent again before its verdict, even if the password of
+// the other site is trusted.
 func TestPairingLateLocalLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := simulator.NewDR("", paired())
 		e := pairingEndpoint()
 		e.Interval = e.Timeout
-		p := piping(t, a, e)[0]
+		p := pipedAll(t, a, e)[0]
 		if r := mustProbe(t, p); r.State != sessionapi.Valid {
 			t.Fatalf("%s: %s", r.State, r.Diagnosis)
 		}
@@ -234,7 +236,7 @@ func TestPairingLateLocalLogin(t *testing.T) {
 		}
 		closeProber(t, p)
 		if stats := a.Stats(); stats.Sessions != 0 || stats.Attempts != 3 {
-			t.Errorf("%+v", stats)
+			t.Errorf("the appliance has %+v, want no session and 3 logins", stats)
 		}
 	})
 }
@@ -263,13 +265,13 @@ func TestPairingLateRefusal(t *testing.T) {
 				a.Change(func(s *simulator.Settings) {
 					s.Faults = []simulator.Fault{{On: c.on, After: true, Delay: 15 * time.Second}}
 				})
-				p := piping(t, a, pairingEndpoint())[0]
+				p := pipedAll(t, a, pairingEndpoint())[0]
 				results := probesFor(t, p, 3*time.Minute)
 				if first, second := results[0], results[1]; first.State != sessionapi.Timeout || second.State != c.state || !strings.Contains(second.Diagnosis, c.words) || !strings.Contains(second.Diagnosis, "arrived after 15s") {
 					t.Errorf("%s, then %s: %s", first.State, second.State, second.Diagnosis)
 				}
 				if last := results[2]; last.State != sessionapi.LoginSuspended || strings.Contains(last.Diagnosis, "arrived after") {
-					t.Errorf("at last %s: %s", last.State, last.Diagnosis)
+					t.Errorf("the third probe: %s: %s", last.State, last.Diagnosis)
 				}
 				closeProber(t, p)
 			})
@@ -284,14 +286,14 @@ func TestCloseDoesNotWaitForARemoteLogin(t *testing.T) {
 		s := paired()
 		s.Faults = []simulator.Fault{{On: simulator.RemoteLogin, After: true, Delay: 25 * time.Second}}
 		a := simulator.NewDR("", s)
-		p := piping(t, a, pairingEndpoint())[0]
+		p := pipedAll(t, a, pairingEndpoint())[0]
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+			t.Fatalf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		begin := time.Now()
 		closeProber(t, p)
 		if took := time.Since(begin); took != 0 || a.Stats().Sessions != 0 {
-			t.Errorf("closed in %s, %d sessions left", took, a.Stats().Sessions)
+			t.Errorf("Close took %s, %d sessions left, want 0s and none", took, a.Stats().Sessions)
 		}
 		time.Sleep(maxLateWait)
 	})

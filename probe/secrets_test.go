@@ -18,18 +18,18 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// quotes is a server error that quotes a text.
+// quotes returns a server error that quotes a text.
 func quotes(text string) reply {
 	body, _ := json.Marshal(map[string]string{"error_code": "INTERNAL_ERROR", "message": text})
 	return reply{status: 500, body: string(body)}
 }
 
-// checkShown checks which part of a quoted text a diagnosis shows, and that the trace
-// shows no more.
+// checkShown checks that the diagnosis contains a text, and that neither the diagnosis nor the
+// identity nor a trace contains one of the secrets.
 func checkShown(t *testing.T, r Result, want string, secrets ...string) {
 	t.Helper()
 	if !strings.Contains(r.Diagnosis, want) {
-		t.Errorf("diagnosis %s, want %s", r.Diagnosis, want)
+		t.Errorf("diagnosis %s, want … %s …", r.Diagnosis, want)
 	}
 	all := r.Diagnosis + fmt.Sprint(r.Identity)
 	for _, step := range r.Steps {
@@ -65,7 +65,7 @@ func TestReplacedSecretsAreMasked(t *testing.T) {
 			mustProbe(t, p)
 		}
 		checkShown(t, mustProbeUntil(t, p, sessionapi.ServerError), "<secret> <secret> <secret>", first, second, old)
-		for range 26 { // hours in which the session is used
+		for range 26 { // hours in which only the second session is used
 			time.Sleep(time.Hour)
 			p.secrets.origin.Add(secret.New(second))
 		}
@@ -74,7 +74,7 @@ func TestReplacedSecretsAreMasked(t *testing.T) {
 	})
 }
 
-// mustProbeUntil probes until a state is found, a few times at most.
+// mustProbeUntil probes until a state is found, at most five times.
 func mustProbeUntil(t *testing.T, p *Prober, state sessionapi.State) Result {
 	t.Helper()
 	for range 5 {
@@ -83,7 +83,7 @@ func mustProbeUntil(t *testing.T, p *Prober, state sessionapi.State) Result {
 		}
 		time.Sleep(time.Minute)
 	}
-	t.Fatalf("no probe found %s", state)
+	t.Fatalf("none of five probes found %s", state)
 	return Result{}
 }
 
@@ -109,8 +109,8 @@ func TestSpelledSecretsAreMasked(t *testing.T) {
 	}
 }
 
-// Header values and their parts are masked, whether or not they are configured as
-// secrets.
+// Values of http_headers and their parts are masked, whether or not they are configured as
+// secrets, except ordinary words.
 func TestSecretsInHeadersAreMasked(t *testing.T) {
 	e := endpointFor("hcx", sessionapi.AuthToken)
 	e.HTTP.Headers = &promconfig.Headers{Headers: map[string]promconfig.Header{
@@ -126,7 +126,7 @@ func TestSecretsInHeadersAreMasked(t *testing.T) {
 func TestEndpointParamsAreMasked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const param = "grant-passw0rd"
-		p := (&authorization{response: reply{status: 400, body: `{"error": "invalid_request", "error_description": "bad ` + param + `"}`}}).prober(t)
+		p := (&authServer{response: reply{status: 400, body: `{"error": "invalid_request", "error_description": "bad ` + param + `"}`}}).prober(t)
 		p.credential.oauth.params = []secret.Secret{secret.New(param)}
 		checkShown(t, mustProbe(t, p), "bad <secret>", param)
 	})
@@ -147,18 +147,18 @@ func TestBodyLiteralsAreMasked(t *testing.T) {
 	checkShown(t, r, "local alice: <secret>, <secret>", "app-k3y-1", "0ption-pin")
 }
 
-// Identities are masked too, except configured names.
+// Secrets in the names of an identity are masked.
 func TestSecretsInNamesAreMasked(t *testing.T) {
 	e := endpointFor("hcx", sessionapi.AuthToken)
-	body := reply{status: 200, body: hcxUser(`{"username": "alice", "roles": ["r-` + "canary-t0ken" + `", "Auditor"], "organization": ["canary\\u002dt0ken"]}`)}
+	body := reply{status: 200, body: hcxUser(`{"username": "alice", "roles": ["r-` + canaryToken + `", "Auditor"], "organization": ["canary\\u002dt0ken"]}`)}
 	r := mustProbe(t, piped(t, e, body))
 	if id := r.Identity; r.State != sessionapi.Valid || id.Roles[0] != "r-<secret>" || id.Roles[1] != "Auditor" {
-		t.Errorf("%s: %+v", r.State, id)
+		t.Errorf("%s, identity %+v, want the roles r-<secret> and Auditor", r.State, id)
 	}
 	checkShown(t, r, "alice", canaryToken)
 }
 
-// A session's address is masked with the parts of its path that may be quoted alone.
+// A session's path is masked, and so is its last element alone.
 func TestSessionPathIsMasked(t *testing.T) {
 	const definition = `
     login: {path: /login, send: json, body: {user: $username, pass: $password}}
@@ -174,12 +174,12 @@ func TestSessionPathIsMasked(t *testing.T) {
 	checkShown(t, r, "no session <secret> at <secret>, see /sessions", "5e551on-1d")
 }
 
-// A message about a user whose password is the username is not shown.
+// If the password is the username in another case, a message that has it is not shown.
 func TestPasswordIsUsername(t *testing.T) {
 	e := endpointFor("dr", sessionapi.AuthLogin)
 	e.Credential.Username, e.Credential.Secret.Inline = "monitor1", secret.New("Monitor1")
 	r := mustProbe(t, piped(t, e, reply{status: 401, body: `{"error_code": "UNAUTHORIZED", "message": "no user monitor1"}`}))
 	if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, mask.Withheld) || strings.Contains(r.Diagnosis, mask.Masked) {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 	}
 }

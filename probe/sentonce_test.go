@@ -13,8 +13,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A connection that closes after the account's secret was sent may have closed because
-// of a refusal: the request is not sent again, whatever its method and the transport.
+// An appliance may refuse a secret by closing the connection. The request is not sent again,
+// whatever its method and the transport.
 func TestSecretsAreNotSentAgain(t *testing.T) {
 	const getLogin = `
     login: {path: /login, method: GET, send: basic}
@@ -25,14 +25,14 @@ func TestSecretsAreNotSentAgain(t *testing.T) {
 `
 	basic := endpointFor("hcx", sessionapi.AuthBasic)
 	login := endpointOf(t, getLogin, sessionapi.AuthLogin)
-	for _, way := range []struct {
+	for _, c := range []struct {
 		name     string
 		endpoint *config.Endpoint
 		body     string
 	}{{"HTTP Basic", basic, hcxOK}, {"login with GET", login, `{"user": "alice"}`}} {
 		for _, standard := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, net/http %t", way.name, standard), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { testSecretNotSentAgain(t, way.endpoint, way.body, standard) })
+			t.Run(fmt.Sprintf("%s, net/http %t", c.name, standard), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testSecretNotSentAgain(t, c.endpoint, c.body, standard) })
 			})
 		}
 	}
@@ -54,7 +54,7 @@ func testSecretNotSentAgain(t *testing.T, e *config.Endpoint, body string, stand
 		}
 	}))
 	own := *e
-	if standard { // it is for proxies
+	if standard { // net/http's transport is for proxies
 		own.HTTP = &config.HTTP{Proxy: promconfig.ProxyConfig{ProxyFromEnvironment: true}}
 	}
 	p := newProber(t, &own)

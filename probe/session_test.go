@@ -17,11 +17,12 @@ import (
 	"session_exporter/simulator"
 )
 
-// alice is an appliance's only user.
+// alice returns the settings of an appliance whose only user is alice.
 func alice() simulator.Settings {
 	return simulator.Settings{Accounts: map[string]simulator.Account{"alice": {Password: canaryPassword, Roles: []string{"Admin"}}}}
 }
 
+// newAppliance returns a simulated appliance with the API dr, or else hcx.
 func newAppliance(api string, s simulator.Settings) *simulator.Appliance {
 	if api == "dr" {
 		return simulator.NewDR("", s)
@@ -36,7 +37,7 @@ type trial struct {
 	a *simulator.Appliance
 }
 
-// forEachLogin runs a test against each API that has logins, in virtual time.
+// forEachLogin runs a test with the logins of hcx and of dr, in virtual time.
 func forEachLogin(t *testing.T, s func() simulator.Settings, test func(trial)) {
 	t.Helper()
 	for _, api := range []string{"hcx", "dr"} {
@@ -49,11 +50,11 @@ func forEachLogin(t *testing.T, s func() simulator.Settings, test func(trial)) {
 	}
 }
 
-// probesFor probes once per interval for a while, and returns all results.
-func probesFor(t *testing.T, p *Prober, while time.Duration) []Result {
+// probesFor probes once per interval for a duration, and returns all results.
+func probesFor(t *testing.T, p *Prober, duration time.Duration) []Result {
 	t.Helper()
 	var results []Result
-	for begin := time.Now(); time.Since(begin) < while; {
+	for begin := time.Now(); time.Since(begin) < duration; {
 		next := time.Now().Add(p.endpoint.Interval)
 		results = append(results, mustProbe(t, p))
 		<-time.After(time.Until(next))
@@ -70,6 +71,7 @@ func states(results []Result) map[sessionapi.State]int {
 	return n
 }
 
+// closeProber closes a prober, which must not fail, and returns the result.
 func closeProber(t *testing.T, p *Prober) *Result {
 	t.Helper()
 	did, err := p.Close(t.Context())
@@ -91,23 +93,24 @@ func TestSessionIsHeldAndLoggedOut(t *testing.T) {
 		}
 		for _, want := range []int{1, 0} { // the second has nothing left to do
 			if did := closeProber(t, p); did.Logouts != want || did.LogoutFailures != 0 {
-				t.Errorf("closing made %d logouts, and %d that failed, want %d", did.Logouts, did.LogoutFailures, want)
+				t.Errorf("closing made %d logouts, and %d that failed, want %d and none", did.Logouts, did.LogoutFailures, want)
 			}
 		}
 		if s := a.Stats(); s.Sessions != 0 || s.Logouts != 1 || s.Attempts != 1 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session, 1 login and 1 logout", s)
 		}
 	})
 }
 
-// An ordinary idle timeout triggers no alert.
+// A session that reaches its maximum lifetime is renewed in the same probe, so the state stays
+// valid.
 func TestExpiredSessionIsRenewedInTheSameProbe(t *testing.T) {
-	lives := func() simulator.Settings {
+	shortLived := func() simulator.Settings {
 		s := alice()
 		s.MaxLifetime = 10*time.Minute + time.Second
 		return s
 	}
-	forEachLogin(t, lives, func(on trial) {
+	forEachLogin(t, shortLived, func(on trial) {
 		t, p, a := on.t, on.p, on.a
 		results := probesFor(t, p, 12*time.Minute)
 		for i, r := range results {
@@ -121,11 +124,12 @@ func TestExpiredSessionIsRenewedInTheSameProbe(t *testing.T) {
 		}
 		closeProber(t, p)
 		if s := a.Stats(); s.Attempts != 2 || s.Sessions != 0 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want no session and 2 logins", s)
 		}
 	})
 }
 
+// A session that is older than session_max_age is logged out and replaced.
 func TestSessionMaxAge(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
@@ -137,14 +141,14 @@ func TestSessionMaxAge(t *testing.T) {
 			t.Errorf("probe 30: %+v", r)
 		}
 		if s := a.Stats(); s.Attempts != 2 || s.Logouts != 1 || s.Sessions != 1 {
-			t.Errorf("%+v", s)
+			t.Errorf("the appliance has %+v, want 1 session, 2 logins and 1 logout", s)
 		}
 		closeProber(t, p)
 	})
 }
 
-// A changed password is noticed within session_max_age without locking the account, and
-// the right one is tried immediately.
+// A password that was changed on the appliance is noticed within session_max_age, without
+// locking the account. Once the file has the new one, the next probe uses it.
 func TestChangedPassword(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
@@ -178,11 +182,11 @@ func TestChangedPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r := mustProbe(t, p); r.State != sessionapi.Valid {
-			t.Errorf("held, without a secret: %s: %s", r.State, r.Diagnosis)
+			t.Errorf("a held session, without a secret: %s: %s", r.State, r.Diagnosis)
 		}
 		<-time.After(31 * time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.CredentialMissing || len(r.Steps) != 0 {
-			t.Errorf("too old, without a secret: %s: %s", r.State, r.Diagnosis)
+			t.Errorf("a session that is too old, without a secret: %s: %s", r.State, r.Diagnosis)
 		}
 		closeProber(t, p)
 	})
@@ -199,23 +203,25 @@ func TestHeldSessionIsKeptWhenTheGuardHoldsBack(t *testing.T) {
 		<-time.After(15 * time.Minute)
 		p.sessions.session.established = time.Now().Add(-time.Hour)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins+r.Logouts != 0 {
-			t.Errorf("%s: %+v", r.State, r)
+			t.Errorf("%s, %d logins, %d logouts, want valid and none: %s", r.State, r.Logins, r.Logouts, r.Diagnosis)
 		}
 		closeProber(t, p)
 	})
 }
 
+// A canceled probe returns no result. It ends immediately, except during a login, whose
+// session would be lost. A deadline of the caller only shortens the timeout.
 func TestCancellation(t *testing.T) {
-	t.Run("before", func(t *testing.T) {
+	t.Run("before the probe", func(t *testing.T) {
 		forEachLogin(t, alice, func(on trial) {
 			t, p, a := on.t, on.p, on.a
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			if r, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || r != nil {
-				t.Errorf("%v, %+v", err, r)
+				t.Errorf("error %v, result %+v, want %v and none", err, r, context.Canceled)
 			}
 			if n := a.Stats().Requests; n != 0 {
-				t.Errorf("%d requests", n)
+				t.Errorf("%d requests, want none", n)
 			}
 		})
 	})
@@ -231,14 +237,14 @@ func TestCancellation(t *testing.T) {
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
 			if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) {
-				t.Errorf("error %v", err)
+				t.Errorf("error %v, want %v", err, context.Canceled)
 			}
 			if took := time.Since(begin); took != 3*time.Second || a.Stats().Sessions != 1 {
-				t.Errorf("took %s, %+v", took, a.Stats())
+				t.Errorf("the probe took %s, want 3s; the appliance has %+v, want 1 session", took, a.Stats())
 			}
 			closeProber(t, p)
 			if s := a.Stats(); s.Sessions != 0 || s.Checks != 0 {
-				t.Errorf("%+v", s)
+				t.Errorf("the appliance has %+v, want no session and no check", s)
 			}
 		})
 	})
@@ -254,7 +260,7 @@ func TestCancellation(t *testing.T) {
 			time.AfterFunc(time.Second, cancel)
 			begin := time.Now()
 			if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) || time.Since(begin) != time.Second {
-				t.Errorf("%v after %s", err, time.Since(begin))
+				t.Errorf("error %v after %s, want %v after 1s", err, time.Since(begin), context.Canceled)
 			}
 			closeProber(t, p)
 			if n := a.Stats().Sessions; n != 0 {
@@ -262,14 +268,14 @@ func TestCancellation(t *testing.T) {
 			}
 		})
 	})
-	t.Run("by a deadline of the caller's", func(t *testing.T) {
+	t.Run("deadline of the caller", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := piped(t, endpointFor("hcx", sessionapi.AuthToken), http.HandlerFunc(silent))
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			r, err := p.Probe(ctx, Options{})
 			if err != nil || r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "within 3s") {
-				t.Errorf("%v, %s: %s", err, r.State, r.Diagnosis)
+				t.Errorf("error %v, %s: %s\nwant %s: … within 3s …", err, r.State, r.Diagnosis, sessionapi.Timeout)
 			}
 		})
 	})

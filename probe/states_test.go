@@ -7,7 +7,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// Every state that a described API may name is found, and explained with the response.
+// A rule of a described API may name any state of ResponseStates. The diagnosis names the
+// response.
 func TestResponseStates(t *testing.T) {
 	for _, state := range sessionapi.ResponseStates() {
 		e := endpointOf(t, whoAmI+`
@@ -16,7 +17,7 @@ func TestResponseStates(t *testing.T) {
 `, sessionapi.AuthToken)
 		r := mustProbe(t, piped(t, e, reply{200, nil, `{"name": "alice"}`}))
 		if r.State != state || !strings.Contains(r.Diagnosis, "200") || r.Advice == "" {
-			t.Errorf("%s: %s: %s %s", state, r.State, r.Diagnosis, r.Advice)
+			t.Errorf("a rule for %s gives %s: %s %s", state, r.State, r.Diagnosis, r.Advice)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// threeSteps is a login that fetches a CSRF token, sends the password, and exchanges the
-// grant in the response for the session.
+// threeSteps is a definition whose login fetches a CSRF token, sends the password, and
+// exchanges the grant in the response for the session.
 const threeSteps = `
     cookies: keep
     login:
@@ -42,11 +42,11 @@ const (
 	canaryGrant = "canary-grant/2"
 )
 
-// routes responds to each "METHOD /path" by a handler of its own, and records the requests.
+// routes has a handler for each "METHOD /path", and records the requests.
 type routes struct {
 	mu       sync.Mutex // guards the fields below
 	handlers map[string]http.Handler
-	got      []string
+	got      []string // requests, as sent formats them
 }
 
 func (s *routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func (s *routes) set(route string, handler http.Handler) {
 	s.handlers[route] = handler
 }
 
-// count returns the number of requests whose lines begin in this way.
+// count returns the number of requests whose lines have this beginning.
 func (s *routes) count(begin string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,9 +91,10 @@ func (s *routes) count(begin string) int {
 
 const exchangePath = "/exchange/canary-grant%2F2"
 
+// threeStepServer returns a server for the definition threeSteps.
 func threeStepServer() *routes {
 	return &routes{handlers: map[string]http.Handler{
-		"GET /csrf":            setting(reply{200, map[string]string{"X-Csrf": canaryCSRF}, "<html>"}, "ROUTE=node-1; Path=/"),
+		"GET /csrf":            settingCookies(reply{200, map[string]string{"X-Csrf": canaryCSRF}, "<html>"}, "ROUTE=node-1; Path=/"),
 		"POST /login":          json200(`{"grant": "` + canaryGrant + `"}`),
 		"POST " + exchangePath: reply{200, map[string]string{"X-Token": canaryToken}, ""},
 		"GET /me":              json200(`{"user": "alice"}`),
@@ -155,12 +156,12 @@ func TestStepsOfLogin(t *testing.T) {
 	}
 }
 
-// A failure of a step is named like that of a login of one request. Only requests after the
-// password may have left a session, and a session is logged out.
+// A failing step has the state of a failing login of one request, and the diagnosis names the
+// step. Only a login whose password was sent may leave a session, which is logged out or counted
+// in Unanswered.
 func TestStepsThatFail(t *testing.T) {
 	withSession := map[string]string{"X-Token": canaryToken}
-	hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	quiet := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	aborts := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	const login, exchange = "POST /login", "POST " + exchangePath
 	for name, c := range map[string]struct {
 		route  string
@@ -175,23 +176,23 @@ func TestStepsThatFail(t *testing.T) {
 		"a redirect before the password":   {"GET /csrf", reply{302, map[string]string{"Location": "/sso"}, ""}, sessionapi.InvalidResponse, "a redirect", "000"},
 		"no CSRF token":                    {"GET /csrf", json200(`{}`), sessionapi.InvalidResponse, "no value for `login.steps[0].keep.csrf`", "000"},
 		"a page in place of a CSRF token":  {"GET /csrf", json200(`<html>`), sessionapi.InvalidResponse, "HTML page", "000"},
-		"a token of many headers":          {"GET /csrf", reply{200, map[string]string{"X-Csrf": strings.Repeat("x", 20<<10)}, ""}, sessionapi.InvalidResponse, "16 KiB", "000"},
+		"a CSRF token of 20 KiB":           {"GET /csrf", reply{200, map[string]string{"X-Csrf": strings.Repeat("x", 20<<10)}, ""}, sessionapi.InvalidResponse, "16 KiB", "000"},
 		"a timeout before the password":    {"GET /csrf", hang, sessionapi.Timeout, "login (step 1 of 3)", "000"},
 		"rate limited before the password": {"GET /csrf", reply{status: 429}, sessionapi.RateLimited, "", "000"},
 
 		"a wrong password":                {login, reply{status: 401}, sessionapi.CredentialsRejected, "Wrong password", "100"},
-		"an outage of the login":          {login, reply{status: 503}, sessionapi.ServerError, "Login (step 2 of 3) failed", "100"},
+		"an outage at the password":       {login, reply{status: 503}, sessionapi.ServerError, "Login (step 2 of 3) failed", "100"},
 		"a login without a grant":         {login, json200(`{}`), sessionapi.InvalidResponse, "no value for `login.steps[1].keep.grant`", "110"},
-		"a login without a response":      {login, quiet, sessionapi.Unreachable, "login (step 2 of 3)", "110"},
-		"a refused login with a session":  {login, reply{503, withSession, ""}, sessionapi.ServerError, "", "101"},
+		"a login without a response":      {login, aborts, sessionapi.Unreachable, "login (step 2 of 3)", "110"},
+		"a failed login with a session":   {login, reply{503, withSession, ""}, sessionapi.ServerError, "", "101"},
 		"a grant with a line break":       {login, json200(`{"grant": "a\nb"}`), sessionapi.InvalidResponse, "no HTTP header can carry", "110"},
 		"a login that is no longer there": {login, reply{status: 404}, sessionapi.InvalidResponse, "does not exist", "100"},
 
 		"the grant is refused":           {exchange, reply{status: 401}, sessionapi.SessionExpired, "accepts the password", "100"},
 		"the grant is refused with 403":  {exchange, reply{status: 403}, sessionapi.SessionExpired, "accepts the password", "100"},
-		"an outage of the exchange":      {exchange, reply{status: 503}, sessionapi.ServerError, "step 3 of 3", "100"},
+		"an outage at the exchange":      {exchange, reply{status: 503}, sessionapi.ServerError, "step 3 of 3", "100"},
 		"an exchange without a session":  {exchange, json200(`{}`), sessionapi.InvalidResponse, "no session in its header x-token", "110"},
-		"an exchange without a response": {exchange, quiet, sessionapi.Unreachable, "step 3 of 3", "110"},
+		"an exchange without a response": {exchange, aborts, sessionapi.Unreachable, "step 3 of 3", "110"},
 		"an outage that gives a session": {exchange, reply{502, withSession, ""}, sessionapi.ServerError, "step 3 of 3", "101"},
 		"an outage with half a session":  {exchange, reply{502, map[string]string{"X-Node": "n-1"}, ""}, sessionapi.ServerError, "", "110"},
 	} {
@@ -209,7 +210,7 @@ func TestStepsThatFail(t *testing.T) {
 					t.Errorf("logins, unanswered, logouts: %s, want %s", got, c.counts)
 				}
 				if r.Logins != r.LoginFailures {
-					t.Errorf("%d logins, %d failures", r.Logins, r.LoginFailures)
+					t.Errorf("%d logins, %d failures, want as many", r.Logins, r.LoginFailures)
 				}
 				if wrote := server.count("POST /login"); wrote != r.Logins {
 					t.Errorf("the password was sent %d times, and %d logins were counted", wrote, r.Logins)
@@ -220,7 +221,7 @@ func TestStepsThatFail(t *testing.T) {
 	}
 }
 
-// A session from a step is logged out if a later one fails.
+// A session that a step establishes is logged out if a later step fails.
 func TestStepsSessionBeforeFailure(t *testing.T) {
 	server := threeStepServer()
 	server.set("POST /login", reply{200, map[string]string{"X-Token": canaryToken}, `{"grant": "` + canaryGrant + `"}`})
@@ -228,7 +229,7 @@ func TestStepsSessionBeforeFailure(t *testing.T) {
 		server.set("POST "+exchangePath, with)
 		r := mustProbe(t, piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server))
 		if r.Logins != 1 || r.Logouts != 1 || r.State == sessionapi.Valid {
-			t.Errorf("%s: %s, %d logins, %d logouts", name, r.State, r.Logins, r.Logouts)
+			t.Errorf("%s: %s, %d logins, %d logouts, want one of each", name, r.State, r.Logins, r.Logouts)
 		}
 	}
 	if got := server.count("DELETE /login Cookie=ROUTE=node-1 X-Token=canary-t0ken"); got != 3 {
@@ -248,8 +249,8 @@ func TestStepsUnusableSession(t *testing.T) {
 	}
 }
 
-// A server may respond to a wrong password with success, and refuse it in a later step. That
-// must not lock the account either.
+// A server may respond to a wrong password with success, and refuse it in a later step. The
+// guard counts that as a refusal too.
 func TestStepsRefusedLate(t *testing.T) {
 	for name, refusal := range map[string]reply{"401": {status: 401}, "a message": {400, nil, `{"message": "wrong password"}`}} {
 		t.Run(name, func(t *testing.T) {
@@ -263,13 +264,13 @@ func TestStepsRefusedLate(t *testing.T) {
 					time.Sleep(10 * time.Second)
 				}
 				if got := server.count("POST /login"); got > 2 {
-					t.Errorf("the password was sent %d times", got)
+					t.Errorf("the password was sent %d times, want at most 2", got)
 				}
 				if r.State != sessionapi.LoginSuspended {
-					t.Errorf("%s: %s", r.State, r.Diagnosis)
+					t.Errorf("%s, want %s: %s", r.State, sessionapi.LoginSuspended, r.Diagnosis)
 				}
 				if got := server.count("GET /csrf"); got > 2 {
-					t.Errorf("%d requests before a password that is held back", got)
+					t.Errorf("%d requests for the CSRF token, want none while the password is held back", got)
 				}
 				closeProber(t, p)
 			})
@@ -277,7 +278,7 @@ func TestStepsRefusedLate(t *testing.T) {
 	}
 }
 
-// An outage of a later step is not a refusal, but further logins back off.
+// An outage of a later step is not a refusal, but starts a back-off.
 func TestStepsOutageBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := threeStepServer()
@@ -285,12 +286,12 @@ func TestStepsOutageBacksOff(t *testing.T) {
 		p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
 		for range 60 {
 			if r := mustProbe(t, p); r.State != sessionapi.ServerError {
-				t.Fatalf("%s: %s", r.State, r.Diagnosis)
+				t.Fatalf("%s, want %s: %s", r.State, sessionapi.ServerError, r.Diagnosis)
 			}
 			time.Sleep(time.Minute)
 		}
 		if got := server.count("POST /login"); got < 20 || got > 40 {
-			t.Errorf("%d logins in an hour", got)
+			t.Errorf("%d logins in an hour, want 20 to 40", got)
 		}
 		server.set("POST "+exchangePath, reply{200, map[string]string{"X-Token": canaryToken}, ""})
 		time.Sleep(2 * time.Minute)
@@ -318,7 +319,7 @@ func TestStepsLateResponse(t *testing.T) {
 			}
 			time.Sleep(10 * time.Second)
 			if got := server.count("DELETE /login"); got != 1 {
-				t.Errorf("%d: %d logouts", status, got)
+				t.Errorf("%d: %d logouts, want 1", status, got)
 			}
 			_, refusals := p.credential.guard.Status(func(string) bool { return true })
 			if want := map[int]int{200: 0, 401: 1}[status]; refusals != want {
@@ -342,7 +343,7 @@ func TestStepsAtShutdown(t *testing.T) {
 		}))
 		p := piped(t, endpointOf(t, threeSteps, sessionapi.AuthLogin), server)
 		if _, err := p.Probe(ctx, Options{}); !errors.Is(err, context.Canceled) {
-			t.Errorf("the probe ended with %v", err)
+			t.Errorf("the probe ended with %v, want %v", err, context.Canceled)
 		}
 		if r := closeProber(t, p); r.Logouts != 1 || server.count("POST "+exchangePath) != 1 {
 			t.Errorf("%d logouts after %q", r.Logouts, server.got)
@@ -384,11 +385,11 @@ func TestStepsOfCheck(t *testing.T) {
 	}
 	server.set("GET /canary-link/2", reply{status: 401})
 	if r := mustProbe(t, p); r.State != sessionapi.SessionExpired {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.SessionExpired, r.Diagnosis)
 	}
 	server.set("GET /canary-link/2", reply{status: 503})
 	if r := mustProbe(t, p); r.State != sessionapi.ServerError || !strings.Contains(r.Diagnosis, "check (step 2 of 3)") {
-		t.Errorf("%s: %s", r.State, r.Diagnosis)
+		t.Errorf("%s, want %s: %s", r.State, sessionapi.ServerError, r.Diagnosis)
 	}
 }
 
@@ -411,7 +412,7 @@ func TestStepsWithBasic(t *testing.T) {
 			time.Sleep(30 * time.Second)
 		}
 		if got := server.count("GET /me") - 1; got > 3 { // an accepted secret is tried once more
-			t.Errorf("%d refusals", got)
+			t.Errorf("%d refusals, want at most 3", got)
 		}
 		closeProber(t, p)
 	})
@@ -429,14 +430,14 @@ func TestCookiesKept(t *testing.T) {
     answer: {username: body.user}`
 	synctest.Test(t, func(t *testing.T) {
 		server := &routes{handlers: map[string]http.Handler{
-			"POST /login":   setting(reply{status: 200}, "SID=s-1; Path=/", "LB=node-1; Path=/; Max-Age=90"),
+			"POST /login":   settingCookies(reply{status: 200}, "SID=s-1; Path=/", "LB=node-1; Path=/; Max-Age=90"),
 			"GET /me":       json200(`{"user": "alice"}`),
 			"DELETE /login": reply{status: 204},
 		}}
 		p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
 		for i := range 4 {
-			if i == 3 { // it moves the session
-				server.set("GET /me", setting(json200(`{"user": "alice"}`), "LB=node-2; Path=/"))
+			if i == 3 { // the load balancer moves the session
+				server.set("GET /me", settingCookies(json200(`{"user": "alice"}`), "LB=node-2; Path=/"))
 			}
 			if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Expirations != 0 {
 				t.Errorf("probe %d: %s, %d expirations", i, r.State, r.Expirations)
@@ -468,8 +469,8 @@ func TestCookiesKeptWithCSRFToken(t *testing.T) {
     logout: {method: POST, path: /logout, success: [302]}
     answer: {username: body.user}`
 	server := &routes{handlers: map[string]http.Handler{
-		"GET /form":    setting(reply{200, nil, "<html>"}, "csrftoken=c-1; Path=/", "sid=anonymous; Path=/"),
-		"POST /form":   setting(reply{302, map[string]string{"Location": "/"}, "<html>"}, "csrftoken=c-2; Path=/", "sid=s-2; Path=/"),
+		"GET /form":    settingCookies(reply{200, nil, "<html>"}, "csrftoken=c-1; Path=/", "sid=anonymous; Path=/"),
+		"POST /form":   settingCookies(reply{302, map[string]string{"Location": "/"}, "<html>"}, "csrftoken=c-2; Path=/", "sid=s-2; Path=/"),
 		"GET /me":      json200(`{"user": "alice"}`),
 		"POST /logout": reply{302, map[string]string{"Location": "/form"}, ""},
 	}}
@@ -497,7 +498,7 @@ func TestCookiesKeptWithCSRFToken(t *testing.T) {
 	}
 }
 
-// A server that sets ever more cookies does not fill the memory or the requests.
+// The number of kept cookies is limited, however many a server sets.
 func TestCookiesKeptAreLimited(t *testing.T) {
 	const definition = `
     cookies: keep
@@ -522,7 +523,7 @@ func TestCookiesKeptAreLimited(t *testing.T) {
 		}
 	}
 	if largest < 40 || largest > 50 {
-		t.Errorf("a request had %d cookies", largest)
+		t.Errorf("a request had %d cookies, want 40 to 50", largest)
 	}
 }
 
@@ -531,8 +532,8 @@ func TestCookiesKeptAreLimited(t *testing.T) {
 func TestSecretBodyIsNotShown(t *testing.T) {
 	const canaryOther = "canary-of-another-account"
 	for name, check := range map[string]string{
-		"one request": `{path: /me, secret_body: true}`,
-		"two":         `{steps: [{path: /accounts, keep: {id: body.id}}, {path: /me}], secret_body: true}`,
+		"one request":  `{path: /me, secret_body: true}`,
+		"two requests": `{steps: [{path: /accounts, keep: {id: body.id}}, {path: /me}], secret_body: true}`,
 	} {
 		definition := "\n    session: [{from: header, name: x-token}]\n    check: " + check + "\n    answer: {username: body.user}"
 		server := &routes{handlers: map[string]http.Handler{"GET /accounts": json200(`{"id": 7, "password": "` + canaryOther + `"}`)}}
@@ -552,14 +553,15 @@ func TestSecretBodyIsNotShown(t *testing.T) {
 				text += fmt.Sprintf("%+v", step.Trace)
 			}
 			if strings.Contains(text, canaryOther) {
-				t.Errorf("%s, %d: %s", name, response.status, text)
+				t.Errorf("%s, status %d: the body of the response is shown: %s", name, response.status, text)
 			}
 		}
 	}
 }
 
-// A server that responds to a wrong password with success may forbid a later step. Without a
-// code, that is no proof that the password was accepted, and must not lock the account.
+// A server that responds to a wrong password with success may forbid a later step. Unless the
+// definition has a code for that, it does not prove that the password was accepted, and counts as
+// a refusal.
 func TestStepsForbiddenLate(t *testing.T) {
 	definition := threeSteps + "\n    error_codes: {NO_TENANT: forbidden}"
 	for name, c := range map[string]struct {
@@ -582,7 +584,7 @@ func TestStepsForbiddenLate(t *testing.T) {
 					time.Sleep(time.Minute)
 				}
 				if got := server.count("POST /login"); got > c.logins || r.State != c.state {
-					t.Errorf("%s after %d logins: %s", r.State, got, r.Diagnosis)
+					t.Errorf("%s after %d logins, want %s after at most %d: %s", r.State, got, c.state, c.logins, r.Diagnosis)
 				}
 				closeProber(t, p)
 			})
@@ -611,14 +613,14 @@ func TestStepsLateSuccessAcceptsNothing(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if got := server.count("POST " + exchangePath); got > 4 {
-			t.Errorf("the password was refused %d times in an hour", got)
+			t.Errorf("the password was refused %d times in an hour, want at most 4", got)
 		}
 		closeProber(t, p)
 	})
 }
 
-// A form that is returned again is not a success if the definition lists the statuses of success.
-// The password may be wrong, which must not lock the account.
+// If the definition lists the statuses of success, the login form again is not a success. The
+// password may be wrong, so that counts as a refusal.
 func TestStepsFormAgain(t *testing.T) {
 	definition := strings.Replace(threeSteps, "send: json", "send: json\n          success: [302]", 1)
 	synctest.Test(t, func(t *testing.T) {
@@ -697,12 +699,12 @@ func TestStepsExpiry(t *testing.T) {
 		server.set("GET /token", json200(without))
 		server.set("GET /me", json200(without))
 		if r := mustProbe(t, p); len(r.CredentialExpiries) > 0 {
-			t.Errorf("%s: the expiry stays %v", c.name, r.CredentialExpiries)
+			t.Errorf("%s: the expiry is %v, want none", c.name, r.CredentialExpiries)
 		}
 	}
 }
 
-// The response to a request after the password may come after the probe as well: a session is
+// The response to the request after the password may come after its probe, too: its session is
 // logged out, and a refusal counts.
 func TestStepsLateLastResponse(t *testing.T) {
 	for status, want := range map[int]string{200: "1 logouts, 0 refusals, 0 unanswered", 401: "0 logouts, 1 refusals, 0 unanswered", 503: "0 logouts, 0 refusals, 0 unanswered", 0: "0 logouts, 0 refusals, 1 unanswered"} {
@@ -746,12 +748,12 @@ func TestStepsSessionBeforeSilence(t *testing.T) {
 			server.set("POST "+exchangePath, hang)
 			p := piped(t, endpointOf(t, definition, sessionapi.AuthLogin), server)
 			if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 			}
 			time.Sleep(time.Minute)
 			closeProber(t, p)
 			if got := server.count("DELETE /login"); got != 1 {
-				t.Errorf("%s: %d logouts", name, got)
+				t.Errorf("%s: %d logouts, want 1", name, got)
 			}
 		})
 	}

@@ -11,8 +11,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A refusal is awaited from when the secret was sent, not from when its login started
-// to wait for other logins of the account.
+// The wait for a late refusal does not include the time that the login waited for other logins
+// of the account.
 func TestSlowRefusalAfterPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logins atomic.Int64
@@ -28,8 +28,8 @@ func TestSlowRefusalAfterPermit(t *testing.T) {
 		})
 		first, second := endpointFor("dr", sessionapi.AuthLogin), endpointFor("dr", sessionapi.AuthLogin)
 		second.Name, second.URL, second.Credential = "site-b", &url.URL{Scheme: "http", Host: "appliance.test", Path: "/b"}, first.Credential
-		b := generationOf(t, first, second)
-		p, q := proberOf(t, b, first), proberOf(t, b, second)
+		g := generationOf(t, first, second)
+		p, q := proberOf(t, g, first), proberOf(t, g, second)
 		directly(p).DialContext = newPipeServer(t, appliance).dial
 		directly(q).DialContext = directly(p).DialContext
 		go func() { _, _ = p.Probe(t.Context(), Options{}) }()

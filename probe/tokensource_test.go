@@ -17,8 +17,9 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// VCF's tokens live for 1,799 s. The appliance never sees an expired one.
-func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
+// The identity broker of VCF issues tokens for 1,799 s. No expired token is sent to the
+// appliance.
+func TestTokenIsReplacedBeforeItExpires(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Second, time.Minute, 7 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
@@ -39,7 +40,7 @@ func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
 				}
 				reply{status: 200, body: hcxOK}.ServeHTTP(w, r)
 			})
-			p := new(authorization).grantProber(t, byGrant(config.GrantVCFAPIToken))
+			p := new(authServer).grantProber(t, byGrant(config.GrantVCFAPIToken))
 			p.endpoint.Interval = interval
 			dial := newPipeServer(t, handler).dial
 			directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
@@ -50,8 +51,8 @@ func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
 					t.Fatalf("every %s: %s after %s in %d requests: %s", interval, r.State, time.Since(begin), len(r.Steps), r.Diagnosis)
 				}
 			}
-			if most := int(24 * time.Hour / (1789*time.Second - interval)); logins > most+1 {
-				t.Errorf("every %s: %d token requests in a day, want at most %d", interval, logins, most+1)
+			if limit := 1 + int(24*time.Hour/(1789*time.Second-interval)); logins > limit {
+				t.Errorf("every %s: %d token requests in a day, want at most %d", interval, logins, limit)
 			}
 		})
 	}
@@ -62,8 +63,8 @@ func TestTokenOfHalfAnHourIsRefreshedInTime(t *testing.T) {
 type rotating struct {
 	mu      sync.Mutex // guards the fields below
 	next    int        // number of the refresh token that is accepted
-	revoked bool
-	keeps   bool // the server does not rotate
+	revoked bool       // no refresh token is accepted
+	keeps   bool       // the server does not rotate
 	delay   time.Duration
 	fetches int
 }
@@ -96,16 +97,17 @@ func (s *rotating) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, body)
 }
 
+// rotatingProber returns a prober whose credential uses the grant refresh_token at a server.
 func rotatingProber(t *testing.T, s *rotating, changes ...func(*config.Credential)) *Prober {
 	t.Helper()
-	p := new(authorization).grantProber(t, append([]func(*config.Credential){byGrant(config.GrantRefreshToken)}, changes...)...)
+	p := new(authServer).grantProber(t, append([]func(*config.Credential){byGrant(config.GrantRefreshToken)}, changes...)...)
 	dial := newPipeServer(t, s).dial
 	directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
 	return p
 }
 
-// A replaced refresh token is the one to present next; a new one in the file takes its
-// place. A restart loses it, and the diagnosis says so.
+// The replacement of a refresh token is presented next, unless the file has a new token. A
+// restart loses the replacement, and the diagnosis says so.
 func TestRefreshTokenRotates(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "refresh")
 	put := func(number int) {
@@ -125,12 +127,12 @@ func TestRefreshTokenRotates(t *testing.T) {
 		restarted := rotatingProber(t, s, fromFile)
 		r := mustProbe(t, restarted)
 		if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "loses it at a restart") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 		time.Sleep(time.Minute)
 		r = mustProbe(t, p) // the reuse has revoked its token
 		if r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from file") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 
 		put(1000)
@@ -144,20 +146,21 @@ func TestRefreshTokenRotates(t *testing.T) {
 	})
 }
 
+// A refresh token that the server does not replace is presented again, after a restart too.
 func TestRefreshTokenThatIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rotating{keeps: true}
 		if n := states(probesFor(t, rotatingProber(t, s), time.Hour)); n[sessionapi.Valid] != 60 {
-			t.Errorf("states %v", n)
+			t.Errorf("states %v, want 60 valid", n)
 		}
 		if n := states(probesFor(t, rotatingProber(t, s), time.Hour)); n[sessionapi.Valid] != 60 {
-			t.Errorf("after a restart, states %v", n)
+			t.Errorf("after a restart, states %v, want 60 valid", n)
 		}
 	})
 }
 
-// A token server that is slower than a probe: the refresh token is not presented again
-// before the response with its replacement, however many endpoints wait for it.
+// Even if a token server is slower than a probe, a refresh token is not presented again before
+// the response with its replacement, however many endpoints wait for it.
 func TestRefreshTokenIsPresentedOnce(t *testing.T) {
 	for _, delay := range []time.Duration{3 * time.Second, 8 * time.Second, 14 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -173,7 +176,7 @@ func TestRefreshTokenIsPresentedOnce(t *testing.T) {
 					all.Go(func() {
 						r := mustProbe(t, p)
 						if r.State == sessionapi.LoginSuspended && !strings.Contains(r.Diagnosis, "an earlier request with the refresh token has no response yet") {
-							t.Errorf("%s: %s", delay, r.Diagnosis)
+							t.Errorf("delay %s: a login is held back for another reason: %s", delay, r.Diagnosis)
 						}
 					})
 				}
@@ -189,7 +192,8 @@ func TestRefreshTokenIsPresentedOnce(t *testing.T) {
 	}
 }
 
-// A refusal that comes after its probe is explained like any other.
+// The refusal of a replaced refresh token is explained as such, even if it comes after its
+// probe.
 func TestLateRefusalOfAReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(rotating)
@@ -200,25 +204,25 @@ func TestLateRefusalOfAReplacement(t *testing.T) {
 		s.mu.Unlock()
 		time.Sleep(time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		time.Sleep(50 * time.Second)
 		if r := mustProbe(t, p); r.State != sessionapi.CredentialsRejected || !strings.Contains(r.Diagnosis, "the refresh token that replaced the one from the configuration at 00:00 UTC") {
-			t.Errorf("%s: %s", r.State, r.Diagnosis)
+			t.Errorf("%s, want %s: %s", r.State, sessionapi.CredentialsRejected, r.Diagnosis)
 		}
 	})
 }
 
-// A probe that is canceled by a reload must not lose the replacement.
-func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
+// A canceled probe ends immediately, but does not lose the replacement of its refresh token.
+func TestCanceledProbeKeepsTheReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &rotating{delay: 2 * time.Second}
 		p := rotatingProber(t, s)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		begin := time.Now()
-		if _, err := p.Probe(ctx, Options{}); err == nil || time.Since(begin) != time.Second {
-			t.Errorf("%v after %s", err, time.Since(begin)) // a shutdown waits for probes
+		if _, err := p.Probe(ctx, Options{}); err == nil || time.Since(begin) != time.Second { // a shutdown waits for probes
+			t.Errorf("%v after %s, want an error after 1s", err, time.Since(begin))
 		}
 		time.Sleep(2 * time.Minute)
 		if r := mustProbe(t, p); r.State != sessionapi.Valid {
@@ -227,9 +231,9 @@ func TestCancelledProbeKeepsTheReplacement(t *testing.T) {
 	})
 }
 
-// A reload keeps the replacement, whatever becomes of the entry: changed, renamed, removed
-// and added again, with another source of the same token, or with another token and back.
-// Entries with the same refresh token share it.
+// A reload keeps the replacement of a refresh token, even if the credential is changed, renamed,
+// removed and added again, or gets the token from another source. Credentials with the same
+// refresh token share the replacement.
 func TestReplacementOutlivesReloads(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "refresh")
 	if err := os.WriteFile(file, []byte(canaryRefresh+"-0\n"), 0o600); err != nil {
@@ -287,7 +291,7 @@ func TestReplacementOutlivesReloads(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if s.next != 9 {
-			t.Errorf("%d refresh tokens", s.next)
+			t.Errorf("%d refresh tokens, want 9", s.next)
 		}
 	})
 }

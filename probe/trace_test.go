@@ -70,23 +70,25 @@ func TestTraceOfSuccess(t *testing.T) {
 	}
 }
 
+// The Location in a trace has no user, query or fragment.
 func TestTraceOfRedirect(t *testing.T) {
 	p := piped(t, endpointFor("dr", sessionapi.AuthToken), reply{302, map[string]string{"Location": "https://user:pw@sso.test/login?SAMLRequest=" + canaryToken + "#x"}, ""})
 	r := mustProbe(t, p)
 	if got := r.Steps[0].Trace.Response; !slices.Contains(got, "Location: https://sso.test/login") {
-		t.Errorf("response %q", got)
+		t.Errorf("the response is %q, want it with https://sso.test/login", got)
 	}
 }
 
-// Truncation may cut a secret in two.
+// A truncated body is not shown: it may end inside a secret.
 func TestTraceOfCutBody(t *testing.T) {
 	p := piped(t, endpointFor("dr", sessionapi.AuthToken), raw("HTTP/1.1 500 Oops\r\nContent-Length: 500\r\n\r\nyour token "+canaryToken[:10]))
 	r := mustProbe(t, p)
 	if got := r.Steps[0].Trace; got.Body != "" || got.Failure == "" {
-		t.Errorf("trace %+v", got)
+		t.Errorf("trace %+v, want a failure and no body", got)
 	}
 }
 
+// A trace has at most 40 headers and 2048 characters of the body.
 func TestTraceIsBounded(t *testing.T) {
 	header := map[string]string{}
 	for i := range 200 {
@@ -95,11 +97,11 @@ func TestTraceIsBounded(t *testing.T) {
 	p := piped(t, endpointFor("dr", sessionapi.AuthToken), reply{500, header, strings.Repeat("é", 100_000)})
 	got := mustProbe(t, p).Steps[0].Trace
 	if len(got.Response) > 40+1 || len([]rune(got.Body)) > 2<<10+1 {
-		t.Errorf("%d lines, %d bytes", len(got.Response), len(got.Body))
+		t.Errorf("%d headers, %d characters of the body", len(got.Response), len([]rune(got.Body)))
 	}
 }
 
-// A trace tells whether the request was sent, and why there is no response.
+// A step without a response tells whether its request was sent, and its trace tells the cause.
 func TestTraceWithoutResponse(t *testing.T) {
 	for name, c := range map[string]struct {
 		handler http.HandlerFunc
@@ -123,7 +125,7 @@ func TestTraceWithoutResponse(t *testing.T) {
 				}
 				step := mustProbe(t, p).Steps[0]
 				if step.NotSent != c.notSent || step.Trace == nil || step.Trace.Failure != c.failure {
-					t.Errorf("%+v: %+v", step, step.Trace)
+					t.Errorf("not sent: %t, trace %+v, want %t and the failure %q", step.NotSent, step.Trace, c.notSent, c.failure)
 				}
 			})
 		})

@@ -53,7 +53,7 @@ func unreadable(status string) map[string]http.HandlerFunc {
 	}
 }
 
-// 401, 403, 429 and 5xx keep their meaning, whatever the body.
+// 401, 403, 429 and 5xx keep their meaning even if the headers or the body cannot be read.
 func TestStatusOfAnUnreadableBody(t *testing.T) {
 	for status, want := range map[string]sessionapi.State{
 		"401 Unauthorized":          sessionapi.SessionExpired,
@@ -69,7 +69,7 @@ func TestStatusOfAnUnreadableBody(t *testing.T) {
 						defer time.Sleep(2 * time.Second) // until the handler of the endless body notices that nothing reads it
 						r := mustProbe(t, piped(t, describedEndpoint(w), handler))
 						if r.State != want || len(r.Steps) != 1 || r.Duration > 5*time.Second {
-							t.Errorf("%s after %s: %s", r.State, r.Duration, r.Diagnosis)
+							t.Errorf("%s after %s, want %s within 5s: %s", r.State, r.Duration, want, r.Diagnosis)
 						}
 					})
 				})
@@ -78,7 +78,7 @@ func TestStatusOfAnUnreadableBody(t *testing.T) {
 	}
 }
 
-// A refused session is renewed in the same probe, even if the body cannot be read.
+// A refused session is renewed in the same probe, even if the body of the refusal cannot be read.
 func TestSessionRefusedByAnUnreadableBody(t *testing.T) {
 	for name, refusal := range unreadable("401 Unauthorized") {
 		for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"dr", sessionapi.AuthLogin}} {
@@ -101,7 +101,7 @@ func TestSessionRefusedByAnUnreadableBody(t *testing.T) {
 	}
 }
 
-// A refused login counts as refused, even if the body cannot be read.
+// A refused login counts as a refusal, even if the body of the response cannot be read.
 func TestLoginRefusedByAnUnreadableBody(t *testing.T) {
 	for name, refusal := range unreadable("401 Unauthorized") {
 		for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
@@ -111,7 +111,7 @@ func TestLoginRefusedByAnUnreadableBody(t *testing.T) {
 					p := piped(t, w.endpoint(), refusal)
 					r := mustProbe(t, p)
 					if _, refusals := p.credential.guard.Status(nil); r.State != sessionapi.CredentialsRejected || refusals != 1 {
-						t.Errorf("%s, %d refusals: %s", r.State, refusals, r.Diagnosis)
+						t.Errorf("%s, %d refusals, want %s, 1: %s", r.State, refusals, sessionapi.CredentialsRejected, r.Diagnosis)
 					}
 				})
 			})
@@ -129,14 +129,14 @@ func TestRateLimitWithATruncatedBody(t *testing.T) {
 				p := piped(t, w.endpoint(), appliance)
 				results := probesFor(t, p, 5*time.Minute)
 				if n := strings.Count(appliance.methods(), "GET"); n != 1 || states(results)[sessionapi.RateLimited] != 5 {
-					t.Errorf("%d checks, states %v", n, states(results))
+					t.Errorf("%d checks, states %v, want 1 check, and 5 times %s", n, states(results), sessionapi.RateLimited)
 				}
 			})
 		})
 	}
 }
 
-// A success requires its body.
+// A response with status 200 and a truncated body is not valid.
 func TestTruncatedSuccess(t *testing.T) {
 	for api, body := range map[string]string{"dr": drOK, "hcx": hcxOK} {
 		p := piped(t, endpointFor(api, sessionapi.AuthToken), raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+body))
@@ -146,7 +146,7 @@ func TestTruncatedSuccess(t *testing.T) {
 	}
 }
 
-// The Host header omits the default port of the scheme, as in browsers.
+// The Host header omits the default port of the scheme, but the connection uses it.
 func TestHostWithoutItsDefaultPort(t *testing.T) {
 	e := endpointFor("dr", sessionapi.AuthToken)
 	e.URL = parsed(t, "http://appliance.test:80")
@@ -160,7 +160,7 @@ func TestHostWithoutItsDefaultPort(t *testing.T) {
 	}
 	mustProbe(t, p)
 	if got := appliance.got[0]; got.Host != "appliance.test" || dialed != "appliance.test:80" {
-		t.Errorf("host %s at %s", got.Host, dialed)
+		t.Errorf("host %s at %s, want appliance.test at appliance.test:80", got.Host, dialed)
 	}
 }
 
@@ -173,8 +173,7 @@ func parsed(t *testing.T, address string) *url.URL {
 	return u
 }
 
-// Requests ask caches for fresh responses, and the module's own headers take
-// precedence.
+// Requests ask caches for fresh responses, unless http_headers has other values.
 func TestRequestsAskForFreshResponses(t *testing.T) {
 	appliance := &handwritten{get: []http.Handler{reply{status: 200, body: drOK}}}
 	e := endpointFor("dr", sessionapi.AuthToken)
@@ -191,7 +190,7 @@ func TestRequestsAskForFreshResponses(t *testing.T) {
 	}
 }
 
-// A password in JSON has no HTML escapes.
+// A password in JSON is sent without HTML escapes, and masked with and without them.
 func TestPasswordInJSONIsNotEscaped(t *testing.T) {
 	for _, api := range []string{"hcx", "couchdb"} {
 		w := way{api, sessionapi.AuthLogin}
@@ -203,7 +202,7 @@ func TestPasswordInJSONIsNotEscaped(t *testing.T) {
 			t.Errorf("%s: sent %s, want %s", api, appliance.body[0], want)
 		}
 		if strings.Contains(r.Diagnosis, "<c>") {
-			t.Errorf("%s: %s", api, r.Diagnosis)
+			t.Errorf("%s: the password is shown: %s", api, r.Diagnosis)
 		}
 	}
 }

@@ -11,12 +11,13 @@ import (
 )
 
 const (
-	vcenterOK      = `{"user": "alice", "created_time": "2026-01-01T08:00:00.123Z", "last_accessed_time": "2026-01-01T09:00:00.456Z"}`
-	vcenterNobody  = `{"error_type": "UNAUTHENTICATED", "messages": [{"args": [], "default_message": "Authentication required.", "id": "vapi.security.authentication.invalid"}]}`
-	vcenterOldWord = `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"args": [], "default_message": "Authentication required.", "id": "x"}]}}`
+	vcenterOK        = `{"user": "alice", "created_time": "2026-01-01T08:00:00.123Z", "last_accessed_time": "2026-01-01T09:00:00.456Z"}`
+	vcenterNobody    = `{"error_type": "UNAUTHENTICATED", "messages": [{"args": [], "default_message": "Authentication required.", "id": "vapi.security.authentication.invalid"}]}`
+	vcenterOldNobody = `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"args": [], "default_message": "Authentication required.", "id": "x"}]}}`
 )
 
-// The documented responses of both paths, and those of servers in front of the API.
+// Each documented response of both paths, and each response of a server in front of the API, has
+// its state and a diagnosis.
 func TestVCenterResponses(t *testing.T) {
 	given, givenOld := reply{status: 201, body: `"` + canaryToken + `"`}, json200(`{"value": "`+canaryToken+`"}`)
 	for _, c := range []struct {
@@ -30,7 +31,7 @@ func TestVCenterResponses(t *testing.T) {
 		{"no times", given, json200(`{"user": "alice", "created_time": "yesterday"}`), sessionapi.Valid, "", "POST GET DELETE"},
 		{"more fields", given, json200(`{"user": "alice", "and": {"more": [1]}}`), sessionapi.Valid, "", "POST GET DELETE"},
 		{"session refused", given, reply{401, nil, vcenterNobody}, sessionapi.SessionExpired, "UNAUTHENTICATED", "POST GET DELETE POST GET DELETE"},
-		{"session refused, older", givenOld, reply{401, nil, vcenterOldWord}, sessionapi.SessionExpired, `401 UNAUTHENTICATED, "Authentication required."`, "POST GET DELETE POST GET DELETE"},
+		{"session refused, older", givenOld, reply{401, nil, vcenterOldNobody}, sessionapi.SessionExpired, `401 UNAUTHENTICATED, "Authentication required."`, "POST GET DELETE POST GET DELETE"},
 		{"session refused without words", given, reply{status: 401}, sessionapi.SessionExpired, "401", "POST GET DELETE POST GET DELETE"},
 		{"no user", given, json200(`{"user": null}`), sessionapi.SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
 		{"no user, older", givenOld, json200(`{"value": null}`), sessionapi.SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
@@ -44,7 +45,7 @@ func TestVCenterResponses(t *testing.T) {
 		{"other error", given, json200(`{"user": "alice", "error_type": "NOT_FOUND"}`), sessionapi.ServerError, "does not document", "POST GET DELETE"},
 		{"busy", reply{503, nil, `{"error_type": "SERVICE_UNAVAILABLE", "messages": []}`}, given, sessionapi.ServerError, "", "POST"},
 		{"wrong password", reply{401, nil, vcenterNobody}, given, sessionapi.CredentialsRejected, "401 UNAUTHENTICATED", "POST"},
-		{"wrong password, older", reply{401, nil, vcenterOldWord}, given, sessionapi.CredentialsRejected, "", "POST"},
+		{"wrong password, older", reply{401, nil, vcenterOldNobody}, given, sessionapi.CredentialsRejected, "", "POST"},
 		{"login is HTML", json200(`<html>`), given, sessionapi.InvalidResponse, "HTML", "POST"},
 		{"login is an object", json200(`{"session": "x"}`), given, sessionapi.InvalidResponse, "not a session ID", "POST"},
 		{"login is empty", reply{status: 201}, given, sessionapi.InvalidResponse, "not a session ID", "POST"},
@@ -64,7 +65,7 @@ func TestVCenterResponses(t *testing.T) {
 	}
 }
 
-// The login option decides the path of every step.
+// The login option `path` is the path of every step.
 func TestVCenterRequests(t *testing.T) {
 	for option, path := range map[string]string{"": vcenterPath, vcenterPath: vcenterPath, vcenterOldPath: vcenterOldPath} {
 		t.Run(option, func(t *testing.T) {
@@ -83,14 +84,14 @@ func TestVCenterRequests(t *testing.T) {
 			}
 			created, used := time.Date(2026, 1, 1, 8, 0, 0, 123e6, time.UTC), time.Date(2026, 1, 1, 9, 0, 0, 456e6, time.UTC)
 			if id := r.Identity; !id.Created.Equal(created) || !id.LastAccessed.Equal(used) {
-				t.Errorf("created %s, last used %s", id.Created, id.LastAccessed)
+				t.Errorf("created at %s, last accessed at %s, want %s and %s", id.Created, id.LastAccessed, created, used)
 			}
 		})
 	}
 }
 
 // The built-in API interprets responses as the catalogue's definitions do.
-func TestVCenterReadsAsDescribed(t *testing.T) {
+func TestVCenterInterpretsAsDescribed(t *testing.T) {
 	for _, c := range catalogue {
 		if !strings.HasPrefix(c.api, "vcenter") {
 			continue
@@ -102,7 +103,7 @@ func TestVCenterReadsAsDescribed(t *testing.T) {
 			}
 			p := piped(t, e, &published{responses: c.responses})
 			if r := mustProbe(t, p); r.State != c.state || !strings.Contains(r.Diagnosis, c.why) {
-				t.Errorf("%s: %s", r.State, r.Diagnosis)
+				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
 			closeProber(t, p)
 		})
@@ -110,7 +111,7 @@ func TestVCenterReadsAsDescribed(t *testing.T) {
 }
 
 func FuzzVCenter(f *testing.F) {
-	for _, seed := range []string{vcenterOK, `{"value": ` + vcenterOK + `}`, vcenterNobody, vcenterOldWord, `"token"`, `{"value": "token"}`, `{"value": null}`, `null`, ``, `<html>`, `{"user": " "}`} {
+	for _, seed := range []string{vcenterOK, `{"value": ` + vcenterOK + `}`, vcenterNobody, vcenterOldNobody, `"token"`, `{"value": "token"}`, `{"value": null}`, `null`, ``, `<html>`, `{"user": " "}`} {
 		for _, status := range []int{200, 204, 401, 500} {
 			f.Add(status, []byte(seed))
 		}

@@ -8,20 +8,20 @@ import (
 	"session_exporter/secret"
 )
 
-// The properties of a built-in API are consistent, and its requests can be sent.
+// The Spec of each built-in API matches its requests, which can be sent.
 func TestSpecs(t *testing.T) {
 	for name, api := range BuiltIn() {
 		spec := api.Spec()
 		if len(spec.SessionHeaders) != 1 || spec.SessionHeaders[0] != http.CanonicalHeaderKey(spec.SessionHeaders[0]) || len(spec.Auth) == 0 {
-			t.Errorf("%s: %+v", name, spec)
+			t.Errorf("%s has not exactly one canonical session header, or no auth: %+v", name, spec)
 		}
 		for _, step := range []Step{Check, Login, Logout} {
 			request := api.Request(step, Account{Username: "alice", Password: secret.New("x")})
 			if step == Logout && request.Method == "" {
-				continue // the API has none
+				continue // the API has no logout
 			}
 			if request.Method == "" || !strings.HasPrefix(request.Path, "/") || step == Login && request.Basic != spec.LoginByBasic {
-				t.Errorf("%s %s: %+v", name, step, request)
+				t.Errorf("%s: the request of %s is incomplete, or does not match LoginByBasic: %+v", name, step, request)
 			}
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Cookies are sent back as specified in RFC 6265: byte for byte, to their
-// paths, until they expire.
+// Cookies are sent back as RFC 6265 specifies: byte for byte, to their paths, until they
+// expire.
 func TestCookies(t *testing.T) {
 	const from = "https://appliance.test/api/login"
 	for _, c := range []struct {
@@ -40,21 +40,21 @@ func TestCookies(t *testing.T) {
 		{"an empty path", []string{"sid=A; Path="}, "https://appliance.test/api/me", "sid=A"},
 		{"an invalid path", []string{"sid=A; Path=api"}, "https://appliance.test/ui", ""},
 		{"the last path", []string{"sid=A; Path=/ui; path=/api"}, "https://appliance.test/api", "sid=A"},
-		{"upper case", []string{"sid=A; PATH=/API"}, "https://appliance.test/api", ""},
+		{"a path in another case", []string{"sid=A; PATH=/API"}, "https://appliance.test/api", ""},
 
 		{"expired", []string{"sid=A; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}, "https://appliance.test/", ""},
 		{"expired, with dashes and two digits", []string{"sid=A; Path=/; expires=Thu, 01-Jan-70 00:00:00 GMT"}, "https://appliance.test/", ""},
 		{"expired, as C writes it", []string{"sid=A; Path=/; expires=Thu Jan  1 00:00:10 1970"}, "https://appliance.test/", ""},
-		{"no date", []string{"sid=A; Path=/; Expires=soon"}, "https://appliance.test/", "sid=A"},
-		{"to come", []string{"sid=A; Path=/; Expires=Fri, 01 Jan 2100 00:00:00 GMT"}, "https://appliance.test/", "sid=A"},
+		{"an invalid date", []string{"sid=A; Path=/; Expires=soon"}, "https://appliance.test/", "sid=A"},
+		{"a date in the future", []string{"sid=A; Path=/; Expires=Fri, 01 Jan 2100 00:00:00 GMT"}, "https://appliance.test/", "sid=A"},
 		{"no seconds left", []string{"sid=A; Path=/; Max-Age=0"}, "https://appliance.test/", ""},
-		{"less than that", []string{"sid=A; Path=/; Max-Age=-5"}, "https://appliance.test/", ""},
-		{"seconds before a date", []string{"sid=A; Path=/; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}, "https://appliance.test/", "sid=A"},
-		{"seconds after a date", []string{"sid=A; Path=/; Expires=Fri, 01 Jan 2100 00:00:00 GMT; Max-Age=0"}, "https://appliance.test/", ""},
+		{"a negative number of seconds", []string{"sid=A; Path=/; Max-Age=-5"}, "https://appliance.test/", ""},
+		{"seconds, and then a date", []string{"sid=A; Path=/; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}, "https://appliance.test/", "sid=A"},
+		{"a date, and then seconds", []string{"sid=A; Path=/; Expires=Fri, 01 Jan 2100 00:00:00 GMT; Max-Age=0"}, "https://appliance.test/", ""},
 		{"too many seconds for an int", []string{"sid=A; Path=/; Max-Age=99999999999999999999"}, "https://appliance.test/", "sid=A"},
 		{"a large negative number of seconds", []string{"sid=A; Path=/; Max-Age=-99999999999999999999"}, "https://appliance.test/", ""},
-		{"a number that is too large, and a letter", []string{"sid=A; Path=/; Max-Age=-99999999999x"}, "https://appliance.test/", "sid=A"},
-		{"no number", []string{"sid=A; Path=/; Max-Age=1h"}, "https://appliance.test/", "sid=A"},
+		{"a large negative number with a letter", []string{"sid=A; Path=/; Max-Age=-99999999999x"}, "https://appliance.test/", "sid=A"},
+		{"not a number", []string{"sid=A; Path=/; Max-Age=1h"}, "https://appliance.test/", "sid=A"},
 		{"deleted", []string{"sid=A; Path=/", "sid=x; Path=/; Max-Age=0"}, "https://appliance.test/", ""},
 		{"deleted for another path", []string{"sid=A; Path=/", "sid=x; Path=/ui; Max-Age=0"}, "https://appliance.test/", "sid=A"},
 		{"replaced", []string{"sid=A; Path=/", "sid=B; Path=/"}, "https://appliance.test/", "sid=B"},
@@ -78,6 +78,7 @@ func TestCookies(t *testing.T) {
 	}
 }
 
+// RFC 6265, 5.1.1, accepts dates in almost any order of their parts.
 func TestCookieDate(t *testing.T) {
 	want := time.Date(1994, 11, 6, 8, 49, 37, 0, time.UTC)
 	for _, text := range []string{
@@ -85,12 +86,12 @@ func TestCookieDate(t *testing.T) {
 		"6 nov 94 8:49:37", "Sun, 06-Nov-1994 08:49:37 GMT", "08:49:37 06 November 1994", "1994 6 Nov 08:49:37.123",
 	} {
 		if got := cookieDate(text); !got.Equal(want) {
-			t.Errorf("%q is %s", text, got)
+			t.Errorf("%q is %s, want %s", text, got, want)
 		}
 	}
 	for _, text := range []string{"", "soon", "06 Nov 1994", "08:49:37", "31 Feb 1994 08:49:37", "06 Nov 1994 25:49:37", "06 Nov 1994 08:60:37", "06 Nov 1994 08:49:371", "06 Nov 1994 008:49:37", "06 Nov 1500 08:49:37", "0 Nov 1994 08:49:37", "06 Nov 19945 08:49:37"} {
 		if got := cookieDate(text); !got.IsZero() {
-			t.Errorf("%q is %s", text, got)
+			t.Errorf("%q is %s, want no date", text, got)
 		}
 	}
 }

@@ -24,12 +24,12 @@ const (
 // response is a response of CouchDB.
 type response struct {
 	status int
-	cookie bool // it has a session
+	cookie bool // it sets the cookie of a session
 	body   string
 }
 
-// couchDB serves one response to all logins, one to all checks, and accepts logouts. It
-// keeps the requests.
+// couchDB has one response to all logins and another to all checks, and accepts logouts. It
+// records the requests.
 type couchDB struct {
 	login, check response
 	methods      []string
@@ -75,8 +75,8 @@ endpoints: [{name: e, url: "http://couchdb.test", module: m}]
 	return settings
 }
 
-// TestAddYourAPI compares both examples of docs/apis/README.md, the definition and the
-// Go file, with what the page shows and with each other.
+// TestAddYourAPI checks that docs/apis/README.md shows both examples, the definition and the Go
+// file, and that both interpret responses in the same way.
 func TestAddYourAPI(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "apis", "README.md"))
 	if err != nil {
@@ -100,8 +100,8 @@ func TestAddYourAPI(t *testing.T) {
 	}{
 		{"valid", given, response{200, false, `{"ok": true, "userCtx": {"name": "alice", "roles": ["reader"]}, "info": {}}`}, sessionapi.Valid, "POST GET DELETE"},
 		{"no user", given, response{200, false, `{"ok": true, "userCtx": {"name": null, "roles": []}, "info": {}}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
-		{"password", response{401, false, `{"error": "unauthorized", "reason": "Name or password is incorrect."}`}, given, sessionapi.CredentialsRejected, "POST"},
-		{"session", given, response{401, false, `{"error": "unauthorized", "reason": "expired"}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
+		{"wrong password", response{401, false, `{"error": "unauthorized", "reason": "Name or password is incorrect."}`}, given, sessionapi.CredentialsRejected, "POST"},
+		{"session refused", given, response{401, false, `{"error": "unauthorized", "reason": "expired"}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
 		{"locked", response{403, false, `{"error": "forbidden", "reason": "Account is temporarily locked"}`}, given, sessionapi.CredentialsRejected, "POST"},
 		{"no right", given, response{403, false, `{"error": "forbidden", "reason": "You are not allowed to access this db."}`}, sessionapi.Forbidden, "POST GET DELETE"},
 		{"no cookie", response{200, false, `{"ok": true}`}, given, sessionapi.InvalidResponse, "POST"},
@@ -109,10 +109,10 @@ func TestAddYourAPI(t *testing.T) {
 		{"HTML", given, response{200, false, `<html>`}, sessionapi.InvalidResponse, "POST GET DELETE"},
 		{"down", response{503, false, ``}, given, sessionapi.ServerError, "POST"},
 	} {
-		for _, way := range []string{"Go", "configuration"} {
-			t.Run(c.name+"/"+way, func(t *testing.T) {
+		for _, example := range []string{"Go", "configuration"} {
+			t.Run(c.name+"/"+example, func(t *testing.T) {
 				settings := couchDBConfig(t)
-				if way == "Go" {
+				if example == "Go" {
 					settings.Endpoints[0].SessionAPI = sessionapi.CouchDB()
 				}
 				server := &couchDB{login: c.login, check: c.check}
@@ -124,27 +124,26 @@ func TestAddYourAPI(t *testing.T) {
 				}
 				for _, cookie := range server.cookies {
 					if cookie != "AuthSession="+token {
-						t.Errorf("sent the cookies %q", cookie)
+						t.Errorf("sent the cookies %q, want %q", cookie, "AuthSession="+token)
 					}
 				}
 				if want := `{"name":"alice","password":"` + password + `"}`; server.logins[0] != want {
-					t.Errorf("sent %s", server.logins[0])
+					t.Errorf("sent %s, want %s", server.logins[0], want)
 				}
 			})
 		}
 	}
 }
 
-// probeOnce probes the endpoint of a configuration once, with a connection to server, and
-// logs out.
+// probeOnce probes the endpoint of a configuration once, over pipes to server, and logs out.
 func probeOnce(t *testing.T, settings *config.Config, server http.Handler) *probe.Result {
 	t.Helper()
-	batch, err := probe.NewManagerWithDial(pipenet.Serve(t, server).Dial).Prepare(settings)
+	generation, err := probe.NewManagerWithDial(pipenet.Serve(t, server).Dial).Prepare(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch.Commit()
-	prober, err := batch.NewProber(settings.Endpoints[0])
+	generation.Commit()
+	prober, err := generation.NewProber(settings.Endpoints[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
 package sessionapi
 
-// CouchDB returns the API of docs/apis/README.md.
+// CouchDB returns the API that docs/apis/README.md shows as an example.
 func CouchDB() API { return couchdb{} }

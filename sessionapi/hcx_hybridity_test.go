@@ -9,6 +9,7 @@ import (
 
 const hybridityXML = `<?xml version="1.0" encoding="UTF-8"?><entries><entry><string>SSO is not configured</string></entry></entries>`
 
+// hybridity interprets a response with a token in its header, or without one if it is empty.
 func hybridity(step Step, status int, token, body string) Interpretation {
 	response := Response{Status: status, Header: http.Header{}, Body: []byte(body)}
 	if token != "" {
@@ -74,6 +75,7 @@ func TestHCXHybridity(t *testing.T) {
 	}
 }
 
+// The message has the texts of an XML error, without markup. Any other body has no message.
 func TestXMLErrorsAreQuotedAsWords(t *testing.T) {
 	for body, want := range map[string]string{
 		hybridityXML: "SSO is not configured",
@@ -95,24 +97,24 @@ func TestXMLErrorsAreQuotedAsWords(t *testing.T) {
 	}
 }
 
-// Entities, nesting, attributes and sheer size cost no more than the body itself.
+// Entities, nesting, attributes and sheer size take at most 1 MiB of memory.
 func TestXMLBombs(t *testing.T) {
 	laughs := `<?xml version="1.0"?><!DOCTYPE entries [<!ENTITY a "ha">`
 	for name := 'b'; name <= 'z'; name++ {
 		laughs += `<!ENTITY ` + string(name) + ` "` + strings.Repeat("&"+string(name-1)+";", 10) + `">`
 	}
 	for name, body := range map[string]string{
-		"entities":    laughs + `]><entries><entry><string>&z;</string></entry></entries>`,
-		"external":    `<!DOCTYPE entries [<!ENTITY x SYSTEM "file:///etc/passwd">]><entries><entry><string>&x;</string></entry></entries>`,
-		"nesting":     strings.Repeat("<entries>", 1<<17),
-		"short nest":  strings.Repeat("<entries>", 1<<10),
-		"elements":    "<entries><entry>" + strings.Repeat("<string>x</string>", 1<<16),
-		"attributes":  "<entries " + strings.Repeat(`a="b" `, 1<<17) + "/>",
-		"a text":      "<entries><entry><string>" + strings.Repeat("x", 1<<20) + "</string></entry></entries>",
-		"a name":      "<" + strings.Repeat("x", 1<<20),
-		"a comment":   "<!--" + strings.Repeat("x", 1<<20),
-		"a directive": "<!DOCTYPE " + strings.Repeat("<", 1<<20),
-		"below":       "<entries><entry>" + strings.Repeat("<string>x</string>", maxXML/20) + "</entry></entries>",
+		"entities":         laughs + `]><entries><entry><string>&z;</string></entry></entries>`,
+		"external":         `<!DOCTYPE entries [<!ENTITY x SYSTEM "file:///etc/passwd">]><entries><entry><string>&x;</string></entry></entries>`,
+		"nesting":          strings.Repeat("<entries>", 1<<17),
+		"short nesting":    strings.Repeat("<entries>", 1<<10),
+		"elements":         "<entries><entry>" + strings.Repeat("<string>x</string>", 1<<16),
+		"attributes":       "<entries " + strings.Repeat(`a="b" `, 1<<17) + "/>",
+		"a long text":      "<entries><entry><string>" + strings.Repeat("x", 1<<20) + "</string></entry></entries>",
+		"a long name":      "<" + strings.Repeat("x", 1<<20),
+		"a long comment":   "<!--" + strings.Repeat("x", 1<<20),
+		"a long directive": "<!DOCTYPE " + strings.Repeat("<", 1<<20),
+		"below the limit":  "<entries><entry>" + strings.Repeat("<string>x</string>", maxXML/20) + "</entry></entries>",
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := []byte(body)
@@ -121,10 +123,10 @@ func TestXMLBombs(t *testing.T) {
 			got := xmlError(text)
 			runtime.ReadMemStats(&after)
 			if used := after.TotalAlloc - before.TotalAlloc; used > 1<<20 {
-				t.Errorf("%d bytes of XML take %d bytes", len(text), used)
+				t.Errorf("%d bytes of XML take %d bytes of memory, want at most 1 MiB", len(text), used)
 			}
-			if len(got) > maxXML || got != "" && name != "below" {
-				t.Errorf("read as %.100q", got)
+			if len(got) > maxXML || got != "" && name != "below the limit" {
+				t.Errorf("the error is %.100q, want none, or at most %d bytes below the limit", got, maxXML)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"session_exporter/secret"
 )
 
+// unsigned returns a JWT with these claims, whose signature is not valid.
 func unsigned(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	return encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(claims)) + ".c2ln"
@@ -28,14 +29,14 @@ func TestJWTExpiry(t *testing.T) {
 		{"absurd", unsigned(`{"exp": 1e300}`), 0},
 		{"beyond int64", unsigned(`{"exp": 99999999999999999999}`), 0},
 		{"text", unsigned(`{"exp": "soon"}`), 0},
-		{"no JWT", "4636e751-ca87-42d4-a7fc-809b31fbbd82", 0},
-		{"dots", "a.b.c", 0},
+		{"not a JWT", "4636e751-ca87-42d4-a7fc-809b31fbbd82", 0},
+		{"three parts that are not JSON", "a.b.c", 0},
 		{"empty", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := JWTExpiry(secret.New(c.token))
 			if c.want == 0 && !got.IsZero() || c.want != 0 && got.Unix() != c.want {
-				t.Errorf("got %s", got)
+				t.Errorf("expires at %s (Unix %d), want %d", got, got.Unix(), c.want)
 			}
 		})
 	}

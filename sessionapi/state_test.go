@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Every constant of type State has one row in the table of states, which is complete.
+// Every constant of type State has exactly one row in the table of states, with a meaning and a kind.
 func TestStates(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "state.go", nil, 0)
 	if err != nil {
@@ -40,16 +40,16 @@ func TestStates(t *testing.T) {
 	for _, state := range States() {
 		info := state.Info()
 		if info.State != state || info.Meaning == "" || !slices.Contains(kinds, info.Kind) {
-			t.Errorf("%s: %+v", state, info)
+			t.Errorf("the row of %s is incomplete: %+v", state, info)
 		}
 	}
 }
 
-// Rules and error codes of described APIs can name only failures that a response means.
+// Rules and error codes of described APIs can name only failures.
 func TestResponseStates(t *testing.T) {
 	for _, state := range ResponseStates() {
 		if !slices.Contains(States(), state) || state == Valid || state == Unexpected || state == Unknown {
-			t.Errorf("%q", state)
+			t.Errorf("%q is not the state of a failure", state)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 )
 
+// A cleaned text is valid UTF-8 in one line, without invisible characters.
 func TestClean(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"plain", "alice@vsphere.local", "alice@vsphere.local"},

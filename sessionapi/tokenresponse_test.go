@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Error responses in other forms than RFC 6749's.
+// Servers send error responses in other forms than that of RFC 6749.
 func TestTokenErrors(t *testing.T) {
 	for _, c := range []struct{ contentType, body, code, message string }{
 		{"text/plain", "invalid_client", "invalid_client", ""},
@@ -21,13 +21,13 @@ func TestTokenErrors(t *testing.T) {
 	} {
 		in, _ := InterpretToken(Response{Status: 400, Header: http.Header{"Content-Type": {c.contentType}}, Body: []byte(c.body)}, time.Unix(0, 0))
 		if in.Code != c.code || in.Message != c.message || (in.State == CredentialsRejected) != (c.code != "") {
-			t.Errorf("%s: %q, %q, %s", c.body, in.Code, in.Message, in.State)
+			t.Errorf("%s: code %q, message %q, %s; want %q, %q", c.body, in.Code, in.Message, in.State, c.code, c.message)
 		}
 	}
 }
 
-// Further tokens are returned too, so that they are masked.
-func TestTokensThatAreIssued(t *testing.T) {
+// The refresh token and the ID token are returned too, so that they are masked.
+func TestFurtherTokensAreReturned(t *testing.T) {
 	const body = `{"access_token": "a", "refresh_token": "r", "id_token": "i", "expires_in": 1799}`
 	in, issued := InterpretToken(Response{Status: 200, Body: []byte(body)}, time.Unix(1_800_000_000, 0))
 	if in.State != Valid || in.Token.Reveal() != "a" || issued.RefreshToken.Reveal() != "r" || issued.IDToken.Reveal() != "i" || issued.Expires.Unix() != 1_800_001_799 {
@@ -45,10 +45,10 @@ func FuzzTokenResponse(f *testing.F) {
 		interpretation, issued := InterpretToken(response, time.Unix(0, 0))
 		valid := interpretation.State == Valid
 		if valid != (response.OK() && interpretation.Code == "" && strings.TrimSpace(interpretation.Token.Reveal()) != "" && HeaderSafe(interpretation.Token)) {
-			t.Errorf("%+v", interpretation)
+			t.Errorf("valid is %t for %+v", valid, interpretation)
 		}
 		if issued.Expires.Before(time.Unix(0, 0)) && !issued.Expires.IsZero() {
-			t.Errorf("expires %s", issued.Expires)
+			t.Errorf("expires at %s, before the request", issued.Expires)
 		}
 	})
 }

@@ -63,15 +63,15 @@ func TestWordsOfLogins(t *testing.T) {
 	}
 }
 
-// The words of a response do not overrule its definition, unless the definition has
-// only a code for forbidden.
+// A rule of a definition takes precedence over the words of a response. An error code that
+// means forbidden does not.
 func TestRulesTakePrecedenceOverWords(t *testing.T) {
 	locked := sessionapi.Interpretation{State: sessionapi.Forbidden, Code: "E17", Message: "The account is locked"}
 	if got := loginState(403, locked); got != sessionapi.CredentialsRejected {
-		t.Errorf("a code: %s", got)
+		t.Errorf("a code: %s, want %s", got, sessionapi.CredentialsRejected)
 	}
 	locked.ByRule = true
 	if got := loginState(403, locked); got != sessionapi.Forbidden {
-		t.Errorf("a rule: %s", got)
+		t.Errorf("a rule: %s, want %s", got, sessionapi.Forbidden)
 	}
 }

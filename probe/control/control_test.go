@@ -15,11 +15,11 @@ func TestOncePerPeriod(t *testing.T) {
 		c := New(NewSlots())
 		begin := func() bool { return c.Begin(t.Context(), time.Hour, time.Minute) != nil }
 		if !begin() || begin() {
-			t.Error("two controls are in flight")
+			t.Error("no control began, or a second one while the first was in flight")
 		}
 		c.End(sessionapi.Inconclusive)
 		if begin() || c.Verdict() != (Verdict{}) {
-			t.Error("repeated within the period")
+			t.Error("a second control began within the period, or an inconclusive one has a verdict")
 		}
 		time.Sleep(time.Hour)
 		if !begin() {
@@ -31,13 +31,13 @@ func TestOncePerPeriod(t *testing.T) {
 		begin()
 		c.End(sessionapi.Inconclusive)
 		if now := c.Verdict(); now != refused || !now.Refused || now.Time.IsZero() {
-			t.Errorf("an outage made %v of %v", now, refused)
+			t.Errorf("after an inconclusive control the verdict is %v, want %v", now, refused)
 		}
 		time.Sleep(time.Hour)
 		begin()
 		c.End(sessionapi.Accepted)
 		if now := c.Verdict(); now.Refused || now.Time.Sub(refused.Time) != 2*time.Hour {
-			t.Errorf("accepted: %v", now)
+			t.Errorf("after an accepted token the verdict is %v", now)
 		}
 	})
 }
@@ -61,13 +61,13 @@ func TestStop(t *testing.T) {
 		begin := time.Now()
 		c.Stop(t.Context())
 		if time.Since(begin) != time.Second {
-			t.Errorf("waited for %s", time.Since(begin))
+			t.Errorf("waited for %s, want 1s", time.Since(begin))
 		}
 	})
 }
 
-// Controls of many endpoints do not use up the open files: those beyond the limit begin at a
-// later probe.
+// Controls of many endpoints do not use up the file descriptors: those beyond the limit
+// begin at a later probe.
 func TestControlsInFlightAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slots, begun := NewSlots(), 0
@@ -79,7 +79,7 @@ func TestControlsInFlightAreLimited(t *testing.T) {
 			}
 		}
 		if begun != maxInFlight || all[maxInFlight].Begin(t.Context(), time.Hour, time.Minute) != nil {
-			t.Errorf("%d in flight", begun)
+			t.Errorf("%d controls began, want %d", begun, maxInFlight)
 		}
 		all[0].End(sessionapi.Refused)
 		if all[0].Begin(t.Context(), time.Hour, time.Minute) != nil || all[maxInFlight].Begin(t.Context(), time.Hour, time.Minute) == nil {

@@ -7,7 +7,7 @@ import (
 	"session_exporter/secret"
 )
 
-// An impossible token passes for a real one until it is looked up.
+// A server cannot distinguish an impossible token from a real one before it looks it up.
 func TestImpossibleTokenHasTheShapeOfTheRealOne(t *testing.T) {
 	for token, shape := range map[string]string{
 		"b00db39f948d13ea1e59b4d6fce56389":     `^[0-9a-f]{32}$`,
@@ -20,19 +20,19 @@ func TestImpossibleTokenHasTheShapeOfTheRealOne(t *testing.T) {
 		for range 20 {
 			impossible := ImpossibleToken(secret.New(token)).Reveal()
 			if !regexp.MustCompile(shape).MatchString(impossible) || impossible == token || seen[impossible] {
-				t.Errorf("%q from %q", impossible, token)
+				t.Errorf("%q from %q, want a new one that matches %s", impossible, token, shape)
 			}
 			seen[impossible] = true
 		}
 	}
 }
 
-// An impossible token of few characters might be a real one, and so might one that has no
-// random characters.
-func TestNoImpossibleTokenOfAShortOne(t *testing.T) {
+// A token with too few letters and digits has no impossible token: a random one might be
+// the token of another session.
+func TestShortTokensHaveNoImpossibleToken(t *testing.T) {
 	for _, token := range []string{"", "17", "0123456789abcde", "----------------------", "日本語日本語日本語日本語日本語"} {
 		if impossible := ImpossibleToken(secret.New(token)); !impossible.IsZero() {
-			t.Errorf("%q from %q", impossible.Reveal(), token)
+			t.Errorf("%q from %q, want none", impossible.Reveal(), token)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func TestPick(t *testing.T) {
 			seen[pick(class)] = true
 		}
 		if len(seen) != len(class) {
-			t.Errorf("%d of %q", len(seen), class)
+			t.Errorf("only %d of the characters %q occur", len(seen), class)
 		}
 	}
 }

@@ -18,8 +18,8 @@ var settings = config.LockoutGuard{MaxRefusals: 2, RetryAfter: 20 * time.Minute,
 
 func newGuard() *Guard { return NewRegistry().NewGuard("monitor", settings, nil) }
 
-// try sends a secret to an endpoint and records a verdict. It returns false if the
-// guard holds the secret back.
+// try acquires a permit to send a secret to an endpoint, and records a verdict. It returns
+// false if the guard holds the secret back.
 func try(t *testing.T, g *Guard, text string, endpoint int, v sessionapi.Verdict) bool {
 	t.Helper()
 	permit, err := g.Acquire(t.Context(), secret.New(text), fmt.Sprint(endpoint))
@@ -33,7 +33,7 @@ func try(t *testing.T, g *Guard, text string, endpoint int, v sessionapi.Verdict
 	return true
 }
 
-// A step waits and tries a secret at an endpoint. granted is whether it should be sent.
+// A step waits, and tries a secret at an endpoint. granted is the expected result of try.
 type step struct {
 	wait     time.Duration
 	secret   string
@@ -45,9 +45,9 @@ type step struct {
 func TestGuard(t *testing.T) {
 	const m, h = time.Minute, time.Hour
 	for name, steps := range map[string][]step{
-		"accepted again and again":            {{0, "a", 0, sessionapi.Accepted, true}, {0, "a", 0, sessionapi.Accepted, true}, {0, "a", 1, sessionapi.Accepted, true}},
+		"accepted every time":                 {{0, "a", 0, sessionapi.Accepted, true}, {0, "a", 0, sessionapi.Accepted, true}, {0, "a", 1, sessionapi.Accepted, true}},
 		"max_refusals at different endpoints": {{0, "a", 0, sessionapi.Refused, true}, {0, "a", 1, sessionapi.Refused, true}, {0, "a", 2, sessionapi.Refused, false}, {20*m - 1, "a", 3, sessionapi.Refused, false}, {1, "a", 3, sessionapi.Accepted, true}, {0, "a", 2, sessionapi.Accepted, true}},
-		"an endpoint waits by itself":         {{0, "a", 0, sessionapi.Refused, true}, {0, "a", 0, sessionapi.Refused, false}, {0, "a", 1, sessionapi.Accepted, true}, {19 * m, "a", 0, sessionapi.Refused, false}, {m, "a", 0, sessionapi.Accepted, true}},
+		"an endpoint is held back alone":      {{0, "a", 0, sessionapi.Refused, true}, {0, "a", 0, sessionapi.Refused, false}, {0, "a", 1, sessionapi.Accepted, true}, {19 * m, "a", 0, sessionapi.Refused, false}, {m, "a", 0, sessionapi.Accepted, true}},
 		"the suspension doubles up to the maximum": {
 			{0, "a", 0, sessionapi.Refused, true},
 			{0, "a", 1, sessionapi.Refused, true},
@@ -61,7 +61,7 @@ func TestGuard(t *testing.T) {
 			{m, "a", 6, sessionapi.Refused, true},
 			{4 * h, "a", 7, sessionapi.Refused, true},
 		},
-		"an endpoint's wait doubles, after a second try": {
+		"an endpoint's back-off doubles, after a second try": {
 			{0, "a", 1, sessionapi.Accepted, true},
 			{0, "a", 0, sessionapi.Refused, true},
 			{0, "a", 1, sessionapi.Accepted, true},
@@ -74,7 +74,7 @@ func TestGuard(t *testing.T) {
 			{40*m - 1, "a", 0, sessionapi.Refused, false},
 			{1, "a", 0, sessionapi.Refused, true},
 		},
-		"one refusal of a right password":     {{0, "a", 0, sessionapi.Accepted, true}, {59 * m, "a", 0, sessionapi.Refused, true}, {49 * time.Second, "a", 0, sessionapi.Refused, false}, {time.Second, "a", 0, sessionapi.Accepted, true}, {0, "a", 0, sessionapi.Accepted, true}},
+		"one refusal of the right password":   {{0, "a", 0, sessionapi.Accepted, true}, {59 * m, "a", 0, sessionapi.Refused, true}, {49 * time.Second, "a", 0, sessionapi.Refused, false}, {time.Second, "a", 0, sessionapi.Accepted, true}, {0, "a", 0, sessionapi.Accepted, true}},
 		"refused long after it was accepted":  {{0, "a", 0, sessionapi.Accepted, true}, {h, "a", 0, sessionapi.Refused, true}, {m, "a", 0, sessionapi.Refused, false}, {19 * m, "a", 0, sessionapi.Accepted, true}},
 		"the second try is within the budget": {{0, "a", 0, sessionapi.Accepted, true}, {0, "a", 0, sessionapi.Refused, true}, {0, "a", 1, sessionapi.Refused, true}, {m, "a", 0, sessionapi.Accepted, false}, {19 * m, "a", 0, sessionapi.Accepted, true}},
 		"a changed secret lifts the suspension": {
@@ -121,8 +121,8 @@ func TestGuard(t *testing.T) {
 			{0, "z", 0, sessionapi.Accepted, true},
 			{0, "z", 1, sessionapi.Accepted, true},
 		},
-		"inconclusive counts nothing": {{0, "a", 0, sessionapi.Inconclusive, true}, {0, "a", 0, sessionapi.Inconclusive, true}, {0, "a", 0, sessionapi.Refused, true}, {0, "a", 1, sessionapi.Inconclusive, true}, {0, "a", 2, sessionapi.Refused, true}, {0, "a", 3, sessionapi.Refused, false}},
-		"an acceptance in between":    {{0, "a", 0, sessionapi.Refused, true}, {0, "a", 1, sessionapi.Accepted, true}, {0, "a", 2, sessionapi.Refused, true}, {0, "a", 3, sessionapi.Accepted, true}},
+		"an inconclusive verdict does not count": {{0, "a", 0, sessionapi.Inconclusive, true}, {0, "a", 0, sessionapi.Inconclusive, true}, {0, "a", 0, sessionapi.Refused, true}, {0, "a", 1, sessionapi.Inconclusive, true}, {0, "a", 2, sessionapi.Refused, true}, {0, "a", 3, sessionapi.Refused, false}},
+		"an acceptance in between":               {{0, "a", 0, sessionapi.Refused, true}, {0, "a", 1, sessionapi.Accepted, true}, {0, "a", 2, sessionapi.Refused, true}, {0, "a", 3, sessionapi.Accepted, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -130,7 +130,7 @@ func TestGuard(t *testing.T) {
 				for i, s := range steps {
 					time.Sleep(s.wait)
 					if got := try(t, g, s.secret, s.endpoint, s.verdict); got != s.granted {
-						t.Fatalf("step %d: granted is %t", i, got)
+						t.Fatalf("step %d: granted is %t, want %t", i, got, s.granted)
 					}
 				}
 			})
@@ -138,15 +138,16 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// The budget belongs to the account, whatever its name in the configuration is or was.
+// The budget belongs to the account, whatever the names of its credentials in the
+// configuration.
 func TestAccountIdentity(t *testing.T) {
 	joined := settings
 	joined.Account = "site-a"
 	for name, c := range map[string]struct {
 		guards func(r *Registry) []*Guard // used one after the other
-		tries  []bool                     // each with the secret "a", and refused
+		tries  []bool                     // the expected results of try with the secret "a", which is refused
 	}{
-		"entries with one username": {func(r *Registry) []*Guard {
+		"credentials with one username": {func(r *Registry) []*Guard {
 			return []*Guard{r.NewGuard("monitor", settings, nil), r.NewGuard("monitor", settings, nil), r.NewGuard("monitor", settings, nil)}
 		}, []bool{true, true, false}},
 		"different usernames": {func(r *Registry) []*Guard {
@@ -166,7 +167,7 @@ func TestAccountIdentity(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for i, g := range c.guards(NewRegistry()) {
 					if got := try(t, g, "a", i, sessionapi.Refused); got != c.tries[i] {
-						t.Errorf("try %d: granted is %t", i, got)
+						t.Errorf("try %d: granted is %t, want %t", i, got, c.tries[i])
 					}
 				}
 			})
@@ -189,12 +190,12 @@ func TestReloadsShareTheBudget(t *testing.T) {
 			}
 		}
 		if sent != accountBudget*settings.MaxRefusals {
-			t.Errorf("%d passwords were refused", sent)
+			t.Errorf("%d passwords were refused, want %d", sent, accountBudget*settings.MaxRefusals)
 		}
 	})
 }
 
-// Two credentials that come to have the same secret are one account.
+// Two credentials with the same username are one account once they have had the same secret.
 func TestAccountsMerge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := NewRegistry()
@@ -210,13 +211,13 @@ func TestAccountsMerge(t *testing.T) {
 		}
 		for _, g := range []*Guard{a, b} {
 			if try(t, g, "new", 10, sessionapi.Refused) {
-				t.Error("the joint budget is spent, and a login was sent")
+				t.Error("a login was granted although the joint budget is spent")
 			}
 		}
 	})
 }
 
-// acquireAll starts n logins and returns the permits that they get.
+// acquireAll starts n logins, and returns a channel of the permits that they get.
 func acquireAll(t *testing.T, g *Guard, text string, n int) chan *Permit {
 	t.Helper()
 	permits := make(chan *Permit, n)
@@ -230,22 +231,23 @@ func acquireAll(t *testing.T, g *Guard, text string, n int) chan *Permit {
 	return permits
 }
 
-// Logins without a verdict are limited by the refusals left; beyond that, one is sent
-// every five seconds, unless one was refused.
+// Until a verdict comes, max_refusals logins with a trusted secret may be in flight, but only
+// one with a new secret. If they are slow, another is sent every five seconds, until one is
+// refused.
 func TestInFlight(t *testing.T) {
 	for name, c := range map[string]struct {
 		trusted bool
-		delay   time.Duration // of a refusal
-		most    int
+		delay   time.Duration // of each refusal
+		most    int           // logins
 	}{
-		"trusted, at once":    {true, 50 * time.Millisecond, 2},
-		"trusted, 3s":         {true, 3 * time.Second, 2},
-		"trusted, 8s":         {true, 8 * time.Second, 3},
-		"trusted, 25s":        {true, 25 * time.Second, 7},
-		"new secret, at once": {false, 50 * time.Millisecond, 2},
-		"new secret, 3s":      {false, 3 * time.Second, 2},
-		"new secret, 8s":      {false, 8 * time.Second, 3},
-		"new secret, 25s":     {false, 25 * time.Second, 7},
+		"trusted, 50ms":    {true, 50 * time.Millisecond, 2},
+		"trusted, 3s":      {true, 3 * time.Second, 2},
+		"trusted, 8s":      {true, 8 * time.Second, 3},
+		"trusted, 25s":     {true, 25 * time.Second, 7},
+		"new secret, 50ms": {false, 50 * time.Millisecond, 2},
+		"new secret, 3s":   {false, 3 * time.Second, 2},
+		"new secret, 8s":   {false, 8 * time.Second, 3},
+		"new secret, 25s":  {false, 25 * time.Second, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -270,15 +272,15 @@ func TestInFlight(t *testing.T) {
 				cancel()
 				synctest.Wait()
 				if sent > c.most || sent < 2 {
-					t.Errorf("%d logins were sent, want at most %d", sent, c.most)
+					t.Errorf("%d logins were sent, want 2 to %d", sent, c.most)
 				}
 			})
 		})
 	}
 }
 
-// A password changes while an accepted login is in flight: its acceptance does not
-// apply to the login that was sent after it.
+// The acceptance of a login says nothing about a login that was sent after it: the password
+// may have changed between them.
 func TestAcceptanceInFlight(t *testing.T) {
 	for name, acceptedFirst := range map[string]bool{"accepted before the refusal": true, "accepted after the refusal": false} {
 		t.Run(name, func(t *testing.T) {
@@ -332,12 +334,13 @@ func TestFleetStarts(t *testing.T) {
 		}
 		close(permits)
 		if took := time.Since(begin); took > 15*time.Second {
-			t.Errorf("%d logins took %s", n, took)
+			t.Errorf("%d logins took %s, want at most 15s", n, took)
 		}
 	})
 }
 
-// A login that is granted only after its deadline is not sent and uses no slot.
+// A login whose deadline passes in the queue, or that is canceled, keeps no place in the
+// queue.
 func TestDeadlineInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, secret := newGuard(), secret.New("a")
@@ -348,12 +351,12 @@ func TestDeadlineInTheQueue(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := g.Acquire(ctx, secret, "second"); !errors.Is(err, ErrInFlight) {
-			t.Errorf("got %v", err)
+			t.Errorf("after the deadline, got %v, want %v", err, ErrInFlight)
 		}
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
 		if _, err := g.Acquire(stopped, secret, "third"); !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
+			t.Errorf("got %v, want %v", err, context.Canceled)
 		}
 		first.Release()
 		if !g.Ready(secret, "fourth") {
@@ -362,8 +365,9 @@ func TestDeadlineInTheQueue(t *testing.T) {
 	})
 }
 
-// Endpoints whose last login had no verdict come after the others.
-func TestInconclusiveLast(t *testing.T) {
+// Endpoints whose last login had no verdict, or that are marked as unresponsive, come after
+// the others.
+func TestUnresponsiveEndpointsComeLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
 		try(t, g, "a", 0, sessionapi.Inconclusive)
@@ -388,7 +392,7 @@ func TestInconclusiveLast(t *testing.T) {
 		first.Release()
 		synctest.Wait()
 		if !slices.Equal(order, []int{2, 0, 1}) {
-			t.Errorf("in the order %v", order)
+			t.Errorf("logins were granted in the order %v, want [2 0 1]", order)
 		}
 	})
 }
@@ -401,7 +405,7 @@ func TestResume(t *testing.T) {
 		resume := func(want bool) {
 			t.Helper()
 			if _, granted := g.Resume(); granted != want {
-				t.Errorf("granted is %t", granted)
+				t.Errorf("granted is %t, want %t", granted, want)
 			}
 		}
 		resume(true) // nothing to resume
@@ -412,19 +416,19 @@ func TestResume(t *testing.T) {
 			resume(true) // still the same grant, because it was not used
 		}
 		if !try(t, g, "a", 0, sessionapi.Refused) || try(t, g, "a", 2, sessionapi.Refused) {
-			t.Error("want one login")
+			t.Error("Resume did not grant exactly one login")
 		}
 		for range 2 {
 			resume(true)
 			try(t, g, "a", 5, sessionapi.Refused)
 		}
 		if next, granted := g.Resume(); granted || time.Until(next) != settings.RetryAfter {
-			t.Errorf("a fourth time, at %s", next)
+			t.Errorf("the fourth call of Resume granted a login: %t; the next grant is at %s", granted, next)
 		}
 		time.Sleep(settings.RetryAfter)
 		resume(true)
 		if !try(t, g, "a", 7, sessionapi.Accepted) || !try(t, g, "a", 0, sessionapi.Accepted) || !try(t, g, "a", 1, sessionapi.Accepted) {
-			t.Error("the account was unlocked, and endpoints are held back")
+			t.Error("endpoints are held back although the granted login was accepted")
 		}
 	})
 }
@@ -436,7 +440,7 @@ func TestStatus(t *testing.T) {
 			t.Helper()
 			suspended, n := g.Status(func(endpoint string) bool { return endpoint != "9" })
 			if suspended != want || n != refusals {
-				t.Errorf("suspended is %t after %d refusals", suspended, n)
+				t.Errorf("suspended is %t after %d refusals, want %t after %d", suspended, n, want, refusals)
 			}
 		}
 		check(false, 0)
@@ -458,8 +462,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// The memory is limited, and suspended secrets are evicted last.
-func TestBounds(t *testing.T) {
+// The number of remembered secrets is limited, and suspended ones are evicted last.
+func TestRememberedSecretsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
 		try(t, g, "held", 0, sessionapi.Refused)
@@ -468,7 +472,7 @@ func TestBounds(t *testing.T) {
 			try(t, g, fmt.Sprint("good", i), 0, sessionapi.Accepted)
 		}
 		if n := len(g.registry.secrets); n > maxSecrets {
-			t.Errorf("%d secrets are remembered", n)
+			t.Errorf("%d secrets of one account are remembered, want at most %d", n, maxSecrets)
 		}
 		if try(t, g, "held", 2, sessionapi.Refused) {
 			t.Error("a suspension was forgotten")
@@ -478,7 +482,7 @@ func TestBounds(t *testing.T) {
 			time.Sleep(time.Hour)
 		}
 		if n := len(g.registry.secrets); n > 2*minPruneAt+1 {
-			t.Errorf("%d secrets of earlier accounts are remembered", n)
+			t.Errorf("%d secrets of all accounts are remembered, want at most %d", n, 2*minPruneAt+1)
 		}
 	})
 }
@@ -499,12 +503,12 @@ func TestUnusedGrantLapses(t *testing.T) {
 			}
 		}
 		if try(t, g, "a", 9, sessionapi.Refused) {
-			t.Error("one refusal more than max_refusals, without a call of Resume since the acceptance")
+			t.Error("more than max_refusals logins were granted, without a call of Resume since the acceptance")
 		}
 	})
 }
 
-// A secret in use is remembered, however many others the account has.
+// A secret in use is remembered, however many other accounts come and go.
 func TestSecretInUseIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, secret := newGuard(), secret.New("a")
@@ -522,8 +526,9 @@ func TestSecretInUseIsRemembered(t *testing.T) {
 	})
 }
 
-// More credentials may share an account than secrets of it are remembered.
-func TestManyEntriesOfAnAccount(t *testing.T) {
+// An account may have more credentials than the guard remembers secrets. Logins do not wait
+// for those of a forgotten secret that have their verdict.
+func TestManyCredentialsOfAnAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, joined := NewRegistry(), settings
 		joined.Account = "site"
@@ -550,7 +555,8 @@ func TestManyEntriesOfAnAccount(t *testing.T) {
 	})
 }
 
-// A reload changes neither Status nor Resume, even before the new guard is used.
+// After a reload, Status and Resume know of the suspension, even before the new guard is
+// used.
 func TestReloadKeepsTheSuspension(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()

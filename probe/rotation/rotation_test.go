@@ -7,22 +7,22 @@ import (
 	"session_exporter/secret"
 )
 
-// Tokens of other clients and servers are other tokens, even if they are equal.
+// Tokens of different clients or servers are kept apart, even if they are equal.
 func TestTokensAreSeparate(t *testing.T) {
 	var r Registry
 	token := r.Token("a", "http://sso.test", secret.New("t"))
 	token.Replace(secret.New("next"))
 	for _, other := range []*Token{r.Token("b", "http://sso.test", secret.New("t")), r.Token("a", "http://other.test", secret.New("t")), r.Token("a", "http://sso.test", secret.New("u"))} {
 		if _, at := other.Latest(); !at.IsZero() {
-			t.Error("replaced")
+			t.Error("the token of another client, of another server or with another value was replaced")
 		}
 	}
 	if latest, _ := r.Token("a", "http://sso.test", secret.New("t")).Latest(); latest.Reveal() != "next" {
-		t.Error("the replacement is forgotten")
+		t.Errorf("the replacement is %q, want next", latest.Reveal())
 	}
 }
 
-// A file that changes all the time does not fill the memory, and the token in use stays.
+// The number of remembered tokens is limited, and the token in use is not evicted.
 func TestRegistryIsLimited(t *testing.T) {
 	var r Registry
 	r.Token("a", "", secret.New("in use")).Replace(secret.New("next"))
@@ -31,6 +31,6 @@ func TestRegistryIsLimited(t *testing.T) {
 		r.Token("a", "", secret.New("in use"))
 	}
 	if _, at := r.Token("a", "", secret.New("in use")).Latest(); at.IsZero() || len(r.tokens) > maxTokens {
-		t.Errorf("%d tokens, replaced at %s", len(r.tokens), at)
+		t.Errorf("%d tokens, want at most %d; the one in use was replaced at %s", len(r.tokens), maxTokens, at)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// endpoint has a connection, which it closes after a request without a response.
+// endpoint simulates the probes of an endpoint: a request without a response closes the
+// connection.
 type endpoint struct {
 	*Connection
 	made time.Time // zero unless a connection is open
@@ -54,13 +55,13 @@ func TestConnectionClosesAtMaxAge(t *testing.T) {
 			time.Sleep(e.Interval)
 		}
 		if want := "kkkkkkkkk-kkkkkkkkk-"; got != want {
-			t.Errorf("%s, want %s", got, want)
+			t.Errorf("connections kept (k) or closed (-): %s, want %s", got, want)
 		}
 	})
 }
 
-// Probes on demand, more frequent than the interval, renew the connection as rarely as
-// scheduled ones, give or take one.
+// Probes on demand that are more frequent than the interval renew the connection once or twice
+// in each period of its maximum age.
 func TestFrequentProbesKeepTheirConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEndpoint(10 * time.Minute)
@@ -72,7 +73,7 @@ func TestFrequentProbesKeepTheirConnection(t *testing.T) {
 			time.Sleep(e.Interval / 12)
 		}
 		if closed < 5 || closed > 12 {
-			t.Errorf("%d of the connections of an hour were closed, want one or two in 10 minutes", closed)
+			t.Errorf("%d connections were closed in an hour, want 5 to 12", closed)
 		}
 	})
 }
@@ -89,7 +90,7 @@ func TestNothingIsKeptAfterUnansweredRequests(t *testing.T) {
 		}
 	}
 	if want := "kkkkkkkkk--"; got != want {
-		t.Errorf("%s, want %s", got, want)
+		t.Errorf("connections kept (k) or closed (-): %s, want %s", got, want)
 	}
 }
 

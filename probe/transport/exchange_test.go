@@ -35,21 +35,21 @@ func responding(t *testing.T, delay time.Duration) *Client {
 	return client
 }
 
-// A detached exchange outlives its deadline only if the request has been sent.
+// A detached exchange outlives its deadline only if the request was sent before.
 func TestSendDetached(t *testing.T) {
 	refused := errors.New("refused")
 	for name, c := range map[string]struct {
 		delay       time.Duration
-		canceled    time.Duration // 0: not
+		canceled    time.Duration // after this time; 0: never
 		beforeWrite func() error
 		err         error
-		late        int // status of the late response, -1 if none
+		late        int // status of the late response, 0 if it has none, -1 if nothing is late
 	}{
 		"in time":               {delay: time.Second, late: -1},
 		"late":                  {delay: 15 * time.Second, err: context.DeadlineExceeded, late: 204},
 		"too late":              {delay: time.Hour, err: context.DeadlineExceeded, late: 0},
 		"canceled":              {delay: 15 * time.Second, canceled: time.Second, err: context.Canceled, late: -1},
-		"not to be written":     {beforeWrite: func() error { return refused }, err: context.Canceled, late: -1},
+		"write not permitted":   {beforeWrite: func() error { return refused }, err: context.Canceled, late: -1},
 		"deadline before write": {beforeWrite: func() error { time.Sleep(15 * time.Second); return nil }, err: context.DeadlineExceeded, late: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,14 +67,14 @@ func TestSendDetached(t *testing.T) {
 					t.Errorf("error %v, want %v", x.Err, c.err)
 				}
 				if (late != nil) != (c.late >= 0) {
-					t.Fatalf("late is %t", late != nil)
+					t.Fatalf("late is %t, want %t", late != nil, c.late >= 0)
 				}
 				if late == nil {
 					return
 				}
 				whole := (<-late).Exchange()
 				if whole.Response.Status != c.late || (whole.Err == nil) != (c.late > 0) || x.Response.Status != 0 {
-					t.Errorf("late %d, %v; in time %d", whole.Response.Status, whole.Err, x.Response.Status)
+					t.Errorf("the late status is %d, error %v, want %d; the status at the deadline is %d", whole.Response.Status, whole.Err, c.late, x.Response.Status)
 				}
 			})
 		})

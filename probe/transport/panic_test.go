@@ -43,13 +43,13 @@ func TestPanicOfADetachedExchange(t *testing.T) {
 						t.Errorf("recovered %+v", cause)
 					}
 					if returned != c.late {
-						t.Errorf("SendDetached returned: %t", returned)
+						t.Errorf("SendDetached returned before the panic: %t, want %t", returned, c.late)
 					}
 				}()
 				late := x.SendDetached(ctx, 30*time.Second)
 				returned = true
 				if !errors.Is(x.Err, context.DeadlineExceeded) {
-					t.Errorf("error %v", x.Err)
+					t.Errorf("error %v, want %v", x.Err, context.DeadlineExceeded)
 				}
 				(<-late).Exchange()
 			})

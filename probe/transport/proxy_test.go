@@ -8,6 +8,8 @@ import (
 	"session_exporter/probe/transport/mask"
 )
 
+// The secrets of a proxy are in its URL, which may come from the environment, and in the headers
+// of CONNECT.
 func TestProxySecrets(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://proxy-us3r:proxy-passw0rd@proxy.test:3128")
 	t.Setenv("https_proxy", "proxy-t0ken-only@proxy.test:3128")

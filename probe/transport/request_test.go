@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// The Host header omits the default port of the scheme.
 func TestHostHeader(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://h:443/a": "h", "https://h/a": "h", "https://[::1]:443": "[::1]", "https://h:9443": "h:9443",

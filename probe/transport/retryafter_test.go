@@ -18,7 +18,7 @@ func TestRetryAfter(t *testing.T) {
 			{"none", "", "", 0},
 			{"zero", "0", "", 0},
 			{"negative", "-5", "", 0},
-			{"too many", "86400", "", time.Hour},
+			{"more than an hour", "86400", "", time.Hour},
 			{"beyond int64", "99999999999999999999", "", time.Hour},
 			{"date", in(2 * time.Minute), "", 2 * time.Minute},
 			{"date that has passed", in(-2 * time.Minute), "", 0},
@@ -38,9 +38,9 @@ func TestRetryAfter(t *testing.T) {
 			{"duration", "1m30s", "", 90 * time.Second},
 			{"beyond float64", "1e999", "", time.Hour},
 			{"infinite", "Infinity", "", 0},
-			{"no number", "NaN", "", 0},
+			{"not a number", "NaN", "", 0},
 			{"UTC", time.Now().Add(2 * time.Minute).UTC().Format("Mon, 02 Jan 2006 15:04:05 UTC"), "", 2 * time.Minute},
-			{"UTC in years", "Fri, 31 Dec 2027 23:59:59 UTC", "", time.Hour},
+			{"UTC, in the distant future", "Fri, 31 Dec 2027 23:59:59 UTC", "", time.Hour},
 			{"offset", time.Now().Add(2 * time.Minute).Format(time.RFC1123Z), "", 2 * time.Minute},
 			{"one digit", time.Now().Add(2 * time.Minute).UTC().Format("Mon, 2 Jan 2006 15:04:05 GMT"), "", 2 * time.Minute},
 			{"RFC 850", time.Now().Add(2 * time.Minute).UTC().Format("Monday, 02-Jan-06 15:04:05 GMT"), "", 2 * time.Minute},
@@ -66,7 +66,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value, date string) {
 		if got := RetryAfter(http.Header{"Retry-After": {value}, "Date": {date}}); got < 0 || got > MaxRetryAfter {
-			t.Errorf("%s", got)
+			t.Errorf("%q with the date %q: %s, want 0 to %s", value, date, got, MaxRetryAfter)
 		}
 	})
 }

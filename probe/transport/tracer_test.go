@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A connection that is made after the deadline is not written to, although the
-// transport would.
+// A request that is abandoned before it has a connection is not written to one: the connection
+// is closed. A request that has a connection cannot be abandoned.
 func TestAbandonedRequest(t *testing.T) {
 	var abandoned, sent tracer
 	for tracer, want := range map[*tracer]bool{&abandoned: true, &sent: false} {
@@ -25,7 +25,7 @@ func TestAbandonedRequest(t *testing.T) {
 			connected(httptrace.GotConnInfo{Conn: ours})
 		}
 		if _, err := ours.Write([]byte("secret")); (err != nil) != want {
-			t.Errorf("error %v of writing, abandoned: %t", err, want)
+			t.Errorf("writing to the connection: error %v, want one: %t", err, want)
 		}
 		_ = ours.Close()
 	}

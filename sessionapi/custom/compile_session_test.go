@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Redfish calls a session's address `@odata.id`, which is one field, not a path.
+// A name in brackets and quotation marks is one field: Redfish calls a session's address
+// `@odata.id`.
 func TestFieldPath(t *testing.T) {
 	for text, want := range map[string][]string{
 		"":                         nil,
@@ -25,7 +26,7 @@ func TestFieldPath(t *testing.T) {
 	}
 	for _, text := range []string{".", "a.", ".a", "a..b", "[", "[]", "[0]", "a[0]", `[""]`, `["a]`, `["a'`, `["a"`, `["a"]b`, `a.["b"]`, `["a"].`, "a]", `["a"]]`, `a]["b"]`} {
 		if got, ok := fieldPath(text); ok {
-			t.Errorf("%s: %q", text, got)
+			t.Errorf("%s: %q, want it rejected", text, got)
 		}
 	}
 }

@@ -25,11 +25,11 @@ logout: {path: /logout, success: [302]}
 answer: {username: body.user}
 `
 
-// A definition is shown as it was understood, and compiles to the same API again.
+// The YAML in which a compiled definition is shown compiles to the same API again.
 func TestStepsYAML(t *testing.T) {
 	api := compiled(t, formWithToken)
 	if again := compiled(t, api.YAML()); !again.Equal(api) || len(again.login) != 2 || len(again.check) != 2 {
-		t.Errorf("shown as\n%s", api.YAML())
+		t.Errorf("another API is compiled from\n%s", api.YAML())
 	}
 }
 
@@ -51,7 +51,7 @@ func TestStepsMasked(t *testing.T) {
 	}
 	for _, shown := range []string{"x-csrf: $csrf", "pass: $password"} {
 		if !strings.Contains(string(text), shown) {
-			t.Errorf("no %s in\n%s", shown, text)
+			t.Errorf("%s is missing in\n%s", shown, text)
 		}
 	}
 	if d.Login.Steps[1].Headers["authorization"] != "Basic c3VwZXI6c2VjcmV0" {
@@ -59,8 +59,8 @@ func TestStepsMasked(t *testing.T) {
 	}
 }
 
-// A login option may have the name of a variable of other requests. In a body, it is the
-// option; in a header, `$origin` is the endpoint's origin.
+// A login option may have the name of a variable. In a body, that name means the option; in a
+// header, `$origin` is the endpoint's origin.
 func TestOptionsNamedLikeVariables(t *testing.T) {
 	api := compiled(t, `
 login:
@@ -86,9 +86,9 @@ answer: {username: body.user}
 	}
 }
 
-// A step of a check sends the values that earlier steps kept, not the session, although a
-// part of the session goes to a path.
-func TestKeptValuesBesideSessionPath(t *testing.T) {
+// The path of a step has the values that earlier steps kept, even if a part of the session goes
+// to the path of another step.
+func TestKeptValuesInPathWithSessionPath(t *testing.T) {
 	api := compiled(t, `
 login: {path: /login, send: basic}
 session: [{from: header, name: x-token}, {from: header, name: location, to: path}]
@@ -101,7 +101,7 @@ answer: {username: body.user}
 	steps := api.Sequence(sessionapi.Check, &url.URL{Scheme: "https", Host: "a.example.com"})
 	session := sessionapi.JoinSession([]string{"t0k3n", "https://a.example.com/sessions/s3cr3t"})
 	if r := steps.Request(sessionapi.Check, sessionapi.Account{}).Fill(session); r.Path != "/sessions/s3cr3t" || r.Shown != "/$session" {
-		t.Errorf("the first path is %s, shown as %s", r.Path, r.Shown)
+		t.Errorf("the first path is %s, shown as %s, want /sessions/s3cr3t, shown as /$session", r.Path, r.Shown)
 	}
 	steps.Interpret(sessionapi.Check, sessionapi.Response{Status: 200, Body: []byte(`{"id": "a b"}`)})
 	steps.Advance()

@@ -25,6 +25,7 @@ func compiled(t *testing.T, text string) *API {
 	return api
 }
 
+// The compiled API has the parts of the session and the default methods.
 func TestCompile(t *testing.T) {
 	api := compiled(t, `
 login: {path: /login, send: json, body: {user: $username, pass: $password}}
@@ -57,6 +58,6 @@ func TestBodyValues(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if again := compiled(t, api.YAML()); !again.Equal(api) {
-		t.Errorf("shown as\n%s", api.YAML())
+		t.Errorf("another API is compiled from\n%s", api.YAML())
 	}
 }

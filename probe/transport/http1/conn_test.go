@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The error of a response with malformed headers has its status, if any, without
-// waiting for the rest of a shorter line.
+// The error of a response with malformed headers has the status of the response. It is 0 if the
+// first line is not a status line, or too short for one.
 func TestStatusOfMalformedResponses(t *testing.T) {
 	for response, want := range map[string]int{
 		"HTTP/1.1 401 Unauthorized\r\nServer\r\n\r\n":                       401,

@@ -25,9 +25,9 @@ func (b *tracked) Close() error {
 	return nil
 }
 
-// A context that ends also ends its exchange immediately, in every phase, and closes
-// the connection, whose state is unknown. The synctest bubble checks that no goroutine
-// remains.
+// When a request's context ends, its exchange ends immediately, in every phase, and the
+// connection is closed, because its state is unknown. The synctest bubble checks that no
+// goroutine remains.
 func TestContextEnds(t *testing.T) {
 	settings, client := testTLS(t)
 	hang := func(after string) func(net.Conn) {
@@ -100,7 +100,7 @@ func TestContextEnds(t *testing.T) {
 						t.Errorf("got %q, want an error", got)
 					}
 					if took := time.Since(start); took != time.Second {
-						t.Errorf("that took %s, want a second", took)
+						t.Errorf("the exchange took %s, want a second", took)
 					}
 					if !body.closed {
 						t.Error("the request's body was not closed")
@@ -112,6 +112,7 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
+// A request whose context has ended before is not sent, and the idle connection stays.
 func TestContextEndedBefore(t *testing.T) {
 	server := newPipes(t, always(ok))
 	kept := transport(t, server)
@@ -127,7 +128,7 @@ func TestContextEndedBefore(t *testing.T) {
 	if !body.closed {
 		t.Error("the request's body was not closed")
 	}
-	server.expect(t, 1, 1) // on which nothing was sent
+	server.expect(t, 1, 1)
 	mustGet(t, kept, request(t, http.MethodGet, "http://example.com/", ""))
 	server.expect(t, 1, 1)
 }
@@ -151,7 +152,7 @@ func TestContextEndsWhileDialing(t *testing.T) {
 			t.Errorf("error %v, want %v", err, context.DeadlineExceeded)
 		}
 		if took := time.Since(start); took != time.Second || !body.closed {
-			t.Errorf("that took %s, and the request's body is closed: %t", took, body.closed)
+			t.Errorf("connecting took %s, want a second; the request's body is closed: %t", took, body.closed)
 		}
 		kept.DialContext = server.dial
 		mustGet(t, kept, request(t, http.MethodGet, "http://example.com/", ""))
@@ -191,8 +192,8 @@ func TestContextEndsAfterExchange(t *testing.T) {
 	}
 }
 
-// A body may be read to its end just when the context ends. The connection has the
-// context's deadline then, or soon will, so it is not kept.
+// If the context ends just before the body has been read to its end, the connection is not kept,
+// because a deadline in the past is or will be set on it.
 func TestContextEndsWhileBodyIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newPipes(t, always(ok))
@@ -222,7 +223,7 @@ func TestHandshakeFails(t *testing.T) {
 		as      any
 	}{
 		{"untrusted", overTLS(settings, always(ok)), &invalid},
-		{"no TLS", func(conn net.Conn) {
+		{"not TLS", func(conn net.Conn) {
 			_, _ = conn.Read(make([]byte, 4096))
 			send(conn, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 			discard(conn)
@@ -234,7 +235,7 @@ func TestHandshakeFails(t *testing.T) {
 			server := newSite(t, test.handler)
 			_, err := get(transport(t, server), request(t, http.MethodGet, "https://example.com/", ""))
 			if err == nil || test.as != nil && !errors.As(err, test.as) {
-				t.Errorf("error %v, want a %T", err, test.as)
+				t.Errorf("error %v, want one of the type %T", err, test.as)
 			}
 			server.expect(t, 1, 0)
 		})
@@ -243,7 +244,7 @@ func TestHandshakeFails(t *testing.T) {
 		t.Error("the error lacks the untrusted certificates")
 	}
 	if header := string(notTLS.RecordHeader[:]); header != "HTTP/" {
-		t.Errorf("the error quotes %q from the server", header)
+		t.Errorf("the error quotes %q from the server, want HTTP/", header)
 	}
 }
 
@@ -289,7 +290,7 @@ func TestBodyReadDeadline(t *testing.T) {
 				server.expect(t, 1, 1)
 				start := time.Now()
 				if text, err := limited("/hang"); !errors.Is(err, os.ErrDeadlineExceeded) || text != "hello" || time.Since(start) != time.Second {
-					t.Errorf("got %q and %v after %s", text, err, time.Since(start))
+					t.Errorf("got %q and error %v after %s, want hello and %v after 1s", text, err, time.Since(start), os.ErrDeadlineExceeded)
 				}
 				server.expect(t, 1, 0)
 			})

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// script is a server's response and whether the connection is kept.
+// script is the response of a server to each request, and whether the connection is kept.
 type script struct {
 	name, method, response string
 	last                   bool // the request has Connection: close
@@ -17,7 +17,7 @@ type script struct {
 	kept                   bool // the next request uses the same connection
 }
 
-// head returns the start of a response with these headers.
+// head returns the status line and the headers of a response.
 func head(lines ...string) string {
 	return "HTTP/1.1 200 OK\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
@@ -31,7 +31,7 @@ var scripts = []script{
 	{name: "trailers", response: head("Transfer-Encoding: chunked", "Trailer: Sum") + "5\r\nhello\r\n0\r\nSum: 42\r\n\r\n", kept: true},
 	{name: "chunked and content length", response: head("Transfer-Encoding: chunked", "Content-Length: 2") + "5\r\nhello\r\n0\r\n\r\n", kept: true},
 	{name: "the same content length twice", response: head("Content-Length: 5", "Content-Length: 5") + "hello", kept: true},
-	{name: "until the end", response: head("Server: old") + "hello", hangsUp: true},
+	{name: "until the connection closes", response: head("Server: old") + "hello", hangsUp: true},
 	{name: "HTTP/1.0", response: "HTTP/1.0 200 OK\r\n\r\nhello", hangsUp: true},
 	{name: "HTTP/1.0 with content length", response: "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
 	{name: "HTTP/1.0 with keep-alive", response: "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello", kept: true},
@@ -56,7 +56,7 @@ var scripts = []script{
 	{name: "100", response: "HTTP/1.1 100 Continue\r\n\r\n" + ok, kept: true},
 	{name: "103", response: "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" + ok, kept: true},
 	{name: "100, 102 and 103", response: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + ok, kept: true},
-	{name: "100 and no more", response: "HTTP/1.1 100 Continue\r\n\r\n", hangsUp: true},
+	{name: "100 and nothing else", response: "HTTP/1.1 100 Continue\r\n\r\n", hangsUp: true},
 	{name: "101", response: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n", hangsUp: true},
 	{name: "101 without an upgrade", response: "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
 
@@ -66,7 +66,7 @@ var scripts = []script{
 	{name: "truncated between chunks", response: head("Transfer-Encoding: chunked") + "5\r\nhello\r\n", hangsUp: true},
 	{name: "truncated headers", response: "HTTP/1.1 200 OK\r\nContent-Le", hangsUp: true},
 	{name: "truncated status", response: "HTTP/1.1 2", hangsUp: true},
-	{name: "not a byte", hangsUp: true},
+	{name: "no byte", hangsUp: true},
 
 	// Unusual responses.
 	{name: "line feeds alone", response: "HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", kept: true},
@@ -97,7 +97,7 @@ var scripts = []script{
 	{name: "malformed chunk", response: head("Transfer-Encoding: chunked") + "hello\r\n"},
 }
 
-// headOf returns the start of a response, of size bytes.
+// headOf returns a status line and headers of size bytes.
 func headOf(size int) string {
 	rest := head("Content-Length: 5", "A: ")
 	return head("Content-Length: 5", "A: "+strings.Repeat("b", size-len(rest)))
@@ -129,7 +129,7 @@ func observe(transport http.RoundTripper, req *http.Request) outcome {
 	}
 }
 
-// run sends two requests to such a server, over one or two connections.
+// run sends two requests to a server with the script, over one or two connections.
 func (s script) run(t *testing.T, with func(*site) http.RoundTripper) (first, second outcome) {
 	t.Helper()
 	server := newSite(t, func(conn net.Conn) {
@@ -142,7 +142,7 @@ func (s script) run(t *testing.T, with func(*site) http.RoundTripper) (first, se
 	if !s.kept {
 		// Otherwise http.Transport's next request would sometimes read the unsolicited
 		// bytes.
-		await(t, server.dialed()[0].closed, "the connection is closed")
+		await(t, server.dialed()[0].closed, "waiting for the connection to close")
 	}
 	second = observe(transport, req)
 	dialed := 2
@@ -155,8 +155,7 @@ func (s script) run(t *testing.T, with func(*site) http.RoundTripper) (first, se
 	return first, second
 }
 
-// The end of a body, and whether another response can follow, are determined as by
-// http.Transport.
+// The transport finds the same end of a body as http.Transport, and keeps the same connections.
 func TestSameAsNetHTTP(t *testing.T) {
 	for _, s := range scripts {
 		t.Run(s.name, func(t *testing.T) {

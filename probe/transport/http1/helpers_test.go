@@ -22,13 +22,13 @@ import (
 // goroutine.
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// ok is a response after which the connection is kept.
+// ok is a response with the body "hello", after which the connection is kept.
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 // maxHeaders limits the size of a response's headers.
 const maxHeaders = 8 << 10
 
-// site is the server at all addresses. The test handles its connections.
+// site is the server at all addresses. The test's handler serves its connections.
 type site struct {
 	handler func(net.Conn) // the connection is closed afterwards
 	connect func(context.Context) (net.Conn, error)
@@ -226,7 +226,7 @@ func respond(conn net.Conn, handle func(n int, req *http.Request, body string) (
 	}
 }
 
-// always sends the same response to all requests.
+// always returns a handler that sends the same response to all requests.
 func always(response string) func(net.Conn) {
 	return func(conn net.Conn) {
 		respond(conn, func(int, *http.Request, string) (string, bool) { return response, false })
@@ -236,10 +236,10 @@ func always(response string) func(net.Conn) {
 // discard reads everything and sends nothing.
 func discard(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// send ignores errors: the client may have disconnected.
+// send writes a text, and ignores errors: the client may have disconnected.
 func send(conn net.Conn, text string) { _, _ = io.WriteString(conn, text) }
 
-// overTLS performs the handshake and then calls handler.
+// overTLS returns a handler that performs the TLS handshake and then calls another one.
 func overTLS(settings *tls.Config, handler func(net.Conn)) func(net.Conn) {
 	return func(conn net.Conn) {
 		secured := tls.Server(conn, settings)
@@ -263,7 +263,7 @@ func testTLS(tb testing.TB) (server, client *tls.Config) {
 	return server, &tls.Config{RootCAs: roots}
 }
 
-// await waits until another goroutine closes done.
+// await waits until another goroutine closes done. what begins the failure message.
 func await(tb testing.TB, done <-chan struct{}, what string) {
 	tb.Helper()
 	select {

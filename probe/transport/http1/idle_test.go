@@ -14,6 +14,7 @@ import (
 	"session_exporter/internal/leaktest"
 )
 
+// Requests share a connection only if scheme, host and port are the same.
 func TestKeptConnectionServesItsOriginOnly(t *testing.T) {
 	server, client := testTLS(t)
 	plain := newPipes(t, always(ok))
@@ -44,7 +45,7 @@ func TestKeptConnectionServesItsOriginOnly(t *testing.T) {
 	}
 }
 
-// begin sends requests whose bodies remain to be read.
+// begin sends n requests, and returns the bodies of the responses, which remain to be read.
 func begin(t *testing.T, transport http.RoundTripper, n int) []io.ReadCloser {
 	t.Helper()
 	bodies := make([]io.ReadCloser, 0, n)
@@ -58,6 +59,7 @@ func begin(t *testing.T, transport http.RoundTripper, n int) []io.ReadCloser {
 	return bodies
 }
 
+// finish reads and closes bodies.
 func finish(t *testing.T, bodies []io.ReadCloser) {
 	t.Helper()
 	for _, body := range bodies {
@@ -81,7 +83,7 @@ func TestOneExchangeAtATime(t *testing.T) {
 	kept.CloseIdleConnections()
 	server.expect(t, 3, 1)
 	finish(t, bodies)
-	// Otherwise its timer would keep an unused transport in memory.
+	// A timer would keep an unused transport in memory.
 	kept.CloseIdleConnections()
 	if kept.sweeper != nil || len(kept.idle) != 0 {
 		t.Errorf("the timer %v and %d origins remain", kept.sweeper, len(kept.idle))
@@ -210,7 +212,8 @@ func TestNotRepeated(t *testing.T) {
 	}
 }
 
-// A request of which no byte was sent may be repeated, whatever its method.
+// A request of which no byte was sent is repeated, whatever its method, if its body can be sent
+// again.
 func TestNothingSent(t *testing.T) {
 	for _, reader := range []struct {
 		name   string
@@ -237,7 +240,8 @@ func TestNothingSent(t *testing.T) {
 	}
 }
 
-// Goroutines take most of the memory of a kept connection in net/http.
+// Idle connections have no goroutines, which take most of the memory of a kept connection in
+// net/http.
 func TestIdleConnectionsHaveNoGoroutines(t *testing.T) {
 	settings, client := testTLS(t)
 	server := newSite(t, overTLS(settings, always(ok)))

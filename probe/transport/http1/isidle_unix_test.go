@@ -80,7 +80,7 @@ func TestIdleConnectionIsChecked(t *testing.T) {
 	}
 }
 
-// Another idle connection may still be open when one was closed.
+// If an idle connection was closed, another one that is still open is used.
 func TestEachIdleConnectionIsChecked(t *testing.T) {
 	server := newSite(t, always(ok))
 	kept := transport(t, server)
@@ -93,7 +93,7 @@ func TestEachIdleConnectionIsChecked(t *testing.T) {
 	server.expect(t, 2, 1)
 }
 
-// Connections that a server has closed are closed without a request; the others stay.
+// sweep closes the idle connections that a server has closed, and keeps the others.
 func TestSweep(t *testing.T) {
 	closing := make(chan struct{})
 	server := newSite(t, func(conn net.Conn) {

@@ -44,7 +44,8 @@ func TestFreshLease(t *testing.T) {
 	}
 }
 
-// A server may close the connection of a lease between two requests, or after one.
+// A server may close the connection of a lease after a request. The next one has another
+// connection.
 func TestLeaseOutlivesItsConnection(t *testing.T) {
 	once := func(conn net.Conn) {
 		respond(conn, func(int, *http.Request, string) (string, bool) {

@@ -23,17 +23,17 @@ func TestNothingIsLeftInTLS(t *testing.T) {
 	settings, client := testTLS(t)
 	settings.DynamicRecordSizingDisabled = true
 	for _, test := range []struct {
-		name     string
-		response string
-		records  []string // that arrive together with the response
-		goodbye  bool     // followed by close_notify, with the connection left open
-		dialed   int
+		name        string
+		response    string
+		records     []string // that arrive together with the response
+		closeNotify bool     // close_notify follows, and the connection stays open
+		dialed      int
 	}{
 		{name: "nothing", response: ok, dialed: 1},
 		{name: "another response in a record of its own", response: ok, records: []string{evil}, dialed: 2},
-		{name: "another response in the last record of a long one", response: head("Content-Length: 9000") + strings.Repeat("a", 9000) + evil, dialed: 2},
+		{name: "another response in the last record of a long response", response: head("Content-Length: 9000") + strings.Repeat("a", 9000) + evil, dialed: 2},
 		{name: "a body after a 204", response: "HTTP/1.1 204 No Content\r\n\r\n", records: []string{"{}\n"}, dialed: 2},
-		{name: "farewell", response: ok, goodbye: true, dialed: 2},
+		{name: "close_notify", response: ok, closeNotify: true, dialed: 2},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(test.name+" "+tls.VersionName(version), func(t *testing.T) {
@@ -50,11 +50,11 @@ func TestNothingIsLeftInTLS(t *testing.T) {
 							for _, record := range append([]string{test.response}, test.records...) {
 								send(secured, record)
 							}
-							if test.goodbye {
+							if test.closeNotify {
 								_ = secured.(*tls.Conn).CloseWrite()
 							}
 							together.send()
-							return "", test.goodbye
+							return "", test.closeNotify
 						})
 						discard(conn)
 					})(together)
@@ -71,7 +71,7 @@ func TestNothingIsLeftInTLS(t *testing.T) {
 	}
 }
 
-// gathering is a connection that can combine writes.
+// gathering is a connection that can combine several writes into one.
 type gathering struct {
 	net.Conn
 	gathers  bool

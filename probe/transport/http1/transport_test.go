@@ -67,7 +67,7 @@ func TestTrace(t *testing.T) {
 		name, scheme  string
 		handler       func(net.Conn)
 		trusts        *tls.Config
-		first, second []string // request's events
+		first, second []string // the events of each request
 		fails         bool
 	}{
 		{
@@ -150,12 +150,12 @@ func TestServerName(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.url+" "+test.setting, func(t *testing.T) {
 			sent := make(chan string, 1)
-			noting := settings.Clone()
-			noting.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			recording := settings.Clone()
+			recording.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 				sent <- hello.ServerName
-				return nil, nil //nolint:nilnil // as it is meant to be
+				return nil, nil //nolint:nilnil // keeps the settings
 			}
-			server := newSite(t, overTLS(noting, always(ok)))
+			server := newSite(t, overTLS(recording, always(ok)))
 			kept := transport(t, server)
 			kept.TLSClientConfig = client.Clone()
 			kept.TLSClientConfig.ServerName = test.setting
@@ -204,11 +204,12 @@ func TestResponseHasTLS(t *testing.T) {
 	}
 }
 
+// A body can be closed twice, and a connection is kept only if the body was read to its end.
 func TestBody(t *testing.T) {
 	type reading struct {
-		whole         bool // before the body is closed
+		whole         bool // the body is read to its end before it is closed
 		before, after error
-		open          int
+		open          int // connections
 	}
 	for name, want := range map[string]reading{
 		"read to its end": {whole: true, before: io.EOF, after: io.EOF, open: 1},
@@ -256,7 +257,7 @@ func TestEndlessBodyIsNotDrained(t *testing.T) {
 	}
 	body.Close()
 	server.expect(t, 1, 0)
-	await(t, stopped, "the server gives up")
+	await(t, stopped, "waiting for the server to stop")
 }
 
 // A request that cannot be sent reaches no server, and its secrets are not in the
@@ -272,9 +273,9 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 		{"no host", func(req *http.Request) { req.URL.Host = "" }, "host"},
 		{"no scheme", func(req *http.Request) { req.URL.Scheme = "" }, `scheme ""`},
 		{"ftp", func(req *http.Request) { req.URL.Scheme = "ftp" }, `scheme "ftp"`},
-		{"header's name", func(req *http.Request) { req.Header["a b"] = []string{"c"} }, `"a b"`},
-		{"header without a name", func(req *http.Request) { req.Header[""] = []string{"c"} }, "name"},
-		{"header's value", func(req *http.Request) { req.Header["Authorization"] = []string{"fine", secret} }, `"Authorization"`},
+		{"invalid header name", func(req *http.Request) { req.Header["a b"] = []string{"c"} }, `"a b"`},
+		{"empty header name", func(req *http.Request) { req.Header[""] = []string{"c"} }, "name"},
+		{"invalid header value", func(req *http.Request) { req.Header["Authorization"] = []string{"fine", secret} }, `"Authorization"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -295,7 +296,8 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 	}
 }
 
-// If the body is shorter than announced, the server waits for the rest.
+// If the body is shorter than announced, the connection is closed, because the server waits for
+// the rest.
 func TestRequestBodyFails(t *testing.T) {
 	for name, content := range map[string]io.Reader{
 		"too short": strings.NewReader("a"),
@@ -307,7 +309,7 @@ func TestRequestBodyFails(t *testing.T) {
 			body := &tracked{Reader: content}
 			req.Body, req.ContentLength = body, 10
 			if got, err := get(transport(t, server), req); err == nil || name == "broken" && err.Error() != "broken" {
-				t.Errorf("got %q and error %v", got, err)
+				t.Errorf("got %q and error %v, want the error of the body", got, err)
 			}
 			if !body.closed {
 				t.Error("the request's body was not closed")

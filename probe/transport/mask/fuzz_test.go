@@ -65,7 +65,7 @@ func FuzzEncoders(f *testing.F) {
 		weak := slices.ContainsFunc(needles(plainParts(secret)), func(n needle) bool { return n.weak })
 		got := NewMasker(setOf(secret)).Mask("- " + encoders[name](secret) + " -")
 		if got != Withheld && got != "- "+Masked+" -" {
-			t.Errorf("%q by %s: %q", secret, name, got)
+			t.Errorf("%q by %s is masked as %q, want nothing else to remain", secret, name, got)
 		}
 		// A long secret that repeats itself may exceed the limit of steps, and one with
 		// many backslashes has more readings than a position may have edges.
@@ -76,7 +76,8 @@ func FuzzEncoders(f *testing.F) {
 	})
 }
 
-// FuzzDecode decodes random texts and checks the limits of the lattice.
+// FuzzDecode checks the limits of the lattice of random texts, and that a secret that a decoder
+// finds in a text is masked.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{`\u00e9\x41\101\U0001f511\ud83d\udd11\u{1f511}\n`, "%41%u0041%C3%A9", "&quot;&#34;&#x22;&amp;quot;", "YWxpY2U=", "61 6c", `\\\\\\`, "''", "\xff\u200b"} {
 		f.Add(seed)
@@ -145,7 +146,7 @@ func spell(secret string, random *rand.Rand) string {
 	}
 }
 
-// encodeRune encodes a single character.
+// encodeRune encodes a single character at random, with one or two encoders.
 func encodeRune(r rune, random *rand.Rand) string {
 	ways := []string{
 		jsonOf(string(r), true), url.QueryEscape(string(r)), html.EscapeString(string(r)), trimQuotes(strconv.QuoteToASCII(string(r))),
@@ -161,7 +162,7 @@ func encodeRune(r rune, random *rand.Rand) string {
 	}[random.IntN(3)](one)
 }
 
-// shown reports whether a text contains a secret after at most depth decodings.
+// shown reports whether a masked text contains a secret after at most depth decodings.
 func shown(masked, secret string, depth int) bool {
 	return decodes(strings.ReplaceAll(masked, Masked, "\x00"), secret, depth)
 }

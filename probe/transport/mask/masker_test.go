@@ -15,6 +15,7 @@ import (
 	"session_exporter/secret"
 )
 
+// setOf returns a set of secrets.
 func setOf(secrets ...string) *Secrets {
 	set := new(Secrets)
 	for _, text := range secrets {
@@ -100,6 +101,7 @@ func TestMask(t *testing.T) {
 	}
 }
 
+// encoders encode a text as servers do when they quote it.
 var encoders = map[string]func(string) string{
 	"plain":             func(s string) string { return s },
 	"JSON":              func(s string) string { return jsonOf(s, true) },
@@ -197,7 +199,8 @@ func lowerEscapes(escaped string) string {
 	return anEscape.ReplaceAllStringFunc(escaped, strings.ToLower)
 }
 
-// A password that is part of the username is not revealed by its mask.
+// If the password is part of the username, a text with it is withheld, because a mask would
+// reveal it.
 func TestPasswordLikeUsername(t *testing.T) {
 	masker := NewMasker(setOf("Monitor1@lab", "other-s3cret")).Named("monitor1@lab.local")
 	for text, want := range map[string]string{
@@ -212,6 +215,7 @@ func TestPasswordLikeUsername(t *testing.T) {
 	}
 }
 
+// A short secret in a name is a coincidence, and so is the beginning of a secret.
 func TestMaskName(t *testing.T) {
 	masker := NewMasker(setOf("monitor", "auditor-9"))
 	for name, want := range map[string]string{"monitor": "monitor", "x auditor-9": "x " + Masked, "auditor-99": Withheld, "Auditor": "Auditor"} {
@@ -221,20 +225,19 @@ func TestMaskName(t *testing.T) {
 	}
 }
 
-// A hostile text is searched in bounded time: it is withheld, masked, or returned up to the
-// limit.
+// A hostile text is masked, cut, or withheld if searching it takes too long.
 func TestHostileTexts(t *testing.T) {
 	masker := NewMasker(setOf(`\\\\\\\\\\\\`, "aaaaaaaaaaaaaaab", "s3cret-Password"))
 	for _, piece := range []string{`\`, `\\\\\\\\\\\\\\\\x`, "%25", "%", "&", "&amp;", "&#", "&#x00", `\u{`, `\u00`, "''", "+", "a", "A\\u0041%41", "4141", "QUFB", "\xff", "é", "=", "%5c", "&#92;", `\134`} {
 		text := strings.Repeat(piece, 1<<20/len(piece))
 		got := masker.Mask(text)
 		if got != Withheld && got != text[:maxText] && !strings.Contains(got, Masked) {
-			t.Errorf("%.40q: %.40q", text, got)
+			t.Errorf("%.40q: got %.40q, want it withheld, cut or masked", text, got)
 		}
 	}
 }
 
-// A UUID is searched only for secrets of its characters.
+// A UUID is searched only for secrets that have only characters of UUIDs.
 func TestMaskID(t *testing.T) {
 	var set Secrets
 	set.Add(secret.New("0f5d1a2b-7c3e-4d5f-8a9b-1c2d3e4f5a6b"), secret.New("ca87-42d4"), secret.New("pass/word-1"))
@@ -250,6 +253,6 @@ func TestMaskID(t *testing.T) {
 		}
 	}
 	if n := testing.AllocsPerRun(100, func() { m.MaskID("4636e751-aa87-42d4-a7fc-809b31fbbd82") }); n != 0 {
-		t.Errorf("%v allocations", n)
+		t.Errorf("masking a UUID takes %v allocations, want none", n)
 	}
 }

@@ -69,13 +69,13 @@ func TestEvictionWithinASecond(t *testing.T) {
 			set.Add(secret.New(fmt.Sprintf("secret-%d", i)))
 		}
 		if got := NewMasker(set).Mask("first-01 second-2"); got != "<secret> <secret>" {
-			t.Errorf("%q is shown", got)
+			t.Errorf("%q is shown, want both masked", got)
 		}
 	})
 }
 
-// Sets that were not used for a day are removed. If the registry is full of sets in use, the
-// least recently used one is evicted.
+// Sets that were not used for a day are removed. A full registry evicts the least recently used
+// set.
 func TestRegistryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r Registry
@@ -95,11 +95,12 @@ func TestRegistryIsBounded(t *testing.T) {
 			t.Error("a set in use was evicted")
 		}
 		if _, ok := r.sets["idle"]; ok || len(r.sets) > maxSets {
-			t.Errorf("%d sets, the idle one among them: %t", len(r.sets), ok)
+			t.Errorf("%d sets, want at most %d, the idle one among them: %t", len(r.sets), maxSets, ok)
 		}
 	})
 }
 
+// The secrets that a header contains are masked alone, too.
 func TestHeaderParts(t *testing.T) {
 	for _, c := range []struct{ header, text, want string }{
 		{"Token abc-123-def", "bad: abc-123-def", "bad: <secret>"},
@@ -116,10 +117,11 @@ func TestHeaderParts(t *testing.T) {
 		}
 	}
 	if got := NewMasker(setOf("first-p4rt\tsecond-p4rt")).Mask("a second-p4rt"); got != "a <secret>" {
-		t.Errorf("a session's part: %q", got)
+		t.Errorf("a part of a session: %q, want a <secret>", got)
 	}
 }
 
+// The race detector checks concurrent use.
 func TestSecretsAreSafeForConcurrentUse(*testing.T) {
 	var r Registry
 	var wait sync.WaitGroup
@@ -135,6 +137,7 @@ func TestSecretsAreSafeForConcurrentUse(*testing.T) {
 	wait.Wait()
 }
 
+// BenchmarkAddKnown measures how a set records the use of two secrets that it has.
 func BenchmarkAddKnown(b *testing.B) {
 	for _, others := range []int{1, 48, maxSecrets - 2} {
 		b.Run(strconv.Itoa(others), func(b *testing.B) { benchmarkAddKnown(b, others) })
