@@ -9,7 +9,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// checkRejected checks whether a site's status says that it rejected the secret in use.
+// checkRejected checks a site's state, and whether the site rejected the secret in use.
 func checkRejected(t *testing.T, w *world, name string, state sessionapi.State, rejected bool) {
 	t.Helper()
 	for _, o := range w.collector.Overviews() {
@@ -46,7 +46,8 @@ func TestRejectedSecretReplaced(t *testing.T) {
 }
 
 // TestRejectedSecretReplacedInOutage replaces a refused secret while the appliance that
-// refused it is down. Afterwards its logins are held back because of the other two.
+// refused it is down. After the outage, its logins are held back because the other two
+// appliances refused the new secret.
 func TestRejectedSecretReplacedInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 3, "{api: hcx, credential: shared}", "wrong")

@@ -19,7 +19,7 @@ const (
 
 const (
 	gap = "  " // between two columns
-	// minWidth is the width below which no column is cut. On terminals too narrow for
+	// minWidth is the least width to which a column is truncated. On terminals too narrow for
 	// that, lines wrap.
 	minWidth = 10
 )
@@ -78,7 +78,7 @@ func writeRow(b *strings.Builder, row tableRow, widths [columnCount]int, paint f
 // nothingSent is the latency of a probe that sent nothing.
 const nothingSent = "-"
 
-// latency returns how long a probe took, if it sent anything.
+// latency returns how long a probe took, or nothingSent.
 func latency(r *probe.Result) string {
 	switch {
 	case len(r.Steps) == 0:
