@@ -15,10 +15,10 @@ import (
 //
 // At the limit, a new connection replaces the first one whose grace period is over: minInactive
 // without a complete request, which may be in flight; maxStalled without progress of its
-// response; or maxActive since its request. If several are over, it replaces an inactive
-// connection, then a stalled one, and of these the oldest. While it waits, the server accepts
-// nothing more, and closes each connection after its response, so that clients that send
-// request after request take turns with new ones.
+// response; or maxActive since its request. If several are over, inactive connections are
+// replaced first, then stalled ones, and the oldest of each first. While a new connection waits,
+// the server accepts no other, and closes each connection after its response, so that clients
+// that send request after request take turns with new ones.
 type connections struct {
 	max     int
 	stopped chan struct{}
@@ -45,7 +45,7 @@ const (
 
 const (
 	// minInactive suffices for a TLS handshake and a request, and lets a scraper in
-	// within its timeout even if it must wait for silent connections.
+	// within its timeout even if silent connections were accepted before it.
 	minInactive = 500 * time.Millisecond
 	maxActive   = writeDeadline
 	// maxStalled exceeds the interval at which timedWriter reports progress.

@@ -164,8 +164,8 @@ func render(all []document) string {
 	return b.String()
 }
 
-// all returns the elements with a name and an attribute. "" stands for any name, and for no
-// particular attribute.
+// all returns the elements that have a name and an attribute. An empty name or attribute
+// matches every element.
 func (d document) all(element, attribute string) []document {
 	var matches []document
 	for node := range d.Descendants() {

@@ -36,7 +36,7 @@ type Options struct {
 	Collector     *collector.Collector
 	Registry      *prometheus.Registry // the exporter's own metrics; TelemetryPath adds the endpoints'
 	TelemetryPath string
-	// RoutePrefix is the path below which everything is served, "/" for none.
+	// RoutePrefix is the path below which everything is served, "/" or empty for none.
 	RoutePrefix string
 	// ExternalURL is the exporter's URL as seen by browsers through a reverse proxy,
 	// nil without one.

@@ -102,7 +102,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"https://srm.example.com/api/rest/vr/v2", "a URL requires --api, for this URL probably --api=dr"},
 		{"https://x.example.com", "a URL requires --api; it must be one of: "},
 		{url + " --api=hxc", "--api: unknown API, did you mean `hcx`?"},
-		{url + " --api=hcx", "a URL requires an account: --username, "},
+		{url + " --api=hcx", "a URL requires --username, with --password-file or "},
 		{url + " --api=hcx --username=u", "--username: cannot ask for the password, because standard input is not a terminal; use --password-file"},
 		{url + " --api=hcx --username=u --timeout=3x", "--timeout: must be a duration such as 30s"},
 		{url + " --api=hcx --password-file=secret", "--password-file requires --username"},

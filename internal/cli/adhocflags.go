@@ -37,7 +37,7 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 		{"api", "api", "For a URL: its session API; `apis` lists them.", "<name>", &f.api},
 		{"username", "username", "For a URL: the account's name. Without --password-file, the password is asked for.", "<name>", &f.username},
 		{"password-file", "password_file", "For a URL: path of a file with the password.", "<path>", &f.passwordFile},
-		{"token-file", "token_file", "For a URL: path of a file with a session token or bearer token, instead of an account.", "<path>", &f.tokenFile},
+		{"token-file", "token_file", "For a URL: path of a file with a session token or bearer token, instead of --username.", "<path>", &f.tokenFile},
 		{"auth", "auth", "For a URL: how to authenticate; the default follows from the kind of secret. One of: " + strictyaml.Join(sessionapi.Auths()) + ".", "<method>", &f.auth},
 		{"ca-file", "ca_file", "For a URL: path of the CA certificates to trust, instead of the system's.", "<path>", &f.caFile},
 		{"cert-file", "cert_file", "For a URL: path of a client certificate.", "<path>", &f.certFile},
@@ -120,7 +120,7 @@ func (f *adhocFlags) check(urls []string) error {
 	case f.username == "" && f.passwordFile != "":
 		return errors.New("--password-file requires --username")
 	case f.username == "" && f.tokenFile == "":
-		return errors.New("a URL requires an account: --username, with --password-file or a terminal to ask for the password; or --token-file")
+		return errors.New("a URL requires --username, with --password-file or a terminal on which to type the password, or --token-file")
 	}
 	return nil
 }

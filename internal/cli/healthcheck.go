@@ -69,8 +69,8 @@ func healthcheck(ctx context.Context, address string) error {
 	}
 	var certificateRequested atomic.Bool // the handshake may continue in the background
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		// Nothing secret is sent, and any response will do. The certificate need not
-		// name 127.0.0.1.
+		// The request has no secret, so the server need not be authenticated, and its
+		// certificate need not name 127.0.0.1.
 		InsecureSkipVerify: true, //nolint:gosec // see above
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			certificateRequested.Store(true)

@@ -35,7 +35,7 @@ func addProbe(app *kingpin.Application, s streams) command {
 	p.output = oneOf(cmd.Flag("output", "Output format. One of: text, json, metrics.").Short('o').Default("text"), "text", "json", "metrics")
 	p.color = oneOf(cmd.Flag("color", "Color the output; auto does so on a terminal unless NO_COLOR is set. One of: auto, always, never.").Default("auto"), "auto", "always", "never")
 	p.adhoc = addAdhocFlags(cmd)
-	p.endpoints = cmd.Arg("endpoint", "Names of endpoints, or URLs with --api and an account.").HintAction(endpointNames(p.files)).Strings()
+	p.endpoints = cmd.Arg("endpoint", "Names of endpoints, or URLs with --api and --username or --token-file.").HintAction(endpointNames(p.files)).Strings()
 	return func(ctx context.Context) error { return p.run(ctx, s) }
 }
 

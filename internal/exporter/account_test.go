@@ -96,7 +96,9 @@ func TestChangedPasswordCostsLittle(t *testing.T) {
 		}
 		w.write("password", "another")
 		w.applyChanges()
-		time.Sleep(10*time.Minute + f.interval) // until 20 minutes after the first refusals, which have used up the account's budget
+		// Three wrong passwords have used up the account's budget, which is free again 20 minutes
+		// after the first refusals.
+		time.Sleep(10*time.Minute + f.interval)
 		if got := states(w.scrape()); got["valid"] != f.endpoints {
 			t.Errorf("with the right password, the states are %v", got)
 		}

@@ -44,7 +44,7 @@ func (q quotation) quote(encoders []encoder) string {
 	return encoders[q.encoder].encode(text)
 }
 
-// canaryModes are the responses in which an appliance quotes, each with other places.
+// canaryModes are the responses with which an appliance quotes a secret, each in another place.
 var canaryModes = map[string]func(w http.ResponseWriter, quote string){
 	"500": func(w http.ResponseWriter, quote string) { respondQuoting(w, 500, quote) },
 	"403": func(w http.ResponseWriter, quote string) { respondQuoting(w, 403, quote) },

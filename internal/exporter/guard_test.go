@@ -131,7 +131,7 @@ func checkRefusals(t *testing.T, w *world, n int) {
 }
 
 // checkGaps checks the time between refusals: at least the gap, and at most two minutes more,
-// because the next probe must be due.
+// because a login waits for the next probe.
 func checkGaps(t *testing.T, times []time.Time, gaps ...time.Duration) {
 	t.Helper()
 	if len(times) != len(gaps)+1 {

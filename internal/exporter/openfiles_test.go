@@ -129,8 +129,8 @@ func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 	}
 }
 
-// TestEachLoadWarnsOfFiles checks that each load warns if the limit is too low for all
-// endpoints to hang.
+// TestEachLoadWarnsOfFiles checks that each load warns about an open-file limit that would be
+// too low while all endpoints hang.
 func TestEachLoadWarnsOfFiles(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, slog.New(slog.NewTextHandler(&log, nil)))

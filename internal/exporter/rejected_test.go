@@ -52,13 +52,13 @@ func TestRejectedSecretReplacedInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 3, "{api: hcx, credential: shared}", "wrong")
 		others := map[string]*site{"site-1.test": w.site("site-1.test"), "site-2.test": w.site("site-2.test")}
-		culprit := map[string]*site{"site-0.test": w.site("site-0.test")}
+		refusing := map[string]*site{"site-0.test": w.site("site-0.test")}
 		reachable := func(sites map[string]*site) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.sites = sites
 		}
-		reachable(culprit)
+		reachable(refusing)
 		time.Sleep(2 * time.Minute)
 		checkRejected(t, w, "site-0", sessionapi.LoginSuspended, true)
 		reachable(others)
@@ -69,7 +69,7 @@ func TestRejectedSecretReplacedInOutage(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		checkRejected(t, w, "site-1", sessionapi.LoginSuspended, true)
 		checkRejected(t, w, "site-2", sessionapi.LoginSuspended, true)
-		reachable(culprit)
+		reachable(refusing)
 		time.Sleep(time.Minute)
 		checkRejected(t, w, "site-0", sessionapi.LoginSuspended, false)
 	})

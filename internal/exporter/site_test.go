@@ -78,8 +78,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *site) begin() (opens int) {
 	s.mu.Lock()
 	s.busy++
-	// A login may outlast its probe's timeout, which does not count as an overlap. A login is
-	// sent in the first half of the timeout, more than maxAge before its end.
+	// A login may outlast its probe's timeout, which does not count as an overlap. It was sent
+	// in the first half of the timeout, so it is older than maxAge at the next request.
 	const maxAge = 4 * time.Second
 	overlaps := s.busy > 1 && time.Since(s.last) < maxAge
 	s.last = time.Now()

@@ -57,7 +57,8 @@ func (s style) fit(rows []tableRow) (widths [columnCount]int) {
 	}
 	if s.width > 0 {
 		rest := s.width - widths[stateColumn] - widths[latencyColumn] - (columnCount-1)*len(gap)
-		// The name is cut only after the diagnosis, which is repeated below the table.
+		// The name is truncated only after the diagnosis, because the text below the table
+		// repeats the diagnoses of failing endpoints.
 		widths[nameColumn] = min(widths[nameColumn], max(rest-minWidth, minWidth))
 		widths[diagnosisColumn] = max(rest-widths[nameColumn], minWidth)
 	}

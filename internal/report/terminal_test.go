@@ -33,8 +33,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestTableFits checks that no line wraps on terminals of 53 columns, the narrowest table, or
-// more.
+// TestTableFits checks that no line wraps on terminals with at least 53 columns, the width of
+// the narrowest table.
 func TestTableFits(t *testing.T) {
 	for width := 1; width < 200; width++ {
 		for line := range strings.Lines(style{width: width}.table(mixed())) {

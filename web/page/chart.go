@@ -109,7 +109,7 @@ func newSpark(history []collector.PastProbe, shared *scale) spark {
 // exponents are integers.
 type scale struct{ floor, ceiling float64 }
 
-// newScale returns the shortest scale that has a range of latencies.
+// newScale returns the shortest scale that covers a range of latencies.
 func newScale(shortest, longest time.Duration) *scale {
 	floor := math.Floor(math.Log10(max(shortest.Seconds(), 1e-5)))
 	return &scale{floor, max(math.Ceil(math.Log10(max(longest.Seconds(), 1e-5))), floor+1)}

@@ -42,7 +42,7 @@ func ParseSelection(values url.Values) (*Selection, error) {
 	}
 	for _, state := range values["state"] {
 		switch {
-		case state == "" || slices.Contains(s.States, state): // empty: "any" in the form
+		case state == "" || slices.Contains(s.States, state):
 		case state != failing && !slices.Contains(sessionapi.States(), sessionapi.State(state)):
 			return nil, fmt.Errorf("unknown state %q", state)
 		default:
@@ -51,7 +51,7 @@ func ParseSelection(values url.Values) (*Selection, error) {
 	}
 	for _, label := range values["label"] {
 		switch {
-		case label == "" || slices.Contains(s.Labels, label):
+		case label == "" || slices.Contains(s.Labels, label): // empty: "any" in the form
 		case !strings.Contains(label, "="):
 			return nil, errors.New("a label filter must be label=NAME=VALUE")
 		case len(s.Labels) == maxLabels:
