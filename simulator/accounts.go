@@ -8,7 +8,7 @@ type lock struct {
 	until    time.Time // zero: not locked
 }
 
-// decideLocked performs an operation if the credentials permit it.
+// decideLocked performs an operation if the credentials permit it, and returns its outcome.
 func (a *Appliance) decideLocked(op Operation, c credentials) outcome {
 	if c.malformed != "" {
 		return outcome{verdict: malformed, detail: c.malformed}
@@ -50,8 +50,8 @@ func (a *Appliance) checkLocked(c credentials) outcome {
 }
 
 func (a *Appliance) loginLocked(c credentials) outcome {
-	// Credentials are checked before slots, so that a full appliance still reports
-	// a wrong password, and nothing else.
+	// Credentials are checked before session slots, so that an appliance without a free slot
+	// reports a wrong password as one.
 	if !a.authenticateLocked(c.username, c.password) {
 		return outcome{verdict: refused}
 	}

@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// An Operation is an operation of a session API.
+// An Operation is a kind of request of a session API.
 type Operation string
 
 // The operations. The last two are those of a dr gateway's URL for a [Pairing].
@@ -37,10 +37,10 @@ const (
 	RemoteLogin Operation = "remote login"
 )
 
-// A resource has an operation for each method that it allows.
+// A resource is a URL, with an operation for each method that it allows.
 type resource map[string]Operation
 
-// sessionResource is a session URL; remoteResource is that of a pairing.
+// sessionResource is the URL of a session; remoteResource is that of a pairing.
 var (
 	sessionResource = resource{http.MethodGet: Check, http.MethodPost: Login, http.MethodDelete: Logout}
 	remoteResource  = resource{http.MethodGet: RemoteCheck, http.MethodPost: RemoteLogin}
@@ -50,7 +50,7 @@ var (
 // sessions and faults. It is safe for concurrent use.
 type Appliance struct {
 	dialect   dialect
-	base      string              // of dr; its pairings are below it
+	base      string              // of dr; pairings are below it
 	resources map[string]resource // by path
 
 	mu       sync.Mutex // guards everything below
@@ -91,8 +91,8 @@ func newAppliance(d dialect, resources map[string]resource, s Settings) *Applian
 // ServeHTTP responds as the appliance does, or as the first applicable fault specifies.
 func (a *Appliance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	op, pairing, rejection := a.route(r)
-	// Read the request even if a fault ignores it: net/http detects that a client has
-	// disconnected, and so ends the fault, only after the body was read.
+	// Read the request even if a fault ignores it: only once the body has been read does
+	// net/http detect that the client has disconnected, which cancels a fault that waits.
 	c := a.dialect.credentials(op, r)
 	c.pairing = pairing
 	fault, now := a.receive(op)
@@ -119,7 +119,7 @@ func (a *Appliance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Change changes the settings while the appliance runs. change must not call the
-// appliance or keep s, and must replace slices and headers of faults instead of
+// appliance or keep s. It must replace the slices and the headers of faults instead of
 // modifying them.
 func (a *Appliance) Change(change func(s *Settings)) {
 	a.mu.Lock()
@@ -163,8 +163,8 @@ func (a *Appliance) route(r *http.Request) (op Operation, pairing string, reject
 	return op, pairing, httpResponse{}
 }
 
-// receive counts a request and takes the applicable fault, the zero Fault for none. now
-// is the time by the appliance's clock.
+// receive counts a request and takes the fault that applies to it, the zero Fault for none.
+// now is the time by the appliance's clock.
 func (a *Appliance) receive(op Operation) (f Fault, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -19,12 +19,13 @@ type dialect interface {
 	errorResponse(e apiError, now time.Time) httpResponse
 }
 
-// credentials are the credentials of a request, of at most one kind.
+// credentials are the credentials of a request. Only a remote login has two kinds: the token
+// of the local session, and a username and password.
 type credentials struct {
 	malformed string // error of a malformed request; empty: none
-	token     string // of a session
+	token     string // session token
 	bearer    string
-	basic     bool // username and password are set
+	basic     bool // the request has a username and password
 	username  string
 	password  string
 	pairing   string // pairing of the request's URL
@@ -37,7 +38,7 @@ const (
 	accepted verdict = iota
 	malformed
 	refused   // wrong username or password
-	noSession // no token, or an invalid or expired one
+	noSession // no token, or one that is invalid or expired
 	forbidden
 	full    // no free session slot
 	unknown // unknown pairing
@@ -60,7 +61,7 @@ type apiError struct {
 	message string
 }
 
-// An httpResponse is a response; without a body, body is nil.
+// An httpResponse is a response. body is nil if it has none.
 type httpResponse struct {
 	status int
 	header http.Header

@@ -11,8 +11,7 @@ const drToken = "x-dr-session"
 // dr is the dialect of the disaster-recovery REST gateways, {base}/session.
 type dr struct{}
 
-// drError is ResponseError of the API pages. The list of codes is open, and the pages
-// document none.
+// drError is ResponseError of the API pages, which document no values of error_code.
 type drError struct {
 	ErrorCode string `json:"error_code,omitempty"`
 	Message   string `json:"message,omitempty"`

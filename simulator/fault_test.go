@@ -15,13 +15,13 @@ func TestFaultCounts(t *testing.T) {
 		requests []testRequest
 		want     []int
 	}{
-		{"until removed", []Fault{{Status: 500}}, []testRequest{check, login, check}, []int{500, 500, 500}},
+		{"every request", []Fault{{Status: 500}}, []testRequest{check, login, check}, []int{500, 500, 500}},
 		{"other paths too", []Fault{{Status: 500}}, []testRequest{{method: "GET", path: "/"}, {method: "PUT", path: "/session"}}, []int{500, 500}},
 		{"one operation", []Fault{{On: Login, Status: 500}}, []testRequest{check, login, check}, []int{401, 500, 401}},
 		{"twice", []Fault{{Times: 2, Status: 500}}, []testRequest{check, check, check}, []int{500, 500, 401}},
 		{"after two", []Fault{{Skip: 2, Status: 500}}, []testRequest{check, check, check}, []int{401, 401, 500}},
-		{"one after the other", []Fault{{Times: 1, Status: 500}, {Times: 1, Status: 502}}, []testRequest{check, check, check}, []int{500, 502, 401}},
-		{"one fault, then another", []Fault{{Skip: 1, Status: 500}, {Status: 502}}, []testRequest{check, check}, []int{502, 500}},
+		{"each once", []Fault{{Times: 1, Status: 500}, {Times: 1, Status: 502}}, []testRequest{check, check, check}, []int{500, 502, 401}},
+		{"the second while the first skips", []Fault{{Skip: 1, Status: 500}, {Status: 502}}, []testRequest{check, check}, []int{502, 500}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			settings := alice()

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// A Fleet is a set of appliances for demonstrations: healthy ones, ones with a permanent
-// fault, and ones that change over time. Each has a server of its own on 127.0.0.1; one
-// CA issues all certificates.
+// A Fleet is a set of appliances for demonstrations: some are healthy, some have a permanent
+// fault, and some change over time. Each has a server of its own on 127.0.0.1; one CA issues
+// all certificates.
 type Fleet struct {
 	ca      *CA
 	dir     string
@@ -23,20 +23,20 @@ type Fleet struct {
 type Member struct {
 	Name      string // also the endpoint's name in Fleet.Config
 	API       string // hcx, hcx-hybridity or dr
-	Summary   string // one sentence: the fault and its times
+	Summary   string // one sentence: the behavior, and the times of its changes
 	URL       string // for a configuration: includes the base path of dr
 	Appliance *Appliance
 
 	spec   memberSpec
 	server *Server
 	file   string // path of its published secret
-	secret string // the next secret to publish; used only by NewFleet and then by Run
+	secret string // the next secret to publish; not guarded: used only by NewFleet and then by Run
 }
 
 // caFile is the name of the file with the fleet's CA.
 const caFile = "ca.pem"
 
-// NewFleet starts a fleet. It writes the CA's certificate and the secrets' files to dir,
+// NewFleet starts a fleet. It writes the CA's certificate and a file for each secret to dir,
 // which must exist.
 func NewFleet(dir string) (*Fleet, error) {
 	dir, err := filepath.Abs(dir)
@@ -108,8 +108,8 @@ func (f *Fleet) Close() {
 }
 
 // Run runs the scripts of all members until ctx is done, and then returns nil. If a step
-// fails (a secret's file cannot be written, a port is taken), it stops all scripts and
-// returns the error.
+// fails, because a secret's file cannot be written or a port is taken, it stops all scripts
+// and returns the error.
 func (f *Fleet) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -40,8 +40,8 @@ func published(t *testing.T, m *Member) string {
 	return strings.TrimSpace(string(secret))
 }
 
-// probe probes a member as its module does, and returns the status of the decisive
-// response.
+// probe probes a member as its module does, and returns the status of the check, or of the
+// login if that fails.
 func probe(t *testing.T, m *Member) int {
 	t.Helper()
 	base, path, tokenHeader := m.spec.basePath, "/session", drToken

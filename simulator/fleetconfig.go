@@ -86,9 +86,10 @@ func (f *Fleet) writeModules(b *strings.Builder) {
 		case m.api == "hcx-hybridity": // without a logout, its sessions are replaced rarely
 		default:
 			// More than the 20 s after which hcx-session-dies ends its sessions, to
-			// show renewal; less than the 180 s for which hcx-password-rotated has an
-			// outdated secret, to show that a held session cannot hide it. The rest is
-			// longer than the `for` of the alert.
+			// show renewal; less than the 180 s for which the secret of
+			// hcx-password-rotated is out of date, to show that a held session cannot
+			// hide that. The difference, 155 s, exceeds the 90 s after which
+			// SessionCredentialsRejected fires.
 			b.WriteString("    session_max_age: 25s\n")
 		}
 		if m.role != "" {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// user is the only account of each appliance in a fleet.
+// user is the name of the only account of each appliance in a fleet.
 const user = "monitor"
 
 // A memberSpec specifies a member of a fleet.
@@ -16,12 +16,12 @@ type memberSpec struct {
 	kind             kind
 	module           string // of the configuration
 	basePath         string // of dr
-	sharedCredential string // credential shared with other members; empty: its own
+	sharedCredential string // name of a credential shared with other members; empty: its own
 	maxAge           string // of its secret, as in the configuration; empty: unknown
 
-	secret    func(*Appliance) string // returns a secret, after configuring the appliance to accept it or not
+	secret    func(*Appliance) string // configures the appliance and returns a secret, which the appliance accepts or not
 	settings  Settings
-	forbidden bool // the account may not read its session
+	forbidden bool // the account may not read its own session
 	expired   bool // the certificate has expired
 
 	script []step
@@ -65,7 +65,8 @@ func fleetSpecs() []memberSpec {
 			Forbidden:     s.forbidden,
 		}
 		s.settings.Accounts = map[string]Account{user: account}
-		// As in HCX's PAM configuration. The lockout guard prevents a lock.
+		// As HCX locks local accounts by default, except that a refusal during the lock does
+		// not extend it. The exporter's lockout guard prevents a lock.
 		s.settings.LockAfter, s.settings.LockFor = 3, time.Minute
 	}
 	return specs

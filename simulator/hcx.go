@@ -16,11 +16,11 @@ const hcxToken = "x-hm-authorization"
 // /api/admin/v1/sessions.
 type hcx struct{}
 
-// hcxStatus contains the first fields of every body.
+// hcxStatus has the fields with which every body begins.
 type hcxStatus struct {
 	Success   bool   `json:"success"`
 	Completed bool   `json:"completed"`
-	Time      int64  `json:"time"` // Unix, ms
+	Time      int64  `json:"time"` // Unix time in milliseconds
 	Version   string `json:"version"`
 }
 
@@ -137,8 +137,8 @@ func (h hcx) response(op Operation, o outcome) httpResponse {
 	return response
 }
 
-// apiError returns the error of an outcome, from the documented list of codes. The list
-// has no code for an appliance without a free session slot.
+// apiError returns the error of an outcome, with a documented code. No code is documented for
+// an appliance without a free session slot.
 func (hcx) apiError(o outcome) apiError {
 	switch o.verdict {
 	case malformed:

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// hybridityResources are the documented requests. None returns the current session, and
-// none ends it.
+// hybridityResources are the documented requests. None of them returns or ends the current
+// session.
 var hybridityResources = map[string]resource{
 	"/hybridity/api/sessions":     {http.MethodPost: Login},
 	"/hybridity/api/cloudConfigs": {http.MethodGet: Check},
 }
 
-// hcxHybridity is the dialect of VMware HCX Manager's operations API on port 443. The body
-// of a login is not documented, and responses of 400 and 401 have none; errors that the
-// references do not document come as XML.
+// hcxHybridity is the dialect of VMware HCX Manager's operations API on port 443. The response
+// to a login has no body, because none is documented. Responses with 400 and 401 have none
+// either; other errors, which the references do not document, are XML.
 type hcxHybridity struct{ hcx }
 
-// hybridityError is an error that the appliance could not write as JSON.
+// hybridityError is an error in XML.
 type hybridityError struct {
 	XMLName xml.Name `xml:"entries"`
 	Texts   []string `xml:"entry>string"`

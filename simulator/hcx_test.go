@@ -9,7 +9,8 @@ import (
 
 const hcxPath = "/api/admin/v1/sessions"
 
-// Bodies as in the vendor's page, at the start of a synctest bubble, 2000-01-01.
+// Bodies in the format of the vendor's pages. Their time is that at which a synctest bubble
+// starts, 2000-01-01.
 const (
 	hcxUserBody = `"user":{"enterprise":"HybridityAdmin","organization":["DEFAULT"],"currentOrganization":"DEFAULT",` +
 		`"roles":["System Administrator","Appliance Administrator"],"username":"alice","transactionId":"{uuid}"}`
@@ -44,10 +45,10 @@ func TestHCX(t *testing.T) {
 			name: "check with a session", request: get(hcxToken, "{token}"), status: 200, body: hcxOKBody,
 			header: map[string]string{"Content-Type": "application/json", "Date": "Sat, 01 Jan 2000 00:00:00 GMT", hcxToken: ""},
 		},
-		{name: "check with basic", request: basic("alice", "right"), status: 200, body: hcxOKBody},
+		{name: "check with HTTP Basic", request: basic("alice", "right"), status: 200, body: hcxOKBody},
 		{name: "check with a bearer token", request: get("Authorization", "Bearer sso-token"), status: 200, body: hcxOKBody},
 		{name: "check with a bare session token", request: get("Authorization", "{token}"), status: 200, body: hcxOKBody},
-		{name: "check with nothing", request: get(), status: 401, body: hcxNoSessionBody},
+		{name: "check without credentials", request: get(), status: 401, body: hcxNoSessionBody},
 		{name: "check with an unknown session", request: get(hcxToken, "other"), status: 401, body: hcxNoSessionBody},
 		{name: "check with an unknown bearer token", request: get("Authorization", "Bearer other"), status: 401, body: hcxNoSessionBody},
 		{name: "check with a wrong password", request: basic("alice", "wrong"), status: 401, body: hcxRefusedBody},
@@ -79,13 +80,13 @@ func TestHCX(t *testing.T) {
 			name: "login", request: login(`{"username":"alice","password":"right"}`), status: 200, body: hcxLoginBody,
 			header: map[string]string{hcxToken: "{random}"},
 		},
-		{name: "login to local", request: login(`{"username":"alice","password":"right","authType":"local"}`), status: 200, body: hcxLoginBody},
-		{name: "login to vsphere", request: login(`{"username":"alice","password":"right","authType":"vsphere"}`), status: 200, body: hcxLoginBody},
-		{name: "login to elsewhere", request: login(`{"username":"alice","password":"right","authType":"ldap"}`), status: 400, body: hcxMalformed("unknown authType")},
+		{name: "login with authType local", request: login(`{"username":"alice","password":"right","authType":"local"}`), status: 200, body: hcxLoginBody},
+		{name: "login with authType vsphere", request: login(`{"username":"alice","password":"right","authType":"vsphere"}`), status: 200, body: hcxLoginBody},
+		{name: "login with an unknown authType", request: login(`{"username":"alice","password":"right","authType":"ldap"}`), status: 400, body: hcxMalformed("unknown authType")},
 		{name: "login with malformed JSON", request: login(`{"username"`), status: 400, body: hcxMalformed("malformed JSON")},
-		{name: "login with a number for a name", request: login(`{"username":1}`), status: 400, body: hcxMalformed("malformed JSON")},
+		{name: "login with a number as username", request: login(`{"username":1}`), status: 400, body: hcxMalformed("malformed JSON")},
 		{name: "login without a body", request: login(""), status: 400, body: hcxMalformed("malformed JSON")},
-		{name: "login without a name", request: login("{}"), status: 400, body: hcxMalformed("username is missing")},
+		{name: "login without a username", request: login("{}"), status: 400, body: hcxMalformed("username is missing")},
 		{name: "login with a wrong password", request: login(`{"username":"alice","password":"wrong"}`), status: 401, body: hcxRefusedBody},
 		{name: "login as an unknown user", request: login(`{"username":"bob","password":"right"}`), status: 401, body: hcxRefusedBody},
 		{

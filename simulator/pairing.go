@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Pairing connects a dr gateway with a remote site, at which a local session may log
-// in as another user.
+// A Pairing connects a dr gateway with a remote site, to which a local session can log in as
+// another user.
 type Pairing struct {
 	Accounts map[string]string // of the remote site: password by username
 }
@@ -24,7 +24,7 @@ func (a *Appliance) pairingOf(path string) (id string, ok bool) {
 	return id, ok && id != "" && !strings.Contains(id, "/")
 }
 
-// EndRemoteSessions ends all sessions at remote sites, as a restart of these does.
+// EndRemoteSessions ends all sessions at remote sites, as a restart of the sites does.
 func (a *Appliance) EndRemoteSessions() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -48,7 +48,7 @@ func (a *Appliance) remoteCheckLocked(c credentials) outcome {
 	return outcome{username: username}
 }
 
-// remoteLoginLocked logs a session in at the remote site.
+// remoteLoginLocked logs a local session in to the remote site.
 func (a *Appliance) remoteLoginLocked(c credentials) outcome {
 	if _, live := a.useSessionLocked(c.token); !live {
 		return outcome{verdict: noSession}

@@ -18,7 +18,7 @@ func TestPairing(t *testing.T) {
 	}
 	const noPairing = `{"error_code":"NOT_FOUND","message":"There is no such pairing.","op_id":"{uuid}"}`
 	for _, e := range []exchange{
-		{name: "check, not logged in there", request: check(path, "{token}"), status: 401},
+		{name: "check without a remote session", request: check(path, "{token}"), status: 401},
 		{name: "check without a local session", request: check(path, "other"), status: 401},
 		{name: "check of another pairing", request: check(drBase+"/pairings/p-2/remote-session", "{token}"), status: 404, body: noPairing},
 		{name: "login", request: login(path, "{token}", "there"), status: 204},
@@ -56,6 +56,6 @@ func TestPairing(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 	if w := do(NewHCX(alice()), testRequest{method: "GET", path: "/pairings/p-1/remote-session"}); w.Code != 404 {
-		t.Errorf("an hcx has pairings: %d", w.Code)
+		t.Errorf("an hcx appliance has pairings: status %d", w.Code)
 	}
 }

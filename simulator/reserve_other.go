@@ -2,5 +2,5 @@
 
 package simulator
 
-// reservePort is not supported on this system.
+// reservePort returns nil, because it is not supported on this system.
 func reservePort(string) (release func()) { return nil }

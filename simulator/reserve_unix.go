@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// reservePort binds a port without listening, so that connections are refused but no
-// other process can respond in place of an appliance that is off. It returns nil if it
+// reservePort binds the port of an address without listening, so that connections are refused
+// and no other process can respond in place of an appliance that is off. It returns nil if it
 // fails.
 func reservePort(address string) (release func()) {
 	addrPort, err := netip.ParseAddrPort(address)

@@ -2,7 +2,7 @@ package simulator
 
 import "time"
 
-// A step is an action of a script. A script's steps are sorted by time.
+// A step is an action of a script. The steps of a script are sorted by time.
 type step struct {
 	at time.Duration // since the start of the period
 	do func(*Member) error

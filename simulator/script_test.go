@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Each script runs for three periods of virtual time, without the network, with a probe
-// every second.
+// Scripts that need no network run for three periods of virtual time, with a probe every
+// second.
 func TestScripts(t *testing.T) {
 	f := newFleet(t)
-	type failure struct{ from, to, status int } // in seconds of the period, to exclusive
+	type failure struct{ from, to, status int } // from and to are seconds of the period, to exclusive
 	for name, failure := range map[string]failure{
 		"hcx-password-rotated": {15, 195, 401},
 		"hcx-token-expires":    {25, 60, 401},
@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 		m := member(t, f, name)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// Half a second offset, so that no probe coincides with a step.
+				// An offset of half a second, so that no probe coincides with a step.
 				stop := runScript(t, m)
 				time.Sleep(time.Second / 2)
 				period := int(m.spec.period.Seconds())

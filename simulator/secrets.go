@@ -27,8 +27,7 @@ func publishSecret(m *Member) error {
 	return nil
 }
 
-// goodPassword and the functions after it are values of memberSpec.secret: each returns a
-// secret, after configuring the appliance to accept it or not.
+// goodPassword and the functions below, up to unknownToken, are values of memberSpec.secret.
 func goodPassword(a *Appliance) string {
 	password := rand.Text()
 	setPassword(a, password)

@@ -100,7 +100,7 @@ func TestHangOverTLS(t *testing.T) {
 	}
 }
 
-func TestLargeBodiesAreNotHeld(t *testing.T) {
+func TestLargeBodiesAreNotHeldInMemory(t *testing.T) {
 	const size = 8 << 20
 	for _, tc := range []struct {
 		name  string

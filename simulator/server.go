@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// ServerOptions are the fields of a server's certificate.
+// ServerOptions determine a server's certificate.
 type ServerOptions struct {
 	NotAfter time.Time // zero: in a year; may be in the past
 	Hosts    []string  // names and IP addresses; empty: 127.0.0.1, ::1 and localhost
@@ -24,9 +24,9 @@ type Server struct {
 	tls     *tls.Config
 
 	mu      sync.Mutex     // guards the fields below
-	address string         // after the first On, with the assigned port
+	address string         // from the first On, with the port that the system assigned
 	running *runningServer // nil: off
-	release func()         // releases the port that is reserved while off; nil: none is
+	release func()         // releases the port that is reserved while off; nil: none is reserved
 }
 
 // Serve starts a server with a new certificate on an address such as "127.0.0.1:0".
@@ -132,7 +132,7 @@ func start(listener net.Listener, handler http.Handler) *runningServer {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnState:         r.track,
 		ReadHeaderTimeout: 10 * time.Second,
-		// Handshakes that fail on the certificate are intended here.
+		// Handshakes that fail because of the certificate are intended.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	r.serving.Go(func() {
@@ -141,8 +141,8 @@ func start(listener net.Listener, handler http.Handler) *runningServer {
 	return r
 }
 
-// track keeps the set of open connections, because http.Server's Close would not reset
-// them.
+// track implements http.Server's ConnState. It keeps the set of open connections, because
+// http.Server's Close would not reset them.
 func (r *runningServer) track(conn net.Conn, state http.ConnState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -158,8 +158,8 @@ func (r *runningServer) track(conn net.Conn, state http.ConnState) {
 
 func (r *runningServer) stop() {
 	_ = r.listener.Close()
-	// The accept loop reports each connection before it accepts the next, so that the
-	// set can only shrink once the loop has returned.
+	// The accept loop calls track for each connection before it accepts the next, so once it
+	// has returned, conns can only shrink.
 	r.serving.Wait()
 	r.mu.Lock()
 	for conn := range r.conns {

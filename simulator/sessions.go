@@ -13,8 +13,8 @@ type session struct {
 	remote   map[string]string // username at the remote site, by pairing
 }
 
-// Issue creates a session as if another client had logged in, and returns its token. It
-// does not count as a login, and takes a slot even if none is free.
+// Issue creates a session as if another client had logged in, and returns its token. The
+// session does not count as a login, and exists even if no slot is free.
 func (a *Appliance) Issue(username string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -15,9 +15,9 @@ func TestSessionExpiry(t *testing.T) {
 	}{
 		{name: "never", every: time.Hour},
 		{name: "idle", settings: Settings{IdleTimeout: time.Hour}, every: time.Hour, want: time.Hour},
-		{name: "kept from idling by checks", settings: Settings{IdleTimeout: time.Hour}, every: time.Hour - 1},
+		{name: "checks restart the idle timeout", settings: Settings{IdleTimeout: time.Hour}, every: time.Hour - 1},
 		{name: "lifetime", settings: Settings{MaxLifetime: time.Hour}, every: 10 * time.Minute, want: time.Hour},
-		{name: "lifetime before idle", settings: Settings{IdleTimeout: 20 * time.Minute, MaxLifetime: time.Hour}, every: 15 * time.Minute, want: time.Hour},
+		{name: "lifetime before idle timeout", settings: Settings{IdleTimeout: 20 * time.Minute, MaxLifetime: time.Hour}, every: 15 * time.Minute, want: time.Hour},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestLock(t *testing.T) {
 			{name: "first refusal again", password: "wrong"},
 			{name: "second refusal again", password: "wrong"},
 			{name: "third refusal locks", password: "wrong", locked: 1},
-			{name: "locked for the right password", password: "right", locked: 1},
+			{name: "the right password is refused during the lock", password: "right", locked: 1},
 			{name: "a refusal does not extend the lock", after: 59 * time.Second, password: "wrong", locked: 1},
 			{name: "unlocked", after: time.Second, password: "right", accepted: true},
 		} {

@@ -8,7 +8,7 @@ import (
 
 // Settings configure an appliance. The zero value has no accounts and no limits.
 type Settings struct {
-	Accounts map[string]Account // by username; removing one ends its sessions
+	Accounts map[string]Account // by username; removing an account ends its sessions
 	Bearers  map[string]string  // hcx: username by accepted bearer token
 
 	Pairings map[string]Pairing // dr: by ID; must not be modified
@@ -17,20 +17,21 @@ type Settings struct {
 	MaxLifetime time.Duration // from a session's login to its expiry; 0: unlimited
 	MaxSessions int           // live sessions at which a login gets 503; 0: unlimited
 
-	// LockAfter consecutive refusals of an account, by login or HTTP Basic, lock it:
-	// for LockFor it refuses the correct password too. A refusal during the lock does
-	// not extend it. 0: never.
+	// LockAfter consecutive refusals of an account, at logins or with HTTP Basic, lock it:
+	// for LockFor, the correct password is refused too. A refusal during the lock does not
+	// extend it. 0: never.
 	LockAfter int
 	LockFor   time.Duration
 
 	ClockOffset time.Duration // appliance's clock minus the host's, in bodies and in the Date header
 
-	// NoSession, unless zero, is the response to a check without a live session or an
-	// accepted bearer token. The dr pages do not document it (200 "{}", 204 and 400 are
-	// all plausible); the default is 401, for dr and hcx-hybridity without a body.
+	// NoSession, unless zero, is the response to a check with neither a live session, nor an
+	// accepted bearer token, nor HTTP Basic where it is supported. The dr pages do not document
+	// it (200 "{}", 204 and 400 are all plausible); the default is 401, for dr and
+	// hcx-hybridity without a body.
 	NoSession Response
 
-	Faults []Fault // the first applicable fault of a request takes effect
+	Faults []Fault // the first one that applies to a request takes effect
 }
 
 // An Account is a user of an appliance.

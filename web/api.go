@@ -18,7 +18,7 @@ import (
 	"session_exporter/web/page"
 )
 
-// listHeader is the response without its last field, the endpoints. They are encoded and
+// listHeader is the response without its last field, endpoints. The endpoints are encoded and
 // sent in chunks, because ten thousand with their history take tens of megabytes.
 type listHeader struct {
 	Time        time.Time                `json:"time"`
@@ -77,7 +77,7 @@ type endpointJSON struct {
 
 	ValidHour *float64 `json:"valid_ratio_1h"`
 	ValidDay  *float64 `json:"valid_ratio_24h"`
-	Observed  *float64 `json:"observed_seconds"` // of the 24 hours
+	Observed  *float64 `json:"observed_seconds"` // the time that valid_ratio_24h covers
 
 	Changes []changeJSON  `json:"changes,omitempty"`
 	History []historyJSON `json:"history,omitempty"`
@@ -98,7 +98,7 @@ type identityJSON struct {
 	Version       *string  `json:"version"`
 	Roles         []string `json:"roles"`
 	Organizations []string `json:"organizations"`
-	// Both by the appliance's clock.
+	// Created and LastAccessed are by the appliance's clock.
 	Created      *time.Time `json:"created"`
 	LastAccessed *time.Time `json:"last_accessed"`
 }
@@ -140,7 +140,7 @@ type listQuery struct {
 	limit int // endpoints per page; 0: all on one page
 }
 
-// details are how many of an endpoint's results and changes of state are in the list.
+// details are the numbers of an endpoint's last results and changes of state in the list.
 type details struct{ history, changes int }
 
 func parseListQuery(values url.Values) (q listQuery, err error) {

@@ -13,9 +13,9 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// Two endpoints: all values known, no value known.
+// The JSON of an endpoint whose values are all known, and of one without any.
 func TestJSON(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // starts at midnight UTC 2000-01-01
+	synctest.Test(t, func(t *testing.T) { // time starts at midnight UTC on 2000-01-01
 		now := time.Now()
 		skew := -1500 * time.Millisecond
 		s := &site{credentials: []probe.CredentialStatus{{Name: "account", Suspended: true, Refusals: 2, Changed: now.Add(-time.Hour)}, {Name: "idle"}}}

@@ -73,7 +73,7 @@ func benchmarkHandler(b *testing.B, handler http.Handler, path, accept, encoding
 	request.Header.Set("Accept-Encoding", encoding)
 	var response discardWriter
 	serve := func() {
-		fresh := *request // it keeps its parsed parameters
+		fresh := *request // a copy, because a request caches its parsed parameters
 		handler.ServeHTTP(&response, &fresh)
 	}
 	serve() // the first scrape renders all endpoints

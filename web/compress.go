@@ -12,9 +12,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// minCompressedSize is the size in bytes from which a body, or its first piece, is
-// compressed. The exporter's own metrics exceed it, so that every scrape that accepts
-// gzip gets it, as from other exporters.
+// minCompressedSize is the size in bytes from which a body, or the first write of it, is
+// compressed. The exporter's own metrics exceed it, so that every scrape that accepts gzip
+// gets gzip, as from other exporters.
 const minCompressedSize = 2 << 10
 
 // encoder is a gzip.Writer or a zstd.Encoder.
@@ -81,10 +81,9 @@ func (b *responseBody) Close() error {
 	return err
 }
 
-// preferredEncoding returns the accepted encoding with the highest weight, "" for none.
-// Of equal weights it prefers zstd, which is smaller at the same cost. A weight has the
-// syntax of a media type's parameter, with names in any case; malformed elements are
-// ignored.
+// preferredEncoding returns the accepted encoding with the highest weight, "" for none. If
+// weights are equal, it prefers zstd, which is smaller at the same cost. It parses an element
+// of the header as a media type, which has the same syntax, and ignores malformed elements.
 func preferredEncoding(header http.Header) (best string) {
 	bestWeight := 0.0
 	for _, line := range header.Values("Accept-Encoding") {

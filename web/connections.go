@@ -13,21 +13,21 @@ import (
 // for probes. It tracks them through http.Server's ConnState, which works with every
 // kind of listener.
 //
-// At the limit, a new connection replaces the connection that has been inactive for
-// longest, after at least minInactive, because its request may be in flight. If all are
-// active, it replaces a connection whose client has read nothing of its response for
-// maxStalled, or else the connection with the oldest request, after at least maxActive.
-// Until then the server accepts nothing more and closes each connection after its
-// response, so that clients that send request after request take turns with new ones.
+// At the limit, a new connection replaces the first one whose grace period is over: minInactive
+// without a complete request, which may be in flight; maxStalled without progress of its
+// response; or maxActive since its request. If several are over, inactive connections are
+// replaced first, then stalled ones, and the oldest of each first. While a new connection waits,
+// the server accepts no other, and closes each connection after its response, so that clients
+// that send request after request take turns with new ones.
 type connections struct {
 	max     int
 	stopped chan struct{}
-	stop    func() // ends all waiting
+	stop    func() // closes stopped, so that no connection waits for room
 
 	mu      sync.Mutex // guards the fields below
 	open    map[net.Conn]connection
 	changed chan struct{} // closed and replaced when a connection is closed or changes its phase
-	waiting int           // new connections that wait for room, at most one per listener
+	waiting int           // new connections that wait for room; at most one per listener
 }
 
 type connection struct {
@@ -45,7 +45,7 @@ const (
 
 const (
 	// minInactive suffices for a TLS handshake and a request, and lets a scraper in
-	// within its timeout even if it must wait for many silent connections.
+	// within its timeout even if silent connections were accepted before it.
 	minInactive = 500 * time.Millisecond
 	maxActive   = writeDeadline
 	// maxStalled exceeds the interval at which timedWriter reports progress.
@@ -82,14 +82,13 @@ func (c *connections) connState(conn net.Conn, state http.ConnState) {
 
 type connKey struct{}
 
-// tracked is a connection with the set that it belongs to.
+// tracked is a connection, and the set that it belongs to.
 type tracked struct {
 	*connections
 	conn net.Conn
 }
 
-// mustNotWait reports whether the request should fail immediately instead of waiting for
-// a probe.
+// mustNotWait reports whether a request must fail immediately instead of waiting for a probe.
 func mustNotWait(r *http.Request) bool {
 	t, ok := r.Context().Value(connKey{}).(tracked)
 	return ok && !t.mayWait()
@@ -157,7 +156,8 @@ func (c *connections) add(conn net.Conn) {
 	c.open[conn] = connection{since: time.Now()}
 }
 
-// makeRoomLocked closes a connection, or else waits until one may be replaced.
+// makeRoomLocked closes a connection if one may be replaced, and otherwise waits until one may
+// be, or one is closed. stopped reports whether the server stops.
 func (c *connections) makeRoomLocked() (stopped bool) {
 	victim, wait := c.victimLocked()
 	if wait <= 0 {

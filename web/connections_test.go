@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// hold opens a connection that sends a text and then nothing.
+// hold opens a connection whose client sends a text and then nothing.
 func (s *testServer) hold(t *testing.T, text string) net.Conn {
 	t.Helper()
 	conn, err := s.listener.Dial(t.Context(), "", "")
@@ -51,7 +51,7 @@ func TestFullListener(t *testing.T) {
 					t.Errorf("status %d", got)
 				}
 				if took := time.Since(start); took > tc.within {
-					t.Errorf("it took %s, want %s", took, tc.within)
+					t.Errorf("it took %s, want at most %s", took, tc.within)
 				}
 			})
 		})
@@ -102,7 +102,7 @@ func TestReplacedConnection(t *testing.T) {
 		request(conns[4])
 		start = time.Now()
 		c.connState(&fakeConn{closed: make(chan struct{})}, http.StateNew)
-		check("all with a request", true, false, true, true, false)
+		check("one with the oldest request", true, false, true, true, false)
 		if took := time.Since(start); took != maxActive-minInactive-tick {
 			t.Errorf("replaced after %s", took)
 		}
@@ -110,20 +110,20 @@ func TestReplacedConnection(t *testing.T) {
 }
 
 // A scraper gets a connection even if other clients send request after request.
-func TestChattyClients(t *testing.T) {
+func TestBusyClients(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pause = 200 * time.Millisecond
 		s := serve(t, newHandler(t, newOptions()), "HTTP/1.1")
 		s.durations = make(chan time.Duration, 10_000)
-		var chatting sync.WaitGroup
-		defer chatting.Wait()
+		var busy sync.WaitGroup
+		defer busy.Wait()
 		for range maxTestConnections {
 			conn, err := s.listener.Dial(t.Context(), "", "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = conn.Close() }() //nolint:gocritic // all of them stay open until the test ends
-			chatting.Go(func() {
+			busy.Go(func() {
 				responses := bufio.NewReader(conn)
 				for {
 					_, _ = io.WriteString(conn, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n") // on an error, reading fails too
@@ -143,12 +143,12 @@ func TestChattyClients(t *testing.T) {
 			t.Errorf("status %d", got)
 		}
 		if took := time.Since(start); took > pause {
-			t.Errorf("it took %s, want %s", took, pause)
+			t.Errorf("it took %s, want at most %s", took, pause)
 		}
 	})
 }
 
-// Repeated requests do not restart the grace period of a connection.
+// Further requests do not restart the grace period of a connection.
 func TestRepeatedRequests(t *testing.T) {
 	for name, tc := range map[string]struct {
 		again  func(c *connections, conn net.Conn, r *http.Request)
@@ -230,7 +230,7 @@ func TestRequestsThatWait(t *testing.T) {
 	check("third", third, true)
 	c.progress(first)
 	check("third, after a response", third, false)
-	check("outside of a server", httptest.NewRequest(http.MethodGet, "/probe", http.NoBody), false)
+	check("without a server", httptest.NewRequest(http.MethodGet, "/probe", http.NoBody), false)
 }
 
 // Shutdown unblocks connections that wait for room.
@@ -249,7 +249,7 @@ func TestFullListenerShutsDown(t *testing.T) {
 	})
 }
 
-// fakeConn is a connection like a tls.Conn: only the inner one can be closed.
+// fakeConn has an inner connection, as a tls.Conn has, and only that can be closed.
 type fakeConn struct {
 	net.Conn
 	closed chan struct{}

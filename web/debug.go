@@ -14,8 +14,8 @@ import (
 	"session_exporter/web/page"
 )
 
-// writeDebug responds with a probe's result as text, its requests and responses, and the
-// metrics that the probe would have returned.
+// writeDebug responds, as text, with a probe's result, its requests and responses, and the
+// metrics that /probe would have returned.
 func writeDebug(w http.ResponseWriter, probed *collector.Response, metrics prometheus.Gatherer) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s: %s", probed.Endpoint.Name, resultText(&probed.Result))

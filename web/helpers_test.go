@@ -31,7 +31,7 @@ func (p fixedProber) Probe(context.Context, probe.Options) (*probe.Result, error
 	return &r, nil
 }
 
-// seriesProber is a prober that returns one result after the other.
+// seriesProber is a prober that returns the next result of a series at each probe.
 type seriesProber struct {
 	stub
 	next *[]*probe.Result
@@ -44,11 +44,10 @@ func (p seriesProber) Probe(context.Context, probe.Options) (*probe.Result, erro
 	return &r, nil
 }
 
-// site is the data of a test's handler. results has the last result of each endpoint, nil
-// if it was not probed yet.
+// site is the data of a test's handler.
 type site struct {
 	endpoints   []*config.Endpoint
-	results     map[string]*probe.Result
+	results     map[string]*probe.Result // the last of each endpoint, nil if it was not probed yet
 	credentials []probe.CredentialStatus
 	yaml        string
 	prefix      string
@@ -94,7 +93,8 @@ func (s *site) options(tb testing.TB) Options {
 	return o
 }
 
-// flapping adds an endpoint and returns the handler after its probes, which are 10 min apart.
+// flapping adds an endpoint, probes it every 10 minutes, and returns a handler after the last
+// result.
 func (s *site) flapping(tb testing.TB, name string, results ...*probe.Result) http.Handler {
 	tb.Helper()
 	s.add(name, nil)
@@ -164,7 +164,8 @@ func render(all []document) string {
 	return b.String()
 }
 
-// all returns the elements with this name that have this attribute; "" matches all.
+// all returns the elements that have a name and an attribute. An empty name or attribute
+// matches every element.
 func (d document) all(element, attribute string) []document {
 	var matches []document
 	for node := range d.Descendants() {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// hosts are the accepted host names; nil accepts all. To a browser, a web page whose own
-// name resolves to our address (DNS rebinding) has the same origin, but its requests still
-// carry that name in the Host header.
+// hosts are the accepted host names; nil accepts all. If the name of another site resolves to
+// our address (DNS rebinding), a browser lets that site's pages read our responses, but their
+// requests still have that name in the Host header.
 type hosts map[string]bool
 
 var hostName = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$`)
@@ -42,8 +42,8 @@ func parseHosts(o *Options) (hosts, error) {
 func normalHost(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
 // protect refuses requests for other names. It accepts IP addresses, because they are
-// not subject to DNS rebinding, and requests for the static files of the refusal's page,
-// which are the same everywhere.
+// not subject to DNS rebinding, and requests for static files, which the refusal's page needs
+// and which are the same in every exporter.
 func (h hosts) protect(handler http.Handler, static string, refuse http.HandlerFunc) http.Handler {
 	if h == nil {
 		return handler

@@ -14,21 +14,21 @@ func TestHosts(t *testing.T) {
 		host  string
 		want  int
 	}{
-		"without the flag":        {nil, "evil.test", 200},
-		"listed":                  {[]string{"exporter.test"}, "exporter.test:10987", 200},
-		"in capitals":             {[]string{"Exporter.test"}, "EXPORTER.TEST.", 200},
-		"one of a list":           {[]string{"a.test, b.test", "c.test"}, "b.test", 200},
-		"one of another flag":     {[]string{"a.test,b.test", "c.test"}, "c.test", 200},
-		"not listed":              {[]string{"exporter.test"}, "evil.test:10987", 421},
-		"below a listed name":     {[]string{"exporter.test"}, "evil.exporter.test", 421},
-		"ends with a listed name": {[]string{"exporter.test"}, "evilexporter.test", 421},
-		"starts like an address":  {[]string{"exporter.test"}, "127.0.0.1.evil.test", 421},
-		"an address with a zone":  {[]string{"exporter.test"}, "[fe80::1%25.evil.test]", 421},
-		"an address":              {[]string{"exporter.test"}, "10.0.0.1:10987", 200},
-		"an IPv6 address":         {[]string{"exporter.test"}, "[2001:db8::1]:10987", 200},
-		"this machine":            {[]string{"exporter.test"}, "localhost:10987", 200},
-		"none, as in HTTP/1.0":    {[]string{"exporter.test"}, "", 200},
-		"the external URL":        {[]string{"exporter.test"}, "proxy.test", 200},
+		"without the flag":           {nil, "evil.test", 200},
+		"listed":                     {[]string{"exporter.test"}, "exporter.test:10987", 200},
+		"in capitals":                {[]string{"Exporter.test"}, "EXPORTER.TEST.", 200},
+		"one of a list":              {[]string{"a.test, b.test", "c.test"}, "b.test", 200},
+		"of another flag":            {[]string{"a.test,b.test", "c.test"}, "c.test", 200},
+		"not listed":                 {[]string{"exporter.test"}, "evil.test:10987", 421},
+		"subdomain of a listed name": {[]string{"exporter.test"}, "evil.exporter.test", 421},
+		"ends with a listed name":    {[]string{"exporter.test"}, "evilexporter.test", 421},
+		"starts like an address":     {[]string{"exporter.test"}, "127.0.0.1.evil.test", 421},
+		"an address with a zone":     {[]string{"exporter.test"}, "[fe80::1%25.evil.test]", 421},
+		"an address":                 {[]string{"exporter.test"}, "10.0.0.1:10987", 200},
+		"an IPv6 address":            {[]string{"exporter.test"}, "[2001:db8::1]:10987", 200},
+		"localhost":                  {[]string{"exporter.test"}, "localhost:10987", 200},
+		"none, as in HTTP/1.0":       {[]string{"exporter.test"}, "", 200},
+		"the external URL":           {[]string{"exporter.test"}, "proxy.test", 200},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOptions()

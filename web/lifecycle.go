@@ -23,7 +23,8 @@ type Lifecycle interface {
 	Resume(credential string) error
 }
 
-// maxFormSize limits the body of a request, in bytes. Only our own forms have a body.
+// maxFormSize limits the body of a request, in bytes. Only requests from our own forms need a
+// body.
 const maxFormSize = 64 << 10
 
 func (s *server) handleLifecycle(mux *http.ServeMux, prefix string) {

@@ -31,7 +31,7 @@ func TestCrossSiteRequests(t *testing.T) {
 		header []string
 		want   int
 	}{
-		{"no browser", nil, http.StatusOK},
+		{"not a browser", nil, http.StatusOK},
 		{"our page", []string{"Sec-Fetch-Site", "same-origin"}, http.StatusOK},
 		{"another site", []string{"Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
 		{"a sibling host", []string{"Sec-Fetch-Site", "same-site"}, http.StatusForbidden},
@@ -123,7 +123,7 @@ func TestForms(t *testing.T) {
 			}
 			base := &url.URL{Scheme: "https", Host: "us.test", Path: "/out/in/-/probe"}
 			if to, err := base.Parse(location); err != nil || to.Host != "us.test" || !strings.HasPrefix(to.Path, "/out/in/") {
-				t.Errorf("leads to %s (%v)", to, err)
+				t.Errorf("the location leads to %s (%v)", to, err)
 			}
 		})
 	}
@@ -135,7 +135,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// A page shows the notice of a submitted form, but no text from a link.
+// A page shows the notice for a submitted form, but never text from its URL.
 func TestNotices(t *testing.T) {
 	s := &site{}
 	s.add("a", &probe.Result{State: sessionapi.Valid, Steps: []probe.StepResult{{Step: sessionapi.Check, Status: 200}}})
@@ -173,7 +173,7 @@ func TestSlowProbeNow(t *testing.T) {
 		settings.Endpoints[2].Timeout = time.Hour
 		handler := newProbingHandler(t, &config.Config{Endpoints: settings.Endpoints})
 		start := time.Now()
-		go send(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeoutHeader, "100") // until the hanging probe has finished
+		go send(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeoutHeader, "100") // starts the slow probe
 		synctest.Wait()
 		response := submit(handler, "/-/probe?endpoint=slow", nil)
 		if took := time.Since(start); took != maxWait || response.Header().Get("Location") != "../endpoints/slow?done=waiting" {

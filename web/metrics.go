@@ -78,9 +78,9 @@ type negotiation struct {
 }
 
 // negotiate returns the format of a response and its encoding. It offers only formats that
-// are kept rendered. promhttp's others, such as protobuf as text, would require gathering
-// the endpoints: 10,000 of them take seconds and hundreds of megabytes. The fallback is the
-// text format. No escaping scheme changes our names.
+// are kept rendered. The other formats of promhttp, such as protobuf as text, would require
+// gathering the endpoints: 10,000 of them take seconds and hundreds of megabytes. The fallback
+// is the text format. Escaping schemes need no conversion, because none changes our names.
 func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
 	accept, acceptEncoding := requestHeader["Accept"], requestHeader["Accept-Encoding"]
 	last := m.negotiated.Load()
@@ -92,7 +92,7 @@ func (m *metrics) negotiate(requestHeader http.Header) *negotiation {
 	return last
 }
 
-// scraped are rendered metrics in a format, and others to be merged with them.
+// scraped are rendered metrics, and others to be merged with them, in a negotiated format.
 type scraped struct {
 	*negotiation
 	rendered interface {

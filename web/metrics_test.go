@@ -111,7 +111,7 @@ func TestEncodings(t *testing.T) {
 					t.Errorf("encoding %q, want %q", encoding, tc.encoding)
 				}
 				if vary := response.Header().Values("Vary"); !slices.Equal(vary, []string{"Accept", "Accept-Encoding"}) {
-					t.Errorf("it varies with %q", vary)
+					t.Errorf("Vary is %q", vary)
 				}
 				body := response.Body.String()
 				if !strings.HasPrefix(body, tc.magic) {
@@ -145,11 +145,11 @@ func decompress(t *testing.T, encoding, body string) string {
 	return string(decompressed)
 }
 
-// The response is the same as client_golang's for every format and filter.
-func TestSameAsClientGolang(t *testing.T) {
+// The response is the same as promhttp's for every format and filter.
+func TestSameAsPromhttp(t *testing.T) {
 	o := newOptions()
 	o.Registry = prometheus.NewRegistry()
-	o.Registry.MustRegister(o.Collector.ExporterMetrics(), prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_p", Help: "Between."}))
+	o.Registry.MustRegister(o.Collector.ExporterMetrics(), prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_p", Help: "Sorted between metrics of endpoints."}))
 	settings := &config.Config{
 		LabelNames:  []string{"site"},
 		MetricsDeny: []*regexp.Regexp{regexp.MustCompile("^(?:session_login.*|session_exporter_s.*|session_errors_total)$")},
@@ -182,8 +182,8 @@ func TestSameAsClientGolang(t *testing.T) {
 	}
 }
 
-// offered returns an Accept header, or that of the text format if it accepts only formats
-// that the exporter does not offer.
+// offered returns an Accept header, or that of the text format if the header accepts only
+// formats that the exporter does not offer.
 func offered(accept string) string {
 	for _, other := range []string{"encoding=text", "encoding=compact-text", "version=2.0.0"} {
 		if strings.HasSuffix(accept, other) {
@@ -229,7 +229,7 @@ func TestTooManyScrapes(t *testing.T) {
 		}
 		response := send(handler, "GET", "/metrics")
 		if body := response.Body.String(); response.Code != http.StatusServiceUnavailable || body != "40 scrapes are in progress, which is the limit; try again later.\n" {
-			t.Errorf("one too many: status %d, %s", response.Code, body)
+			t.Errorf("with maxScrapes others in flight: status %d, %s", response.Code, body)
 		}
 		if response := send(handler, "GET", "/-/healthy"); response.Code != http.StatusOK {
 			t.Errorf("another page: status %d", response.Code)
@@ -260,7 +260,7 @@ func TestBrokenSeries(t *testing.T) {
 	var logged bytes.Buffer
 	o := newOptions()
 	o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
-	desc := prometheus.NewDesc("broken", "Is.", nil, nil)
+	desc := prometheus.NewDesc("broken", "Cannot be collected.", nil, nil)
 	o.Registry.MustRegister(brokenCollector{desc})
 	handler := newHandler(t, o)
 	for scrape := range 2 {

@@ -69,7 +69,7 @@ func TestEndpointPageWithOAuth(t *testing.T) {
 	}
 }
 
-// Parts without content have their element in the page, because the script replaces
+// Parts without content have their elements in the page, too, because the script replaces
 // only existing elements.
 func TestElementsOfEmptyParts(t *testing.T) {
 	s := &site{credentials: []probe.CredentialStatus{{Name: "account", Suspended: true}}}
@@ -100,7 +100,7 @@ func liveIDs(page document) (ids []string) {
 // If nothing was ever sent, the page is complete but has no chart.
 func TestEndpointPageWithoutChart(t *testing.T) {
 	s := &site{}
-	s.add("a", &probe.Result{State: sessionapi.LoginSuspended, Duration: 5 * time.Second}) // it waited
+	s.add("a", &probe.Result{State: sessionapi.LoginSuspended, Duration: 5 * time.Second}) // it waited for its permit
 	var captions []string
 	page := openPage(t, s.handler(t), "/endpoints/a")
 	if history := page.withID("history").text(); strings.Contains(history, "Duration") || !strings.HasSuffix(history, "The lockout guard held back the login; nothing was sent.") {
@@ -119,7 +119,7 @@ func TestEndpointPageWithoutChart(t *testing.T) {
 // The resume form and its text name the credential that is held back: the local site's
 // or the remote one's.
 func TestResumePairing(t *testing.T) {
-	const why, otherwise = "No login was sent.", "Its secret was refused"
+	const why, otherwise = "No login was sent.", "The secret was refused"
 	for _, tc := range []struct {
 		name      string
 		result    probe.Result

@@ -17,8 +17,8 @@ import (
 	"session_exporter/web/page"
 )
 
-// The cost of a page depends on the rows that it shows: ten thousand endpoints cause no
-// more allocations than a few hundred.
+// The cost of a page depends on the rows that it shows: ten thousand endpoints cause hardly
+// more allocations than two hundred.
 func TestOverviewAllocations(t *testing.T) {
 	work := func(endpoints int) float64 {
 		handler := newFleet(t, endpoints)
@@ -118,7 +118,7 @@ func TestManySuspended(t *testing.T) {
 	}
 }
 
-// A row of a valid endpoint has no more than it needs, unless it is the only one.
+// The row of a valid endpoint has no diagnosis, unless it is the only endpoint.
 func TestBriefRows(t *testing.T) {
 	s := &site{}
 	s.add("a", &probe.Result{State: sessionapi.Valid, Diagnosis: "Logged in as \"monitor\"."})
@@ -217,7 +217,7 @@ func badgeOf(page document) string {
 	return ""
 }
 
-// Names are isolated, and overrides in them are replaced.
+// Names are isolated in bdi elements, and directional overrides in them are replaced.
 func TestDirections(t *testing.T) {
 	s := &site{credentials: []probe.CredentialStatus{{Name: "حساب", Suspended: true}}}
 	for _, name := range []string{"موقع-الرياض", "a\u202eoverride"} {

@@ -17,8 +17,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// newMixedSite returns a handler with endpoints in various states, probed at intervals of
-// a second, in a bubble of synctest.
+// newMixedSite returns a handler with endpoints in various states, probed one second apart. It
+// must be called in a bubble of synctest.
 func newMixedSite(t *testing.T) http.Handler {
 	t.Helper()
 	s := &site{}

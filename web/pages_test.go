@@ -15,7 +15,7 @@ import (
 	"session_exporter/web/runbooks"
 )
 
-// awkwardNames are valid names of endpoints; all printable characters are.
+// awkwardNames are valid names of endpoints: a name may have any printable character.
 var awkwardNames = []string{"plain", "a/b", "/", "..", ".", "a b", "a?b=c&d#e", "100%", "%2F", `back\slash`, "a:b", "//x", "größe", "a;b", "a+b", `"quoted"`, "<b>"}
 
 func TestEndpointLink(t *testing.T) {
@@ -113,7 +113,7 @@ func crawl(t *testing.T, handler http.Handler, root, target string, visited map[
 	}
 }
 
-// The slashes of a name may arrive unescaped: typed, or decoded by a proxy.
+// The slashes of a name may arrive unescaped, if a user types them or a proxy decodes them.
 func TestSlashesInAName(t *testing.T) {
 	s := &site{prefix: "/in"}
 	s.add("a/b/c", nil)
@@ -121,7 +121,7 @@ func TestSlashesInAName(t *testing.T) {
 	for path, root := range map[string]string{"/in/endpoints/a/b/c": "../../../", "/in/endpoints/a%2Fb%2Fc": "../", "/in/endpoints/?name=a%2Fb%2Fc": "../"} {
 		page := openPage(t, handler, path)
 		if home, _ := page.all("a", "href")[1].attribute("href"); home != root {
-			t.Errorf("%s: the way home is %q, want %q", path, home, root)
+			t.Errorf("%s: the link to the overview is %q, want %q", path, home, root)
 		}
 	}
 }
@@ -218,7 +218,7 @@ func TestHostileTexts(t *testing.T) {
 			}
 		}
 		if want := strings.Join(strings.Fields(evil), " "); !strings.Contains(page.text(), want) {
-			t.Errorf("%s: the text is not shown as it is", target)
+			t.Errorf("%s: the text is not shown verbatim", target)
 		}
 	}
 }
@@ -238,14 +238,14 @@ func TestAccessibleMarkup(t *testing.T) {
 				t.Errorf("%s: %d %s", target, got, element)
 			}
 		}
-		var labelled []string
+		var labeled []string
 		for _, label := range page.all("label", "for") {
 			id, _ := label.attribute("for")
-			labelled = append(labelled, id)
+			labeled = append(labeled, id)
 		}
 		for _, input := range slices.Concat(page.all("input", ""), page.all("select", "")) {
 			id, _ := input.attribute("id")
-			if kind, _ := input.attribute("type"); kind != "hidden" && !slices.Contains(labelled, id) {
+			if kind, _ := input.attribute("type"); kind != "hidden" && !slices.Contains(labeled, id) {
 				t.Errorf("%s: %q has no label", target, id)
 			}
 		}
@@ -258,7 +258,7 @@ func TestAccessibleMarkup(t *testing.T) {
 		for _, element := range page.all("", "id") {
 			id, _ := element.attribute("id")
 			if ids[id] {
-				t.Errorf("%s: the id %s twice", target, id)
+				t.Errorf("%s: two elements have the id %s", target, id)
 			}
 			ids[id] = true
 		}

@@ -29,7 +29,7 @@ const scrapeTimeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 // time. A timeout below twice the offset is halved instead.
 const timeoutOffset = 500 * time.Millisecond
 
-var errTooManyWaiting = errors.New("too many requests are waiting for probes; raise the limit of open files (LimitNOFILE=, ulimit -n)")
+var errTooManyWaiting = errors.New("too many requests are waiting for probes; raise the open-file limit (LimitNOFILE=, ulimit -n)")
 
 // probe probes an endpoint of the configuration, or a target that only the request
 // names, and responds with its metrics: the multi-target exporter pattern.
@@ -95,7 +95,7 @@ func (s *server) runProbe(ctx context.Context, query url.Values, options collect
 }
 
 // probeTimeout returns how long a probe may take within the scrape timeout, zero if the
-// request has no such header.
+// request does not have its header.
 func probeTimeout(header http.Header) (time.Duration, error) {
 	text := header.Get(scrapeTimeoutHeader)
 	if text == "" {
@@ -137,8 +137,8 @@ type targetGroup struct {
 
 const metaPrefix = model.MetaLabelPrefix + "session_exporter_"
 
-// serviceDiscovery lists the endpoints as Prometheus targets with their labels. The
-// target is the endpoint's name, to be relabeled as in the multi-target exporter pattern.
+// serviceDiscovery lists the endpoints as Prometheus targets with their labels. A target is
+// the endpoint's name, to be relabeled as in the multi-target exporter pattern.
 func (s *server) serviceDiscovery(w http.ResponseWriter, _ *http.Request) {
 	endpoints := s.Collector.Config().Endpoints
 	groups := make([]targetGroup, 0, len(endpoints))

@@ -24,10 +24,10 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// hangTime is longer than any timeout of the tests below.
+// hangTime is how long the probe of a slow endpoint takes, unless its context ends earlier.
 const hangTime = time.Minute
 
-// stub is a prober that returns a given state.
+// stub is a prober that returns a given state or, if it hangs, a timeout after hangTime.
 type stub struct {
 	state sessionapi.State
 	hangs bool
@@ -120,8 +120,8 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// The response is the same as client_golang's for every format and filter.
-func TestProbeSameAsClientGolang(t *testing.T) {
+// The response is the same as promhttp's for every format and filter.
+func TestProbeSameAsPromhttp(t *testing.T) {
 	settings := threeEndpoints()
 	settings.MetricsDeny = []*regexp.Regexp{regexp.MustCompile("^(?:probe_duration_seconds|session_login.*)$")}
 	for _, settings := range []*config.Config{threeEndpoints(), settings} {
@@ -130,7 +130,7 @@ func TestProbeSameAsClientGolang(t *testing.T) {
 				"", "text/plain;version=0.0.4;escaping=dots", "application/openmetrics-text;version=0.0.1", acceptText, acceptProtobuf,
 				"application/openmetrics-text;version=2.0.0",
 			} {
-				synctest.Test(t, func(t *testing.T) { // both probe at the same time
+				synctest.Test(t, func(t *testing.T) { // so that both probes start at the same time
 					got := send(newProbingHandler(t, settings), http.MethodGet, "/probe?endpoint=bad"+query, "Accept", accept)
 					c := newProbingOptions(t, settings).Collector
 					probed, err := c.Probe(t.Context(), "bad", collector.RequestOptions{})
@@ -201,9 +201,9 @@ func TestProbeScrapeTimeout(t *testing.T) {
 func TestProbeSharedForTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handler := newProbingHandler(t, threeEndpoints())
-		var patient sync.WaitGroup
-		defer patient.Wait()
-		patient.Go(func() {
+		var longer sync.WaitGroup
+		defer longer.Wait()
+		longer.Go(func() {
 			start := time.Now()
 			response := send(handler, http.MethodGet, "/probe?endpoint=slow", scrapeTimeoutHeader, "100")
 			if took := time.Since(start); response.Code != 200 || took != hangTime {
@@ -242,7 +242,7 @@ func TestDiscovery(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if contentType := response.Header().Get("Content-Type"); contentType != "application/json" { // the only one that Prometheus accepts
+	if contentType := response.Header().Get("Content-Type"); contentType != "application/json" { // Prometheus accepts no other
 		t.Errorf("content type %q", contentType)
 	}
 	if body := send(newProbingHandler(t, &config.Config{}), http.MethodGet, "/sd").Body.String(); body != "[]\n" {

@@ -14,7 +14,7 @@ import (
 )
 
 // maxWait limits how long a request waits for its probe. The result of a longer probe
-// appears on the page.
+// appears on the endpoint's page.
 const maxWait = 30 * time.Second
 
 // probeNow probes an endpoint regardless of back-off and responds with the result, or

@@ -87,7 +87,7 @@ func TestProbeNowSendsNothing(t *testing.T) {
 	}
 }
 
-// Probes on demand are limited to one in 10 s.
+// An endpoint is probed on demand at most once every 10 s.
 func TestProbeNowTooSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{}

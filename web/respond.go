@@ -15,10 +15,9 @@ import (
 // isBrowser reports whether the client accepts HTML; scripts get plain text.
 func isBrowser(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
-// redirectBack redirects a browser to the page of the form that it submitted, which
-// then shows a notice: an endpoint's page, or the overview with its filters. The
-// location is relative, as all links are, and built here, so that a form cannot
-// redirect to another site.
+// redirectBack redirects a browser to the page of the form that it submitted, an endpoint's
+// page or the overview with its filters, which then shows a notice. The location is relative,
+// as all links are, and built here, so that a form cannot redirect to another site.
 func redirectBack(w http.ResponseWriter, r *http.Request, notice string) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormSize)
 	to, values := "../", url.Values{}
@@ -59,8 +58,8 @@ func (s *server) root(r *http.Request) string {
 	return "./" + rest
 }
 
-// withErrorPages shows errors of mux itself as pages to browsers: paths that do not
-// exist, and methods that a path does not have.
+// withErrorPages responds to browsers with pages for the errors of mux itself: paths that do
+// not exist, and methods that a path does not accept.
 func (s *server) withErrorPages(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isBrowser(r) {
@@ -109,7 +108,7 @@ func (s *server) refuseOrigin(w http.ResponseWriter, r *http.Request) {
 	s.writeError(w, r, http.StatusForbidden, "Requests from pages of other sites are refused. Behind a reverse proxy, set --web.external-url.")
 }
 
-// setRetryAfter sets the header that says when to try again.
+// setRetryAfter sets Retry-After to the seconds until at, rounded up.
 func setRetryAfter(w http.ResponseWriter, at time.Time) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(time.Until(at).Seconds()))))
 }

@@ -70,7 +70,7 @@ func target(t *testing.T, page string, link document) string {
 	return to.Path
 }
 
-// A path outside the prefix leads to it.
+// The error page for a path outside the prefix links to the prefix.
 func TestErrorPageOutsideThePrefix(t *testing.T) {
 	s := &site{prefix: "/in"}
 	for _, path := range []string{"/", "/none", "/a/b"} {
@@ -87,7 +87,7 @@ func TestErrorPageOutsideThePrefix(t *testing.T) {
 	}
 }
 
-// The refusal of a host name is a page with its style, and reveals nothing else.
+// The page that refuses a host name has its style, and reveals nothing about the exporter.
 func TestRefusedHostPage(t *testing.T) {
 	s := &site{credentials: []probe.CredentialStatus{{Name: "account"}}}
 	o := s.options(t)
@@ -108,7 +108,7 @@ func TestRefusedHostPage(t *testing.T) {
 		}
 	}
 	if strings.Contains(body, `class="version"`) {
-		t.Error("it has the version")
+		t.Error("the page has the version")
 	}
 	sheet, _ := page.all("link", "href")[1].attribute("href")
 	if status, _ := get("/" + strings.TrimPrefix(sheet, "../")); status != http.StatusOK {

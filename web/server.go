@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The deadlines of a connection. Each phase has one, so that a client that stalls in
+// The deadlines of a connection. Each phase has a deadline, so that a client that stalls in
 // any phase loses its connection.
 const (
 	// readDeadline applies to the TLS handshake, to the headers, and to the whole request.
@@ -33,12 +33,12 @@ func NewServer(handler http.Handler, maxConnections int) *http.Server {
 		ReadHeaderTimeout: readDeadline,
 		ReadTimeout:       readDeadline,
 		IdleTimeout:       idleDeadline,
-		// For responses of other handlers, such as exporter-toolkit's 401.
+		// For responses that do not come from handler, such as exporter-toolkit's 401.
 		WriteTimeout: writeDeadline,
 		ConnState:    connections.connState,
 		ConnContext:  connections.connContext,
-		// A blocked HTTP/2 connection blocks even the reset of its streams, and a
-		// connection with open streams never counts as idle.
+		// IdleTimeout and WriteTimeout do not suffice for HTTP/2: a blocked connection blocks
+		// even the reset of its streams, and one with open streams never counts as idle.
 		HTTP2: &http.HTTP2Config{WriteByteTimeout: writeDeadline, SendPingTimeout: idleDeadline},
 	}
 	server.RegisterOnShutdown(connections.stop)
@@ -47,7 +47,7 @@ func NewServer(handler http.Handler, maxConnections int) *http.Server {
 
 // withDeadlines reads the request's body before handler runs, so that a body that never
 // arrives occupies only its connection. The response may start at any time, because a
-// probe may be slow, but the client must read it without long pauses.
+// probe may be slow, but then the client must read it without long pauses.
 func withDeadlines(handler http.Handler, connections *connections) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
@@ -91,13 +91,13 @@ func readBody(w http.ResponseWriter, r *http.Request) (status int) {
 // clears the deadline at the end of the response.
 type timedWriter struct {
 	http.ResponseWriter
-	control   *http.ResponseController
-	progress  func() // called when the deadline is extended
-	startedAt time.Time
-	renewedAt time.Time
+	control    *http.ResponseController
+	progress   func() // called when the deadline is extended
+	startedAt  time.Time
+	extendedAt time.Time
 }
 
-// maxChunk is the number of bytes for which a client has one writeDeadline.
+// maxChunk is the number of bytes that a client must read within one writeDeadline.
 const maxChunk = 64 << 10
 
 func (w *timedWriter) Write(p []byte) (n int, err error) {
@@ -126,13 +126,13 @@ func (w *timedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // responses are written in pieces of a few hundred bytes.
 func (w *timedWriter) extendDeadline() {
 	now := time.Now()
-	if now.Sub(w.renewedAt) < time.Second {
+	if now.Sub(w.extendedAt) < time.Second {
 		return
 	}
 	if w.startedAt.IsZero() {
 		w.startedAt = now
 	}
-	w.renewedAt = now
+	w.extendedAt = now
 	w.progress()
 	_ = w.control.SetWriteDeadline(now.Add(min(writeDeadline, w.startedAt.Add(maxResponseTime).Sub(now)))) // fails only for test recorders
 }

@@ -26,13 +26,13 @@ import (
 	"session_exporter/simulator/pipenet"
 )
 
-// testServer is a server with its client.
+// testServer is a client of a server with at most maxTestConnections.
 type testServer struct {
 	*http.Client
 	transport *http.Transport
 	listener  *pipenet.Listener
-	// durations has the duration of each response, including the time that the client
-	// took to read it.
+	// durations receives the duration of each response, including the time in which the
+	// client reads it.
 	durations chan time.Duration
 }
 
@@ -107,7 +107,7 @@ func (s *testServer) checkFinished(t *testing.T, within time.Duration) {
 	}
 }
 
-// newLargeHandler returns a handler whose pages exceed all buffers.
+// newLargeHandler returns a handler whose /metrics and /config exceed all buffers.
 func newLargeHandler(t *testing.T) http.Handler {
 	t.Helper()
 	many := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "many", Help: "Many."}, []string{"label"})
@@ -145,7 +145,7 @@ func TestClientThatReadsNothing(t *testing.T) {
 					}
 					const failed = "promhttp_metric_handler_errors_total"
 					if body := send(handler, "GET", "/metrics?name[]="+failed).Body.String(); !strings.Contains(body, failed+`{cause="encoding"} 0`) {
-						t.Errorf("it is counted as an encoding error:\n%s", body)
+						t.Errorf("the aborted response is counted as an encoding error:\n%s", body)
 					}
 				})
 			})
@@ -153,7 +153,8 @@ func TestClientThatReadsNothing(t *testing.T) {
 	}
 }
 
-// A client that reads slowly gets the whole response, even if it takes far longer.
+// A client that reads slowly gets the whole response, even if that takes much longer than
+// writeDeadline.
 func TestSlowClient(t *testing.T) {
 	for _, protocol := range protocols {
 		for _, tc := range []struct{ path, encoding string }{{"/metrics", ""}, {"/metrics", "gzip"}, {"/metrics", "zstd"}, {"/config", ""}} {
@@ -176,7 +177,7 @@ func TestSlowClient(t *testing.T) {
 						time.Sleep(writeDeadline / 10)
 					}
 					if took := time.Since(start); took < 2*writeDeadline {
-						t.Errorf("%s is too short for this test", took)
+						t.Errorf("the response took only %s, too short for this test", took)
 					}
 				})
 			})
@@ -328,7 +329,8 @@ func TestBodyIsPassedOn(t *testing.T) {
 	})
 }
 
-// The same over HTTP/2, where requests are streams of one connection.
+// A client that stalls loses its connection also over HTTP/2, where requests are streams of
+// one connection.
 func TestHTTP2ClientThatStops(t *testing.T) {
 	headers := func(f *http2.Framer, endHeaders bool) error {
 		var block bytes.Buffer

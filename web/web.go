@@ -1,8 +1,9 @@
-// Package web serves the exporter over HTTP: the pages of package page and their JSON, the
-// metrics, probes on request, service discovery, and the health and lifecycle paths.
+// Package web serves the exporter over HTTP: the pages of package page, the endpoints as JSON,
+// the metrics, probes on demand, service discovery, runbooks, and the health and lifecycle
+// paths.
 //
 // It shows the collector's results. It sends nothing to an appliance except through
-// the probes that a request triggers, and it never sees a secret.
+// the probes that a request triggers, and it never reads a secret.
 package web
 
 import (
@@ -35,7 +36,7 @@ type Options struct {
 	Collector     *collector.Collector
 	Registry      *prometheus.Registry // the exporter's own metrics; TelemetryPath adds the endpoints'
 	TelemetryPath string
-	// RoutePrefix is the path below which everything is served, "/" for none.
+	// RoutePrefix is the path below which everything is served, "/" or empty for none.
 	RoutePrefix string
 	// ExternalURL is the exporter's URL as seen by browsers through a reverse proxy,
 	// nil without one.
@@ -54,7 +55,7 @@ type server struct {
 	Options
 	pages   *page.Site
 	metrics *metrics
-	prefix  string // of all paths, without the slash at its end
+	prefix  string // of all paths, without a slash at its end
 }
 
 // NewHandler returns the handler of all paths. It fails if a path, host name or URL
@@ -86,7 +87,7 @@ func NewHandler(o Options) (http.Handler, error) {
 			return nil, fmt.Errorf("--web.external-url: %w", err)
 		}
 	}
-	// A page of another site must not make a visitor's browser reload or resume.
+	// A page of another site must not make a visitor's browser send requests that change state.
 	return withSecurityHeaders(hosts.protect(protection.Handler(s.mux()), prefix+page.StaticPath, s.refuseHost)), nil
 }
 
@@ -140,7 +141,7 @@ var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 // pattern of http.ServeMux.
 func isPlainPath(p string) bool { return plainPath.MatchString(p) && path.Clean(p) == p }
 
-// isReserved reports whether the exporter serves something else at a path.
+// isReserved reports whether the exporter serves something other than metrics at a path.
 func isReserved(p string) bool {
 	return slices.Contains([]string{probePath, discoveryPath, configPath}, p) ||
 		slices.ContainsFunc([]string{"/-/", "/api/", page.EndpointsPath, page.StaticPath, runbooks.Path}, func(prefix string) bool { return strings.HasPrefix(p, prefix) })

@@ -17,7 +17,7 @@ import (
 // newOptions returns the options of a handler with one gauge and no prefix.
 func newOptions() Options {
 	registry := prometheus.NewRegistry()
-	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_up", Help: "Whether."})
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_up", Help: "Whether the session is valid."})
 	gauge.Set(1)
 	registry.MustRegister(gauge)
 	return Options{
@@ -29,7 +29,8 @@ func newOptions() Options {
 	}
 }
 
-// lifecycle is a Lifecycle whose Reload returns err, with one credential.
+// lifecycle is a Lifecycle whose Reload returns err. It has the credential "known", and one
+// that was resumed too often.
 type lifecycle struct {
 	err      error
 	stopping bool
@@ -81,7 +82,7 @@ func TestPaths(t *testing.T) {
 			{"HEAD", "/", 200, ""},
 			{"POST", "/", 405, ""},
 			{"GET", "/metrics", 200, "# HELP"},
-			{"GET", "/metrics?name[]=session_up", 200, "# HELP session_up Whether.\n# TYPE session_up gauge\nsession_up 1\n"},
+			{"GET", "/metrics?name[]=session_up", 200, "# HELP session_up Whether the session is valid.\n# TYPE session_up gauge\nsession_up 1\n"},
 			{"HEAD", "/metrics", 200, ""},
 			{"POST", "/metrics", 405, ""},
 			{"PUT", "/metrics", 405, ""},
@@ -171,7 +172,7 @@ func TestRefusedPaths(t *testing.T) {
 		{"query", "", "/metrics?a=b", `--web.telemetry-path is "/metrics?a=b"; it must be a path such as /metrics`},
 		{"HTML", "", `/"><script>`, `--web.telemetry-path is "/\"><script>"; it must be a path such as /metrics`},
 		{"taken", "", "/-/healthy", `--web.telemetry-path is "/-/healthy", which is taken; choose another such as /metrics`},
-		{"the page's", "", "/endpoints/a", `--web.telemetry-path is "/endpoints/a", which is taken; choose another such as /metrics`},
+		{"an endpoint's page", "", "/endpoints/a", `--web.telemetry-path is "/endpoints/a", which is taken; choose another such as /metrics`},
 		{"the JSON's", "", "/api/v1/endpoints", `--web.telemetry-path is "/api/v1/endpoints", which is taken; choose another such as /metrics`},
 		{"the configuration's", "", "/config", `--web.telemetry-path is "/config", which is taken; choose another such as /metrics`},
 		{"prefix with a space", "/a b", "/metrics", `--web.route-prefix is "/a b"; it must be a path such as /session_exporter`},

@@ -26,8 +26,8 @@ type adhoc struct {
 	prompted bool // the password is typed
 }
 
-// configure returns a configuration for URLs. It asks for a password if there is a
-// username without one.
+// configure returns a configuration for URLs. It asks for the password if the flags give
+// a username, but neither a password file nor a token file.
 func (f *adhocFlags) configure(ctx context.Context, urls []string, s streams) (*adhoc, error) {
 	if err := f.check(urls); err != nil {
 		return nil, err
@@ -141,8 +141,8 @@ func (a *adhoc) load(errOut io.Writer) error {
 	return nil
 }
 
-// hint prints how to continue after a success: with the same settings in a file. It shows
-// no secrets.
+// hint prints, after a success, a configuration file with the same settings. It shows no
+// secrets.
 func (a *adhoc) hint(out io.Writer) error {
 	if a.document.APIs != nil {
 		_, err := fmt.Fprintf(out, "\nTo keep watching, start from the configuration that `session_exporter init --api=%s` prints.\n", a.flags.api)

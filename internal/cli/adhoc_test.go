@@ -31,7 +31,7 @@ func newAppliance(t *testing.T, faults ...simulator.Fault) (appliance *simulator
 	return appliance, []string{"probe", server.URL(), "--api=hcx", "--username=monitor", "--password-file=" + file, "--ca-file=" + filepath.Join(dir, "ca.pem")}, file
 }
 
-// runWith runs a command without a terminal.
+// runWith runs a command whose standard input is not a terminal.
 func runWith(t *testing.T, ctx context.Context, args ...string) (code int, stdout, stderr string) { //nolint:revive // t is first
 	t.Helper()
 	in, err := os.Open(os.DevNull)
@@ -51,7 +51,7 @@ func TestProbeURL(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(stdout, "\n\ncredentials:")
 	if settings, err := config.Parse([]byte("credentials:"+text), "session_exporter.yml"); err != nil || len(settings.Problems) > 0 || len(settings.Endpoints) != 1 || strings.Count(text, "\n") > 14 {
-		t.Errorf("the configuration has the error %v:\n%s", err, text)
+		t.Errorf("the printed configuration has an error (%v), a problem, or not one endpoint:\n%s", err, text)
 	}
 	for output, want := range map[string]string{"json": `"state": "valid"`, "metrics": "session_up{"} {
 		if code, stdout, stderr := runWith(t, t.Context(), append(flags, "-o", output)...); code != exitOK || stderr != "" || !strings.Contains(stdout, want) || strings.Contains(stdout, "credentials:") {
@@ -102,7 +102,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"https://srm.example.com/api/rest/vr/v2", "a URL requires --api, for this URL probably --api=dr"},
 		{"https://x.example.com", "a URL requires --api; it must be one of: "},
 		{url + " --api=hxc", "--api: unknown API, did you mean `hcx`?"},
-		{url + " --api=hcx", "a URL requires an account: --username, "},
+		{url + " --api=hcx", "a URL requires --username, with --password-file or "},
 		{url + " --api=hcx --username=u", "--username: cannot ask for the password, because standard input is not a terminal; use --password-file"},
 		{url + " --api=hcx --username=u --timeout=3x", "--timeout: must be a duration such as 30s"},
 		{url + " --api=hcx --password-file=secret", "--password-file requires --username"},
@@ -145,7 +145,7 @@ func TestProbeURLMistakes(t *testing.T) {
 	}
 }
 
-// The warnings of a configuration are printed before a login is spent, with their flags.
+// Warnings are printed before the login is sent, and name the flags.
 func TestProbeURLWarnings(t *testing.T) {
 	_, flags, file := newAppliance(t)
 	stderr := &lines{next: func(string) {}}
@@ -161,7 +161,7 @@ func TestProbeURLWarnings(t *testing.T) {
 		"session_exporter: warning: URL: secrets are sent without encryption; use https\n" +
 		"session_exporter: warning: URL: has a path, but the API hcx is at the root; remove the path\n"
 	if before := <-seen; before != want || stderr.String() != want {
-		t.Errorf("before the login:\n%sin all:\n%s", before, stderr)
+		t.Errorf("before the login:\n%sat the end:\n%s", before, stderr)
 	}
 }
 
@@ -181,7 +181,7 @@ func TestProbeURLOfCatalogue(t *testing.T) {
 	}
 }
 
-// Two products at one host are two endpoints, the same URL twice is one.
+// Two products on one host are two endpoints; a URL that is given twice is one.
 func TestProbeSeveralURLs(t *testing.T) {
 	f := &adhocFlags{api: "dr", tokenFile: "secret"}
 	a := &adhoc{flags: f}
@@ -205,8 +205,8 @@ func TestProbeURLHasTheGuardOfItsAPI(t *testing.T) {
 	}
 }
 
-// The configuration after a success shows neither the password that was typed, nor those
-// in other flags.
+// The configuration that is printed after a success has neither the typed password nor the
+// secrets in flags.
 func TestHintHidesSecrets(t *testing.T) {
 	f := &adhocFlags{api: "hcx", username: "monitor", proxyURL: "http://user:canary-1@proxy.example.com:3128", login: map[string]string{"tenant": "canary-2", "auth_type": "vsphere"}}
 	a := &adhoc{flags: f, prompted: true}

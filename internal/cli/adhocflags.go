@@ -37,8 +37,8 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 		{"api", "api", "For a URL: its session API; `apis` lists them.", "<name>", &f.api},
 		{"username", "username", "For a URL: the account's name. Without --password-file, the password is asked for.", "<name>", &f.username},
 		{"password-file", "password_file", "For a URL: path of a file with the password.", "<path>", &f.passwordFile},
-		{"token-file", "token_file", "For a URL: path of a file with a session token or bearer token, instead of an account.", "<path>", &f.tokenFile},
-		{"auth", "auth", "For a URL: how the secret is used; the default follows from it. One of: " + strictyaml.Join(sessionapi.Auths()) + ".", "<way>", &f.auth},
+		{"token-file", "token_file", "For a URL: path of a file with a session token or bearer token, instead of --username.", "<path>", &f.tokenFile},
+		{"auth", "auth", "For a URL: how to authenticate; the default follows from the kind of secret. One of: " + strictyaml.Join(sessionapi.Auths()) + ".", "<method>", &f.auth},
 		{"ca-file", "ca_file", "For a URL: path of the CA certificates to trust, instead of the system's.", "<path>", &f.caFile},
 		{"cert-file", "cert_file", "For a URL: path of a client certificate.", "<path>", &f.certFile},
 		{"key-file", "key_file", "For a URL: path of the client certificate's private key.", "<path>", &f.keyFile},
@@ -58,12 +58,12 @@ func addAdhocFlags(cmd *kingpin.CmdClause) *adhocFlags {
 	}
 	cmd.Flag("insecure-skip-verify", "For a URL: accept any certificate.").BoolVar(&f.insecure)
 	cmd.Flag("enable-http2", "For a URL: offer HTTP/2.").BoolVar(&f.http2)
-	cmd.Flag("login", "For a URL: a login option of the API, such as auth_type=vsphere of hcx. Repeatable.").PlaceHolder("<option>=<value>").SetValue(loginOptions(f.login))
+	cmd.Flag("login", "For a URL: a login option of the API, such as auth_type=vsphere for hcx. Repeatable.").PlaceHolder("<option>=<value>").SetValue(loginOptions(f.login))
 	return f
 }
 
-// loginOptions is the value of --login. The parser's own maps do not name the flag in
-// their errors, and quote the value, which may be a secret.
+// loginOptions is the value of --login. The errors of the parser's own maps do not name the
+// flag, and they quote the value, which may be a secret.
 type loginOptions map[string]string
 
 // String implements kingpin.Value.
@@ -104,8 +104,8 @@ func (f *adhocFlags) given() string {
 	}
 }
 
-// check reports missing flags and an unknown API, which the loader could describe only as
-// keys of a configuration.
+// check reports missing flags and an unknown API. The loader would report them as keys of a
+// configuration.
 func (f *adhocFlags) check(urls []string) error {
 	known := knownAPIs()
 	switch {
@@ -120,12 +120,12 @@ func (f *adhocFlags) check(urls []string) error {
 	case f.username == "" && f.passwordFile != "":
 		return errors.New("--password-file requires --username")
 	case f.username == "" && f.tokenFile == "":
-		return errors.New("a URL requires an account: --username, with --password-file or a terminal to ask for the password; or --token-file")
+		return errors.New("a URL requires --username, with --password-file or a terminal on which to type the password, or --token-file")
 	}
 	return nil
 }
 
-// blame describes a problem in the document as a problem with a flag.
+// blame describes a problem in the document as a problem with the flag that caused it.
 func (f *adhocFlags) blame(problem config.Problem) string {
 	_, field, _ := strings.Cut(problem.Key, "].")
 	if field == "" {

@@ -36,8 +36,8 @@ func withStdin(args []string) []string {
 	return args
 }
 
-// checkConfig prints all problems of a configuration in the order of its lines, and a
-// summary if it can be used.
+// checkConfig prints all problems of a configuration, sorted by file and line, and a
+// summary if it is valid.
 func checkConfig(ctx context.Context, files []string, strict bool, s streams) error {
 	settings, found, err := checkFiles(ctx, files, s)
 	if err != nil {

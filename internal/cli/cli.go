@@ -41,7 +41,7 @@ func (e *exitError) Error() string {
 func (e *exitError) Unwrap() error { return e.err }
 
 // Run runs the command that the arguments name until it is done or ctx is canceled, and
-// returns the exit code: 0 for success, 1 for failure, 2 for misuse.
+// returns the exit code: 0 for success, 1 for failure, 2 for invalid flags or configuration.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return run(ctx, args, newStreams(stdout, stderr))
 }
@@ -123,9 +123,8 @@ func exitCode(err error, stderr io.Writer) int {
 // command runs until it is done or ctx is canceled.
 type command func(ctx context.Context) error
 
-// defaultConfigFile is in the working directory.
 const (
-	defaultConfigFile = "session_exporter.yml"
+	defaultConfigFile = "session_exporter.yml" // in the working directory
 	configFileHelp    = "Path to the configuration file, or a pattern such as conf.d/*.yml. Repeatable: all files are one configuration."
 )
 
@@ -133,8 +132,8 @@ func addConfigFlag(cmd *kingpin.CmdClause) *kingpin.FlagClause {
 	return cmd.Flag("config.file", configFileHelp).Default(defaultConfigFile)
 }
 
-// oneOf makes a flag that takes one of several values. The parser's own enumerations do not
-// name the flag in their errors.
+// oneOf makes a flag that takes one of several values. The errors of the parser's own
+// enumerations do not name the flag.
 func oneOf(flag *kingpin.FlagClause, values ...string) *string {
 	value := &enum{name: flag.Model().Name, values: values}
 	flag.HintOptions(values...).SetValue(value)

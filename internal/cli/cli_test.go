@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// `version` and --version print the same, and --help has the flags that users of other
+// `version` and --version print the same text, and --help has the flags that users of other
 // exporters look for.
 func TestVersionAndHelp(t *testing.T) {
 	_, command, _ := runWith(t, t.Context(), "version")

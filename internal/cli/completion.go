@@ -44,7 +44,8 @@ func endpointNames(patterns *[]string) kingpin.HintAction {
 	})
 }
 
-// namesIn returns the names of a file's endpoints that can be shown.
+// namesIn returns the names of a file's endpoints, without those that cannot be printed as
+// they are.
 func namesIn(file string) (names []string) {
 	text, _ := boundedfile.Read(file, config.MaxSize)
 	var configuration struct {

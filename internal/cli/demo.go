@@ -131,8 +131,8 @@ func (f *serverFlags) rootURLs() ([]*url.URL, error) {
 	return roots, nil
 }
 
-// scheme returns the URL scheme of a server with a --web.config.file. The server reports
-// errors in the file.
+// scheme returns the URL scheme of a server with this --web.config.file. It ignores errors in
+// the file, because the server reports them.
 func scheme(webConfigFile string) string {
 	text, _ := boundedfile.Read(webConfigFile, maxWebConfig) // it may be unset
 	var settings toolkit.Config

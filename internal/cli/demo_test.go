@@ -21,7 +21,7 @@ func TestFailingScript(t *testing.T) {
 	fleet, err := simulator.NewFleet(dir)
 	must(t, err)
 	defer fleet.Close()
-	must(t, os.RemoveAll(dir)) // one script publishes a token there immediately
+	must(t, os.RemoveAll(dir)) // one script writes a token into it immediately
 	err = whileScriptsRun(t.Context(), fleet, func(ctx context.Context) error {
 		<-ctx.Done()
 		return nil

@@ -15,7 +15,7 @@ import (
 	"session_exporter/sessionapi/catalogue"
 )
 
-// document is a small configuration file: with one credential and one module.
+// document is a small configuration file, with one credential and one module.
 type document struct {
 	APIs        map[string]yaml.Node          `yaml:"apis,omitempty"`
 	Credentials map[string]documentCredential `yaml:"credentials"`
@@ -101,7 +101,7 @@ func only[V any](entries map[string]V) (name string, entry V) {
 	return name, entry
 }
 
-// likelyAPIs returns the APIs whose example has the port or a similar path of a URL.
+// likelyAPIs returns the APIs whose example has the same port as the URL or a similar path.
 func likelyAPIs(address string) []string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// healthcheckTimeout is how long a healthy exporter may take to respond.
+// healthcheckTimeout is how long an exporter may take to respond.
 const healthcheckTimeout = 3 * time.Second
 
 // addHealthcheck adds the health check of containers, which have no shell.
@@ -37,7 +37,7 @@ func addHealthcheck(app *kingpin.Application, s streams) command {
 	}
 }
 
-// defaultHealthURL is that of an exporter without flags.
+// defaultHealthURL is the health URL of an exporter without flags.
 const defaultHealthURL = "http://127.0.0.1:10987/-/healthy"
 
 // healthURL returns the health URL of the exporter that a command line runs, in the
@@ -69,8 +69,8 @@ func healthcheck(ctx context.Context, address string) error {
 	}
 	var certificateRequested atomic.Bool // the handshake may continue in the background
 	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		// Nothing secret is sent, and any response will do. The certificate need not
-		// name 127.0.0.1.
+		// The request has no secret, so the server need not be authenticated, and its
+		// certificate need not name 127.0.0.1.
 		InsecureSkipVerify: true, //nolint:gosec // see above
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			certificateRequested.Store(true)

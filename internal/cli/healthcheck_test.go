@@ -33,11 +33,11 @@ func TestHealthcheck(t *testing.T) {
 		want   int
 	}{
 		{"healthy", httptest.NewServer(respond(http.StatusOK)), exitOK},
-		{"by TLS, for another name", httptest.NewTLSServer(respond(http.StatusOK)), exitOK},
+		{"over TLS, with a certificate for another name", httptest.NewTLSServer(respond(http.StatusOK)), exitOK},
 		{"requires a certificate", overTLS(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}), exitOK},
 		{"requires a certificate with TLS 1.2", overTLS(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, MaxVersion: tls.VersionTLS12}), exitOK},
-		{"cannot do TLS as it should", overTLS(&tls.Config{MaxVersion: tls.VersionTLS10}), exitFailed},
-		{"speaks no TLS", toTLS(httptest.NewServer(respond(http.StatusOK))), exitFailed},
+		{"supports only TLS 1.0", overTLS(&tls.Config{MaxVersion: tls.VersionTLS10}), exitFailed},
+		{"does not support TLS", toTLS(httptest.NewServer(respond(http.StatusOK))), exitFailed},
 		{"requires a password", httptest.NewServer(respond(http.StatusUnauthorized)), exitOK},
 		{"something else", httptest.NewServer(respond(http.StatusNotFound)), exitFailed},
 		{"broken", httptest.NewServer(respond(http.StatusInternalServerError)), exitFailed},
@@ -57,7 +57,7 @@ func TestHealthcheck(t *testing.T) {
 	}
 }
 
-// Without a URL, the check follows the flags of the container's first process.
+// Without --url, the health check uses the flags of the container's first process.
 func TestHealthcheckFollowsTheExporter(t *testing.T) {
 	tls := filepath.Join(t.TempDir(), "web.yml")
 	must(t, os.WriteFile(tls, []byte("tls_server_config: {cert_file: c, key_file: k}\n"), 0o600))

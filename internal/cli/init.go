@@ -35,7 +35,7 @@ func addInit(app *kingpin.Application, s streams) command {
 // starterValues are the values of the template.
 type starterValues struct {
 	API                 string
-	Comment, Definition string // of the catalogue, empty for a built-in API
+	Comment, Definition string // from the catalogue; empty for a built-in API
 	Account, Secret     string // the credential's name, and the file of its secret
 	Credential          documentCredential
 	ModuleName          string

@@ -17,7 +17,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// suggestion is a commented line with a key.
+// suggestion matches a commented-out line with a key.
 var suggestion = regexp.MustCompile(`(?m)^( +)# ([a-z_]+: )`)
 
 // Each starter configuration is free of errors and warnings as soon as its secret exists,
@@ -80,7 +80,8 @@ func checkExample(t *testing.T, want document, account, text string) {
 	}
 }
 
-// A starter configuration and a probe of a URL lose no setting of the catalogue.
+// An example of the catalogue has only keys that document has, so that a starter
+// configuration and a probe of a URL lose none of its settings.
 func TestExamplesHaveNoOtherKeys(t *testing.T) {
 	for _, api := range catalogue.Names() {
 		text, _ := catalogue.File(api)

@@ -13,7 +13,7 @@ import (
 //go:embed man.tmpl
 var manPage string
 
-// kingpin's own template does not escape texts, and has only flags.
+// kingpin's own template does not escape texts, and lists only flags.
 func init() { kingpin.ManPageTemplate = manPage }
 
 // manFuncs are the functions of the template of --help-man.

@@ -35,7 +35,7 @@ func addProbe(app *kingpin.Application, s streams) command {
 	p.output = oneOf(cmd.Flag("output", "Output format. One of: text, json, metrics.").Short('o').Default("text"), "text", "json", "metrics")
 	p.color = oneOf(cmd.Flag("color", "Color the output; auto does so on a terminal unless NO_COLOR is set. One of: auto, always, never.").Default("auto"), "auto", "always", "never")
 	p.adhoc = addAdhocFlags(cmd)
-	p.endpoints = cmd.Arg("endpoint", "Names of endpoints, or URLs with --api and an account.").HintAction(endpointNames(p.files)).Strings()
+	p.endpoints = cmd.Arg("endpoint", "Names of endpoints, or URLs with --api and --username or --token-file.").HintAction(endpointNames(p.files)).Strings()
 	return func(ctx context.Context) error { return p.run(ctx, s) }
 }
 
@@ -73,8 +73,8 @@ func (p *probeFlags) run(ctx context.Context, s streams) error {
 	return probeOnce(ctx, settings, as, s)
 }
 
-// settings returns the configuration to probe. from is set if it is made of flags. All
-// warnings are printed before any login is sent.
+// settings returns the configuration to probe. from is nil unless the configuration is made
+// of flags. All warnings are printed before any login is sent.
 func (p *probeFlags) settings(ctx context.Context, s streams) (settings *config.Config, from *adhoc, err error) {
 	isAdhoc := slices.ContainsFunc(*p.endpoints, isURL)
 	switch given := p.adhoc.given(); {
@@ -217,7 +217,7 @@ func abbreviate(names []string) string {
 	return report.Printable(strings.Join(names, ", "))
 }
 
-// format is how the results are printed.
+// format determines how the results are printed.
 type format struct {
 	output, color string
 	all           bool
@@ -268,7 +268,8 @@ func probeOnce(ctx context.Context, settings *config.Config, as format, s stream
 	}
 }
 
-// reportLeftSessions reports the sessions that may have been left.
+// reportLeftSessions reports sessions that may have been left on their appliances. left is
+// nil if there are none.
 func reportLeftSessions(left error, s streams) {
 	if left != nil {
 		fmt.Fprintf(s.err, "session_exporter: some sessions may have been left on their appliances: %v\n", left)

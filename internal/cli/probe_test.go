@@ -38,7 +38,7 @@ func TestSelectEndpoints(t *testing.T) {
 	}{
 		{"all", fleet("a", "b"), nil, true, "a b"},
 		{"in the requested order, each once", fleet("a", "b", "c"), []string{"c", "a", "c"}, false, "c a"},
-		{"both", fleet("a"), []string{"a"}, true, "endpoint names and --all are mutually exclusive"},
+		{"all and a name", fleet("a"), []string{"a"}, true, "endpoint names and --all are mutually exclusive"},
 		{"none named", fleet("a", "b"), nil, false, "no endpoint given; name endpoints of f.yml or use --all; available: a, b"},
 		{"unknown", fleet("a", "b"), []string{"a", "c\x1b"}, false, `f.yml has no endpoint "c\x1b"; available: a, b`},
 		{"hidden characters", fleet("a\u202eb"), nil, false, "no endpoint given; name endpoints of f.yml or use --all; available: a\ufffdb"},
@@ -62,7 +62,7 @@ func TestSelectEndpoints(t *testing.T) {
 	}
 }
 
-// TestInterruptedProbe checks that an interrupt reports the sessions that remain.
+// TestInterruptedProbe checks that an interrupted probe reports the sessions that may be left.
 func TestInterruptedProbe(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	appliance := simulator.Settings{
@@ -120,7 +120,8 @@ endpoints:
 	}
 }
 
-// After the probe, a server that replaces refresh tokens would refuse that of a running exporter.
+// If the server replaces refresh tokens, a probe invalidates the refresh token of a running
+// exporter.
 func TestProbeWarnsOfRefreshTokens(t *testing.T) {
 	file := writeConfig(t, `credentials:
   a: {token: t, oauth2: {grant_type: refresh_token, client_id: i, token_url: "https://127.0.0.1:1"}}

@@ -78,8 +78,8 @@ func addDashboards(app *kingpin.Application, s streams) command {
 	}
 }
 
-// linkBase returns the base of links for an --external-url. placeholder is the instance in
-// the language of the file.
+// linkBase returns the base of links for an --external-url, with {instance} replaced by
+// placeholder, which is how the file writes the address that Prometheus scrapes.
 func linkBase(external, placeholder string) (string, error) {
 	const placeholderHost = "instance.invalid"
 	u, err := url.Parse(strings.ReplaceAll(external, instance, placeholderHost))

@@ -46,7 +46,7 @@ func addServerFlags(cmd *kingpin.CmdClause, listenAddress string) *serverFlags {
 	return &serverFlags{
 		logLevel:      oneOf(cmd.Flag("log.level", "Minimum severity of logged messages. One of: debug, info, warn, error.").Default("info"), "debug", "info", "warn", "error"),
 		logFormat:     oneOf(cmd.Flag("log.format", "Output format of log messages. One of: logfmt, json.").Default(logging.Logfmt), logging.Logfmt, logging.JSON),
-		shard:         cmd.Flag("shard", "Probe only one share of the endpoints: i/n is share i of n, counted from 0.").PlaceHolder("<i/n>").String(),
+		shard:         cmd.Flag("shard", "Probe only one shard of the endpoints: i/n is shard i of n, counted from 0.").PlaceHolder("<i/n>").String(),
 		toolkit:       kingpinflag.AddFlags(cmd, listenAddress),
 		telemetryPath: cmd.Flag("web.telemetry-path", "Path under which to expose metrics.").Default("/metrics").String(),
 		externalURL:   cmd.Flag("web.external-url", "URL at which clients reach the exporter, if a reverse proxy serves it under another path.").PlaceHolder("<url>").String(),
@@ -124,8 +124,9 @@ func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams
 // maxWebConfig limits the size in bytes of a web configuration.
 const maxWebConfig = 16 << 20
 
-// checkWebConfig rejects a pipe, which may never reach EOF, and a file that exceeds the
-// limit: exporter-toolkit would read both. It then has exporter-toolkit check the file.
+// checkWebConfig checks a web configuration. It rejects a pipe, which may never reach EOF,
+// and a file larger than maxWebConfig before exporter-toolkit, which would read both, checks
+// the contents.
 func checkWebConfig(file string) error {
 	if file == "" {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A pipe would block forever, and a device would exhaust the memory.
+// exporter-toolkit alone would block forever on a pipe, and exhaust the memory on a device.
 func TestWebConfigIsChecked(t *testing.T) {
 	directory := t.TempDir()
 	valid, invalid := filepath.Join(directory, "valid.yml"), filepath.Join(directory, "invalid.yml")
@@ -50,8 +50,8 @@ func TestServeExitsWithUsageForItsFiles(t *testing.T) {
 	}
 }
 
-// A reload accepts a missing secret, which check-config calls an error; so does the check
-// before the reload. An error, or a wrong flag, fails it.
+// --config.check accepts a missing secret, as a reload does, although check-config reports an
+// error. An invalid configuration or flag is an error.
 func TestServeChecksItsConfiguration(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "session_exporter.yml")
 	must(t, os.WriteFile(file, []byte("credentials: {x: {token_file: missing}}\nmodules: {dr: {api: dr, credential: x, auth: token}}\n"), 0o600))

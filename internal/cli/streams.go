@@ -16,7 +16,7 @@ import (
 type streams struct {
 	out, err io.Writer
 	in       *os.File
-	// closed is closed when the reader of out is gone; nil if that cannot be detected.
+	// closed is closed when the reader has closed out; nil if that cannot be detected.
 	closed <-chan struct{}
 }
 
@@ -30,8 +30,8 @@ func newStreams(stdout, stderr io.Writer) streams {
 	return s
 }
 
-// quietPipe is a stdout whose reader may close it, as head does. The rest of the output is
-// then discarded without an error, because the reader has all it wanted, and the command
+// quietPipe is a stdout whose reader may close it early, as head does. The rest of the output
+// is then discarded without an error, because the reader does not want it, and the command
 // exits as usual, after logging out.
 type quietPipe struct {
 	io.Writer
@@ -49,8 +49,8 @@ func (p *quietPipe) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// await returns what read reads from a terminal or a pipe. An interrupt ends the wait,
-// but not the read, which cannot be interrupted.
+// await returns the result of read, which reads from a terminal or a pipe. When ctx is done,
+// await returns an error immediately, and read, which cannot be interrupted, goes on.
 func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	var text []byte
 	var err error

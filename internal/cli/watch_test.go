@@ -13,9 +13,9 @@ import (
 	"session_exporter/simulator"
 )
 
-// lines is an output that calls a function after each line.
+// lines is an output that calls next with all of its text after each write.
 type lines struct {
-	mu   sync.Mutex // guards the buffer
+	mu   sync.Mutex // guards the buffer; held during next
 	text bytes.Buffer
 	next func(text string)
 }
@@ -34,7 +34,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// watchUntil runs probe --watch until its output has a text.
+// watchUntil runs probe --watch until its stdout satisfies a condition.
 func watchUntil(t *testing.T, flags []string, until func(text string) bool) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, interrupt := context.WithTimeout(t.Context(), 30*time.Second)
@@ -64,14 +64,14 @@ func TestWatch(t *testing.T) {
 		t.Errorf("exit code %d, stderr %q, stdout:\n%s", code, stderr, stdout)
 	}
 	if strings.Count(stdout, "Logged in as") != 2 || strings.Count(stdout, "What to do:") != 1 {
-		t.Errorf("not one explanation a change:\n%s", stdout)
+		t.Errorf("want one explanation for each change:\n%s", stdout)
 	}
 	if stats := appliance.Stats(); stats.Logins != 1 || stats.Logouts != 1 {
 		t.Errorf("%+v", stats)
 	}
 }
 
-// A watch never locks the account, and notices when the secret is right.
+// A watch never locks the account, and notices that the secret was corrected.
 func TestWatchWithWrongPassword(t *testing.T) {
 	appliance, flags, file := newAppliance(t)
 	must(t, os.WriteFile(file, []byte("wrong"), 0o600))

@@ -33,7 +33,7 @@ func newAccount(t *testing.T, d *directory, f fleet, password string) (w *world,
 	return newAccountOf(t, d, accountWays[f.way], f, password)
 }
 
-// newAccountOf is newAccount for a credential and a module.
+// newAccountOf is newAccount with another credential and module.
 func newAccountOf(t *testing.T, d *directory, account string, f fleet, password string) (w *world, text string) {
 	t.Helper()
 	w = newWorld(t, slog.New(slog.DiscardHandler))
@@ -96,7 +96,9 @@ func TestChangedPasswordCostsLittle(t *testing.T) {
 		}
 		w.write("password", "another")
 		w.applyChanges()
-		time.Sleep(10*time.Minute + f.interval) // three wrong passwords have used up the account's budget for 20 minutes
+		// Three wrong passwords have used up the account's budget, which is free again 20 minutes
+		// after the first refusals.
+		time.Sleep(10*time.Minute + f.interval)
 		if got := states(w.scrape()); got["valid"] != f.endpoints {
 			t.Errorf("with the right password, the states are %v", got)
 		}
@@ -123,7 +125,8 @@ var grants = map[string]string{
 	"vcf_api_token":      "credentials: {shared: {token_file: password, oauth2: {grant_type: vcf_api_token, token_url: \"http://sso.test/token\"}}}\nmodules: {m: {api: hcx, credential: shared}}\n",
 }
 
-// The token server counts what it refuses to 100 endpoints that share an account.
+// Endpoints that share an account cost it no more refusals at a token server than at an
+// appliance.
 func TestWrongSecretAtTheTokenServer(t *testing.T) {
 	t.Parallel()
 	n := size(100, 20)
@@ -142,7 +145,7 @@ func TestWrongSecretAtTheTokenServer(t *testing.T) {
 				}
 				time.Sleep(9 * time.Hour)
 				if refused := d.refusals(time.Time{}, ""); refused != 7 {
-					t.Errorf("%d refusals in 9 hours, want 7 as for a login", refused)
+					t.Errorf("%d refusals in 9 h 20 min, want 7 as for a login", refused)
 				}
 				w.write("password", "right")
 				w.applyChanges()
@@ -179,8 +182,8 @@ func TestExchangedPasswordSharesTheBudget(t *testing.T) {
 	})
 }
 
-// A token endpoint that is down, slow or overloaded, or shows a page, refuses nothing: when
-// it is back, all endpoints are valid immediately.
+// A token endpoint that is down, slow or overloaded, or that responds with a page, refuses
+// nothing: when it is back, all endpoints are valid after their back-off, at most 10 minutes.
 func TestOutageOfTheTokenServer(t *testing.T) {
 	for way, text := range grants {
 		for name, outage := range map[string]http.HandlerFunc{
@@ -207,7 +210,7 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 					want(t, got, series{"session_exporter_credential_suspended", "shared", ""}, 0)
 					during := states(got)
 					if way == "refresh_token" {
-						during["login_suspended"] = 0 // while another endpoint's request is in flight
+						during["login_suspended"] = 0 // expected while another endpoint's request is in flight
 					}
 					if during["valid"]+during["credentials_rejected"]+during["login_suspended"] > 0 {
 						t.Errorf("during the outage, the states are %v", during)
@@ -223,9 +226,9 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 	}
 }
 
-// A secret file that flips between two wrong passwords costs each of them its own
-// budget.
-func TestFlippingSecret(t *testing.T) {
+// A secret file that alternates between two wrong passwords costs each of them its own
+// budget, and further wrong passwords cost no more than the account's.
+func TestAlternatingSecret(t *testing.T) {
 	t.Parallel()
 	for way := range accountWays {
 		t.Run(way, func(t *testing.T) {
@@ -238,7 +241,7 @@ func TestFlippingSecret(t *testing.T) {
 					time.Sleep(2 * time.Second)
 				}
 				for i := range 60 {
-					w.write("password", fmt.Sprint("ever new ", i))
+					w.write("password", fmt.Sprint("wrong ", i))
 					w.applyChanges()
 					time.Sleep(2 * time.Second)
 				}
@@ -251,8 +254,8 @@ func TestFlippingSecret(t *testing.T) {
 	}
 }
 
-// A reload replaces one wrong password by another while probes wait with the first one:
-// each costs its own budget.
+// A reload replaces one wrong password by another while probes wait to send the first one:
+// each password costs no more than its own budget.
 func TestReloadToAnotherWrongPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &directory{delay: 250 * time.Millisecond, password: "right"}
@@ -274,7 +277,7 @@ func TestFleetOfOneAccountStarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		n := size(10_000, 1000)
-		d := &directory{password: "right", acceptDelay: 400 * time.Millisecond}
+		d := &directory{password: "right", checkDelay: 400 * time.Millisecond}
 		w, _ := newAccount(t, d, fleet{"login", n, time.Minute}, "right")
 		time.Sleep(2 * time.Minute)
 		if got := states(w.scrape()); got["valid"] != n {
@@ -293,7 +296,7 @@ func TestHalfHangsFromTheStart(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d", delay, salt), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					d := &directory{password: "right", acceptDelay: delay, hangs: func(host string) bool {
+					d := &directory{password: "right", checkDelay: delay, hangs: func(host string) bool {
 						h := fnv.New32a()
 						_, _ = h.Write(append([]byte(host), salt))
 						return bits.OnesCount32(h.Sum32())%2 == 0

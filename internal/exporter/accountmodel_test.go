@@ -55,13 +55,13 @@ func (m *model) event() {
 	switch m.random.IntN(7) {
 	case 0: // the appliances' password changes
 		m.directory.change(password)
-	case 1: // an appliance restarts
+	case 1: // all sessions are dropped
 		m.directory.change(m.directory.password)
-	case 2: // password and file change together
+	case 2: // the password and the secret file change together
 		m.directory.change(password)
 		m.write("password", password)
 		m.applyChanges()
-	case 3, 4: // the secret flips
+	case 3, 4: // the secret file changes
 		m.write("password", password)
 		m.applyChanges()
 	case 5: // the entry is renamed
@@ -71,7 +71,7 @@ func (m *model) event() {
 		}
 		m.text = strings.ReplaceAll(m.text, from, to)
 		m.load(m.text)
-	case 6:
+	case 6: // logins are resumed
 		name := "shared"
 		if strings.Contains(m.text, "renamed") {
 			name = "renamed"

@@ -12,16 +12,16 @@ import (
 	"sync"
 )
 
-// A quotation is what one appliance quotes, how, and where.
+// A quotation is the secret that one appliance quotes, and how.
 type quotation struct {
-	kind, part string
-	mode       string
-	encoder    int
-	plain      bool
+	kind, part string // a name in canaryKinds, and one of its parts
+	mode       string // a key of canaryModes
+	encoder    int    // index
+	plain      bool   // the secret has only letters and digits
 }
 
-func (b quotation) path() string {
-	return fmt.Sprintf("/%s_%s_%s_%d_%t", b.kind, b.part, b.mode, b.encoder, b.plain)
+func (q quotation) path() string {
+	return fmt.Sprintf("/%s_%s_%s_%d_%t", q.kind, q.part, q.mode, q.encoder, q.plain)
 }
 
 // quotationOf reads the path of a request's endpoint.
@@ -33,18 +33,18 @@ func quotationOf(r *http.Request) quotation {
 
 // quote returns what the appliance quotes, encoded: the secret itself, or a part of the
 // request that contains it.
-func (b quotation) quote(encoders []encoder) string {
-	text := canaryOf(b.part, b.plain)
-	switch b.part {
+func (q quotation) quote(encoders []encoder) string {
+	text := canaryOf(q.part, q.plain)
+	switch q.part {
 	case "pair":
-		text = "monitor:" + canaryOf("password", b.plain)
+		text = "monitor:" + canaryOf("password", q.plain)
 	case "basic":
-		text = "Basic " + base64.StdEncoding.EncodeToString([]byte("monitor:"+canaryOf("password", b.plain)))
+		text = "Basic " + base64.StdEncoding.EncodeToString([]byte("monitor:"+canaryOf("password", q.plain)))
 	}
-	return encoders[b.encoder].encode(text)
+	return encoders[q.encoder].encode(text)
 }
 
-// canaryModes are the places in which an appliance quotes.
+// canaryModes are the responses with which an appliance quotes a secret, each in another place.
 var canaryModes = map[string]func(w http.ResponseWriter, quote string){
 	"500": func(w http.ResponseWriter, quote string) { respondQuoting(w, 500, quote) },
 	"403": func(w http.ResponseWriter, quote string) { respondQuoting(w, 403, quote) },
@@ -66,7 +66,7 @@ var canaryModes = map[string]func(w http.ResponseWriter, quote string){
 	},
 	"text": func(w http.ResponseWriter, quote string) { http.Error(w, "bad: "+quote, http.StatusBadGateway) },
 	"short": func(w http.ResponseWriter, quote string) {
-		respondQuoting(w, http.StatusInternalServerError, "bad: "+cutInTwo(quote))
+		respondQuoting(w, http.StatusInternalServerError, "bad: "+mostOf(quote))
 	},
 	"redirect": func(w http.ResponseWriter, quote string) {
 		w.Header().Set("Location", "https://sso.example.com/"+quote+"?from="+quote+"#"+quote)
@@ -97,14 +97,14 @@ var canaryModes = map[string]func(w http.ResponseWriter, quote string){
 		sendRaw(w, "HTTP/1.1 200 OK\r\nContent-Length: "+quote+"\r\n\r\n")
 	},
 	"broken": func(w http.ResponseWriter, quote string) {
-		sendRaw(w, "HTTP/1.1 500 No\r\nContent-Length: 9999\r\n\r\n{\"message\": \"bad "+cutInTwo(quote))
+		sendRaw(w, "HTTP/1.1 500 No\r\nContent-Length: 9999\r\n\r\n{\"message\": \"bad "+mostOf(quote))
 	},
 }
 
-// cutInTwo returns more than half of a text.
-func cutInTwo(text string) string { return text[:len(text)*6/10] }
+// mostOf returns the first 60 % of a text.
+func mostOf(text string) string { return text[:len(text)*6/10] }
 
-// respondQuoting responds with the error of every API at once.
+// respondQuoting responds with an error in the formats of all APIs at once.
 func respondQuoting(w http.ResponseWriter, status int, quote string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -121,8 +121,8 @@ func sendRaw(w http.ResponseWriter, response string) {
 	_ = conn.Close()
 }
 
-// A quotingAppliance is an appliance at each path: it quotes one part at one kind of
-// request, and otherwise works.
+// A quotingAppliance is a separate appliance at each path: it quotes one part in the response
+// to one kind of request, and otherwise works.
 type quotingAppliance struct {
 	encoders []encoder
 
@@ -147,13 +147,13 @@ func (a *quotingAppliance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.sent[b.path()+step]++
 	n := a.sent[b.path()+step]
-	betrays := step == at && (b.kind != "old-check" || n > 2)
-	if betrays {
+	quotes := step == at && (b.kind != "old-check" || n > 2)
+	if quotes {
 		a.quoted[b.kind]++
 	}
 	a.mu.Unlock()
 	switch {
-	case betrays:
+	case quotes:
 		canaryModes[b.mode](w, b.quote(a.encoders))
 	case b.kind == "old-check" && step == "GET" && n == 2:
 		w.WriteHeader(http.StatusUnauthorized) // which makes the client replace the session

@@ -23,7 +23,7 @@ type encoder struct {
 	encode func(string) string
 }
 
-// singles are the encoders that appliances use, each once.
+// singles are the encoders that appliances use.
 var singles = []encoder{
 	{"plain", func(s string) string { return s }},
 	{"json", func(s string) string { return quotedJSON(s, true) }},
@@ -138,7 +138,7 @@ func escapeUTF16(s, format string) string {
 	return b.String()
 }
 
-// The two halves of each secret. Neither may be shown.
+// The beginning and the end of each secret. Neither may be shown.
 const (
 	canaryHead = "c4nary-"
 	canaryTail = "-kan4rie"
@@ -159,12 +159,13 @@ var (
 	hexRuns   = regexp.MustCompile(`[0-9A-Fa-f]{12,}`)
 )
 
-// canaryIn returns where a text, decoded repeatedly, has half of a secret.
+// canaryIn decodes a text repeatedly, and returns the surroundings of the first canaryHead or
+// canaryTail in it, empty if it has none. depth is how many layers of Base64 or hex are decoded.
 func canaryIn(text string, depth int) string {
 	for range 5 {
 		text = strings.ReplaceAll(text, "<secret>", "\x00")
-		for _, half := range []string{canaryHead, canaryTail} {
-			if at := strings.Index(strings.ToLower(text), half); at >= 0 {
+		for _, part := range []string{canaryHead, canaryTail} {
+			if at := strings.Index(strings.ToLower(text), part); at >= 0 {
 				lower := strings.ToLower(text)
 				return fmt.Sprintf("%q", lower[max(at-60, 0):min(at+80, len(lower))])
 			}

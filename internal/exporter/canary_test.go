@@ -20,7 +20,7 @@ import (
 	"session_exporter/web"
 )
 
-// canaryKinds lists each kind of secret, the request that quotes it, and the parts
+// canaryKinds lists each kind of secret, the request whose response quotes it, and the parts
 // quoted.
 var canaryKinds = []struct{ name, module, credential, at, parts string }{
 	{"hcx-login", "hcx", "login", "POST", "password"},
@@ -57,7 +57,7 @@ func canaryConfiguration(w *world, encoders []encoder) (text string, all []quota
 			for _, plain := range []bool{false, true} {
 				for i, mode := range modes {
 					next++
-					// The other encoders apply to the other kind of secret.
+					// Half of the modes quote plain secrets, and half the others.
 					if i%2 == 0 == plain || next%size(1, 3) != 0 {
 						continue
 					}
@@ -115,8 +115,8 @@ func canaryConfiguration(w *world, encoders []encoder) (text string, all []quota
 	return text, all
 }
 
-// TestNoCanaryIsShown runs the whole program in one process: whatever an appliance
-// quotes, in any encoding and anywhere in its response, none of it is shown.
+// TestNoCanaryIsShown runs the exporter with its web handler: whatever secret an appliance
+// quotes, in any encoding and anywhere in its response, none of it is shown or logged.
 func TestNoCanaryIsShown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

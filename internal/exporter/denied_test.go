@@ -22,7 +22,7 @@ global:
     - session_probe_duration_seconds_bucket # the histogram has no suffix
     - session_probe_duration_seconds
     - session_lifetime_seconds # has no sample yet
-    - session_exporter_credential_changed_timestamp_seconds # neither has this
+    - session_exporter_credential_changed_timestamp_seconds # has no sample yet
     - process_.*
     - go_gc_.*|nobody
     - session_exporter_build_info
@@ -51,7 +51,7 @@ func fileOf(t *testing.T, text string) string {
 
 func TestPatternsThatDenyNothing(t *testing.T) {
 	file := fileOf(t, denials+oneEndpoint)
-	t.Run("findings", func(t *testing.T) {
+	t.Run("problems", func(t *testing.T) {
 		settings, err := config.NewLoader(file).Load()
 		must(t, err)
 		want := file + ":4: warning: global.metrics_deny[0]: " + unmatchedWarning + "\n" + file + ":12: warning: global.metrics_deny[8]: " + unmatchedWarning
@@ -64,7 +64,7 @@ func TestPatternsThatDenyNothing(t *testing.T) {
 		must(t, newExporter([]string{file}, probe.NewManager(), slog.New(slog.NewTextHandler(&log, nil))).Reload())
 		for _, key := range []string{"global.metrics_deny[0]", "global.metrics_deny[8]"} {
 			if !strings.Contains(log.String(), " key="+key+` reason="`+unmatchedWarning+`"`+"\n") {
-				t.Errorf("no warning of %s in\n%s", key, log.String())
+				t.Errorf("no warning about %s in\n%s", key, log.String())
 			}
 		}
 		if n := strings.Count(log.String(), unmatchedWarning); n != 2 {

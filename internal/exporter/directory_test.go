@@ -13,15 +13,15 @@ import (
 // does. It is an hcx appliance for every host but sso.test, where it is an OAuth 2.0
 // server.
 type directory struct {
-	delay       time.Duration          // of refusals
-	acceptDelay time.Duration          // of logins that are accepted
-	hangs       func(host string) bool // appliances that never respond; nil for none
+	delay      time.Duration          // of refusals
+	checkDelay time.Duration          // of requests with a password, before it is checked
+	hangs      func(host string) bool // appliances that never respond; nil for none
 
 	mu          sync.Mutex       // guards the fields below
 	tokenOutage http.HandlerFunc // of the OAuth 2.0 server; nil for none
 	password    string
 	epoch       int         // of sessions and tokens: those of earlier epochs are refused
-	refused     []refusedAt // in the order of time
+	refused     []refusedAt // in chronological order
 	accepted    []time.Time
 }
 
@@ -42,8 +42,8 @@ func (d *directory) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
-	if carries && d.acceptDelay > 0 {
-		time.Sleep(d.acceptDelay)
+	if carries && d.checkDelay > 0 {
+		time.Sleep(d.checkDelay)
 	}
 	switch {
 	case carries && !d.judge(password):
@@ -118,8 +118,8 @@ func (d *directory) change(password string) {
 	d.epoch++
 }
 
-// refusals returns how many passwords were refused since a time; only that password, if
-// it is not empty.
+// refusals returns how often passwords were refused since a time: one password, or all if it
+// is empty.
 func (d *directory) refusals(since time.Time, password string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -1,6 +1,6 @@
 // Package exporter is the running exporter: it loads the configuration, reloads it when
-// it changes on disk, probes and serves, and logs out of all sessions when it stops. It
-// does not parse flags; internal/cli does.
+// it changes on disk, probes the endpoints, serves the results, and logs out of all sessions
+// when it stops. It does not parse flags; internal/cli does.
 package exporter
 
 import (
@@ -26,18 +26,18 @@ type Exporter struct {
 
 	mu          sync.Mutex // guards the fields below; held through a reload
 	settings    *config.Config
-	listed      int             // configured endpoints; the settings have this shard's share of them
+	listed      int             // configured endpoints; the settings have only those of this shard
 	tlsFiles    []string        // of the last configuration that could be read
-	fingerprint string          // of these files and the configuration's, taken before they were loaded
+	fingerprint string          // of the configuration's files and tlsFiles, taken before they were loaded
 	failure     string          // the error of the last load, empty for none
 	logged      map[string]bool // problems of the last load
 
 	stopping atomic.Bool
 }
 
-// New returns an exporter for a shard of the endpoints in a configuration, which it does not
-// load yet: see config.NewLoader. Its connections and concurrent probes stay below the
-// process's open-file limit.
+// New returns an exporter for a shard of the endpoints in a configuration. Load loads the
+// configuration; see config.NewLoader for the patterns. The exporter's connections and
+// concurrent probes stay below the process's open-file limit.
 func New(patterns []string, shard config.Shard, manager *probe.Manager, logger *slog.Logger) *Exporter {
 	e := newExporter(patterns, manager, logger)
 	e.shard = shard
@@ -50,15 +50,15 @@ func newExporter(patterns []string, manager *probe.Manager, logger *slog.Logger)
 	return &Exporter{loader: config.NewLoader(patterns...), logger: logger, manager: manager, collector: collector.New(manager.Credentials, logger)}
 }
 
-// Ready reports whether the exporter accepts scrapes: until it shuts down, since it serves
-// nothing before a configuration is loaded.
+// Ready implements web.Lifecycle. It is false only during shutdown, because the exporter
+// serves nothing before a configuration is loaded.
 func (e *Exporter) Ready() bool { return !e.stopping.Load() }
 
 // Collector returns the collector that probes the endpoints.
 func (e *Exporter) Collector() *collector.Collector { return e.collector }
 
 // Load loads the configuration for the first time. When ctx is done, it returns ctx's
-// error without waiting for files that hang.
+// error without waiting for a file system that hangs.
 func (e *Exporter) Load(ctx context.Context) error {
 	loaded := make(chan error, 1)
 	go func() {
@@ -74,8 +74,8 @@ func (e *Exporter) Load(ctx context.Context) error {
 	}
 }
 
-// Resume implements web.Lifecycle. It ends the back-off of the credential's endpoints
-// and probes them immediately.
+// Resume implements web.Lifecycle. It also probes the credential's endpoints that wait for a
+// login, immediately.
 func (e *Exporter) Resume(credential string) error {
 	if err := e.manager.Resume(credential); err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// The ways to send a password, each as a module.
+// passwordModules are the ways to send a password, each as a module.
 var passwordModules = map[string]string{
 	"hcx login": "{api: hcx, credential: shared}",
 	"hcx basic": "{api: hcx, credential: shared, auth: basic}",
@@ -48,7 +48,7 @@ func setPassword(password string) func(*simulator.Settings) {
 	return func(s *simulator.Settings) { s.Accounts["monitor"] = simulator.Account{Password: password} }
 }
 
-// journal records when passwords were refused.
+// journal records the times of refusals.
 type journal struct {
 	mu    sync.Mutex // guards times
 	times []time.Time
@@ -93,7 +93,7 @@ func TestWrongPassword(t *testing.T) {
 				time.Sleep(time.Minute - time.Millisecond)
 				first := w.scrape()
 				if got := states(first); got["credentials_rejected"] != 2 || got["login_suspended"] != 98 {
-					t.Errorf("a minute from the start, the states are %v, want 2 credentials_rejected and 98 login_suspended", got)
+					t.Errorf("a minute after the start, the states are %v, want 2 credentials_rejected and 98 login_suspended", got)
 				}
 				withVerdict := 0
 				for s := range first {
@@ -111,7 +111,7 @@ func TestWrongPassword(t *testing.T) {
 				if got := states(w.scrape()); got["login_suspended"] != 100 {
 					t.Errorf("after 20 minutes, the states are %v, want 100 login_suspended", got)
 				}
-				// A longer interval from now on, to keep the test short.
+				// With a longer interval, the test takes less time.
 				w.load(oneAccount(100, strings.Replace(module, "{", "{interval: 5m, ", 1)))
 				time.Sleep(9*time.Hour - 18*time.Minute)
 				checkRefusals(t, w, 7)
@@ -130,21 +130,21 @@ func checkRefusals(t *testing.T, w *world, n int) {
 	want(t, w.scrape(), series{"session_exporter_credential_refusals_total", "shared", ""}, float64(n))
 }
 
-// checkGaps checks the time between refusals: never less than the gap, and little more,
-// until the next probe is due.
+// checkGaps checks the time between refusals: at least the gap, and at most two minutes more,
+// because a login waits for the next probe.
 func checkGaps(t *testing.T, times []time.Time, gaps ...time.Duration) {
 	t.Helper()
 	if len(times) != len(gaps)+1 {
-		t.Fatalf("there were refusals at %v, want %d", times, len(gaps)+1)
+		t.Fatalf("%d refusals, want %d: %v", len(times), len(gaps)+1, times)
 	}
 	for i, gap := range gaps {
 		if got := times[i+1].Sub(times[i]); got < gap || got > gap+2*time.Minute {
-			t.Errorf("between refusals %d and %d passed %v, want %v", i, i+1, got, gap)
+			t.Errorf("refusal %d came %v after refusal %d, want %v", i+1, got, i, gap)
 		}
 	}
 }
 
-// TestOneRefuses lets one of 100 appliances refuse the password. The others are not
+// TestOneRefuses lets one of many appliances refuse the password. The others are not
 // affected.
 func TestOneRefuses(t *testing.T) {
 	t.Parallel()
@@ -176,7 +176,7 @@ func TestOneRefuses(t *testing.T) {
 			stats := w.site(fmt.Sprintf("site-%d.test", i)).Stats()
 			logins := 12 // one every 30 minutes for 6 hours
 			if i%4 == 0 {
-				logins = 20 // 17 and one for each probe
+				logins = 20 // one every 18 minutes: the first probe after 17 minutes finds the session expired
 			}
 			if name := fmt.Sprintf("site-%d", i); name != bad && (stats.Logins < logins-1 || stats.Logins > logins+1 || stats.Sessions != 1 && i%4 != 0) {
 				t.Errorf("%s had %d logins and has %d sessions, want about %d and 1", name, stats.Logins, stats.Sessions, logins)
@@ -185,9 +185,9 @@ func TestOneRefuses(t *testing.T) {
 	})
 }
 
-// TestSecretReadFirst corrects the password of a suspended account. One endpoint is due
-// before the file watcher notices the change; the others are then tried immediately
-// too.
+// TestSecretReadFirst corrects the password of a suspended account. One endpoint is probed
+// before the file watcher notices the change; when it does, the others are probed
+// immediately.
 func TestSecretReadFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 100, "{api: hcx, credential: shared, interval: 10m}", "wrong")
@@ -228,7 +228,7 @@ func TestPasswordChanged(t *testing.T) {
 				time.Sleep(30*time.Minute - time.Second)
 				noticed := w.scrape()
 				if got := states(noticed); got["credentials_rejected"]+got["login_suspended"] != 2 || got["valid"] != 98 {
-					t.Errorf("session_max_age after the change, the states are %v, want 2 refused, and 98 valid by their old sessions", got)
+					t.Errorf("30 minutes after the change, the states are %v, want 2 refused, and 98 valid with their old sessions", got)
 				}
 				zeros := 0
 				for s, value := range noticed {

@@ -14,7 +14,7 @@ import (
 	"session_exporter/simulator"
 )
 
-// hostileResponses returns harmful responses, each with the resulting state.
+// hostileResponses returns harmful responses, each with the state that it results in.
 func hostileResponses() map[string]struct {
 	fault simulator.Fault
 	state string
@@ -42,7 +42,7 @@ func hostileResponses() map[string]struct {
 }
 
 // TestHostileResponsesLeaveNothing checks that a response takes memory only while it is
-// read. The race detector would take minutes to read the responses.
+// read. With the race detector, reading the responses would take minutes.
 func TestHostileResponsesLeaveNothing(t *testing.T) {
 	warmUp, responses := size(50, 10), size(5000, 500)
 	w := newWorld(t, slog.New(slog.DiscardHandler))
@@ -69,7 +69,7 @@ func TestHostileResponsesLeaveNothing(t *testing.T) {
 		running.Wait()
 	}
 	heap := func() uint64 {
-		w.responding.Wait() // exclude what the appliance needs to compress
+		w.responding.Wait() // exclude the memory that the appliances need to compress
 		// The second collection frees what the first one finalized.
 		runtime.GC()
 		runtime.GC()
@@ -83,6 +83,6 @@ func TestHostileResponsesLeaveNothing(t *testing.T) {
 	after := heap()
 	t.Logf("heap in use: %d KiB after %d responses, %d KiB after %d more", before>>10, warmUp*len(cases), after>>10, responses)
 	if after > before+before/10 {
-		t.Error("memory is not flat")
+		t.Error("the heap has grown by more than 10 %")
 	}
 }

@@ -12,7 +12,6 @@ import (
 // gcPercent is the garbage collector's target if GOGC is not set. Nearly all of the
 // heap is endpoints and their connections, which are long-lived: half of Go's default
 // saves a fifth of the memory for slightly more frequent collections.
-// docs/performance.md has the figures.
 const gcPercent = 50
 
 // LimitGarbage sets the garbage collector's target for the process, unless the user has.
@@ -34,17 +33,17 @@ const (
 	// spareFiles are for listeners, standard streams, configuration and secret files, and
 	// the few negative controls in flight.
 	spareFiles = 16
-	// filesPerProbe is what a probe needs while it connects: two addresses may be
-	// dialed, or two DNS queries sent, concurrently.
+	// filesPerProbe is how many files a probe needs while it connects: it may dial two
+	// addresses, or send two DNS queries, concurrently.
 	filesPerProbe = 2
 	minClients    = 8
 	maxClients    = 512
 )
 
-// limitsFor divides the files that the process may open: an eighth for clients of our
-// port; of the rest, half for kept connections and half for probes. So neither clients
-// nor appliances that hang can make a probe run out of files, which would be reported
-// as `unreachable`.
+// limitsFor divides the files that the process may open: an eighth, at least minClients and
+// at most maxClients, for clients of our port, and spareFiles; of the rest, half for kept
+// connections and half for probes. So neither clients nor appliances that hang can make a
+// probe run out of files, which would be reported as `unreachable`.
 func limitsFor(files uint64) limits {
 	if files == 0 {
 		return limits{clients: maxClients}
@@ -79,7 +78,7 @@ func (l limits) warnOfFiles(endpoints []*config.Endpoint, logger *slog.Logger) {
 	for _, e := range endpoints {
 		hanging += float64(e.Timeout) / float64(e.Interval)
 	}
-	probes := 2 * int(math.Ceil(hanging)) // because those that hang get half of the slots
+	probes := 2 * int(math.Ceil(hanging)) // because probes that hang get only half of the slots
 	if len(endpoints) <= l.kept && probes <= l.probes {
 		return
 	}

@@ -62,14 +62,14 @@ func TestWarnOfFiles(t *testing.T) {
 				continue
 			}
 			if again := warned(t, wanted, endpoints, interval); again != 0 {
-				t.Errorf("%d endpoints each %s: %d files are wanted, and then %d", endpoints, interval, wanted, again)
+				t.Errorf("%d endpoints every %s: %d files are wanted, and then %d", endpoints, interval, wanted, again)
 			}
 			if fewer := wanted * 9 / 10; wanted > 100 && warned(t, fewer, endpoints, interval) == 0 {
-				t.Errorf("%d endpoints each %s: %d files are wanted where %d suffice", endpoints, interval, wanted, fewer)
+				t.Errorf("%d endpoints every %s: %d files are wanted where %d suffice", endpoints, interval, wanted, fewer)
 			}
 		}
 	}
 	if warned(t, 0, 100_000, time.Minute) != 0 {
-		t.Error("it warns where the limit is not known")
+		t.Error("a warning although the limit is unknown")
 	}
 }

@@ -27,8 +27,9 @@ endpoints:
   - {name: header, url: "http://header.test", module: hcx, http_headers: {X-Tenant: {files: [tenant]}}}
 `
 
-// TestMissingSecrets starts and reloads with secrets that cannot be read. Only their
-// own endpoints are affected, and they are used without a reload once they can be read.
+// TestMissingSecrets starts and reloads with secrets that cannot be read. Only the endpoints
+// that need them are affected, and the secrets are used without a reload once they can be
+// read.
 func TestMissingSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

@@ -17,7 +17,7 @@ import (
 	"session_exporter/probe"
 )
 
-// systemd is told when the exporter serves, reloads and stops, and what it watches.
+// The exporter tells systemd when it is ready, reloads and stops, and its number of endpoints.
 func TestStatesForSystemd(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})

@@ -18,11 +18,11 @@ import (
 )
 
 // filesInUse counts the files that connections would use: two while a connection is
-// being made, since two addresses may be dialled concurrently.
+// being made, since two addresses may be dialed concurrently.
 type filesInUse struct {
 	mu        sync.Mutex // guards the fields below
 	now, most int
-	silent    bool // connections to some sites hang
+	silent    bool // connections to the silent sites hang
 }
 
 func (f *filesInUse) add(files int) {
@@ -32,7 +32,8 @@ func (f *filesInUse) add(files int) {
 	f.most = max(f.most, f.now)
 }
 
-// over counts the connections that dial makes. Connections to silent sites hang.
+// over returns a dial function that counts its connections. Those to the silent sites hang
+// while f.silent is set.
 func (f *filesInUse) over(dial probe.DialFunc, silent map[string]bool) probe.DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		f.add(2)
@@ -64,16 +65,16 @@ func (c *fileConn) Close() error {
 	return c.Conn.Close()
 }
 
-// TestFilesSufficeWhileEndpointsHang lets half of a fleet hang that is too large for
-// the open-file limit. The others are probed on time, and connections to endpoints
-// never use more files than their share.
+// TestFilesSufficeWhileEndpointsHang lets half or all of a fleet hang that is too large for
+// the open-file limit. The endpoints that respond are probed on time, and connections to
+// endpoints never use more files than their share.
 func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 	t.Parallel()
 	const minutes = 2
 	n, files := size(300, 150), size(400, 200)
 	for name, c := range map[string]struct {
 		hanging int
-		silent  bool // even connecting to them hangs
+		silent  bool // connecting to them hangs, too
 	}{
 		"half of them do not respond": {n / 2, false},
 		"half of them do not connect": {n / 2, true},
@@ -128,9 +129,9 @@ func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 	}
 }
 
-// TestFilesAreWarnedOf checks that each load warns if the limit is too low while all
-// endpoints hang.
-func TestFilesAreWarnedOf(t *testing.T) {
+// TestEachLoadWarnsOfFiles checks that each load warns about an open-file limit that would be
+// too low while all endpoints hang.
+func TestEachLoadWarnsOfFiles(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, slog.New(slog.NewTextHandler(&log, nil)))
 	w.limit(limitsFor(200))

@@ -15,7 +15,7 @@ import (
 	"session_exporter/probe"
 )
 
-// loads sends a text for each attempt to load a configuration, as it is logged.
+// loads is a log handler that sends a text for each attempt to load a configuration.
 type loads chan string
 
 func (l loads) Enabled(context.Context, slog.Level) bool { return true }

@@ -7,12 +7,11 @@ import (
 	"session_exporter/config"
 )
 
-// unmatchedWarning is the warning about a pattern of `metrics_deny`.
+// unmatchedWarning is the warning about a pattern of `metrics_deny` that denies nothing.
 const unmatchedWarning = "matches no metric; a histogram has one name, without _bucket, _sum and _count"
 
-// Problems returns the warnings about a valid configuration and its missing secrets, in
-// the order of the files. It adds the warnings about metric patterns to those of package
-// config.
+// Problems returns the warnings about a valid configuration and its missing secrets, sorted
+// by file and line. It adds the warnings about `metrics_deny` to those of package config.
 func Problems(settings *config.Config) config.Problems {
 	found := append(config.Problems{}, settings.Problems...)
 	for i, pattern := range settings.MetricsDeny {
@@ -39,7 +38,7 @@ const maxLoggedProblems = 10
 func (e *Exporter) logProblems(found config.Problems) {
 	known := make(map[string]bool, len(found))
 	logged := 0
-	// Problems that stop an endpoint come before likely mistakes.
+	// Missing secrets, which make endpoints fail, come before likely mistakes.
 	for _, problem := range slices.Concat(found.Of(config.MissingSecret), found.Of(config.Warning)) {
 		line := problem.Line
 		problem.Line = 0 // changes when lines are inserted above

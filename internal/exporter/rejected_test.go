@@ -9,7 +9,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// checkRejected checks whether a site's status says that it rejected the secret in use.
+// checkRejected checks a site's state, and whether the site rejected the secret in use.
 func checkRejected(t *testing.T, w *world, name string, state sessionapi.State, rejected bool) {
 	t.Helper()
 	for _, o := range w.collector.Overviews() {
@@ -46,18 +46,19 @@ func TestRejectedSecretReplaced(t *testing.T) {
 }
 
 // TestRejectedSecretReplacedInOutage replaces a refused secret while the appliance that
-// refused it is down. Afterwards its logins are held back because of the other two.
+// refused it is down. After the outage, its logins are held back because the other two
+// appliances refused the new secret.
 func TestRejectedSecretReplacedInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 3, "{api: hcx, credential: shared}", "wrong")
 		others := map[string]*site{"site-1.test": w.site("site-1.test"), "site-2.test": w.site("site-2.test")}
-		culprit := map[string]*site{"site-0.test": w.site("site-0.test")}
+		refusing := map[string]*site{"site-0.test": w.site("site-0.test")}
 		reachable := func(sites map[string]*site) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.sites = sites
 		}
-		reachable(culprit)
+		reachable(refusing)
 		time.Sleep(2 * time.Minute)
 		checkRejected(t, w, "site-0", sessionapi.LoginSuspended, true)
 		reachable(others)
@@ -68,7 +69,7 @@ func TestRejectedSecretReplacedInOutage(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		checkRejected(t, w, "site-1", sessionapi.LoginSuspended, true)
 		checkRejected(t, w, "site-2", sessionapi.LoginSuspended, true)
-		reachable(culprit)
+		reachable(refusing)
 		time.Sleep(time.Minute)
 		checkRejected(t, w, "site-0", sessionapi.LoginSuspended, false)
 	})

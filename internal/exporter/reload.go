@@ -18,7 +18,7 @@ import (
 func (e *Exporter) Reload() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	// The time is for Type=notify-reload of systemd 253 and later.
+	// Type=notify-reload of systemd 253 and later requires the time.
 	e.notify(daemon.SdNotifyReloading, daemon.SdNotifyMonotonicUsec())
 	defer e.notify(daemon.SdNotifyReady)
 	err := e.loadLocked()
@@ -61,14 +61,14 @@ func (e *Exporter) logLoaded(settings *config.Config) {
 	}
 }
 
-// maxLoads limits how often files that change while they are loaded are loaded again.
+// maxLoads limits how many times files are loaded if they change while they are loaded.
 const maxLoads = 3
 
 // readLocked loads the configuration. It takes the fingerprint of the files first, and loads
 // them again if they change in the meantime: an endpoint that moves from one file to another
-// would be in neither if one is read before the move and the other after it. The files of
-// certificates are known only after loading; if they have changed, the configuration is
-// loaded again, too.
+// would be in neither if one is read before the move and the other after it. Which
+// certificate files belong to the fingerprint is known only after loading: if there are
+// others than before, the configuration is loaded again.
 func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Config, error) {
 	for loads := 1; ; loads++ {
 		e.fingerprint = e.loader.Fingerprint(e.tlsFiles...)
@@ -130,8 +130,8 @@ func (e *Exporter) watchedFiles() []string {
 	return slices.Concat(e.loader.Watched(), e.tlsFiles, e.settings.SecretFiles())
 }
 
-// applyChanges reloads the configuration and retries secrets if they have changed on
-// disk.
+// applyChanges reloads the configuration if it has changed on disk or the last load failed,
+// and retries changed secrets.
 func (e *Exporter) applyChanges() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

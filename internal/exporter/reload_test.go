@@ -39,10 +39,10 @@ func TestReloadKeepsGuard(t *testing.T) {
 				w, _ := newShared(t, 10, passwordModules["hcx login"], "wrong")
 				time.Sleep(3 * time.Minute)
 				checkRefusals(t, w, 2)
-				sent := w.total(attempts)
+				sent := w.total(received)
 				w.load(changed)
 				time.Sleep(10 * time.Minute)
-				if now := w.total(attempts); now != sent {
+				if now := w.total(received); now != sent {
 					t.Errorf("after the reload, %d requests were sent, want none", now-sent)
 				}
 				after := w.scrape()
@@ -71,9 +71,9 @@ func TestReloadKeepsEndpointBackoff(t *testing.T) {
 				time.Sleep(3 * time.Minute)
 				w.load(changed)
 				time.Sleep(10 * time.Minute)
-				checkRefusals(t, w, 2) // with the second try, after a minute
+				checkRefusals(t, w, 2) // the second one after a minute
 				if got := w.total(func(s simulator.Stats) int { return s.Attempts }); got != 11 {
-					t.Errorf("the appliances have seen %d logins, want the first of each and a second one", got)
+					t.Errorf("the appliances have seen %d logins, want one at each and a second one at site-3", got)
 				}
 				if got := states(w.scrape()); got["valid"] != 9 || got["login_suspended"] != 1 {
 					t.Errorf("the states are %v, want 9 valid and 1 login_suspended", got)
@@ -147,7 +147,7 @@ func TestReloadKeepsUnchangedSessions(t *testing.T) {
 			t.Errorf("the states are %v, want 90 valid", got)
 		}
 		if _, ok := after[series{"session_up", "site-0", ""}]; ok {
-			t.Error("session_up of site-0 is still exposed, want no series of an endpoint that is gone")
+			t.Error("session_up of site-0 is still exposed, want no series of an endpoint that was removed")
 		}
 	})
 }

@@ -28,12 +28,14 @@ func (e *Exporter) Handler(o web.Options) (http.Handler, error) {
 	return web.NewHandler(o)
 }
 
-// The limits of a shutdown, which takes at most 5 s. Logouts get 3.5 s of them.
+// The time limits of a shutdown, which takes at most 5 s. Package collector limits the
+// logouts to 3.5 s.
 const (
-	// maxFollowing limits reading files, whose file system may hang. It overlaps with
-	// the logouts.
+	// maxFollowing limits the wait for a reload in progress, because a file system may hang.
+	// It overlaps with the logouts.
 	maxFollowing = time.Second
-	// maxServing limits responses in flight, whose clients might never read them.
+	// maxServing limits the wait for responses in flight, because clients might never read
+	// them.
 	maxServing = 250 * time.Millisecond
 )
 

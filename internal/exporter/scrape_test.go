@@ -12,7 +12,7 @@ import (
 // or code. Other labels are left out, so that it stays the same when they change.
 type series struct{ name, subject, detail string }
 
-// scrape returns the exposed metrics; of histograms, the count.
+// scrape returns the values of the exposed metrics, for histograms the count.
 func (w *world) scrape() map[series]float64 {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
@@ -72,6 +72,6 @@ func backwards(before, after map[series]float64) []string {
 func want(t *testing.T, values map[series]float64, s series, value float64) {
 	t.Helper()
 	if got, ok := values[s]; !ok || got != value {
-		t.Errorf("%s of %q %s is %v (there: %t), want %v", s.name, s.subject, s.detail, got, ok, value)
+		t.Errorf("%s of %q %s is %v (exposed: %t), want %v", s.name, s.subject, s.detail, got, ok, value)
 	}
 }

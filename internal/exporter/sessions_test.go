@@ -26,7 +26,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("the shutdown took %v, want at most 3.5s", took)
 		}
 		if rest := fmt.Sprintf("and %d more", n/4-10); w.left == nil || strings.Count(w.left.Error(), "endpoint ") != 10 || !strings.HasSuffix(w.left.Error(), rest) {
-			t.Errorf("reported as remaining: %v\nwant ten of the appliances that hang, %s", w.left, rest)
+			t.Errorf("reported as left: %v\nwant ten of the endpoints that hang, %s", w.left, rest)
 		}
 		for i := range n {
 			if left := w.site(fmt.Sprintf("site-%d.test", i)).Stats().Sessions; left != count(i < n/4) {
@@ -108,8 +108,9 @@ func TestLateRefusal(t *testing.T) {
 	}
 }
 
-// TestSlowLogout uses an appliance that is slow to log out, while another one refuses
-// the account's password.
+// TestSlowLogout changes the password on all appliances, which are slow to log out. The
+// account's refusals stay within its budget although some endpoints log in while the first
+// renewal waits for its logout.
 func TestSlowLogout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -131,8 +132,8 @@ func TestSlowLogout(t *testing.T) {
 }
 
 // TestRenewalsAreFair checks that every endpoint renews its session although renewals
-// are slow: only its own renewal notices a password that is changed on one appliance
-// alone.
+// are slow: a password that was changed on one appliance alone is noticed only by the renewal
+// there.
 func TestRenewalsAreFair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -145,10 +146,10 @@ func TestRenewalsAreFair(t *testing.T) {
 			w.add(fmt.Sprintf("site-%d", i), newAppliance("api: hcx", settings))
 		}
 		w.write("password", "right")
-		// With a budget of one refusal they run one after the other.
+		// With a budget of one refusal, renewals run one after the other.
 		w.load(strings.Replace(oneAccount(n, "{api: hcx, credential: shared}"), "password_file: password", "password_file: password, lockout_guard: {max_refusals: 1}", 1))
 		w.start()
-		const maxAge = 30 * time.Minute // by default
+		const maxAge = 30 * time.Minute // the default session_max_age
 		for range size(180, 100) {
 			time.Sleep(time.Minute)
 			for s, established := range w.scrape() {

@@ -22,15 +22,15 @@ type site struct {
 	mu       sync.Mutex // guards the fields below
 	busy     int        // requests in flight
 	overlaps int        // requests that arrived while another was in flight
-	last     time.Time  // when the last request came
+	last     time.Time  // when the last request arrived
 	reported int        // refusals of a password that reached the client
 	lost     int        // logins without a response, or with one that hides the session
-	lostLast time.Time  // when the client gave up the last of them
+	lostLast time.Time  // when the last of them ended
 	held     held       // the session that the client holds
 	opens    int        // logins that the appliance accepted
 	orphans  int        // live sessions that the client does not hold
-	late     bool       // the response to the last login came after its probe's timeout
-	gone     bool       // the client was stopped
+	late     bool       // the last login took longer than its probe's timeout
+	removed  bool       // the client's configuration does not have this site
 }
 
 // held is the state of the client's session.
@@ -39,7 +39,7 @@ type held int
 const (
 	none held = iota
 	live
-	dead // ended by the appliance, which the client does not know yet
+	dead // the appliance has ended it, and the client does not know that yet
 )
 
 // passwordVerdict is the appliance's verdict on one password.
@@ -72,14 +72,14 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Appliance.ServeHTTP(recorder, r)
 }
 
-// begin waits until a request that the client has just given up is over. A moment of
-// virtual time suffices, which is short in real time. It returns the number of logins
+// begin counts a request. If another is in flight, it waits a millisecond of virtual time, in
+// which a request that the client has just given up ends. It returns the number of logins
 // accepted so far.
 func (s *site) begin() (opens int) {
 	s.mu.Lock()
 	s.busy++
-	// A request still in flight after its probe's timeout does not count as an overlap.
-	// It was sent before half of the timeout had passed.
+	// A login may outlast its probe's timeout, which does not count as an overlap. It was sent
+	// in the first half of the timeout, so it is older than maxAge at the next request.
 	const maxAge = 4 * time.Second
 	overlaps := s.busy > 1 && time.Since(s.last) < maxAge
 	s.last = time.Now()
@@ -115,7 +115,7 @@ func (s *site) end(v exchange, w *responseRecorder, responded bool) {
 	}
 	switch v.Method {
 	case http.MethodPost:
-		const timeout = 9 * time.Second // the shorter one
+		const timeout = 9 * time.Second // the shorter of the storm's two
 		s.late = time.Since(v.begin) >= timeout
 		if !responded || w.hidesSession() {
 			s.lost++
@@ -130,7 +130,7 @@ func (s *site) end(v exchange, w *responseRecorder, responded bool) {
 		case s.opens > v.opens: // the client gave this logout up, and opened counted its session as forgotten
 			s.orphans -= count(ended)
 			return
-		case responded && w.status == http.StatusTooManyRequests && !s.late && !s.gone: // the client retries the logout
+		case responded && w.status == http.StatusTooManyRequests && !s.late && !s.removed: // the client retries the logout
 			if ended && s.held == live {
 				s.held = dead
 			}
@@ -148,11 +148,12 @@ func (s *site) end(v exchange, w *responseRecorder, responded bool) {
 	}
 }
 
-// opened records a login that the appliance accepted.
+// opened records a login that the appliance accepted. known reports whether the client got
+// its token, alive whether the appliance accepts the token.
 func (s *site) opened(known, alive bool) {
 	s.opens++
 	if s.held == live {
-		s.orphans++ // the client has forgotten it
+		s.orphans++ // the client has forgotten its session
 	}
 	switch {
 	case known && alive:
@@ -179,11 +180,11 @@ func (s *site) restart() {
 	}
 }
 
-// stop records whether the exporter is shutting down.
-func (s *site) stop(gone bool) {
+// setRemoved records whether the site was removed from the configuration.
+func (s *site) setRemoved(removed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gone = gone
+	s.removed = removed
 }
 
 // responseRecorder records a response while it is sent.

@@ -32,8 +32,8 @@ func (s *stalling) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // When the logins of an account have stalled for 7 minutes, each endpoint gets about
-// one preflight request and at most two connections a minute. All are valid soon after
-// the stall.
+// one preflight request and at most two connections a minute. Most are valid 2 minutes after
+// the stall, and all after 13.
 func TestStalledLoginsCauseNoStorm(t *testing.T) {
 	t.Parallel()
 	n := size(500, 100)

@@ -10,7 +10,7 @@ import (
 	"session_exporter/simulator"
 )
 
-var stormSeed = flag.Uint64("storm.seed", 0, "seed of the storm's random numbers; 0 takes another each time")
+var stormSeed = flag.Uint64("storm.seed", 0, "seed of the storm's random numbers; 0 for a random seed")
 
 // TestStorm injects random faults for an hour and checks the exporter's guarantees
 // every minute.
@@ -39,7 +39,7 @@ func TestStorm(t *testing.T) {
 			}
 		}
 		s.clearFaults()
-		// The longest back-off is 10 minutes, between logins that fail.
+		// The longest back-off between logins that fail is 10 minutes.
 		time.Sleep(13 * time.Minute)
 		s.check(t, true)
 		now := s.scrape()
@@ -73,7 +73,8 @@ func stateOf(values map[series]float64, endpoint string) string {
 	return "none"
 }
 
-// injectFault changes something at random.
+// injectFault injects faults into random targets, restarts some, and sometimes changes
+// passwords.
 func (s *storm) injectFault() {
 	for range 1 + len(s.targets)/100 {
 		p := s.targets[s.random.IntN(len(s.targets))]
@@ -104,7 +105,8 @@ func (s *storm) injectFault() {
 	}
 }
 
-// change reloads the configuration, sometimes a broken file first.
+// change changes and reloads the configuration. At every third call, it tries a broken file
+// first.
 func (s *storm) change() {
 	s.t.Helper()
 	s.reloads++
@@ -123,7 +125,7 @@ func (s *storm) change() {
 			p.timeout = 19*time.Second - p.timeout
 		case 2:
 			p.watched, p.was = !p.watched && !p.was, true
-			p.stop(!p.watched)
+			p.setRemoved(!p.watched)
 		}
 	}
 	s.load(s.text())
@@ -192,9 +194,9 @@ func (s *storm) checkSessions(t *testing.T, now map[series]float64) {
 		}
 		// While a probe is in flight, the metrics are those of the previous one.
 		if settled := p.busy == 0 && p.last.Before(time.Now().Add(-20*time.Second)); settled && holds != (p.held != none) {
-			t.Errorf("the exporter holds a session of %s: %t, and should: %t", p.name, holds, p.held != none)
+			t.Errorf("the exporter holds a session of %s: %t, want %t", p.name, holds, p.held != none)
 		}
-		// The next probe reports it.
+		// The next probe counts a lost login.
 		settled := p.busy == 0 && p.lostLast.Before(time.Now().Add(-80*time.Second))
 		if lost := now[series{"session_logins_unanswered_total", p.name, ""}]; p.watched && settled && int(lost) != p.lost {
 			t.Errorf("%v logins of %s were counted as unanswered, want %d", lost, p.name, p.lost)

@@ -90,7 +90,7 @@ type stormAccount struct {
 	targets []*stormTarget
 
 	changes int       // of the password
-	follows time.Time // when the password file is updated; zero when it is up to date
+	follows time.Time // when the password file will be updated; zero when it is up to date
 
 	mu       sync.Mutex // guards verdicts
 	verdicts []passwordVerdict
@@ -98,7 +98,7 @@ type stormAccount struct {
 
 func (a *stormAccount) password() string { return fmt.Sprintf("%s-%d", a.name, a.changes) }
 
-// change changes the password on the appliances.
+// change changes the password on the appliances. The password file follows at a given time.
 func (a *stormAccount) change(follows time.Time) {
 	a.changes++
 	a.follows = follows
@@ -150,7 +150,7 @@ func (a *stormAccount) excessRefusals() []string {
 		if n := len(before); n >= 2 {
 			wait := min(20*time.Minute<<(n-2), 4*time.Hour)
 			if gap := j.end.Sub(before[n-1].end); gap < wait {
-				problems = append(problems, fmt.Sprintf("%s was refused for the %dth time only %v after the last time, want %v", j.password, n+1, gap, wait))
+				problems = append(problems, fmt.Sprintf("%s was refused %d times, the last time only %v after the one before, want %v", j.password, n+1, gap, wait))
 			}
 		}
 		series[j.password] = append(before, j)

@@ -21,7 +21,7 @@ const (
 	// settleWithin limits that wait, because other programs may write to the directory
 	// continuously.
 	settleWithin = 2 * time.Second
-	// pollInterval is how often changed is called without an event: network file
+	// pollInterval is how often changed is called without an event, because network file
 	// systems send none.
 	pollInterval = time.Minute
 )
@@ -40,8 +40,8 @@ func watchFiles(ctx context.Context, files func() []string, changed func(), logg
 	dirs := directories{watcher: watcher, resolve: new(boundedfile.Reader).Resolve, logger: logger}
 	dirs.watch(files())
 	awaitChanges(ctx, watcher, func() {
-		// A new directory is watched before it is read, so that no file in it is missed. A
-		// reload may name others.
+		// A new directory is watched before it is read, so that no file in it is missed. The
+		// new configuration may name further files.
 		dirs.watch(files())
 		changed()
 		dirs.watch(files())
@@ -49,8 +49,8 @@ func watchFiles(ctx context.Context, files func() []string, changed func(), logg
 }
 
 // awaitChanges calls changed when files have settled after an event, and every
-// pollInterval without one, until ctx is done. It starts with a call, because files may
-// have changed between loading and watching them.
+// pollInterval without one, until ctx is done. The first call needs no event, because files
+// may have changed between loading and watching them.
 func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, changed func(), logger *slog.Logger) {
 	timer := time.NewTimer(settleAfter)
 	defer timer.Stop()
@@ -82,7 +82,7 @@ func awaitChanges(ctx context.Context, watcher *fsnotify.Watcher, changed func()
 type directories struct {
 	watcher *fsnotify.Watcher
 	resolve func(file string) (target string, err error) // as Reader.Resolve of package boundedfile
-	failed  map[string]string                            // the errors of the last call, by directory
+	failed  map[string]string                            // the errors of the last call of watch, by directory
 	logger  *slog.Logger
 }
 
@@ -110,7 +110,7 @@ func (d *directories) watch(files []string) {
 			}
 		}
 		if !dirs[dir] {
-			continue // each file would take two seconds
+			continue // resolving each of its files would take two seconds
 		}
 		if target, err := d.resolve(file); err == nil {
 			dirs[filepath.Dir(target)] = true

@@ -23,8 +23,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// deployments are ways to put files in place: each returns a function that deploys a
-// version of files into a directory, all of them at once.
+// deployments are ways to put files in place: each returns a function that deploys a new
+// version of all files into a directory.
 var deployments = map[string]func(t *testing.T, dir string) func(files map[string]string){
 	"rewritten": func(t *testing.T, dir string) func(map[string]string) {
 		t.Helper()
@@ -86,16 +86,16 @@ func TestWatchDeployments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, slog.New(slog.DiscardHandler))
-			accepted := make(chan string, 10)
+			verdicts := make(chan string, 10)
 			for _, name := range []string{"site-0", "site-1"} {
 				w.add(name, simulator.NewHCX(account("right"))).onVerdict = func(j passwordVerdict) {
-					accepted <- fmt.Sprintf("%s accepted %s: %t", name, j.password, j.accepted)
+					verdicts <- fmt.Sprintf("%s accepted %s: %t", name, j.password, j.accepted)
 				}
 			}
 			next := func(want string) {
 				t.Helper()
 				select {
-				case got := <-accepted:
+				case got := <-verdicts:
 					if got != want {
 						t.Fatalf("%s, want: %s", got, want)
 					}
@@ -185,7 +185,7 @@ func TestWatchEvents(t *testing.T) {
 		}
 		checkCount(t, "while files change", count(), 1)
 		time.Sleep(settleAfter)
-		checkCount(t, "when they rest", count(), 2)
+		checkCount(t, "when they have settled", count(), 2)
 		watcher.Errors <- fsnotify.ErrEventOverflow
 		time.Sleep(settleAfter)
 		checkCount(t, "after a lost event", count(), 3)
@@ -194,7 +194,7 @@ func TestWatchEvents(t *testing.T) {
 		}
 		// The last event may come together with the timer, before or after it.
 		if got := count() - 3; got != 9 && got != 10 {
-			t.Errorf("while a file never rests: %d callbacks, want 9 or 10", got)
+			t.Errorf("while a file changes continuously: %d callbacks, want 9 or 10", got)
 		}
 	})
 }
@@ -300,8 +300,9 @@ func TestEditWhileLoading(t *testing.T) {
 	}
 }
 
-// TestMoveWhileLoading moves an endpoint to another file after the first was read: it must
-// not seem gone. Files that change at each load are loaded nevertheless.
+// TestMoveWhileLoading moves an endpoint to a file that was already read, from one that was
+// not: the endpoint must not disappear. Files that change during each load are loaded
+// nevertheless.
 func TestMoveWhileLoading(t *testing.T) {
 	for changes, want := range map[int]int{0: 1, 1: 2, 100: maxLoads} {
 		w := newWorld(t, slog.New(slog.DiscardHandler))

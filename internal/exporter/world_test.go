@@ -20,8 +20,7 @@ import (
 )
 
 // A world is an exporter, its configuration on disk and the appliances that it probes
-// over pipes. It runs in virtual time in a synctest bubble: a day of a fleet takes
-// seconds.
+// over pipes. In a synctest bubble it runs in virtual time: a day of a fleet takes seconds.
 type world struct {
 	*Exporter
 	t        *testing.T
@@ -73,11 +72,11 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 	return w.listener.Dial(ctx, network, address)
 }
 
-// route selects the appliance by the dialled host, not by the Host header.
+// route selects the appliance by the dialed host, not by the Host header.
 func (w *world) route(rw http.ResponseWriter, r *http.Request) {
-	dialled, _, _ := net.SplitHostPort(r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
-	if r.Host != dialled {
-		w.t.Errorf("a request for %s was sent to %s", r.Host, dialled)
+	dialed, _, _ := net.SplitHostPort(r.Context().Value(http.LocalAddrContextKey).(net.Addr).String())
+	if r.Host != dialed {
+		w.t.Errorf("a request for %s was sent to %s", r.Host, dialed)
 	}
 	w.responding.Add(1)
 	defer w.responding.Done() // deferred because a fault may panic
@@ -85,7 +84,7 @@ func (w *world) route(rw http.ResponseWriter, r *http.Request) {
 		w.override.ServeHTTP(rw, r)
 		return
 	}
-	w.site(dialled).ServeHTTP(rw, r)
+	w.site(dialed).ServeHTTP(rw, r)
 }
 
 func (w *world) site(host string) *site {
@@ -153,4 +152,4 @@ func (w *world) total(count func(simulator.Stats) int) int {
 }
 
 func refusals(s simulator.Stats) int { return s.Refusals }
-func attempts(s simulator.Stats) int { return s.Attempts + s.Checks }
+func received(s simulator.Stats) int { return s.Attempts + s.Checks } // logins and checks

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// The bar is shown for at least progressFrom endpoints and only after
-	// progressAfter, so that it does not flash.
+	// The bar is shown for progressFrom endpoints or more, and only after progressAfter, so
+	// that it does not flash.
 	progressFrom  = 21
 	progressAfter = time.Second
 
@@ -22,7 +22,7 @@ const (
 	longestBar  = 30
 	shortestBar = 5
 
-	eraseLine = "\r\x1b[K" // to the beginning of the line, then erase it
+	eraseLine = "\r\x1b[K" // move to the beginning of the line, then erase it
 )
 
 // Progress is a progress bar on a terminal that counts the endpoints probed.
@@ -33,8 +33,8 @@ type Progress struct {
 	notValid   atomic.Int64
 }
 
-// NewProgress returns a bar for a number of endpoints, nil if out is not a terminal or there
-// are fewer than progressFrom.
+// NewProgress returns a bar for a number of endpoints, nil if there are fewer than
+// progressFrom, or if out is not a terminal that supports escape codes.
 func NewProgress(out io.Writer, endpoints int) *Progress {
 	width := terminalWidth(out)
 	if endpoints < progressFrom || width == 0 || dumbTerminal() {

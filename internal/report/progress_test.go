@@ -67,9 +67,9 @@ func TestProgressShows(t *testing.T) {
 					t.Errorf("drawn: %q\nwant:  %q", got, want)
 				}
 				if strings.Contains(out.String(), "\n") {
-					t.Error("a line break was written: the line before it can no longer be erased")
+					t.Error("a line break was written, and the line before it cannot be erased")
 				}
-				<-time.After(2 * time.Second) // for the timer of the test
+				<-time.After(2 * time.Second) // until the test's AfterFunc has run
 			})
 		})
 	}

@@ -19,7 +19,7 @@ const (
 
 const (
 	gap = "  " // between two columns
-	// minWidth is the width below which no column is cut. On terminals too narrow for
+	// minWidth is the least width to which a column is truncated. On terminals too narrow for
 	// that, lines wrap.
 	minWidth = 10
 )
@@ -57,7 +57,8 @@ func (s style) fit(rows []tableRow) (widths [columnCount]int) {
 	}
 	if s.width > 0 {
 		rest := s.width - widths[stateColumn] - widths[latencyColumn] - (columnCount-1)*len(gap)
-		// The name is cut only after the diagnosis, which is repeated below the table.
+		// The name is truncated only after the diagnosis, because the text below the table
+		// repeats the diagnoses of failing endpoints.
 		widths[nameColumn] = min(widths[nameColumn], max(rest-minWidth, minWidth))
 		widths[diagnosisColumn] = max(rest-widths[nameColumn], minWidth)
 	}
@@ -78,7 +79,7 @@ func writeRow(b *strings.Builder, row tableRow, widths [columnCount]int, paint f
 // nothingSent is the latency of a probe that sent nothing.
 const nothingSent = "-"
 
-// latency returns how long a probe took, if it sent anything.
+// latency returns how long a probe took, or nothingSent.
 func latency(r *probe.Result) string {
 	switch {
 	case len(r.Steps) == 0:

@@ -11,10 +11,11 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// style is how text is shown: in a file or a pipe, without colors and not truncated.
+// style is how text is shown. The zero value, without colors and without truncation, is that
+// of files and pipes.
 type style struct {
 	colors bool
-	width  int // of the terminal; 0: nothing is cut
+	width  int // columns of the terminal; 0: nothing is truncated
 }
 
 const bold = "1" // ECMA-48, SGR
@@ -43,8 +44,8 @@ func styleFor(out io.Writer, color string) style {
 	}
 }
 
-// dumbTerminal reports whether the terminal lacks support for escape codes, as those inside
-// editors often do.
+// dumbTerminal reports whether the terminal is without support for escape codes. Terminals
+// inside editors often are.
 func dumbTerminal() bool { return os.Getenv("TERM") == "dumb" }
 
 // terminalWidth returns the number of columns of a terminal, 0 if out is not a terminal.
@@ -112,7 +113,7 @@ func columnsOf(r rune) int {
 	}
 }
 
-// cut shortens text to at most width columns.
+// cut truncates text to at most width columns, which must not be 0.
 func cut(text string, width int) string {
 	if columns(text) <= width {
 		return text

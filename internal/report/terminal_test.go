@@ -33,7 +33,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// TestTableFits checks that no line wraps on a terminal as wide as the narrowest table.
+// TestTableFits checks that no line wraps on terminals with at least 53 columns, the width of
+// the narrowest table.
 func TestTableFits(t *testing.T) {
 	for width := 1; width < 200; width++ {
 		for line := range strings.Lines(style{width: width}.table(mixed())) {

@@ -1,5 +1,5 @@
-// Package report renders the results of probes: as text for people, on a terminal or
-// not, and as JSON or metrics for programs. It sends nothing.
+// Package report renders the results of `probe`: as text for people, and as JSON or metrics
+// for programs. It sends nothing.
 package report
 
 import (

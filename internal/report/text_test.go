@@ -14,7 +14,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// newProbed returns a result, with one request if it took any time.
+// newProbed returns a result, with one request unless took is 0.
 func newProbed(name string, state sessionapi.State, took time.Duration, diagnosis string) collector.EndpointResult {
 	p := collector.EndpointResult{Endpoint: &config.Endpoint{Name: name}, Result: probe.Result{State: state, Diagnosis: diagnosis, Duration: took}}
 	if state != sessionapi.Valid {
@@ -42,7 +42,7 @@ func mixed() []collector.EndpointResult {
 	return found
 }
 
-// unruly returns results of endpoints with valid names beyond letters and digits.
+// unruly returns results whose names and texts are wide, reorder text, or are not printable.
 func unruly() []collector.EndpointResult {
 	return []collector.EndpointResult{
 		newProbed("a name with spaces, and long", sessionapi.Valid, time.Millisecond, "All is well."),

@@ -11,7 +11,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// TestWatch prints a line for each probe, and explains changes of state.
+// TestWatch checks that each probe has a line, and that changes of state are explained.
 func TestWatch(t *testing.T) {
 	at := time.Date(2026, 11, 28, 23, 59, 0, 0, time.FixedZone("", 3600))
 	var out bytes.Buffer
@@ -26,7 +26,7 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestWatchJSON prints an object on a line for each probe.
+// TestWatchJSON checks that each probe is an object on a line.
 func TestWatchJSON(t *testing.T) {
 	var out bytes.Buffer
 	w := NewWatch(&out, true, "always")

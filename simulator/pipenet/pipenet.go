@@ -1,5 +1,6 @@
-// Package pipenet connects clients and servers in one process by net.Pipe. A test in
-// virtual time needs that: testing/synctest does not wait for sockets.
+// Package pipenet connects clients and servers in one process by net.Pipe, for tests in
+// virtual time: in a bubble of testing/synctest, time does not pass while a goroutine waits
+// for a socket.
 package pipenet
 
 import (
@@ -12,7 +13,7 @@ import (
 )
 
 // Listener accepts the connections that its Dial makes. They have no buffers: a write
-// returns when it has been read.
+// returns when the peer has read it.
 type Listener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -43,8 +44,8 @@ func Serve(tb testing.TB, handler http.Handler) *Listener {
 	return l
 }
 
-// Dial connects to the listener, whatever the address is: the accepted connection has it as
-// its local address. Dial waits until the connection is accepted, and fails with net.ErrClosed
+// Dial connects to the listener, whatever the address: the accepted connection has the address
+// as its local one. Dial waits until the connection is accepted. It fails with net.ErrClosed
 // if the listener is closed, or with the error of ctx.
 func (l *Listener) Dial(ctx context.Context, _, address string) (net.Conn, error) {
 	client, server := net.Pipe()

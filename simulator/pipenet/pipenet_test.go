@@ -28,7 +28,7 @@ func TestServe(t *testing.T) {
 	})
 }
 
-// Dial does not wait for a server that never accepts.
+// Dial does not wait forever for a listener that accepts nothing.
 func TestDialEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := Listen()

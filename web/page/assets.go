@@ -57,13 +57,13 @@ func (s *Site) registerStatic(mux *http.ServeMux, prefix string) {
 // layout is the data of layout.html, common to all pages.
 type layout struct {
 	Root      string // relative path to the prefix
-	Static    string
-	PagePath  string // path of the page below the prefix, empty if the request's URL is the page's
+	Static    string // path of the static files relative to the prefix
+	PagePath  string // path of the page relative to the prefix, if it is also shown at another URL
 	Title     string
 	Version   string
-	Telemetry string
-	Refresh   int  // seconds; 0 for a page that does not change
-	Actions   bool // show the buttons that change state
-	Bare      bool // omit links and version
+	Telemetry string // path of the metrics relative to the prefix
+	Refresh   int    // seconds; 0 for a page that does not change
+	Actions   bool   // show the buttons that change state
+	Bare      bool   // omit links and version
 	Main      any
 }

@@ -13,7 +13,7 @@ import (
 const (
 	stripLength = 40 // results per row of the overview
 	stripHeight = 16
-	cellWidth   = 4 // a bar and the gap to the next
+	cellWidth   = 4 // a bar and the gap after it
 	sparkWidth  = 80
 	sparkHeight = 18
 )
@@ -80,7 +80,7 @@ type spark struct {
 // minSamples is the minimum number of latencies for a sparkline.
 const minSamples = 5
 
-// newSpark returns the sparkline of the last results on a scale that several share. It is
+// newSpark returns the sparkline of the last results, on the scale that all rows share. It is
 // empty with fewer than minSamples latencies.
 func newSpark(history []collector.PastProbe, shared *scale) spark {
 	history = history[max(0, len(history)-stripLength):]
@@ -105,10 +105,11 @@ func newSpark(history []collector.PastProbe, shared *scale) spark {
 	return spark{sparkWidth, sparkHeight, path.String(), fmt.Sprintf("latency from %s to %s", FormatLatency(shortest), FormatLatency(longest))}
 }
 
-// scale is a logarithmic scale of latencies, in seconds. Its ends are powers of ten.
+// scale is a logarithmic scale of latencies, from 10^floor to 10^ceiling seconds. Both
+// exponents are integers.
 type scale struct{ floor, ceiling float64 }
 
-// newScale returns the scale of a range of latencies.
+// newScale returns the shortest scale that covers a range of latencies.
 func newScale(shortest, longest time.Duration) *scale {
 	floor := math.Floor(math.Log10(max(shortest.Seconds(), 1e-5)))
 	return &scale{floor, max(math.Ceil(math.Log10(max(longest.Seconds(), 1e-5))), floor+1)}
@@ -136,7 +137,7 @@ func sharedScale(statuses []collector.Status) *scale {
 }
 
 // latencyRange returns the range of the durations of probes that sent a request, and the
-// number of these probes; longest is zero if there are none.
+// number of these probes. Without any, shortest is the maximum duration and longest is zero.
 func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration, sent int) {
 	shortest = math.MaxInt64
 	for _, past := range history {

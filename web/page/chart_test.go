@@ -14,7 +14,7 @@ func past(state sessionapi.State, took time.Duration) collector.PastProbe {
 	return collector.PastProbe{State: state, Duration: took, Sent: true}
 }
 
-// heldBack returns a probe that sent nothing, though it may have waited.
+// heldBack returns a probe that sent nothing, but may have waited.
 func heldBack(state sessionapi.State, took time.Duration) collector.PastProbe {
 	return collector.PastProbe{State: state, Duration: took}
 }

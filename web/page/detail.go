@@ -26,20 +26,20 @@ type detailPage struct {
 	Notice     *notice
 	State      stateView
 	Rejection  *rejection
-	Runbook    string // of the state, empty for none
+	Runbook    string // relative path of the runbook for the state, empty for none
 	Diagnosis  string
 	Latency    string
 	Verdict    string
 	Columns    [][]group
 	Credential string // whose logins can be resumed, empty for none
 	Holds      []hold
-	ValidCount string // how many results are valid
+	ValidCount string // how many of the results are valid, in words
 	Chart      *chart
 	Shares     []share
 	Runs       []run // the newest first
 }
 
-// hold is a reason to send no requests, other than the lockout guard.
+// hold is a reason, other than the lockout guard, to send no requests.
 type hold struct {
 	Name, Text string
 	Until      time.Time

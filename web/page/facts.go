@@ -20,7 +20,7 @@ type group struct {
 	Roles []role
 }
 
-// fact is a name with a text, a time, or both.
+// fact is a line of a group: a name with a text, a time, or both.
 type fact struct {
 	Name string
 	Text string
@@ -68,7 +68,7 @@ func sessionFacts(s *collector.Status) []fact {
 	)
 }
 
-// controlFact shows the verdict on an impossible token.
+// controlFact shows the result of the negative control: the verdict on an impossible token.
 func controlFact(control *probe.NegativeControl) fact {
 	switch {
 	case control == nil:

@@ -7,7 +7,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A clock that is more than a minute off is amber.
+// A clock that is more than a minute fast or slow is amber.
 func TestSkew(t *testing.T) {
 	for skew, want := range map[time.Duration]struct {
 		text string

@@ -9,11 +9,11 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// maxChoices limits the labels in the filter form. A longer list does not help, and the
-// text filter matches labels too.
+// maxChoices limits the labels in the filter form. A longer list is of no use, and the text
+// filter matches labels too.
 const maxChoices = 200
 
-// filterView is a filter with the link that removes it, and with its parameter of the
+// filterView is a filter with the link that removes it, and its parameter and argument in the
 // query.
 type filterView struct{ Name, Value, Link, Parameter, Argument string }
 
@@ -26,7 +26,8 @@ type choice struct {
 	Values []string
 }
 
-// count is the number of endpoints in a state, with a link to them.
+// count is the number of endpoints in a state, of all endpoints, or of the failing ones, with
+// a link to them.
 type count struct {
 	Text    string
 	Kind    sessionapi.Kind

@@ -24,7 +24,7 @@ func verdictText(verdict sessionapi.Verdict) string {
 // iso formats a time for the datetime attribute.
 func iso(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// full formats a time with its zone.
+// full formats a time in UTC, to the second.
 func full(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // relative formats a time relative to now, such as "in 5 s" or "2 h ago".
@@ -62,7 +62,7 @@ func formatDuration(d time.Duration) string {
 	}
 }
 
-// FormatLatency formats a latency with three significant digits.
+// FormatLatency formats a latency with three significant digits, but at most two decimals.
 func FormatLatency(d time.Duration) string {
 	number, unit := float64(d)/float64(time.Millisecond), "ms"
 	if d >= time.Second {

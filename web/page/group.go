@@ -11,14 +11,14 @@ import (
 const (
 	// groupFrom is the number of selected endpoints from which similar ones are grouped.
 	groupFrom = 500
-	// minGroup is the smallest group: as many endpoints as fill a page.
+	// minGroup is the size of the smallest group, which would fill a page.
 	minGroup = pageLength
 	// maxExamples limits the endpoints that a group names.
 	maxExamples = 3
 )
 
 // groupKey is what similar endpoints have in common. Credential and module are empty for
-// endpoints that have a credential of their own.
+// endpoints whose credential no other selected endpoint has.
 type groupKey struct {
 	state              sessionapi.State
 	credential, module string
@@ -36,18 +36,18 @@ func (l *line) isGroup() bool { return l.members != nil }
 // groupView is the data of a group's row.
 type groupView struct {
 	Number             int
-	Credential, Module string // empty if they differ
+	Credential, Module string // empty if the credentials differ
 	Rejected           int    // endpoints that refused their credential
 	Link               string // to the endpoints
 	Examples           []example
-	More               int // endpoints without an example
+	More               int // endpoints that are not among the examples
 	Oldest             time.Time
 }
 
 type example struct{ Name, Link string }
 
-// group returns the lines of the sorted endpoints. If at least groupFrom endpoints are
-// sorted by state, similar ones share one line, at the position of the first.
+// group returns the lines of the sorted endpoints. If there are at least groupFrom, sorted by
+// state, similar ones share one line, at the position of the first.
 func (s *Selection) group(selected []*collector.Overview) []line {
 	lines := make([]line, 0, len(selected))
 	column, _ := findColumn(s.Sort)

@@ -12,7 +12,7 @@ import (
 // chart shows the latency of each of the last results as a bar. The scale is
 // logarithmic, so that a timeout of seconds does not flatten milliseconds.
 type chart struct {
-	Height, Bottom int // of the drawing, and of its bars
+	Height, Bottom int // height of the drawing, and lower end of its bars
 	Bars           []bar
 	Lines          []gridLine
 	Ticks          []tick
@@ -28,7 +28,7 @@ type bar struct {
 	Title     string
 }
 
-// gridLine is a power of ten, whose text is beside the bars.
+// gridLine is a horizontal line at a power of ten, with its text beside the bars.
 type gridLine struct {
 	Y    int
 	Text string
@@ -47,7 +47,7 @@ const (
 	chartBottom  = 132
 	chartHeight  = chartBottom + 20 // with the times
 	minBarHeight = 3                // even for probes that sent nothing
-	minSlots     = 50               // fewer results are aligned to the right edge
+	minSlots     = 50               // room for this many results; fewer are aligned to the right edge
 )
 
 // newChart returns the chart of an endpoint's last results, nil with fewer than minSamples
@@ -83,7 +83,7 @@ func newChart(status *collector.Status) *chart {
 }
 
 // newTicks returns the times of the results at the ends, the middle and the quarters of a
-// chart, where it has results.
+// chart, if it has results there.
 func newTicks(history []collector.PastProbe, slots int) []tick {
 	var ticks []tick
 	for quarter, anchor := range []string{"start", "middle", "middle", "middle", "end"} {

@@ -55,7 +55,7 @@ func TestChartOfFewLatencies(t *testing.T) {
 	}
 }
 
-// The times below a chart are those of the bars above them, and have room.
+// The times below a chart are those of the bars above them, and do not overlap.
 func TestChartTicks(t *testing.T) {
 	now := time.Now()
 	for n, want := range map[int]string{

@@ -15,13 +15,13 @@ type notice struct {
 	Until time.Time // when to try again, zero if there is no such time
 }
 
-// maxProbedAge is the maximum age of a probe that is called "just now". A request waits
-// for 30 s.
+// maxProbedAge is the maximum time since the start of a probe that a notice calls "just now".
+// It exceeds the 30 s that a request for a probe waits.
 const maxProbedAge = time.Minute
 
 // newNotice returns the notice of a key, nil for none. The URL has only the key, so that a
-// link cannot put other text on the page. status is that of the page's endpoint, nil on
-// other pages.
+// link cannot put other text on the page. status is the status of the page's endpoint, nil on
+// the overview.
 func newNotice(key string, status *collector.Status) *notice {
 	switch {
 	case key == "resumed":

@@ -16,8 +16,8 @@ const (
 	refreshSeconds = 5
 )
 
-// The overview shows a certificate or credential this long before it expires: a few days
-// before the alerts fire.
+// The overview shows the expiry of a certificate or credential this long in advance, which is
+// a week before the first alert fires.
 const (
 	certificateWarning = 21 * 24 * time.Hour
 	credentialWarning  = 14 * 24 * time.Hour
@@ -35,12 +35,12 @@ type overviewPage struct {
 	HeldLink  string // to their endpoints
 	Columns   []columnView
 	Rows      []row
-	File      string // the configuration
+	File      string // the configuration's file, if there are no endpoints
 	Example   string // what to add to a file without endpoints
-	Shard     string // that has no endpoints, empty otherwise
-	Total     int    // of all endpoints
-	Selected  int    // of the selected endpoints
-	Shown     string // range of the selected endpoints on this page
+	Shard     string // the shard, if it has no endpoints; otherwise empty
+	Total     int    // number of endpoints
+	Selected  int    // number of selected endpoints
+	Shown     string // range of rows on this page, and number of selected endpoints
 	Previous  string // links to the adjacent pages, empty for none
 	Next      string
 }
@@ -65,9 +65,9 @@ type row struct {
 	Labels     []labelView
 
 	State     stateView
-	Runbook   string // of the state, empty for none
+	Runbook   string // relative path of the runbook for the state, empty for none
 	Rejection *rejection
-	Diagnosis string // empty where the state says everything
+	Diagnosis string // empty for a valid endpoint among others
 	Since     time.Time
 	LastProbe time.Time
 	Next      time.Time

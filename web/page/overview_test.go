@@ -14,7 +14,7 @@ func TestExampleConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, problem := range settings.Problems {
-		if text := problem.String(); !strings.Contains(text, "password_file: cannot read this file") { // which does not exist here
+		if text := problem.String(); !strings.Contains(text, "password_file: cannot read this file") { // the file does not exist here
 			t.Error(text)
 		}
 	}

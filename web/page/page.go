@@ -1,6 +1,7 @@
-// Package page renders the HTML pages: the overview, the page of an endpoint, and errors.
+// Package page renders the HTML pages: the overview, the page of an endpoint, documents such
+// as runbooks, and errors. It serves the first two and the static files itself.
 //
-// It has no routes besides these pages and their static files, and it changes nothing.
+// It changes nothing.
 package page
 
 import (
@@ -18,7 +19,7 @@ import (
 	"session_exporter/web/runbooks"
 )
 
-// The paths below the prefix that belong to the pages, besides "/".
+// The paths below the prefix that this package serves, besides "/".
 const (
 	EndpointsPath = "/endpoints/"
 	StaticPath    = "/static/"
@@ -50,8 +51,8 @@ func (s *Site) Register(mux *http.ServeMux, prefix string) {
 	s.registerStatic(mux, prefix)
 }
 
-// runbook returns the path of the runbook of an endpoint's state below the prefix, empty
-// for none. A login that is held back after a refusal has that of the refusal.
+// runbook returns the path, relative to the prefix, of the runbook for an endpoint's state,
+// empty for none. If the endpoint refused its credential, that is the runbook for the refusal.
 func runbook(o *collector.Overview) string {
 	state := o.State
 	if o.Rejected {
@@ -91,8 +92,8 @@ func (s *Site) renderError(w http.ResponseWriter, status int, l *layout, text st
 	s.render(w, status, "error", l)
 }
 
-// NothingSent responds with 409 and the endpoint's page, with the reason why a requested
-// probe sent nothing. until is when the next one may, zero if unknown.
+// NothingSent responds with 409 and the endpoint's page, with the reason why a probe on demand
+// sent nothing. until is when the next probe may send, zero if unknown.
 func (s *Site) NothingSent(w http.ResponseWriter, status *collector.Status, why string, until time.Time) {
 	page := s.newDetailPage(status)
 	page.Notice = newNothingSent(why, until)
@@ -107,8 +108,8 @@ func FormatTime(at, now time.Time) string {
 	return relative(at, now) + ", at " + full(at)
 }
 
-// render responds with a page. It renders the whole page first, so that an error does
-// not leave half a page.
+// render responds with a page. It renders the whole page first, so that after an error no part
+// of it is sent.
 func (s *Site) render(w http.ResponseWriter, status int, page string, l *layout) {
 	l.Static = s.static[1:]
 	l.Version = version.Version

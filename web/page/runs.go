@@ -11,7 +11,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// run is the results between two changes of state, folded into a line.
+// run is the results between two changes of state, which are shown as one line.
 type run struct {
 	ID      string
 	View    stateView
@@ -62,7 +62,7 @@ func newRuns(status *collector.Status, now time.Time) []run {
 
 // changeViews returns the view of the new state of each change. A login that is held back
 // looks like the refusal before it, even if there are timeouts in between. For the last
-// one, Status.Rejected decides: the refused secret may have been replaced since.
+// change, Status.Rejected decides, because the refused secret may have been replaced since.
 func changeViews(status *collector.Status) []stateView {
 	var views []stateView
 	rejected := false
@@ -80,11 +80,11 @@ func changeViews(status *collector.Status) []stateView {
 	return views
 }
 
-// share is the share of valid time in a window.
+// share is the share of time in a window during which the endpoint was valid.
 type share struct {
 	Window string
 	Text   string // empty before the first probe
-	Since  string // the observed time if it is shorter than the window
+	Since  string // how long the endpoint has been observed, if that is shorter than the window
 }
 
 func newShares(status *collector.Status) []share {

@@ -8,7 +8,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// 300 equal results are one line, including those that are no longer kept.
+// 300 equal results are one line, including those that the history does not keep.
 func TestRuns(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	minute := func(n int) time.Time { return now.Add(time.Duration(n-320) * time.Minute) }

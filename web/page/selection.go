@@ -23,9 +23,9 @@ const maxLabels = 50
 
 // Selection filters, sorts and pages the endpoints. The overview and the JSON share it.
 type Selection struct {
-	Query  string   // words that must all match
-	States []string // one of which must match; empty: all
-	Labels []string // NAME=VALUE; for each name one of its values must match
+	Query  string   // words, all of which must match
+	States []string // one of them must match; empty: all
+	Labels []string // NAME=VALUE; for each name, one of its values must match
 	// Credential and Module are exact names; empty: all.
 	Credential, Module string
 	Sort               string // a column's key, with the prefix "-" in descending order
@@ -42,7 +42,7 @@ func ParseSelection(values url.Values) (*Selection, error) {
 	}
 	for _, state := range values["state"] {
 		switch {
-		case state == "" || slices.Contains(s.States, state): // empty: "any" in the form
+		case state == "" || slices.Contains(s.States, state):
 		case state != failing && !slices.Contains(sessionapi.States(), sessionapi.State(state)):
 			return nil, fmt.Errorf("unknown state %q", state)
 		default:
@@ -51,7 +51,7 @@ func ParseSelection(values url.Values) (*Selection, error) {
 	}
 	for _, label := range values["label"] {
 		switch {
-		case label == "" || slices.Contains(s.Labels, label):
+		case label == "" || slices.Contains(s.Labels, label): // empty: "any" in the form
 		case !strings.Contains(label, "="):
 			return nil, errors.New("a label filter must be label=NAME=VALUE")
 		case len(s.Labels) == maxLabels:
@@ -200,8 +200,8 @@ type column struct {
 	key     string
 	title   string
 	compare func(a, b *collector.Overview) int // in ascending order
-	// first is the order of the column's link, unless the column is sorted already. It
-	// puts the rows of interest on top.
+	// first is the order to which the column's link leads, unless the column is already
+	// sorted. It puts the rows of interest on top.
 	first string
 }
 

@@ -8,9 +8,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// stateView is a state as pages show it: its name, and its kind as an icon and a color,
-// because not everyone can distinguish the colors. Each kind has an icon and a CSS class
-// of its name.
+// stateView is a state as pages show it: its name, and its kind as a color and an icon, because
+// not everyone can distinguish the colors. An icon and a CSS class are named after each kind.
 type stateView struct {
 	Name    sessionapi.State
 	Kind    sessionapi.Kind
@@ -18,7 +17,7 @@ type stateView struct {
 }
 
 // newStateView returns the view of a state. rejected reports whether the endpoint itself
-// refused the credential: a login that is held back looks like the refusal that caused it.
+// refused the credential: then a login that is held back looks like the refusal.
 func newStateView(state sessionapi.State, rejected bool) stateView {
 	info := state.Info()
 	view := stateView{state, info.Kind, info.Meaning}
@@ -38,7 +37,7 @@ func pastKinds(status *collector.Status) []sessionapi.Kind {
 			rejected = past.State == sessionapi.CredentialsRejected
 		}
 		if i == len(kinds)-1 {
-			rejected = status.Rejected // its secret may have replaced the refused one
+			rejected = status.Rejected // the refused secret may have been replaced since
 		}
 		kinds[i] = newStateView(past.State, rejected && past.State == sessionapi.LoginSuspended).Kind
 	}
@@ -66,7 +65,7 @@ func newRejection(status *collector.Status, now time.Time) *rejection {
 	return &rejection{secretKind(status.Endpoint), until}
 }
 
-// secretKind names the secret that an endpoint takes.
+// secretKind names the kind of secret that an endpoint's credential has.
 func secretKind(e *config.Endpoint) string {
 	switch {
 	case e.Credential.OAuth2 != nil:

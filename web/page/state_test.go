@@ -53,7 +53,7 @@ func TestPastKinds(t *testing.T) {
 		{"elsewhere", false, start, history(sessionapi.Valid, held), []sessionapi.Kind{sessionapi.KindOK, sessionapi.KindHeld}},
 		{"elsewhere, after its own refusal", false, start, history(rejected, held, sessionapi.Valid, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindRefused, sessionapi.KindOK, sessionapi.KindHeld}},
 		{"an outage in between", true, start, history(rejected, sessionapi.Timeout, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindTrouble, sessionapi.KindRefused}},
-		{"a session expired", false, start, history(rejected, sessionapi.SessionExpired, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindRefused, sessionapi.KindHeld}},
+		{"a session expired in between", false, start, history(rejected, sessionapi.SessionExpired, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindRefused, sessionapi.KindHeld}},
 		{"its secret was replaced", false, start, history(rejected, held, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindRefused, sessionapi.KindHeld}},
 		{"older than the history", true, start.Add(-time.Hour), history(held, held), []sessionapi.Kind{sessionapi.KindRefused, sessionapi.KindRefused}},
 		{"not probed yet", false, time.Time{}, nil, []sessionapi.Kind{}},

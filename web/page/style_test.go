@@ -10,7 +10,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// Text of each kind of state is readable on every background it has, in both schemes.
+// Text of each kind of state is readable on each of its backgrounds, in both color schemes.
 func TestContrast(t *testing.T) {
 	sheet, err := embedded.ReadFile("assets/style.css")
 	if err != nil {

@@ -13,20 +13,20 @@ import (
 // maxSuspended limits the suspended credentials that the overview explains.
 const maxSuspended = 3
 
-// suspended is a credential that the lockout guard holds back at one endpoint or more.
+// suspended is a credential whose logins the lockout guard holds back at one endpoint or more.
 type suspended struct {
 	Name      string
 	Secret    string // what was refused: "password"
-	Endpoints int
+	Endpoints int    // that use the credential
 	Reason    string
 	Until     time.Time // zero if unknown
-	Link      string    // to these endpoints
-	example   string    // an endpoint at which it is held back or was refused
+	Link      string    // to the credential's endpoints
+	example   string    // an endpoint at which logins are held back or the last one was refused
 }
 
 // suspended returns the suspended credentials, those with the most endpoints first, at most
 // maxSuspended of them, and the number of the others. Reason and time come from an
-// endpoint at which the credential is held back, or was just refused.
+// endpoint at which logins are held back, or whose last login was refused.
 func (s *Site) suspended(sel *Selection, all []collector.Overview, now time.Time) (shown []suspended, more int) {
 	entries := make(map[string]*suspended)
 	for _, credential := range s.Collector.Credentials() {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Quoted text is isolated, so that a right-to-left name reverses nothing around it. Keys of
-// the configuration are code, and backticks of an appliance are not.
+// Quoted text is isolated, so that a right-to-left name does not reverse the text around it.
+// Keys of the configuration are code, but backticks within quoted text are not.
 func TestSegments(t *testing.T) {
 	plain := func(text string) segment { return segment{Text: text} }
 	foreign := func(text string) segment { return segment{Text: text, Foreign: true} }
@@ -26,7 +26,8 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// Characters that reverse text are replaced; those that scripts need are kept.
+// Characters that change the direction of text are replaced. Those that a writing system needs
+// are kept.
 func TestShown(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain": "plain", "موقع": "موقع", "می\u200cخواهم": "می\u200cخواهم",

@@ -10,7 +10,7 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// home is the folder of the runbooks in the repository.
+// home is the URL of the folder of the runbooks in the repository.
 var home = &url.URL{Scheme: "https", Host: "github.com", Path: "/session-exporter/session_exporter/blob/main/docs/" + folder}
 
 // linkRewriter makes links to other runbooks point to this server, and links to other

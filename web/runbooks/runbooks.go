@@ -1,7 +1,7 @@
 // Package runbooks serves the runbooks of the alerts from the binary, because many
 // management networks have no internet access.
 //
-// It knows nothing of endpoints, and does not depend on the configuration.
+// It does not depend on the configuration or its endpoints.
 package runbooks
 
 import (
@@ -21,8 +21,8 @@ import (
 	"session_exporter/docs"
 )
 
-// Path is the path of the index below the prefix. The runbook of an alert is at
-// Path + its name.
+// Path is the path of the index below the prefix. The runbook of an alert is at Path followed
+// by the alert's name.
 const Path = "/runbooks/"
 
 const (
@@ -39,7 +39,7 @@ var markdown = goldmark.New(
 	),
 )
 
-// Names returns the names of all runbooks, sorted: those of the alerts.
+// Names returns the names of all runbooks, sorted. A runbook has the name of its alert.
 func Names() []string {
 	files, _ := fs.Glob(docs.Runbooks, folder+"*.md") // the pattern is valid
 	var names []string
@@ -62,7 +62,7 @@ func source(name string) (text []byte, found bool) {
 	return text, err == nil
 }
 
-// Render is called with the main part of a page. Its links are relative to Path.
+// Render responds with a page that has a main part, whose links are relative to Path.
 type Render func(w http.ResponseWriter, status int, title string, main template.HTML)
 
 // Handler serves the runbook named by the path value "name", or the index if it is empty.
@@ -92,7 +92,8 @@ func Handler(render Render) http.Handler {
 	})
 }
 
-// unknown is the page for a name without a runbook. It does not repeat the name.
+// unknown returns the page for a name without a runbook. It does not repeat the name, which
+// could be text of an attacker.
 func unknown() []byte {
 	var b bytes.Buffer
 	b.WriteString("# No such runbook\n\nThe runbooks are:\n\n")

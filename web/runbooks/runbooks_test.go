@@ -82,8 +82,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestTables checks that tables are rendered: without the extension, they would be lines of
-// vertical bars.
+// TestTables checks that tables are rendered. Without the extension of the Markdown parser, they
+// would be lines with vertical bars.
 func TestTables(t *testing.T) {
 	if _, title, page := get(t, "", "text/html"); title != "Runbooks" || !strings.Contains(page, "<td>critical</td>") || strings.Contains(page, "| ---") {
 		t.Errorf("the index %q is %.300s", title, page)

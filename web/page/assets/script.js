@@ -1,4 +1,4 @@
-// Refreshes the page and filters while you type. The pages work without it.
+// Refreshes the page, and applies filters while the user types. The pages work without it.
 "use strict";
 (() => {
   const seconds = Number(document.body.dataset.refresh);
@@ -8,14 +8,14 @@
   const status = document.getElementById("status");
   if (!seconds) return;
 
-  // The response to a form shows a page under another URL than the page's own.
+  // The response to "Probe now" may be the endpoint's page, at the URL of the form.
   const canonical = document.querySelector("link[rel=canonical]");
   let address = new URL(location.href);
   if (canonical && address.pathname.endsWith("/-/probe")) {
     address = new URL(canonical.href);
     history.replaceState(null, "", address);
   }
-  let requests = 0; // numbers the requests, to drop the response to an outdated one
+  let requests = 0; // numbers the requests, so that only the response to the latest is used
   let lastResponse = new Date();
   let on = true;
 
