@@ -2,17 +2,14 @@ package config
 
 import (
 	"maps"
-	"net/http"
 	"slices"
 
 	promconfig "github.com/prometheus/common/config"
 
 	"session_exporter/internal/strictyaml"
 	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
-
-// minHeaderValue is the length from which the value of a header may be a secret.
-const minHeaderValue = 8
 
 // masked returns the file with everything masked that may be a secret although its type
 // is not Secret.
@@ -63,7 +60,7 @@ func (s rawSettings) masked() rawSettings {
 	for name, header := range headers.Headers {
 		header.Values = slices.Clone(header.Values)
 		for i, value := range header.Values {
-			if SecretHeader(name, value) {
+			if sessionapi.SecretHeader(name, value) {
 				header.Values[i] = secret.Masked
 			}
 		}
@@ -71,17 +68,4 @@ func (s rawSettings) masked() rawSettings {
 	}
 	s.HTTPHeaders = &headers
 	return s
-}
-
-// SecretHeader reports whether the value of a configured header is treated as a secret,
-// although it is not configured as one.
-func SecretHeader(name, value string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Authorization", "Cookie", "Proxy-Authorization":
-		return true
-	case "Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "User-Agent":
-		return false // not secret: masking media types or versions would mask them in responses, too
-	default:
-		return len(value) >= minHeaderValue && !secret.Ordinary(value)
-	}
 }

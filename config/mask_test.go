@@ -14,7 +14,9 @@ apis:
   own:
     login: {path: /login, send: json, options: {pin: []}, body: {user: $username, pass: $password, app: l1teral-key, kind: local, more: [{n: 1234567, c: "in-c0mposed-$username"}], pin: $pin}}
     session: [{from: cookie, name: sid}]
-    check: {path: /me}
+    headers: {x-api-key: k3y-of-the-api, accept: application/json;version=37.0}
+    check: {path: /me, method: POST, body: {scope: ch3ck-key, view: full}}
+    logout: {path: /logout, body: {reason: l0gout-key}}
     answer: {username: body.user}
 modules:
   m: {api: own, credential: a, login: {pin: pin-0ption}, http_headers: {X-Key: {values: [v4lue-of-header, plain]}, Cookie: {values: [c00kie]}, Accept: {values: ["text/plain;version=1"]}}}
@@ -25,12 +27,12 @@ endpoints:
 	if settings == nil {
 		t.Fatal(problems)
 	}
-	for _, secret := range []string{"l1teral", "1234567", "c0mposed", "0ption", "0ther", "v4lue", "c00kie"} {
+	for _, secret := range []string{"l1teral", "1234567", "c0mposed", "0ption", "0ther", "v4lue", "c00kie", "k3y", "ch3ck", "l0gout"} {
 		if strings.Contains(settings.YAML, secret) {
 			t.Errorf("%s is shown in\n%s", secret, settings.YAML)
 		}
 	}
-	for _, plain := range []string{"local", "plain", "$password", "$pin", "version=1"} {
+	for _, plain := range []string{"local", "plain", "$password", "$pin", "version=1", "version=37.0", "full"} {
 		if !strings.Contains(settings.YAML, plain) {
 			t.Errorf("%s is not shown in\n%s", plain, settings.YAML)
 		}

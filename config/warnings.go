@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"session_exporter/internal/strictyaml"
+	"session_exporter/sessionapi"
 )
 
 // warnings adds warnings about valid settings that are most likely mistakes. Placeholders
@@ -78,7 +79,7 @@ func (r *resolver) warnOfHeaders(key strictyaml.Key, own rawSettings, s Settings
 		return
 	}
 	for name, h := range s.HTTP.Headers.Headers {
-		isSecret := func(value string) bool { return SecretHeader(name, value) }
+		isSecret := func(value string) bool { return sessionapi.SecretHeader(name, value) }
 		if len(h.Secrets)+len(h.Files) > 0 || slices.ContainsFunc(h.Values, isSecret) {
 			r.Warn(at, "the impossible token is sent without the secrets in `http_headers`, so a gateway that requires them refuses it before the API does")
 			return

@@ -9,7 +9,7 @@ import (
 // minSecret is the length from which a literal may be a secret.
 const minSecret = 4
 
-// MayBeSecret reports whether a text in a login's body, or a login option, may be a secret.
+// MayBeSecret reports whether a literal in a request, or a login option, may be a secret.
 // Ordinary words are not.
 func MayBeSecret(text string) bool { return len(text) >= minSecret && !Ordinary(text) }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/net/http/httpguts"
+
+	"session_exporter/secret"
 )
 
 // reservedHeaders are set from other settings, or by the HTTP client.
@@ -30,4 +32,20 @@ func HeaderValueProblem(value string) string {
 		return ""
 	}
 	return "contains a line break or another character that is not allowed in an HTTP header"
+}
+
+// minHeaderValue is the length from which the value of a header may be a secret.
+const minHeaderValue = 8
+
+// SecretHeader reports whether the value of a configured header is treated as a secret,
+// although it is not configured as one.
+func SecretHeader(name, value string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Cookie", "Proxy-Authorization":
+		return true
+	case "Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "User-Agent":
+		return false // not secret: masking media types or versions would mask them in responses, too
+	default:
+		return len(value) >= minHeaderValue && !secret.Ordinary(value)
+	}
 }

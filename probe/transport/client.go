@@ -19,6 +19,7 @@ import (
 	"session_exporter/internal/buildinfo"
 	"session_exporter/probe/transport/http1"
 	"session_exporter/secret"
+	"session_exporter/sessionapi"
 )
 
 // maxDial is the connect timeout of a client for probes of unknown duration.
@@ -147,7 +148,7 @@ func (c *Client) Separate() *Client {
 	}
 	own.headers = &promconfig.Headers{Headers: make(map[string]promconfig.Header)}
 	for name, h := range c.headers.Headers {
-		plain := slices.DeleteFunc(slices.Clone(h.Values), func(value string) bool { return config.SecretHeader(name, value) })
+		plain := slices.DeleteFunc(slices.Clone(h.Values), func(value string) bool { return sessionapi.SecretHeader(name, value) })
 		own.headers.Headers[name] = promconfig.Header{Values: plain}
 	}
 	return &own
@@ -163,7 +164,7 @@ func (c *Client) addHeaders(header http.Header) ([]secret.Secret, error) {
 	for name, h := range c.headers.Headers {
 		for _, value := range h.Values {
 			header.Add(name, value)
-			if config.SecretHeader(name, value) {
+			if sessionapi.SecretHeader(name, value) {
 				secrets = append(secrets, secret.New(value))
 			}
 		}

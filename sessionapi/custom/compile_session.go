@@ -59,7 +59,7 @@ func (c *compiler) compileSource(at strictyaml.Key, d sourceDefinition) source {
 	case inBody:
 		path, ok := fieldPath(d.Name)
 		if !ok {
-			c.Add(at.Field("name"), "not the path of a field; write it as in data.token, and put a name with dots or brackets into brackets and quotes, as in [\"@odata.id\"]")
+			c.Add(at.Field("name"), "is not the path of a field; write it as in data.token, and put a name with dots or brackets into brackets and quotes, as in [\"@odata.id\"]")
 		}
 		compiled.path = path
 	case "":

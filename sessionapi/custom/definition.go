@@ -110,35 +110,50 @@ type ruleDefinition struct {
 	Why   string           `yaml:"why,omitempty"`
 }
 
-// Masked returns the definition without the literals that may be secrets, in the login's body
-// and in the bodies and headers of the steps of a login or a check.
+// Masked returns the definition without the literals of its requests that may be secrets.
 func (d *Definition) Masked() Definition {
 	masked := *d
+	masked.Headers = maskHeaders(d.Headers)
 	if d.Login != nil {
 		login := *d.Login
-		login.Body = maskTree(login.Body)
-		login.Steps = maskSteps(login.Steps)
+		login.requestsDefinition = login.masked()
 		masked.Login = &login
 	}
-	masked.Check.Steps = maskSteps(d.Check.Steps)
+	masked.Check.requestsDefinition = d.Check.masked()
+	if d.Logout != nil {
+		logout := *d.Logout
+		logout.Body = maskTree(logout.Body)
+		masked.Logout = &logout
+	}
 	return masked
 }
 
-func maskSteps(steps []stepDefinition) []stepDefinition {
-	masked := slices.Clone(steps)
-	for i := range masked {
-		masked[i].Body = maskTree(masked[i].Body)
-		masked[i].Headers = maps.Clone(masked[i].Headers)
-		for name, value := range masked[i].Headers {
-			masked[i].Headers[name] = maskText(value)
+func (d requestsDefinition) masked() requestsDefinition {
+	d.Body = maskTree(d.Body)
+	d.Steps = slices.Clone(d.Steps)
+	for i := range d.Steps {
+		d.Steps[i].Body = maskTree(d.Steps[i].Body)
+		d.Steps[i].Headers = maskHeaders(d.Steps[i].Headers)
+	}
+	return d
+}
+
+func maskHeaders(headers map[string]string) map[string]string {
+	masked := maps.Clone(headers)
+	for name, value := range masked {
+		if sessionapi.SecretHeader(name, literals(value)) {
+			masked[name] = secret.Masked
 		}
 	}
 	return masked
 }
 
+// literals returns a text without its variables.
+func literals(text string) string { return variables.ReplaceAllString(text, "") }
+
 // maskText masks a text whose literals may be secrets.
 func maskText(text string) string {
-	if secret.MayBeSecret(variables.ReplaceAllString(text, "")) {
+	if secret.MayBeSecret(literals(text)) {
 		return secret.Masked
 	}
 	return text
