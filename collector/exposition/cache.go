@@ -67,7 +67,7 @@ func NewCaches(source *Source) []*Cache {
 	return caches
 }
 
-// Writes reports whether the cache is of the type of one of Formats.
+// Writes reports whether the cache writes the type of a format, which is one of Formats.
 func (c *Cache) Writes(format expfmt.Format) bool { return format.FormatType() == c.format.kind() }
 
 // scrape renders the targets that have changed and starts a scrape. Its fragments are
