@@ -3,7 +3,7 @@
 //
 // Data flows one way: the schedule starts a probe, its result is recorded in the
 // endpoint's state, and a scrape reads that state. A scrape of /metrics never waits for
-// a probe. Probes run concurrently; they wait only for slots and for the lockout guard.
+// a probe. Probes run concurrently, as many as there are slots.
 // The package knows nothing of HTTP.
 package collector
 

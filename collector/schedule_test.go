@@ -23,7 +23,7 @@ func TestInterval(t *testing.T) {
 		name     string
 		interval time.Duration
 		takes    time.Duration
-		probes   int // in an hour, except the shortest
+		probes   int // in an hour; with the shortest interval, in ten minutes
 	}{
 		{"shortest", 100 * time.Millisecond, 90 * time.Millisecond, 6000},
 		{"second", time.Second, 10 * time.Millisecond, 3600},

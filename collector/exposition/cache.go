@@ -1,7 +1,8 @@
 // Package exposition writes the metrics of many targets in the formats that Prometheus
 // reads. It renders a target when it has changed, keeps the result, and puts a page
-// together from these fragments. The output is client_golang's, byte for byte. For 10,000
-// targets, client_golang takes 1.9 s and 320 MB a scrape, this package 34 ms.
+// together from these fragments. The output is client_golang's, byte for byte, except that
+// a family's samples are always sorted by target first. For 10,000 targets, client_golang
+// takes 1.9 s and 320 MB a scrape, this package 34 ms.
 //
 // It does not know where the values come from, and knows nothing of HTTP.
 package exposition
