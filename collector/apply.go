@@ -10,8 +10,8 @@ import (
 	"session_exporter/config"
 )
 
-// logoutTimeout limits the logout of an endpoint that a reload removed or changed, in
-// addition to the time of a probe in flight.
+// logoutTimeout limits the logout of an endpoint that a reload removed or changed, or of an
+// ad-hoc target that was dropped, in addition to the time of a probe in flight.
 const logoutTimeout = time.Minute
 
 // Apply puts a configuration into effect. newProber creates an endpoint's prober; if it
@@ -50,8 +50,8 @@ type replacement struct {
 	timeout time.Duration // of the probe that may be in flight
 }
 
-// prepare creates the probers of the next configuration. It may hang: nothing else waits
-// for it.
+// prepare creates the probers of the next configuration. It may hang: only another Apply
+// waits for it.
 func (c *Collector) prepare(settings *config.Config, newProber NewProber) (*change, error) {
 	next := &change{
 		applied: &applied{

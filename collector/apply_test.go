@@ -49,7 +49,7 @@ func TestApply(t *testing.T) {
 	})
 }
 
-// A collector without a configuration can be scraped, and waits for one.
+// A collector without a configuration has nothing to probe, and waits for one.
 func TestNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(noCredentials, slog.New(slog.DiscardHandler))

@@ -20,7 +20,7 @@ import (
 type call struct {
 	started bool          // it has its slot; guarded by the target's mu
 	done    chan struct{} // closed at its end
-	result  *probe.Result // set before done is closed, nil if err is not
+	result  *probe.Result // set before done is closed; nil if err is set
 	err     error
 }
 
@@ -129,7 +129,7 @@ func (t *target) isProbing() bool {
 	return t.call != nil && t.call.started
 }
 
-// runProber runs one probe. A panic is that probe's InvalidResponse: all other probes
+// runProber runs one probe. A panic becomes that probe's InvalidResponse: all other probes
 // continue, and the session is still logged out at the end.
 func (t *target) runProber(ctx context.Context, options probe.Options) (result *probe.Result, err error) {
 	start := time.Now()
@@ -142,7 +142,7 @@ func (t *target) runProber(ctx context.Context, options probe.Options) (result *
 	return t.prober.Probe(ctx, options)
 }
 
-// closeProber logs out. A panic is its error.
+// closeProber logs out. A panic becomes its error.
 func (t *target) closeProber(ctx context.Context, prober Prober) (result *probe.Result, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

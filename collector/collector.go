@@ -3,7 +3,7 @@
 //
 // Data flows one way: the schedule starts a probe, its result is recorded in the
 // endpoint's state, and a scrape reads that state. A scrape of /metrics never waits for
-// a probe. Probes run concurrently; they wait only for slots and for the lockout guard.
+// a probe. Probes run concurrently, as many as there are slots.
 // The package knows nothing of HTTP.
 package collector
 
@@ -28,10 +28,10 @@ var ErrStopped = errors.New("the exporter is stopping")
 type Prober interface {
 	// Probe runs one probe. It fails only when ctx is canceled.
 	Probe(ctx context.Context, options probe.Options) (*probe.Result, error)
-	// EndBackoff lets the next probe log in.
+	// EndBackoff ends the back-off after failed logins, so that the next probe may log in.
 	EndBackoff()
-	// Close logs out of the session that is held, if any. Only the counts and the
-	// LastRequest of its result are used.
+	// Close logs out of the session that is held, if any. Of its result, only the counts
+	// of logouts and of unanswered logins are used, and LastRequest.
 	Close(ctx context.Context) (*probe.Result, error)
 	// Release gives up the session that is held, nil if none is, for another prober to
 	// adopt.
@@ -63,7 +63,7 @@ type applied struct {
 	newProber NewProber
 	watched   []watched
 	byName    map[string]watched
-	families  []family // that are exposed, sorted by name
+	families  []family // those not denied, sorted by name
 	caches    []*exposition.Cache
 }
 
@@ -111,7 +111,7 @@ func (c *Collector) ProbeSoon(credential string) { c.probeWaiting(credential, (*
 // Resume ends the back-off of all endpoints that use a credential. Those that wait
 // for a login are probed immediately.
 func (c *Collector) Resume(credential string) {
-	for _, w := range c.onDemand.all() { // they are not scheduled
+	for _, w := range c.onDemand.all() { // ad-hoc targets are not scheduled
 		if w.endpoint.Uses(credential) {
 			w.endBackoff()
 		}
@@ -119,7 +119,8 @@ func (c *Collector) Resume(credential string) {
 	c.probeWaiting(credential, (*target).endBackoff)
 }
 
-// probeWaiting makes endpoints that use a credential due immediately, if they wait for it.
+// probeWaiting makes the endpoints that use a credential due immediately, if waits is true
+// for them.
 func (c *Collector) probeWaiting(credential string, waits func(*target) bool) {
 	waiting := make(map[*target]bool)
 	for _, w := range c.applied.Load().watched {

@@ -46,7 +46,7 @@ func newTwin(t *testing.T) *twin {
 	return tw
 }
 
-// reload reloads with these endpoints. Those that are new start to count.
+// reload reloads with these endpoints. The counters of new ones start at 0.
 func (tw *twin) reload(t *testing.T, endpoints ...*config.Endpoint) {
 	t.Helper()
 	for _, w := range tw.applied.Load().watched {

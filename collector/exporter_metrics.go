@@ -43,7 +43,7 @@ func newExporterMetrics(credentials func() []probe.CredentialStatus) *exporterMe
 			NativeHistogramMaxBucketNumber:  100,
 			NativeHistogramMinResetDuration: time.Hour,
 		}),
-		skipped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "session_exporter_probes_skipped_total", Help: "Scheduled probes skipped because the previous probe was still running."}),
+		skipped:   prometheus.NewCounter(prometheus.CounterOpts{Name: "session_exporter_probes_skipped_total", Help: "Scheduled probes skipped because the previous probe had not ended."}),
 		panics:    prometheus.NewCounter(prometheus.CounterOpts{Name: "session_exporter_probe_panics_total", Help: "Panics while probing or logging out, each a bug in the exporter. Its log has the stack traces."}),
 		endpoints: prometheus.NewDesc("session_exporter_endpoints", "Number of configured endpoints that are probed.", nil, nil),
 		shard:     prometheus.NewDesc("session_exporter_shard_info", "Shard of the endpoints that the exporter probes, and the number of shards. Always 1; shard 0 of 1 without --shard.", []string{"shard", "shards"}, nil),

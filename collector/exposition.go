@@ -44,7 +44,7 @@ func (c *Collector) Endpoints() prometheus.Gatherer {
 
 var protobufFormat = expfmt.NewFormat(expfmt.TypeProtoDelim)
 
-// gatherer gathers the metrics that it writes in protobufFormat.
+// gatherer makes a prometheus.Gatherer of a function that writes metrics in protobufFormat.
 type gatherer func(out io.Writer) error
 
 func (g gatherer) Gather() ([]*dto.MetricFamily, error) {
@@ -143,8 +143,8 @@ func denies(settings *config.Config, name string) bool {
 	return slices.ContainsFunc(settings.MetricsDeny, func(re *regexp.Regexp) bool { return re.MatchString(name) })
 }
 
-// Names returns the names of all metrics that a Collector may expose, with or without a
-// sample now.
+// Names returns the names of all metrics that a Collector may expose, whether or not they
+// have a sample.
 func Names() ([]string, error) {
 	var names []string
 	for _, f := range familyTable() {

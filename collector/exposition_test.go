@@ -66,7 +66,7 @@ func checkSame(tb testing.TB, families []*dto.MetricFamily, format expfmt.Format
 	}
 }
 
-// inOrder sorts the samples of a family with an own label that sorts before
+// inOrder sorts the samples of a family with a label of its own that sorts before
 // "endpoint". client_golang sorts by that label, which no format requires.
 func inOrder(format expfmt.Format, family *dto.MetricFamily, written []byte) []byte {
 	if name := family.GetName(); name != "session_errors_total" && name != "session_endpoint_info" {

@@ -10,7 +10,7 @@ import (
 )
 
 // family is one metric of endpoints, with a function that reads its samples from an
-// endpoint's state. The rows of familyTable are the complete definition of all metrics.
+// endpoint's state. The rows of familyTable define all metrics of endpoints.
 //
 // read emits samples in the order of their label values, as client_golang sorts them. It
 // depends on nothing but the state, because its samples are kept until the state changes.
@@ -51,7 +51,7 @@ func probeFamilies() []family {
 				e.emit(truth(state == s.Result.State), string(state))
 			}
 		}},
-		{name: "session_probes_total", kind: counter, help: "Probes, including those that were held back.", read: func(s *state, e *emitter) { e.emit(s.Probes) }},
+		{name: "session_probes_total", kind: counter, help: "Probes, including those that sent nothing.", read: func(s *state, e *emitter) { e.emit(s.Probes) }},
 		{name: "session_probe_failures_total", kind: counter, help: "Probes that did not find a valid session.", read: func(s *state, e *emitter) { e.emit(s.Failures) }},
 		{name: "session_last_probe_timestamp_seconds", kind: gauge, help: "Unix time at which the last probe started.", read: func(s *state, e *emitter) { e.emitTime(s.Result.Start) }},
 		{name: "session_last_request_timestamp_seconds", kind: gauge, help: "Unix time at which a request was last sent. No sample before the first.", read: func(s *state, e *emitter) { e.emitTime(s.LastRequest) }},
@@ -62,9 +62,9 @@ func probeFamilies() []family {
 				e.emit(s.codes[code], code)
 			}
 		}},
-		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that sent a request, including logins and renewals.", read: func(s *state, e *emitter) { e.emitHistogram(&s.duration) }},
-		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the phases of the last check. With a reused connection, resolve, connect and tls take no time.", read: readPhases},
-		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the last response to the last probe, 0 if there was none.", read: func(s *state, e *emitter) {
+		{name: "session_probe_duration_seconds", kind: histogramKind, help: "Duration of probes that attempted a request, including logins and renewals.", read: func(s *state, e *emitter) { e.emitHistogram(&s.duration) }},
+		{name: "session_probe_phase_duration_seconds", kind: gauge, labels: []string{"phase"}, help: "Duration of the phases of the last check. On a kept connection, resolve, connect and tls take no time.", read: readPhases},
+		{name: "session_http_status_code", kind: gauge, help: "HTTP status of the response to the last probe's last request other than a logout, 0 if there was none.", read: func(s *state, e *emitter) {
 			last, _ := s.Result.Last()
 			e.emitIf(s.Result.State != sessionapi.Unknown, float64(last.Status))
 		}},
@@ -103,7 +103,7 @@ func sessionFamilies() []family {
 				e.emitTime(control.Time)
 			}
 		}},
-		{name: "session_clock_skew_seconds", kind: gauge, help: "Clock of the appliance minus clock of the exporter, corrected for the round trip. No sample if the last response had no time.", read: func(s *state, e *emitter) {
+		{name: "session_clock_skew_seconds", kind: gauge, help: "Clock of the appliance minus clock of the exporter, corrected for the round trip. No sample if no response to the last probe had a plausible time.", read: func(s *state, e *emitter) {
 			if s.Result.ClockSkew != nil {
 				e.emit(s.Result.ClockSkew.Seconds())
 			}
@@ -136,7 +136,7 @@ func loginFamilies() []family {
 		{name: "session_login_suspended", kind: gauge, help: "Whether the lockout guard held back the login of the last probe.", read: func(s *state, e *emitter) {
 			e.emit(truth(s.Result.State == sessionapi.LoginSuspended))
 		}},
-		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "Unix time at which the lockout guard allows the next login. No sample if no login is held back.", read: func(s *state, e *emitter) {
+		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "Unix time at which the lockout guard permits the next login. No sample if no login is held back, or it only waits for another login.", read: func(s *state, e *emitter) {
 			if s.Result.State == sessionapi.LoginSuspended {
 				e.emitTime(s.Result.ResumeAt)
 			}

@@ -26,7 +26,7 @@ import (
 type fake struct {
 	probe func(ctx context.Context) (probe.Result, error)
 	close func(ctx context.Context) error
-	did   *probe.Result // of Close, nil for an empty one
+	did   *probe.Result // result of Close, nil for an empty one
 }
 
 func (f *fake) Probe(ctx context.Context, _ probe.Options) (*probe.Result, error) {

@@ -19,7 +19,7 @@ const (
 
 // These are constant: messages have pointers to them.
 var (
-	// From a reused connection on the same site to the default timeout.
+	// They range from a probe on a kept connection within a site to the default timeout.
 	classicBounds = [...]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, math.Inf(+1)}
 	zeroThreshold = float64(prometheus.DefNativeHistogramZeroThreshold)
 )
@@ -141,8 +141,8 @@ func (h *histogram) halve() {
 	h.native = wide
 }
 
-// maxNativeGap is how many consecutive empty buckets are written. Another span would take
-// more space.
+// maxNativeGap is the longest run of empty buckets that is written as zeros: two of them
+// take less space than another span.
 const maxNativeGap = 2
 
 // message is the memory of a histogram's message. It can be reused: a new one takes 8 kB.

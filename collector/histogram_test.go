@@ -150,7 +150,7 @@ func TestHistogramNoExemplar(t *testing.T) {
 	}
 }
 
-// A message is read after the lock was released.
+// A message is read after the lock was released, when observations may already follow.
 func TestHistogramMessageStays(t *testing.T) {
 	h := newHistogram("op_id")
 	h.observe(time.Second, "a")

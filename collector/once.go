@@ -10,7 +10,7 @@ import (
 	"session_exporter/probe"
 )
 
-// maxAllInFlight is how many probes ProbeAll has in flight.
+// maxAllInFlight limits the probes that ProbeAll, ProbeEach or ProbeEvery has in flight.
 const maxAllInFlight = 64
 
 // EndpointResult is an endpoint and the result of one probe of it.

@@ -132,7 +132,7 @@ func TestTooManyTargets(t *testing.T) {
 	}
 }
 
-// Thousands of paths of a closed port displace neither each other nor other targets.
+// Thousands of paths of a closed port displace only each other, and make room for others.
 func TestPathsOfAClosedPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := watch(t, withOrigins(), func(e *config.Endpoint) Prober {

@@ -17,7 +17,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A panic while probing one endpoint is that endpoint's invalid_response. All others
+// A panic while probing one endpoint becomes that endpoint's invalid_response. All others
 // are probed at their times, and its session is logged out at the end.
 func TestPanicWhileProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -189,7 +189,7 @@ func countSeries(t *testing.T, c *Collector) (series, size int) {
 	return series, size
 }
 
-// TestReferencePresets writes the presets of metrics_deny and their sizes into the page: a
+// TestReferencePresets compares the presets of metrics_deny and their sizes with the page: a
 // preset omits each metric of endpoints that its files do not mention.
 func TestReferencePresets(t *testing.T) {
 	var rows strings.Builder

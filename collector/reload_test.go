@@ -71,8 +71,8 @@ func reload(t *testing.T, c *Collector, prober func(*config.Endpoint) Prober, en
 func TestReloadReplacesOnlyWhatChanged(t *testing.T) {
 	changed := newEndpoint("a")
 	changed.Timeout = time.Second
-	labelled := newEndpoint("a")
-	labelled.Labels = map[string]string{"site": "x"}
+	labeled := newEndpoint("a")
+	labeled.Labels = map[string]string{"site": "x"}
 	otherAPI := newEndpoint("a")
 	otherAPI.API, otherAPI.SessionAPI = "dr", sessionapi.BuiltIn()["dr"]
 	for _, tc := range []struct {
@@ -82,7 +82,7 @@ func TestReloadReplacesOnlyWhatChanged(t *testing.T) {
 		wantProbes float64 // counted of a, 60 of them before
 	}{
 		{"nothing changed", []*config.Endpoint{newEndpoint("a")}, "a#1 probed", 120},
-		{"labels changed", []*config.Endpoint{labelled}, "a#1 probed", 120},
+		{"labels changed", []*config.Endpoint{labeled}, "a#1 probed", 120},
 		{"settings changed", []*config.Endpoint{changed}, "a#1 closed, a#2 probed", 120},
 		{"another API", []*config.Endpoint{otherAPI}, "a#1 closed, a#2 probed", 60},
 		{"one added", []*config.Endpoint{newEndpoint("a"), newEndpoint("b")}, "a#1 probed, b#1 probed", 120},
@@ -124,8 +124,8 @@ func TestReloadReplacesOnlyWhatChanged(t *testing.T) {
 	}
 }
 
-// A reload may happen while probes run: they end as they began, removed endpoints are not
-// probed again, and no endpoint is probed twice concurrently.
+// A reload does not interrupt the probes in flight. Removed endpoints are not probed again,
+// and no endpoint that is kept is probed twice concurrently.
 func TestReloadWhileProbing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(takes(9 * time.Second))
@@ -190,8 +190,8 @@ func TestReloadLogsOutBeforeTheEnd(t *testing.T) {
 	})
 }
 
-// A shutdown logs, once each, the targets whose logout, after a reload or because they were
-// idle, does not complete in time.
+// The error of a shutdown names, once each, the endpoints whose logout did not complete in
+// time, after a reload changed, removed or dropped them.
 func TestShutdownNamesTheLogoutsOfAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := func(*config.Endpoint) Prober {

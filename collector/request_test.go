@@ -237,7 +237,7 @@ func TestStopEndsRequestedProbes(t *testing.T) {
 		}
 		synctest.Wait()
 		if !closed {
-			t.Error("the session was not ended")
+			t.Error("the session was not logged out")
 		}
 	})
 }

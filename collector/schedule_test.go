@@ -23,7 +23,7 @@ func TestInterval(t *testing.T) {
 		name     string
 		interval time.Duration
 		takes    time.Duration
-		probes   int // in an hour, except the shortest
+		probes   int // in an hour; with the shortest interval, in ten minutes
 	}{
 		{"shortest", 100 * time.Millisecond, 90 * time.Millisecond, 6000},
 		{"second", time.Second, 10 * time.Millisecond, 3600},
@@ -125,7 +125,8 @@ func TestHangingEndpointDelaysNoOther(t *testing.T) {
 	})
 }
 
-func TestSlotsSufficeWhenAllTimeOut(t *testing.T) {
+// Without a limit of slots, all probes are punctual, however many time out.
+func TestPunctualWhenAllTimeOut(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		n    int
@@ -179,7 +180,7 @@ func TestTooFewSlots(t *testing.T) {
 	})
 }
 
-// A free slot is used immediately, by an endpoint of any interval.
+// A probe that waits for a slot starts as soon as one is free, however long its interval.
 func TestFreeSlotIsTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		endpoints := newEndpoints(2)

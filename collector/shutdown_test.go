@@ -21,7 +21,7 @@ func TestShutdown(t *testing.T) {
 		const n = 200
 		var closed [n]atomic.Int32
 		released := make(chan struct{})
-		behaviours := []fake{
+		behaviors := []fake{
 			{}, // logs out immediately
 			{close: func(context.Context) error { return errors.New("the response was 500") }},
 			{close: func(ctx context.Context) error { // hangs in Close
@@ -37,10 +37,10 @@ func TestShutdown(t *testing.T) {
 		c := watch(t, newSettings(newEndpoints(n)...), func(*config.Endpoint) Prober {
 			i := made
 			made++
-			behaviour := behaviours[i%4]
-			return &fake{probe: behaviour.probe, close: func(ctx context.Context) error {
+			behavior := behaviors[i%4]
+			return &fake{probe: behavior.probe, close: func(ctx context.Context) error {
 				closed[i].Add(1)
-				_, err := behaviour.Close(ctx)
+				_, err := behavior.Close(ctx)
 				return err
 			}}
 		})

@@ -6,8 +6,8 @@ import (
 )
 
 // slots limits how many probes and logouts are in flight, whatever starts them, so that
-// their connections never need more files than the process may open. A nil *slots has no
-// limit.
+// their connections do not exhaust the files that the process may open. Only a logout goes
+// ahead without a slot, after maxLogoutWait. A nil *slots has no limit.
 //
 // Probes that are expected to take long share half of the slots. However many appliances
 // hang, and whatever targets /probe gets, the other half remains for those that

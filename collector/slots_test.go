@@ -38,7 +38,7 @@ func blackHole(e *config.Endpoint) Prober {
 }
 
 // Hundreds of requests for targets in a black hole do not delay the listed endpoints, and
-// have no more probes in flight than there are slots.
+// have no more probes in flight than half of the slots.
 func TestBlackHoleOnDemand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -157,7 +157,7 @@ func TestAbandonedBeforeItsSlot(t *testing.T) {
 	})
 }
 
-// A logout does not wait for slots of probes that hang.
+// A logout goes ahead without a slot if others hang.
 func TestLogoutWithoutASlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Int32

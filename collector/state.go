@@ -24,9 +24,9 @@ type state struct {
 	history     history
 	changes     changes
 	valid       validTime
-	rejected    bool               // whether the last login, or the last verdict, is the refusal of a credential
+	rejected    bool               // whether the last verdict is the refusal of a credential, and no login was sent since
 	codes       map[string]float64 // counts of error codes
-	duration    histogram          // of probes that sent something
+	duration    histogram          // of probes that attempted a request
 	phases      *probe.Phases      // of the last check
 
 	unanswered, logoutFailures float64
@@ -111,7 +111,7 @@ func (s *state) record(r *probe.Result) {
 	}
 }
 
-// recordClose records that the session, if any, was given up, and the result of that.
+// recordClose records the result of Prober.Close. No session is held afterwards.
 func (s *state) recordClose(r *probe.Result) {
 	s.version++
 	s.recordLogouts(r)

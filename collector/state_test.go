@@ -64,12 +64,12 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// An endpoint has rejected its credential until its next verdict; a login that is held
-// back, or an outage, is not a verdict.
+// An endpoint has rejected its credential until its next verdict or login; a login that is
+// held back, or an outage, is neither.
 func TestRejected(t *testing.T) {
 	rejected, held := at(0, sessionapi.CredentialsRejected, check), at(2, sessionapi.LoginSuspended)
 	held.RefusedBefore = true
-	another := at(2, sessionapi.LoginSuspended) // secret
+	notRefused := at(2, sessionapi.LoginSuspended) // the endpoint has not refused this secret
 	answered := at(1, sessionapi.ServerError, check)
 	answered.Logins = 1
 	remote := at(1, sessionapi.LoginSuspended, check) // the local login was sent
@@ -84,11 +84,11 @@ func TestRejected(t *testing.T) {
 		{"rejected, then held back", []probe.Result{rejected, held}, true},
 		{"rejected, an outage, then held back", []probe.Result{rejected, at(1, sessionapi.Unreachable, check), held}, true},
 		{"an outage", []probe.Result{rejected, at(1, sessionapi.Unreachable, check)}, false},
-		{"rejected, then a new secret is held back", []probe.Result{rejected, another}, false},
-		{"rejected, replaced in an outage, then held back", []probe.Result{rejected, at(1, sessionapi.Unreachable, check), another}, false},
+		{"rejected, then a new secret is held back", []probe.Result{rejected, notRefused}, false},
+		{"rejected, replaced in an outage, then held back", []probe.Result{rejected, at(1, sessionapi.Unreachable, check), notRefused}, false},
 		{"rejected, a new secret gets an error, then is held back", []probe.Result{rejected, answered, held}, false},
 		{"rejected, then held back at the remote site", []probe.Result{rejected, remote}, true},
-		{"held back because of another endpoint", []probe.Result{at(0, sessionapi.Valid, check), another}, false},
+		{"held back because of another endpoint", []probe.Result{at(0, sessionapi.Valid, check), notRefused}, false},
 		{"rejected, valid again, then held back", []probe.Result{rejected, at(1, sessionapi.Valid, check), held}, false},
 		{"the session expired, then held back", []probe.Result{rejected, at(1, sessionapi.SessionExpired, check), held}, false},
 	} {

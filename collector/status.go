@@ -27,7 +27,7 @@ type Overview struct {
 // Record is what an endpoint's state and its status have in common.
 type Record struct {
 	Result probe.Result // of the last probe
-	// Failure is the result of the last probe that sent something and found no valid
+	// Failure is the result of the last probe that attempted a request and found no valid
 	// session, nil if there was none.
 	Failure             *probe.Result
 	ConsecutiveFailures int

@@ -153,8 +153,8 @@ func (t *target) installNow(ctx context.Context) error {
 	return t.install(ctx)
 }
 
-// install makes the replacement, if any, the prober. It adopts the session of
-// the old one, or that session is logged out. The caller has acquired sem.
+// install makes the replacement, if any, the prober. The replacement adopts the session
+// of the old prober; if it cannot, that session is logged out. The caller has acquired sem.
 func (t *target) install(ctx context.Context) error {
 	t.mu.Lock()
 	old, replacement := t.prober, t.replacement

@@ -15,7 +15,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-func TestDurationOfProbesThatWereSent(t *testing.T) {
+func TestDurationOfProbesWithRequests(t *testing.T) {
 	c := watch(t, newSettings(newEndpoint("a")), idle)
 	a := c.applied.Load().watched[0]
 	for _, tc := range []struct {
@@ -46,7 +46,8 @@ func TestClose(t *testing.T) {
 	}{
 		{"logged out", probe.Result{Logouts: 1}, nil, "1 0 0"},
 		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("the response was 500"), "0 1 0"},
-		{"no logout in the API", probe.Result{}, nil, "0 0 0"},
+		{"the API has no logout", probe.Result{LogoutFailures: 1}, nil, "0 1 0"},
+		{"the appliance had terminated it", probe.Result{Expirations: 1}, nil, "0 0 0"},
 		{"of a late session as well", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

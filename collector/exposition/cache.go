@@ -1,7 +1,8 @@
 // Package exposition writes the metrics of many targets in the formats that Prometheus
 // reads. It renders a target when it has changed, keeps the result, and puts a page
-// together from these fragments. The output is client_golang's, byte for byte. For 10,000
-// targets, client_golang takes 1.9 s and 320 MB a scrape, this package 34 ms.
+// together from these fragments. The output is client_golang's, byte for byte, except that
+// a family's samples are always sorted by target first. For 10,000 targets, client_golang
+// takes 1.9 s and 320 MB a scrape, this package 34 ms.
 //
 // It does not know where the values come from, and knows nothing of HTTP.
 package exposition
@@ -67,7 +68,7 @@ func NewCaches(source *Source) []*Cache {
 	return caches
 }
 
-// Writes reports whether the cache is of the type of one of Formats.
+// Writes reports whether the cache writes the type of a format, which is one of Formats.
 func (c *Cache) Writes(format expfmt.Format) bool { return format.FormatType() == c.format.kind() }
 
 // scrape renders the targets that have changed and starts a scrape. Its fragments are
