@@ -101,11 +101,7 @@ func (s *state) record(r *probe.Result) {
 	}
 	s.Logins += float64(r.Logins)
 	s.LoginFailures += float64(r.LoginFailures)
-	s.Expirations += float64(r.Expirations)
-	if r.Expirations > 0 {
-		s.Lifetime = r.Lifetime
-	}
-	s.recordLogouts(r)
+	s.recordEnds(r)
 	if !r.CertificateExpiry.IsZero() {
 		s.CertificateExpiry = r.CertificateExpiry
 	}
@@ -114,13 +110,17 @@ func (s *state) record(r *probe.Result) {
 // recordClose records the result of Prober.Close. No session is held afterwards.
 func (s *state) recordClose(r *probe.Result) {
 	s.version++
-	s.recordLogouts(r)
+	s.recordEnds(r)
 	s.Result.Established = time.Time{}
 }
 
-// recordLogouts records logouts, sessions that may have been left, and when the last
+// recordEnds records how sessions ended, those that may have been left, and when the last
 // request was sent.
-func (s *state) recordLogouts(r *probe.Result) {
+func (s *state) recordEnds(r *probe.Result) {
+	s.Expirations += float64(r.Expirations)
+	if r.Expirations > 0 {
+		s.Lifetime = r.Lifetime
+	}
 	s.unanswered += float64(r.Unanswered)
 	s.Logouts += float64(r.Logouts)
 	s.logoutFailures += float64(r.LogoutFailures)

@@ -44,11 +44,11 @@ func TestClose(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"logged out", probe.Result{Logouts: 1}, nil, "1 0 0"},
-		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("the response was 500"), "0 1 0"},
-		{"the API has no logout", probe.Result{LogoutFailures: 1}, nil, "0 1 0"},
-		{"the appliance had terminated it", probe.Result{Expirations: 1}, nil, "0 0 0"},
-		{"of a late session as well", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1"},
+		{"logged out", probe.Result{Logouts: 1}, nil, "1 0 0 0"},
+		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("the response was 500"), "0 1 0 0"},
+		{"the API has no logout", probe.Result{LogoutFailures: 1}, nil, "0 1 0 0"},
+		{"the appliance had terminated it", probe.Result{Expirations: 1, Lifetime: time.Minute}, nil, "0 0 0 1"},
+		{"of a late session as well", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1 0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			prober := &fake{did: &tc.did, close: func(context.Context) error { return tc.err }}
@@ -59,8 +59,8 @@ func TestClose(t *testing.T) {
 			if err := a.close(t.Context()); !errors.Is(err, tc.err) {
 				t.Errorf("error %v, want %v", err, tc.err)
 			}
-			if got := fmt.Sprint(a.state.Logouts, a.state.logoutFailures, a.state.unanswered); got != tc.want || a.holds() {
-				t.Errorf("logouts, failures, unanswered %s, want %s; holds a session: %t", got, tc.want, a.holds())
+			if got := fmt.Sprint(a.state.Logouts, a.state.logoutFailures, a.state.unanswered, a.state.Expirations); got != tc.want || a.holds() {
+				t.Errorf("logouts, failures, unanswered, expirations %s, want %s; holds a session: %t", got, tc.want, a.holds())
 			}
 		})
 	}

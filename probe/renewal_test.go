@@ -229,3 +229,26 @@ func TestLogoutOfARefusedSessionWithoutConnection(t *testing.T) {
 		closeProber(t, p)
 	})
 }
+
+// A session that cannot be logged out at the end, because no connection can be made, counts as
+// left on the appliance.
+func TestLogoutAtTheEndWithoutConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := way{"dr", sessionapi.AuthLogin}
+		checked := reply{http.StatusOK, map[string]string{"Connection": "close"}, drOK}
+		p := newProber(t, w.endpoint())
+		server := newPipeServer(t, &handwritten{post: []http.Handler{w.login()}, get: []http.Handler{checked}})
+		directly(p).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if len(server.dialed()) == 1 {
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return server.dial(ctx, network, address)
+		}
+		if r := mustProbe(t, p); r.State != sessionapi.Valid {
+			t.Fatalf("%s: %s", r.State, r.Diagnosis)
+		}
+		if did, err := p.Close(t.Context()); err == nil || did.Logouts != 0 || did.LogoutFailures != 1 {
+			t.Errorf("%d logouts, %d that failed, want 0 and 1, and an error: %v", did.Logouts, did.LogoutFailures, err)
+		}
+	})
+}

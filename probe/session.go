@@ -74,8 +74,8 @@ func (f *sessionFlow) close(ctx context.Context, r *Result) error {
 		return nil
 	}
 	o := f.logout(ctx, r)
-	if o.state == sessionapi.RateLimited {
-		r.LogoutFailures++ // logout does not count it, because another probe would repeat it
+	if f.session != nil {
+		r.LogoutFailures++ // not counted by logout, because another probe would repeat the logout
 	}
 	switch {
 	case o.exchange.loggedOut(o.interpretation), r.Expirations > 0:

@@ -433,6 +433,29 @@ func TestResume(t *testing.T) {
 	})
 }
 
+// An endpoint that refused a login granted by Resume is held back for longer than the
+// others. The time that it reports does not move while it waits.
+func TestSuspensionOfAnEndpointOutlastsTheAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard()
+		for endpoint := range 2 {
+			try(t, g, "a", endpoint, sessionapi.Refused)
+		}
+		g.Resume()
+		try(t, g, "a", 0, sessionapi.Refused)
+		want := time.Now().Add(2 * settings.RetryAfter)
+		for range 2 {
+			if held := g.Held(secret.New("a"), "0"); held == nil || !held.Until.Equal(want) {
+				t.Errorf("held back: %+v, want until %s", held, want)
+			}
+			time.Sleep(settings.RetryAfter)
+		}
+		if held := g.Held(secret.New("a"), "0"); held != nil {
+			t.Errorf("held back after %s: %+v", 2*settings.RetryAfter, held)
+		}
+	})
+}
+
 func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()

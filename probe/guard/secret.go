@@ -55,19 +55,24 @@ type endpointRecord struct {
 	inconclusive bool // the last login had no verdict, or no response at all
 }
 
-// heldLocked returns why the secret is held back from an endpoint, nil if it is not.
+// heldLocked returns why the secret is held back from an endpoint, nil if it is not. The
+// endpoint itself may be held back for longer than the others.
 func (s *secretRecord) heldLocked(settings config.LockoutGuard, endpoint string, now time.Time) *Suspension {
-	switch until := s.heldEverywhereLocked(settings, now); {
-	case until.IsZero():
-	case until.Equal(s.until):
+	everywhere := s.heldEverywhereLocked(settings, now)
+	until := everywhere
+	if record := s.endpoints[endpoint]; record != nil && record.until.After(until) {
+		until = record.until
+	}
+	switch {
+	case !now.Before(until):
+		return nil
+	case everywhere.IsZero():
+		return &Suspension{Until: until}
+	case everywhere.Equal(s.until):
 		return &Suspension{Refusals: s.refusals, Until: until}
 	default:
 		return &Suspension{Refusals: len(s.account.refusals), Account: true, Until: until}
 	}
-	if record := s.endpoints[endpoint]; record != nil && now.Before(record.until) {
-		return &Suspension{Until: record.until}
-	}
-	return nil
 }
 
 // heldEverywhereLocked returns the time until which the secret is held back from all
