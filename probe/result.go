@@ -145,12 +145,17 @@ type StepResult struct {
 	Trace *Trace
 }
 
-// StatusText returns the status and error code of the response, or "no response".
+// StatusText returns the status and error code of the response, or "no response" or "no
+// connection".
 func (s *StepResult) StatusText() string {
-	if s.Status == 0 {
+	switch {
+	case s.NotSent:
+		return "no connection"
+	case s.Status == 0:
 		return "no response"
+	default:
+		return statusText(s.Status, s.Code)
 	}
-	return statusText(s.Status, s.Code)
 }
 
 func statusText(status int, code string) string {

@@ -47,9 +47,6 @@ func resultText(r *probe.Result) string {
 func stepText(step *probe.StepResult) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s %s\n", step.Step, step.Method, step.URL)
-	if step.NotSent {
-		b.WriteString("  not sent\n")
-	}
 	fmt.Fprintf(&b, "  %s in %s", step.StatusText(), page.FormatLatency(step.Duration))
 	if step.OpID != "" {
 		fmt.Fprintf(&b, ", operation %s", step.OpID)

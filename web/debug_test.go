@@ -43,8 +43,7 @@ login: POST https://a.test/login
   < {}
 
 check: GET https://a.test/me
-  not sent
-  no response in 0.00 ms
+  no connection in 0.00 ms
   resolve    0.00 ms
   connect    0.00 ms
   tls        0.00 ms

@@ -207,7 +207,7 @@ func TestProbeText(t *testing.T) {
 		{"rejected", 1, []string{"rejected: credentials_rejected\n", `Wrong password for "monitor"`, "401 INVALID_CREDENTIALS", "What to do: The password in"}},
 		{"failing", 1, []string{"failing: server_error\n", "com.example.broken", "What to do: "}},
 		{"html", 1, []string{"html: invalid_response\n", "HTML", "What to do: Check `url`"}},
-		{"off", 1, []string{"off: unreachable\n", "Nothing listens on 127.0.0.1:", "connection refused", "no response", "What to do: "}},
+		{"off", 1, []string{"off: unreachable\n", "Nothing listens on 127.0.0.1:", "connection refused", "no connection", "What to do: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
