@@ -180,7 +180,7 @@ $(ALERTMANAGER) $(AMTOOL):
 	GOBIN=$(BIN) go install github.com/prometheus/alertmanager/cmd/$(@F:-$(ALERTMANAGER_VERSION)=)@$(ALERTMANAGER_VERSION)
 	mv $(@:-$(ALERTMANAGER_VERSION)=) $@
 
-# The archives and packages of this commit, in dist/. Needs no tag, and publishes nothing.
+# Builds the archives and packages of this commit in dist/. Needs no tag, and publishes nothing.
 release-snapshot: release-files
 	$(RELEASE_ENV) $(GORELEASER) release --snapshot --clean --skip=sign
 
