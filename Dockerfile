@@ -41,7 +41,7 @@ COPY --from=build /src/LICENSE /src/build/licenses.txt /licenses/
 COPY --from=build /src/session_exporter /session_exporter
 USER 65532:65532
 EXPOSE 10987
-# The image has no shell, curl or wget, so the exporter's own command checks it. That reads the flags of process 1 from /proc.
+# The image has no shell, curl or wget, so `session_exporter healthcheck` checks it, with the flags of process 1 from /proc.
 HEALTHCHECK --timeout=5s CMD ["/session_exporter", "healthcheck"]
 ENTRYPOINT ["/session_exporter"]
 CMD ["--config.file=/etc/session_exporter/session_exporter.yml"]
