@@ -1,4 +1,4 @@
-# The exporter, CA certificates, licenses, and nothing else. With the version stamped:
+# The exporter, CA certificates, licenses, and nothing else. To stamp the version:
 #   docker build --build-arg VERSION="$(cat VERSION)" --build-arg REVISION="$(git rev-parse HEAD)" \
 #     --build-arg BRANCH=main --build-arg BUILD_DATE="$(git log -1 --format=%cI)" .
 #
@@ -9,12 +9,13 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# The Makefile uses these instead of git: .git is not part of the build context. Without VERSION, it reads the file VERSION.
+# The Makefile takes these instead of asking git: .git is not part of the build context. Without VERSION, it reads the file
+# of that name.
 ARG VERSION
 ARG REVISION=unknown
 ARG BRANCH=unknown
 ARG BUILD_DATE=unknown
-# Set by builders for several platforms. If they are empty, Go builds for its own.
+# BuildKit sets these to the target platform. If they are empty, Go builds for the platform that it runs on.
 ARG TARGETOS
 ARG TARGETARCH
 RUN GOOS="$TARGETOS" GOARCH="$TARGETARCH" make build licenses
@@ -40,7 +41,7 @@ COPY --from=build /src/LICENSE /src/build/licenses.txt /licenses/
 COPY --from=build /src/session_exporter /session_exporter
 USER 65532:65532
 EXPOSE 10987
-# The exporter checks itself: the image has no shell, curl or wget. It reads the flags of process 1 from /proc.
+# The image has no shell, curl or wget, so `session_exporter healthcheck` checks it, with the flags of process 1 from /proc.
 HEALTHCHECK --timeout=5s CMD ["/session_exporter", "healthcheck"]
 ENTRYPOINT ["/session_exporter"]
 CMD ["--config.file=/etc/session_exporter/session_exporter.yml"]

@@ -1,6 +1,6 @@
 # make build   the exporter, one static binary
-# make test    everything that a change must pass; installs the tools it needs
-# make demo    the exporter and simulated appliances, nothing else needed
+# make test    the tests that every change must pass; installs the tools that they need
+# make demo    the exporter and simulated appliances; nothing else is needed
 
 BIN := $(CURDIR)/.bin
 
@@ -18,9 +18,9 @@ ACTIONLINT_VERSION := v1.7.12
 GOVULNCHECK_VERSION := v1.9.0
 ACTIONLINT := $(BIN)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 
-# At the tag v0.1.0, and without git, the version is that of the file VERSION. Elsewhere, the time and hash of the
-# commit follow, so that packages of later commits are newer: 0.1.0+20261129082410.c17f652. With uncommitted changes,
-# it ends in .dirty.
+# At the tag v0.1.0, and without git, the version is that of the file VERSION. At other commits, the time and hash of
+# the commit follow, so that a later commit has a later version: 0.1.0+20261129082410.c17f652. With uncommitted
+# changes, the version ends in .dirty.
 RELEASE    := $(shell cat VERSION)
 DESCRIBED  := $(shell git describe --tags --exact-match --match 'v$(RELEASE)' --dirty 2>/dev/null)
 VERSION    ?= $(RELEASE)$(if $(filter v$(RELEASE),$(DESCRIBED)),,$(shell TZ=UTC0 git log -1 --date=format-local:%Y%m%d%H%M%S --format=+%cd 2>/dev/null)$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null | sed 's/^/./'))
@@ -37,13 +37,13 @@ LDFLAGS = -s -w \
 	-X $(VERSION_PKG).BuildUser=make \
 	-X $(VERSION_PKG).BuildDate=$(BUILD_DATE)
 
-# The versions of the API server, kubectl and Helm that the manifests and the chart are tested with.
+# The versions of the API server, kubectl and Helm with which the manifests and the chart are tested.
 KUBERNETES_VERSION := $(shell sed -n 's/^\tk8s.io.kubernetes \([^ ]*\).*/\1/p' test/kubernetes/apiserver/go.mod)
 KUBERNETES := $(BIN)/kubernetes-$(KUBERNETES_VERSION)
 HELM_VERSION := $(shell sed -n 's/^\thelm.sh.helm.v3 //p' test/go.mod)
 HELM := $(BIN)/helm-$(HELM_VERSION)
 
-# Time for each target of each package; `make fuzz FUZZTIME=10m` searches longer.
+# The time for each fuzz target; `make fuzz FUZZTIME=10m` searches longer.
 FUZZTIME ?= 10s
 
 .PHONY: build test background unit full e2e lint fmt bench soak compare profile fuzz browser servers deploy tools \
@@ -52,9 +52,9 @@ FUZZTIME ?= 10s
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
-# Tests in real time come first and alone. The end-to-end tests mostly wait (seven minutes
-# for two alerts), so the tests in virtual time, which a busy machine does not disturb, and
-# everything else run in parallel at the lowest priority.
+# Some unit tests depend on real time, so these run first and alone. The end-to-end tests mostly
+# wait (minutes for some alerts), so everything else runs in parallel to them, at the lowest
+# priority: above all the tests in virtual time, which a busy machine does not disturb.
 test: tools browser
 	go vet ./...
 	$(MAKE) unit
@@ -66,8 +66,9 @@ background:
 unit:
 	go test -race -timeout 40m $(filter-out %/internal/exporter,$(shell go list ./...))
 
-# The tests in virtual time: with the race detector, and at their full size without it. The
-# tests of the tools, and some of the masker, run without it too.
+# The tests of the whole exporter in virtual time: with the race detector, and at their full
+# size without it. The tests of mask that are too slow with it, and those of test/bench,
+# test/soak and test/schema, run without it only.
 full:
 	go test -race -timeout 40m ./internal/exporter
 	go test -timeout 40m ./internal/exporter -full
@@ -78,7 +79,7 @@ full:
 e2e: tools browser
 	go -C test test -race -timeout 40m ./e2e
 
-# Session APIs against third-party servers. Needs Node.js.
+# Tests session APIs against third-party servers. Needs Node.js.
 servers: test/node_modules
 	go -C test test ./servers
 
@@ -103,7 +104,7 @@ release-kubernetes: $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl $(HELM)
 	command -v etcd >/dev/null || { apt-get update && apt-get install -y --no-install-recommends etcd-server; }
 	PATH="$(KUBERNETES):$$PATH" HELM=$(HELM) go -C test test -count 1 -timeout 20m ./kubernetes
 
-# Helm refuses charts for newer versions than the server's, which is only stamped in a release.
+# Helm refuses a chart whose kubeVersion is above the server's version, which a plain `go build` leaves unset.
 KUBE_VERSION_PKG := k8s.io/component-base/version
 $(KUBERNETES)/kube-apiserver $(KUBERNETES)/kubectl:
 	go -C test/kubernetes/apiserver build -o $@ -ldflags '-s -w -X $(KUBE_VERSION_PKG).gitVersion=$(KUBERNETES_VERSION)' k8s.io/kubernetes/cmd/$(@F)
@@ -124,9 +125,9 @@ fmt: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) fmt
 	cd test && $(GOLANGCI_LINT) fmt
 
-# The table of docs/performance.md; the output stays for benchstat to compare with.
-# Each benchmark runs BENCHCOUNT times: for benchstat at least 6. It replaces the
-# previous output only if all succeed: without pipefail, tee would hide a failure.
+# Updates the table of docs/performance.md, and docs/benchmarks.txt, with which benchstat can
+# compare. Each benchmark runs BENCHCOUNT times; benchstat needs at least 6. The files change
+# only if all benchmarks succeed: without pipefail, tee would hide a failure.
 BENCHCOUNT ?= 1
 bench: SHELL := bash
 bench: .SHELLFLAGS := -o pipefail -c
@@ -136,23 +137,24 @@ bench:
 	go -C test run ./bench ../docs/performance.md < $(BIN)/benchmarks.txt
 	mv $(BIN)/benchmarks.txt docs/benchmarks.txt
 
-# Ten thousand simulated appliances, in a process of their own, for half an hour.
+# Runs the exporter against 10,000 simulated appliances, which have a process of their own, for half an hour.
 SOAK ?= -for 30m
 soak: build
 	go -C test run ./soak -exporter ../session_exporter -page ../docs/performance.md $(SOAK)
 
-# The CPU time of a probe under several loads, compared with other exporters', and what it is
-# spent on. The binaries of other exporters must be in .bin/: see docs/performance.md.
+# Measures the CPU time of a probe under several loads: compare compares it with that of other
+# exporters, profile shows what it is spent on. The binaries of other exporters must be in
+# .bin/: see docs/performance.md.
 COMPARE ?=
 compare profile: build
 	go -C test run ./soak -$@ -exporter ../session_exporter -page ../docs/performance.md \
 		-blackbox "$(wildcard $(BIN)/blackbox_exporter-v*)" -json-exporter "$(wildcard $(BIN)/json_exporter-v*)" \
 		-cloudprober "$(wildcard $(BIN)/cloudprober-v*)" $(COMPARE)
 
-# Go fuzzes one target at a time; `make -j2 fuzz` runs two. Without its limit, minimizing
+# Go fuzzes one target at a time; `make -j2 fuzz` runs two. Without -fuzzminimizetime, minimizing
 # interesting inputs would take up the whole time. On a busy machine, Go may fail with
-# "context deadline exceeded" when the time is over, hence the second attempt: an input that
-# fails is stored in testdata, and fails again.
+# "context deadline exceeded" when the time is over, hence the second attempt. It hides no
+# failure: an input that fails is stored in testdata, and fails again.
 FUZZ_TARGET = nice go test -run '^$$' -fuzz '^$(@F)$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 ./$(@D:fuzz/%=%)
 FUZZ := $(shell grep -rEo --include='*_test.go' --exclude-dir=test '^func Fuzz[A-Za-z0-9_]+' . | \
 	sed -E 's|^\./(.*)/[^/]*:func |fuzz/\1/|')
@@ -161,13 +163,13 @@ fuzz: $(FUZZ)
 $(FUZZ):
 	$(FUZZ_TARGET) || $(FUZZ_TARGET)
 
-# The first time takes minutes; after that Go's build cache leaves little but linking.
+# The first build takes minutes; later ones mostly link, because Go caches the packages.
 tools: $(BIN)/prometheus $(BIN)/promtool $(ALERTMANAGER) $(AMTOOL) $(GOLANGCI_LINT)
 
-# remove_all_sd leaves out the service discoveries that need a cloud's SDK.
+# remove_all_sd leaves out the service discoveries that plugins provide; those of files and HTTP remain.
 $(BIN)/prometheus $(BIN)/promtool: test/go.mod
 	go -C test build -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/$(@F)
-	@touch $@ # or it stays older than test/go.mod when there was nothing to do
+	@touch $@ # if there was nothing to build, it would stay older than test/go.mod
 
 # The version is in the file's name, so that only a new version installs anything.
 $(GOLANGCI_LINT):
@@ -178,27 +180,27 @@ $(ALERTMANAGER) $(AMTOOL):
 	GOBIN=$(BIN) go install github.com/prometheus/alertmanager/cmd/$(@F:-$(ALERTMANAGER_VERSION)=)@$(ALERTMANAGER_VERSION)
 	mv $(@:-$(ALERTMANAGER_VERSION)=) $@
 
-# The archives and packages of this commit, in dist/. Needs no tag, and publishes nothing.
+# Builds the archives and packages of this commit in dist/. Needs no tag, and publishes nothing.
 release-snapshot: release-files
 	$(RELEASE_ENV) $(GORELEASER) release --snapshot --clean --skip=sign
 
-# Publishes. The release workflow runs this at a tag, see docs/releasing.md.
+# Publishes the release of a tag. The release workflow runs this: see docs/releasing.md.
 release: release-files
 	test "$(VERSION)" = "$(RELEASE)" || { echo "HEAD is not the tag v$(RELEASE) of the file VERSION, or was changed" >&2; exit 1; }
 	$(RELEASE_ENV) $(GORELEASER) release --clean --release-notes build/notes.md
 
-# goreleaser finds the SBOM's command in PATH.
+# goreleaser finds cyclonedx-gomod in PATH.
 RELEASE_ENV = PATH="$(dir $(CYCLONEDX)):$$PATH" VERSION='$(VERSION)' BUILD_DATE='$(BUILD_DATE)' COMMIT_TIME=$$(git log -1 --format=%ct) LDFLAGS='$(LDFLAGS)'
 
-# Files of the release that are not in the repository. --no-name: without the time, the same commit gives the
-# same file.
+# Files of the release that are not in the repository. --no-name omits the time, so that the same commit gives
+# the same file.
 release-files: build licenses $(GORELEASER) $(CYCLONEDX)
 	./session_exporter --help-man > build/session_exporter.1
 	gzip --best --no-name --stdout build/session_exporter.1 > build/session_exporter.1.gz
 	sed -n '/^## \[$(RELEASE)\]/,/^## /{/^## /d;p}' CHANGELOG.md > build/notes.md
 
-# The licenses of Go and of the modules that are linked on any platform of a release; each requires its text
-# and its notices beside the binary.
+# The licenses of Go and of the modules that are linked on any platform of a release. Each license requires that
+# its text and notices accompany the binary.
 LINKED := {{with .Module}}{{if .Version}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}
 licenses:
 	mkdir -p build
@@ -208,8 +210,8 @@ licenses:
 		find . -type f ! -name '*.go' | grep -iE '/(licen[sc]e|copying|notice|patents)[^/]*$$' | LC_ALL=C sort | \
 		while read -r file; do printf '\n======== %s %s %s\n' "$$module" "$$version" "$$file"; cat "$$file"; done; done >> build/licenses.txt
 
-# Tests the contents of a release and its installation, also on Kubernetes. Needs root, and Debian's tools, which are installed
-# with apt. ./release builds dist/ again, so ./container runs after it.
+# Tests the contents of a release and its installation, including on Kubernetes. Needs root, and tools that are
+# installed with apt. ./release builds dist/ again, so ./container must not run at the same time.
 release-test: export PATH := $(PATH):/usr/sbin:/sbin
 release-test: release-kubernetes release-snapshot release-tools
 	go -C test test -count 1 -timeout 30m ./release
@@ -230,7 +232,7 @@ $(CYCLONEDX):
 $(ACTIONLINT):
 	GOBIN=$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
-# Known vulnerabilities in code that the exporter calls. Queries vuln.go.dev.
+# Reports known vulnerabilities in code that the exporter calls. Queries vuln.go.dev.
 vulnerabilities:
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 

@@ -1,5 +1,5 @@
-// The tests that need more than Go, and the programs that they and the Makefile run:
-// kept out of the module of the exporter, which holds passwords.
+// The tests with dependencies of their own, and the programs that they and the Makefile run. They
+// have a module of their own so that the exporter, which holds passwords, depends on little code.
 module session_exporter/test
 
 go 1.26.7

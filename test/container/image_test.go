@@ -32,14 +32,14 @@ func build(t *testing.T) {
 	from := ""
 	for line := range strings.Lines(string(dockerfile)) {
 		if words := strings.Fields(line); len(words) > 2 && words[0] == "FROM" && from == "" {
-			from = words[2] // after --platform
+			from = words[2] // follows --platform
 		}
 	}
 	base := baseImage(t, "golang:"+runtime.Version(), "make,git,ca-certificates", func(root string) {
 		command(t, "cp", "-a", command(t, "go", "env", "GOROOT"), root+"/usr/local/go")
 	})
 	args := []string{
-		"build", "--pull-never", "--isolation=chroot", "--network=host", "--format=docker", // OCI's has no HEALTHCHECK
+		"build", "--pull-never", "--isolation=chroot", "--network=host", "--format=docker", // the OCI format has no HEALTHCHECK
 		"--platform=linux/" + runtime.GOARCH, "--build-context=" + from + "=container-image://" + base,
 		"--build-arg=VERSION=1.2.3", "--build-arg=REVISION=abc", "--build-arg=BUILD_DATE=2026-01-02T03:04:05Z", "--tag=" + image,
 		"--volume=/etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro",
@@ -89,8 +89,8 @@ func testLabels(t *testing.T) {
 	t.Logf("the image has %d bytes", images[0].Size)
 }
 
-// testWatching runs the image as a user does: it becomes healthy, logs in, and logs out when it
-// is stopped.
+// testWatching runs the image as a user does: the container becomes healthy, logs in, and logs
+// out when it is stopped.
 func testWatching(t *testing.T, options, args []string) {
 	t.Helper()
 	s := appliance(t)
@@ -118,7 +118,7 @@ func testWatching(t *testing.T, options, args []string) {
 	}
 }
 
-// The image has the licenses of what is linked into the program.
+// testLicenses compares the image's licenses with those of the release.
 func testLicenses(t *testing.T) {
 	dir := t.TempDir()
 	command(t, "podman", "cp", run(t, nil, image, "demo").name+":/licenses", dir)
@@ -133,8 +133,8 @@ func testLicenses(t *testing.T) {
 	}
 }
 
-// The demo works without options, and without a directory to write to. The health check fails in
-// a container that does not run the exporter.
+// testDemo runs the demo without a network and without a writable directory. The health check
+// fails in a container that runs only the simulated appliances.
 func testDemo(t *testing.T) {
 	options := slices.Concat(confined, []string{"--network=none", "--user=123456:0"})
 	demo := run(t, options, image, "demo", "--web.listen-address=:8080")
@@ -153,7 +153,7 @@ func (c container) becomesHealthy() {
 	})
 }
 
-// stops stops the container with SIGTERM.
+// stops stops the container with SIGTERM, after which the exporter must exit with 0.
 func (c container) stops() {
 	c.Helper()
 	command(c.T, "podman", "stop", "--time=60", c.name)

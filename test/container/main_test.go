@@ -19,13 +19,13 @@ import (
 const (
 	repository = "../.."
 	debian     = "bookworm"
-	// maxWait exceeds the time of every step on a busy machine.
+	// maxWait exceeds the duration of every step, even on a busy machine.
 	maxWait = 4 * time.Minute
-	// The test's process ID follows it in the names of containers.
+	// containerPrefix begins the name of each container; the test's process ID follows.
 	containerPrefix = "session_exporter-test-"
 )
 
-// command runs a program and returns its output.
+// command runs a program, which must succeed, and returns its output.
 func command(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
@@ -35,8 +35,8 @@ func command(t *testing.T, name string, args ...string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// baseImage returns an image with Debian's minimal system and some packages. prepare adds
-// files. It is built once: its name contains everything that it depends on.
+// baseImage returns an image with Debian's minimal system and some packages, to which prepare
+// adds files. An image of the same name from an earlier run is used again.
 func baseImage(t *testing.T, name, packages string, prepare func(root string)) string {
 	t.Helper()
 	image := "localhost/session_exporter-test-" + name
@@ -64,12 +64,12 @@ type container struct {
 	name string
 }
 
-// run starts a container. It is removed with the test.
+// run starts a container, which is removed when the test ends.
 func run(t *testing.T, options []string, imageAndArgs ...string) container {
 	t.Helper()
 	c := container{t, fmt.Sprintf(containerPrefix+"%d-%d", os.Getpid(), time.Now().UnixNano())}
 	t.Cleanup(func() {
-		// The test's context is done.
+		// The test's context is done, so these commands have none.
 		if t.Failed() {
 			output, _ := exec.Command("podman", "logs", "--tail=50", c.name).CombinedOutput()
 			t.Logf("%s", output)
@@ -80,7 +80,7 @@ func run(t *testing.T, options []string, imageAndArgs ...string) container {
 	})
 	args := []string{
 		"run", "--detach", "--name=" + c.name, "--runtime=runc", "--pull=never",
-		// Inside another container, limits cannot be raised.
+		// Low enough if the test itself runs in a container, where limits cannot be raised.
 		"--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096",
 	}
 	command(t, "podman", append(append(args, options...), imageAndArgs...)...)
@@ -133,7 +133,7 @@ func appliance(t *testing.T) site {
 	return s
 }
 
-// config returns a configuration whose endpoints all are this appliance.
+// config returns a configuration whose endpoints all lead to this appliance.
 func (s site) config(passwordFile string, endpoints ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global: {interval: 1s, timeout: 1s}\n")
@@ -174,17 +174,17 @@ func must(t *testing.T, err error) {
 
 func TestMain(m *testing.M) {
 	if os.Getuid() != 0 || runtime.GOOS != "linux" {
-		fmt.Fprintln(os.Stderr, "this needs Linux and root, for debootstrap and a container with systemd")
+		fmt.Fprintln(os.Stderr, "these tests need Linux and root, for debootstrap and a container with systemd")
 		os.Exit(1)
 	}
 	if err := removeAbandoned(); err != nil {
-		fmt.Fprintln(os.Stderr, "removing the containers of tests that were killed:", err)
+		fmt.Fprintln(os.Stderr, "removing containers that killed tests have left:", err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-// removeAbandoned removes the containers of tests that were killed.
+// removeAbandoned removes containers that killed tests have left.
 func removeAbandoned() error {
 	names, err := exec.Command("podman", "ps", "--all", "--filter=name=^"+containerPrefix, "--format={{.Names}}").Output()
 	if err != nil {

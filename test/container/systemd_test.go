@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	service      = "session_exporter.service"
-	debPackage   = "session-exporter"
-	settingsFile = "/etc/session_exporter/session_exporter.yml"
-	secretFile   = "/etc/session_exporter/secrets/dr"
-	dropIn       = "/etc/systemd/system/" + service + ".d/port.conf"
-	credential   = "/run/credentials/" + service + "/secrets_dr" // systemd's copy of the secret
+	service    = "session_exporter.service"
+	debPackage = "session-exporter"
+	configFile = "/etc/session_exporter/session_exporter.yml"
+	secretFile = "/etc/session_exporter/secrets/dr"
+	dropIn     = "/etc/systemd/system/" + service + ".d/port.conf"
+	credential = "/run/credentials/" + service + "/secrets_dr" // systemd's copy of the secret
 )
 
 // TestPackage takes the Debian package through its life on a system with systemd. Its steps
@@ -70,7 +70,7 @@ func boot(t *testing.T) container {
 	c := run(t, []string{"--privileged", "--systemd=always", "--network=host"}, base, "/sbin/init")
 	t.Cleanup(func() {
 		if t.Failed() {
-			// The test's context is done.
+			// The test's context is done, so this command has none.
 			log, _ := exec.Command("podman", "exec", c.name, "journalctl", "--no-pager", "--lines=100", "--unit="+service).CombinedOutput()
 			t.Logf("%s", log)
 		}
@@ -91,11 +91,11 @@ func (c container) install(deb string) {
 }
 
 // installFirst installs the package, whose service starts with the configuration as installed.
-// It listens on another port, because the network is the host's.
+// The service listens on a free port, because the container shares the host's network.
 func (c container) installFirst(deb, address string) {
 	c.Helper()
 	c.exec("mkdir", filepath.Dir(dropIn))
-	c.write(dropIn, "[Service]\nExecStart=\nExecStart=session_exporter --config.file="+settingsFile+" --web.listen-address="+address+"\n")
+	c.write(dropIn, "[Service]\nExecStart=\nExecStart=session_exporter --config.file="+configFile+" --web.listen-address="+address+"\n")
 	c.install(deb)
 	c.expect("its installation", map[string]string{"UnitFileState": "enabled", "ActiveState": "active", "StatusText": "Endpoints: 0", "NRestarts": "0"})
 	c.exec("rm", "-r", filepath.Dir(dropIn))
@@ -108,7 +108,7 @@ func (c container) property(name string) string {
 	return c.exec("systemctl", "show", "--value", "--property="+name, service)
 }
 
-// expect compares properties of the service.
+// expect compares properties of the service after a step.
 func (c container) expect(step string, properties map[string]string) {
 	c.Helper()
 	names := slices.Collect(maps.Keys(properties))
@@ -128,7 +128,7 @@ func (c container) fails(verb string) {
 	}
 }
 
-// watches waits until the exporter has a session for each of n endpoints.
+// watches waits until the exporter holds n sessions, one for each endpoint.
 func (c container) watches(s site, n int) {
 	c.Helper()
 	eventually(c.T, "logged in to all endpoints", func() bool { return s.Stats().Sessions == n })
@@ -137,9 +137,9 @@ func (c container) watches(s site, n int) {
 func (c container) configure(s site, address string) {
 	c.Helper()
 	c.write(secretFile, password)
-	c.write(settingsFile, s.config(credential, "a"))
+	c.write(configFile, s.config(credential, "a"))
 	c.write("/etc/default/session_exporter", `SESSION_EXPORTER_OPTS="--web.listen-address=`+address+"\"\n")
-	c.exec("systemctl", "restart", service) // waits until it serves
+	c.exec("systemctl", "restart", service) // returns when the exporter serves
 	c.expect("a start", map[string]string{"ActiveState": "active", "StatusText": "Endpoints: 1"})
 	c.watches(s, 1)
 }
@@ -148,7 +148,7 @@ func (c container) configure(s site, address string) {
 func (c container) reload(s site) {
 	c.Helper()
 	process := c.property("MainPID")
-	c.write(settingsFile, s.config(credential, "a", "b"))
+	c.write(configFile, s.config(credential, "a", "b"))
 	c.exec("systemctl", "reload", service)
 	c.watches(s, 2)
 	c.expect("a reload", map[string]string{"MainPID": process, "StatusText": "Endpoints: 2"})
@@ -158,7 +158,7 @@ func (c container) reload(s site) {
 func (c container) refuseErrors(s site) {
 	c.Helper()
 	process := c.property("MainPID")
-	c.write(settingsFile, "endpoints: 1\n")
+	c.write(configFile, "endpoints: 1\n")
 	c.fails("reload")
 	eventually(c.T, "reported", func() bool { return c.property("StatusText") == "Configuration not loaded, see the log" })
 	c.expect("a reload that failed", map[string]string{"ActiveState": "active", "MainPID": process})
@@ -170,7 +170,7 @@ func (c container) refuseErrors(s site) {
 		c.Errorf("the stop leaves %d sessions after %d logins and %d logouts", stats.Sessions, stats.Logins, stats.Logouts)
 	}
 	log := c.exec("journalctl", "--no-pager", "--output=cat", "--priority=err", "--unit="+service)
-	for _, want := range []string{settingsFile + ":1: endpoints: must be a list", "reload failed, keeping the previous configuration"} {
+	for _, want := range []string{configFile + ":1: endpoints: must be a list", "reload failed, keeping the previous configuration"} {
 		if !strings.Contains(log, want) {
 			c.Errorf("no error in the journal has %q:\n%s", want, log)
 		}
@@ -179,18 +179,18 @@ func (c container) refuseErrors(s site) {
 		c.Errorf("priorities in the journal are wrong:\n%s", log)
 	}
 
-	c.write(settingsFile, s.config(credential, "a"))
+	c.write(configFile, s.config(credential, "a"))
 	c.exec("systemctl", "start", service)
 	c.watches(s, 1)
 }
 
-// crash checks that a crash is not mistaken for a configuration error: for both, Go and the
-// exporter would exit with 2.
+// crash checks that systemd does not mistake a crash for a configuration error: without
+// GOTRACEBACK=crash, both would exit with 2.
 func (c container) crash(s site) {
 	c.Helper()
 	c.exec("systemctl", "kill", "--kill-who=main", "--signal=QUIT", service)
 	eventually(c.T, "restarting after a crash", func() bool { return c.property("SubState") == "auto-restart" })
-	s.EndSessions() // those that the crash left
+	s.EndSessions() // those that the crash has left on the appliance
 	c.exec("systemctl", "restart", service)
 	c.watches(s, 1)
 }
@@ -212,8 +212,8 @@ func (c container) upgrade(s site, deb, address string) {
 	}
 }
 
-// version returns the version of the running service, which is that of the package and of
-// the program.
+// version returns the version of the package, and checks that the program and the running
+// service have the same.
 func (c container) version(address string) string {
 	c.Helper()
 	version := c.exec("dpkg-query", "--show", "--showformat=${Version}", debPackage)
@@ -232,7 +232,7 @@ func (c container) version(address string) string {
 	return version
 }
 
-// remove removes the package, which keeps the configuration, and purges it.
+// remove removes the package, which keeps the configuration, and purges it, which does not.
 func (c container) remove(s site) {
 	c.Helper()
 	before := s.Stats()
@@ -240,7 +240,7 @@ func (c container) remove(s site) {
 	if after := s.Stats(); after.Sessions != 0 || after.Logouts != before.Logouts+1 {
 		c.Errorf("the removal leaves %d sessions after %d logouts", after.Sessions, after.Logouts-before.Logouts)
 	}
-	c.exec("test", "-e", settingsFile)
+	c.exec("test", "-e", configFile)
 	c.exec("test", "-e", secretFile)
 	c.expect("the removal", map[string]string{"LoadState": "not-found"})
 	c.exec("dpkg", "--purge", debPackage)

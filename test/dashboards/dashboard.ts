@@ -1,5 +1,5 @@
-// The type of a dashboard in deploy/grafana: Grafana's own schema, which leaves the types of
-// panel plugins and data sources open, and these types.
+// Dashboard is the type of the dashboards in deploy/grafana. Grafana's own schema leaves the types
+// of panel plugins and data sources open; this file adds them.
 import type * as schema from '@grafana/schema';
 import type * as bargauge from '@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen';
 import type * as stat from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
@@ -7,7 +7,7 @@ import type * as timeline from '@grafana/schema/dist/esm/raw/composable/statetim
 import type * as table from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
 import type * as timeseries from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 
-// Json is a type as JSON can write it: a string instead of a member of an enum.
+// Json is a type as written in JSON: with a string instead of a member of an enum.
 type Json<T> = unknown extends T
   ? T
   : T extends string
@@ -40,16 +40,15 @@ type Transformation =
 
 type Link = { title: string; url: string };
 
-// Property is a property of an override: one that all fields have, or, as custom.*, one of
-// the panel's.
+// Property is a property of an override: one that all fields have, or, with the prefix custom.,
+// one of the panel type.
 type Property<Custom> =
   | { [K in keyof Defaults]-?: { id: K; value: Json<Defaults[K]> } }[keyof Defaults]
   | { [K in keyof Custom & string]-?: { id: `custom.${K}`; value: Json<Custom[K]> } }[keyof Custom & string];
 
 type Defaults = Omit<schema.FieldConfig, 'custom' | 'links'> & { links?: Link[] };
 
-// Panel is a panel with a description and queries, and without properties that its plugin
-// does not know.
+// Panel is a panel that has a description and queries, and only properties that its plugin knows.
 type Panel<Type extends string, Options, Custom> = Json<
   Omit<schema.Panel, 'type' | 'options' | 'fieldConfig' | 'targets' | 'transformations' | 'datasource'> & {
     type: Type;
@@ -58,7 +57,7 @@ type Panel<Type extends string, Options, Custom> = Json<
     datasource: Prometheus;
     targets: Query[];
     transformations?: Transformation[];
-    options: Partial<Options>; // a plugin has defaults, and newer ones have more options
+    options: Partial<Options>; // plugins have defaults, and newer plugins have more options
   }
 > & {
   fieldConfig: {

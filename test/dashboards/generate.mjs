@@ -1,7 +1,7 @@
-// Writes every dashboard as TypeScript that declares it a Dashboard, for tsc to check.
+// Writes every dashboard as a TypeScript literal of type Dashboard, which tsc then checks.
 //
 // TypeScript could import the JSON, but would widen "stat" to any string, and would accept
-// properties that the schema does not know. In a literal it does neither.
+// properties that the schema does not know. For a literal it does neither.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 
 const dashboards = new URL('../../deploy/grafana/dashboards/', import.meta.url);
@@ -15,8 +15,8 @@ rmSync(generated, { recursive: true, force: true });
 mkdirSync(generated);
 for (const file of files) {
   const json = readFileSync(new URL(file, dashboards), 'utf8').trimEnd();
-  JSON.parse(json); // TypeScript would accept comments, too
-  // All on the first line: the line numbers of errors are those of the JSON.
+  JSON.parse(json); // fails for comments, which TypeScript would accept
+  // The import is on the JSON's first line, so that tsc reports the line numbers of the JSON.
   const source = `import type { Dashboard } from '../dashboard'; export default ${json} satisfies Dashboard;\n`;
   writeFileSync(new URL(file.replace(/json$/, 'ts'), generated), source);
 }

@@ -36,17 +36,17 @@ spec:
 // with a message that says what to change.
 func TestAdmissionPolicy(t *testing.T) {
 	for name, test := range map[string]struct{ object, denied string }{
-		"one replica":                     {deployment(1, "Recreate"), ""},
-		"no replica":                      {deployment(0, "Recreate"), ""},
-		"two replicas":                    {deployment(2, "Recreate"), "a Deployment has one replica"},
-		"rolling updates":                 {deployment(1, "RollingUpdate"), "must be Recreate"},
-		"three shards":                    {statefulSet(3, "session-exporter", "--config.file=a, --shard=$(POD_INDEX)/3"), ""},
-		"a single shard":                  {statefulSet(1, "session-exporter", ""), ""},
-		"three replicas without shards":   {statefulSet(3, "session-exporter", ""), "needs --shard=$(POD_INDEX)/3"},
-		"three replicas of four shards":   {statefulSet(3, "session-exporter", "--shard=$(POD_INDEX)/4"), "needs --shard=$(POD_INDEX)/3"},
-		"three replicas of thirteen":      {statefulSet(3, "session-exporter", "--shard=$(POD_INDEX)/13"), "needs --shard=$(POD_INDEX)/3"},
-		"three replicas of another app":   {statefulSet(3, "something", ""), ""},
-		"a Deployment without any labels": {strings.ReplaceAll(deployment(2, "RollingUpdate"), "app.kubernetes.io/name: session-exporter", "a: b"), ""},
+		"one replica":                       {deployment(1, "Recreate"), ""},
+		"no replica":                        {deployment(0, "Recreate"), ""},
+		"two replicas":                      {deployment(2, "Recreate"), "a Deployment has one replica"},
+		"rolling updates":                   {deployment(1, "RollingUpdate"), "must be Recreate"},
+		"three shards":                      {statefulSet(3, "session-exporter", "--config.file=a, --shard=$(POD_INDEX)/3"), ""},
+		"a single shard":                    {statefulSet(1, "session-exporter", ""), ""},
+		"three replicas without shards":     {statefulSet(3, "session-exporter", ""), "needs --shard=$(POD_INDEX)/3"},
+		"three replicas of four shards":     {statefulSet(3, "session-exporter", "--shard=$(POD_INDEX)/4"), "needs --shard=$(POD_INDEX)/3"},
+		"three replicas of thirteen shards": {statefulSet(3, "session-exporter", "--shard=$(POD_INDEX)/13"), "needs --shard=$(POD_INDEX)/3"},
+		"three replicas of another app":     {statefulSet(3, "something", ""), ""},
+		"a Deployment of another app":       {strings.ReplaceAll(deployment(2, "RollingUpdate"), "app.kubernetes.io/name: session-exporter", "a: b"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			denied(t, test.denied, test.object, "create", "--dry-run=server", "-f", "-")
@@ -71,8 +71,8 @@ func TestAdmissionPolicyForScale(t *testing.T) {
 	kubectl(t, "", "delete", "deployment/d", "statefulset/s")
 }
 
-// denied checks that a command of kubectl fails with a message of the policy, or succeeds
-// if that is empty.
+// denied checks that kubectl fails with the policy's message want, or succeeds if want is
+// empty.
 func denied(t *testing.T, want, input string, args ...string) {
 	t.Helper()
 	_, err := output(t.Context(), input, "kubectl", args...)

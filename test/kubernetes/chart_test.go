@@ -10,7 +10,7 @@ import (
 
 const (
 	chartFolder = deployed + "helm/session-exporter"
-	// The kinds of its objects.
+	// The kinds of the chart's objects.
 	kinds = "deployments,statefulsets,services,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,servicemonitors,prometheusrules"
 )
 
@@ -34,7 +34,7 @@ func objects(t *testing.T, namespace, release string) []string {
 	return strings.Fields(kubectl(t, "", "get", kinds, "-n", namespace, "-l", "app.kubernetes.io/managed-by=Helm,app.kubernetes.io/instance="+release, "-o", "name"))
 }
 
-// valueSets returns the files of values in testdata, and the chart's own.
+// valueSets returns the files of values in deploy/helm/testdata, and the chart's values.yaml.
 func valueSets(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(deployed + "helm/testdata/*.yaml")
@@ -44,7 +44,7 @@ func valueSets(t *testing.T) []string {
 	return append(files, filepath.Join(chartFolder, "values.yaml"))
 }
 
-// TestChart takes each set of values through the life of a release.
+// TestChart installs, upgrades, rolls back and uninstalls a release with each set of values.
 func TestChart(t *testing.T) {
 	for _, values := range valueSets(t) {
 		name := strings.TrimSuffix(filepath.Base(values), ".yaml")
@@ -52,7 +52,7 @@ func TestChart(t *testing.T) {
 			helm(t, "lint", "--strict", "-f", values, chartFolder)
 			namespace := "chart-" + name
 			restricted(t, namespace)
-			kubectl(t, "", "create", "serviceaccount", "monitoring", "-n", namespace) // of existing.yaml
+			kubectl(t, "", "create", "serviceaccount", "monitoring", "-n", namespace) // which existing.yaml uses
 			flags := []string{"session-exporter", chartFolder, "-n", namespace, "-f", values}
 
 			notes := helm(t, append([]string{"install"}, flags...)...)
@@ -63,7 +63,7 @@ func TestChart(t *testing.T) {
 			if len(installed) < 2 {
 				t.Errorf("the chart installs only %q", installed)
 			}
-			createPods(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace))
+			createPod(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace))
 
 			argument := func() bool {
 				return strings.Contains(kubectl(t, "", "get", "deployments,statefulsets", "-o", "yaml", "-n", namespace), "--log.format=logfmt")
@@ -84,8 +84,8 @@ func TestChart(t *testing.T) {
 	}
 }
 
-// TestPackagedChart: the package has the files instead of the links, so that it installs
-// elsewhere.
+// TestPackagedChart: the package has files instead of symbolic links, so that it can be
+// installed outside of the repository.
 func TestPackagedChart(t *testing.T) {
 	dir := t.TempDir()
 	helm(t, "package", chartFolder, "--destination", dir)
@@ -94,7 +94,7 @@ func TestPackagedChart(t *testing.T) {
 		t.Fatalf("the packages are %q: %v", packages, err)
 	}
 	values := deployed + "helm/testdata/monitored.yaml"
-	// `go install` does not stamp the version that Helm assumes.
+	// `go install` does not stamp the Kubernetes version that Helm assumes.
 	rendered := helm(t, "template", "r", packages[0], "--kube-version", "1.37", "-f", values)
 	for _, want := range []string{"alert: SessionCredentialsRejected", "record: endpoint:session_up:avg5m", "name: r-session-exporter-dashboard-fleet"} {
 		if !strings.Contains(rendered, want) {
@@ -103,7 +103,7 @@ func TestPackagedChart(t *testing.T) {
 	}
 }
 
-// TestReleasesInOneNamespace: a second release does not touch the first.
+// TestReleasesInOneNamespace: uninstalling a second release leaves the first unchanged.
 func TestReleasesInOneNamespace(t *testing.T) {
 	const namespace = "chart-releases"
 	restricted(t, namespace)

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// run starts the API server, runs the tests, and stops it.
+// run starts the API server, runs the tests, and stops the server.
 func run(m *testing.M) (int, error) {
 	dir, err := os.MkdirTemp("", "kubernetes")
 	if err != nil {
@@ -85,7 +85,7 @@ func startCluster(ctx context.Context, dir string) (stop func(), err error) {
 	etcd := "http://" + ports[0]
 	if err := start("etcd", "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls="+etcd, "--advertise-client-urls="+etcd,
 		"--listen-peer-urls=http://"+ports[1], "--initial-advertise-peer-urls=http://"+ports[1], "--initial-cluster=default=http://"+ports[1]); err != nil {
-		return stop, fmt.Errorf("this needs etcd, of Debian's package etcd-server: %w", err)
+		return stop, fmt.Errorf("these tests need etcd, of Debian's package etcd-server: %w", err)
 	}
 	key, token := filepath.Join(dir, "service-accounts.pem"), rand.Text()
 	if err := writeKey(key); err != nil {
@@ -135,7 +135,7 @@ func prepare(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	// It fails for a definition that has no status yet.
+	// `kubectl wait` fails for a definition that has no status yet, so repeat it.
 	if err := await(ctx, func() error {
 		_, err := output(ctx, "", "kubectl", "wait", "--for=condition=Established", "--timeout=1m", "crd", "--all")
 		return err
@@ -145,7 +145,7 @@ func prepare(ctx context.Context, dir string) error {
 	if _, err := output(ctx, "", "kubectl", "apply", "-k", deployed+"k8s/admission-policy"); err != nil {
 		return err
 	}
-	// The policy takes effect later.
+	// The policy takes effect some time after it was applied.
 	return await(ctx, func() error {
 		_, err := output(ctx, deployment(2, "Recreate"), "kubectl", "create", "--dry-run=server", "-f", "-")
 		if err == nil || !strings.Contains(err.Error(), "a Deployment has one replica") {
@@ -209,7 +209,7 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// restricted creates a namespace that enforces the Pod Security Standard.
+// restricted creates a namespace that enforces the Pod Security Standard `restricted`.
 func restricted(t *testing.T, name string) {
 	t.Helper()
 	kubectl(t, fmt.Sprintf(`apiVersion: v1
@@ -240,7 +240,8 @@ func freePorts(n int) ([]string, error) {
 	return addresses, nil
 }
 
-// writeKey writes a key for the tokens of service accounts, which nothing uses.
+// writeKey writes a key for service account tokens. The API server requires one, although no
+// test uses such a token.
 func writeKey(file string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

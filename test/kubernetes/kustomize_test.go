@@ -9,17 +9,18 @@ import (
 	"testing"
 )
 
-// kustomizations returns what the README offers: the base, every overlay, and every
-// component with the base and with the shards, each in a namespace of its own.
+// kustomizations returns the directories of kustomizations that the README offers: the base,
+// every overlay, and every component with the base or with the shards, each in a namespace of
+// its own.
 func kustomizations(t *testing.T) map[string]string {
 	t.Helper()
 	found := map[string]string{
-		"base":         kustomization(t, "base", "base"),
-		"probed":       kustomization(t, "probed", "base", "prometheus-operator", "probe-on-scrape"),
-		"web":          kustomization(t, "web", "base", "prometheus-operator", "web-tls"),
-		"web-sharded":  kustomization(t, "web-sharded", "overlays/sharded", "prometheus-operator", "web-tls"),
-		"dashboards":   kustomization(t, "dashboards", "base", "dashboards"),
-		"dashboards-3": kustomization(t, "dashboards-3", "overlays/sharded", "dashboards", "prometheus-operator"),
+		"base":               kustomization(t, "base", "base"),
+		"probe-on-scrape":    kustomization(t, "probe-on-scrape", "base", "prometheus-operator", "probe-on-scrape"),
+		"web-tls":            kustomization(t, "web-tls", "base", "prometheus-operator", "web-tls"),
+		"web-tls-sharded":    kustomization(t, "web-tls-sharded", "overlays/sharded", "prometheus-operator", "web-tls"),
+		"dashboards":         kustomization(t, "dashboards", "base", "dashboards"),
+		"dashboards-sharded": kustomization(t, "dashboards-sharded", "overlays/sharded", "dashboards", "prometheus-operator"),
 	}
 	overlays, err := os.ReadDir(deployed + "k8s/overlays")
 	if err != nil {
@@ -31,7 +32,8 @@ func kustomizations(t *testing.T) map[string]string {
 	return found
 }
 
-// kustomization writes a kustomization of a resource and components of deploy/k8s.
+// kustomization writes a kustomization of a resource and components of deploy/k8s, and returns
+// its directory.
 func kustomization(t *testing.T, namespace, resource string, components ...string) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -58,9 +60,9 @@ func kustomization(t *testing.T, namespace, resource string, components ...strin
 }
 
 // TestKustomizations applies each kustomization twice. The API server accepts it without a
-// warning, and stores what the files have, so that the second time changes nothing. kubectl
-// calls a PodDisruptionBudget "configured" even then, because its patch always has the
-// selector.
+// warning, and stores what the files have, so that the second time changes nothing. The test
+// compares resource versions, because kubectl calls a PodDisruptionBudget "configured" even if
+// it is unchanged: its patch always has the selector.
 func TestKustomizations(t *testing.T) {
 	for name, dir := range kustomizations(t) {
 		t.Run(name, func(t *testing.T) {
@@ -74,18 +76,19 @@ func TestKustomizations(t *testing.T) {
 				t.Errorf("applying it again changes\n%sto\n%s", created, applied)
 			}
 			kubectl(t, "", "diff", "-k", dir) // fails if anything differs
-			createPods(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace(t, dir)))
+			createPod(t, kubectl(t, "", "get", "deployments,statefulsets", "-o", "json", "-n", namespace(t, dir)))
 		})
 	}
 }
 
-// versions returns the versions of a kustomization's objects, which change with any of
-// their fields.
+// versions returns the resource versions of a kustomization's objects. An object's version
+// changes with any of its fields.
 func versions(t *testing.T, dir string) string {
 	t.Helper()
 	return kubectl(t, "", "get", "-k", dir, "-o", "custom-columns=KIND:.kind,NAME:.metadata.name,VERSION:.metadata.resourceVersion")
 }
 
+// namespace returns the namespace of the kustomization in a directory.
 func namespace(t *testing.T, dir string) string {
 	t.Helper()
 	_, after, _ := strings.Cut(read(t, filepath.Join(dir, "kustomization.yaml")), "namespace: ")
@@ -93,9 +96,10 @@ func namespace(t *testing.T, dir string) string {
 	return name
 }
 
-// createPods creates the Pods of workloads, which no controller does here: the namespace
-// enforces the Pod Security Standard for Pods only.
-func createPods(t *testing.T, workloads string) {
+// createPod creates the Pod of the only workload as a dry run, because no controller runs here
+// and the namespace enforces the Pod Security Standard for Pods only. It also checks that the
+// namespace rejects the Pod in the host's network.
+func createPod(t *testing.T, workloads string) {
 	t.Helper()
 	var list struct {
 		Items []struct {
@@ -126,6 +130,6 @@ func createPods(t *testing.T, workloads string) {
 		t.Fatal(err)
 	}
 	if _, err := output(t.Context(), string(text), "kubectl", "create", "--dry-run=server", "-f", "-"); err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted:latest"`) {
-		t.Errorf("a Pod in the host's network: %v", err)
+		t.Errorf("a Pod in the host's network: the error is %v", err)
 	}
 }

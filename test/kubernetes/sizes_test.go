@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// endpoints returns a configuration file with n endpoints, each a line of 100 bytes, from
-// number first on.
+// endpoints returns a configuration file with n endpoints, numbered from first, each a line of
+// 100 bytes.
 func endpoints(first, n int) string {
 	var file strings.Builder
 	file.WriteString("endpoints:\n")
@@ -22,20 +22,21 @@ func endpoints(first, n int) string {
 	return file.String()
 }
 
-// configMaps writes a kustomization with a ConfigMap for each part of the endpoints.
-func configMaps(t *testing.T, total, each int) (dir string, bytes int) {
+// configMaps writes a kustomization of ConfigMaps with at most perMap endpoints, total in all. It
+// returns the directory and the size of the largest file in bytes.
+func configMaps(t *testing.T, total, perMap int) (dir string, bytes int) {
 	t.Helper()
 	dir = t.TempDir()
 	var text strings.Builder
 	text.WriteString("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: default\ngeneratorOptions: {disableNameSuffixHash: true}\nconfigMapGenerator:\n")
-	for first := 0; first < total; first += each {
-		file := endpoints(first, min(each, total-first))
+	for first := 0; first < total; first += perMap {
+		file := endpoints(first, min(perMap, total-first))
 		bytes = max(bytes, len(file))
-		name := fmt.Sprintf("team-%d.yml", first/each)
+		name := fmt.Sprintf("team-%d.yml", first/perMap)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(file), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&text, "  - {name: team-%d, files: [%s]}\n", first/each, name)
+		fmt.Fprintf(&text, "  - {name: team-%d, files: [%s]}\n", first/perMap, name)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -43,8 +44,8 @@ func configMaps(t *testing.T, total, each int) (dir string, bytes int) {
 	return dir, bytes
 }
 
-// TestSizes compares the table of deploy/k8s/README.md with what the API server accepts: how
-// many endpoints fit into a ConfigMap, and how many ConfigMaps a fleet needs.
+// TestSizes compares the table in deploy/k8s/README.md with what the API server accepts: the
+// number of endpoints in a ConfigMap, and of ConfigMaps for a fleet.
 func TestSizes(t *testing.T) {
 	rows := regexp.MustCompile("(?m)^\\| `kubectl apply( --server-side)?` \\|.*\\| ([0-9,]+) \\| (\\d+) files of ([0-9,]+) \\| (\\d+) files of ([0-9,]+) \\|$").
 		FindAllStringSubmatch(read(t, deployed+"k8s/README.md"), -1)
@@ -60,25 +61,26 @@ func TestSizes(t *testing.T) {
 		if !strings.Contains(fleet, row[2]+" ") {
 			t.Errorf("docs/fleet.md lacks the number %s", row[2])
 		}
-		most := number(t, row[2])
-		applyConfigMaps(t, most, most, serverSide, "")
-		applyConfigMaps(t, most+10, most+10, serverSide, tooLong)
+		limit := number(t, row[2])
+		applyConfigMaps(t, limit, limit, serverSide, "")
+		applyConfigMaps(t, limit+10, limit+10, serverSide, tooLong)
 		for total, files := range map[int][]string{12000: row[3:5], 30000: row[5:7]} {
-			each := number(t, files[1])
-			if count := number(t, files[0]); (total+each-1)/each != count {
-				t.Errorf("%d endpoints are not %d files of %d", total, count, each)
+			perMap := number(t, files[1])
+			if count := number(t, files[0]); (total+perMap-1)/perMap != count {
+				t.Errorf("%d endpoints are not %d files of %d", total, count, perMap)
 			}
-			applyConfigMaps(t, total, each, serverSide, "")
+			applyConfigMaps(t, total, perMap, serverSide, "")
 		}
 	}
 }
 
-// applyConfigMaps applies ConfigMaps with a number of endpoints each, and removes them. The
-// API server refuses them with an error, if that is not empty.
-func applyConfigMaps(t *testing.T, total, each int, serverSide bool, refused string) {
+// applyConfigMaps applies ConfigMaps with at most perMap endpoints, total in all, and removes
+// them. If refused is not empty, the API server must refuse them with an error that contains
+// it.
+func applyConfigMaps(t *testing.T, total, perMap int, serverSide bool, refused string) {
 	t.Helper()
-	t.Run(fmt.Sprintf("%d of %d, server-side %t", each, total, serverSide), func(t *testing.T) {
-		dir, bytes := configMaps(t, total, each)
+	t.Run(fmt.Sprintf("%d of %d, server-side %t", perMap, total, serverSide), func(t *testing.T) {
+		dir, bytes := configMaps(t, total, perMap)
 		start := time.Now()
 		_, err := output(t.Context(), "", "kubectl", "apply", fmt.Sprintf("--server-side=%t", serverSide), "-k", dir)
 		t.Logf("%d KiB each, %v", bytes>>10, time.Since(start).Round(time.Millisecond))
@@ -92,7 +94,7 @@ func applyConfigMaps(t *testing.T, total, each int, serverSide bool, refused str
 	})
 }
 
-// number parses a number of a table, such as 12,000.
+// number parses a number such as 12,000.
 func number(t *testing.T, text string) int {
 	t.Helper()
 	n, err := strconv.Atoi(strings.ReplaceAll(text, ",", ""))

@@ -37,8 +37,8 @@ type object struct {
 	typed runtime.Object
 }
 
-// builds returns everything that users can build: the base, each overlay, the overlays in the
-// README, overlays with other components, and the chart.
+// builds returns what users can build, by name: the base, each overlay, the overlays in the
+// README, overlays with other components, and the chart with several sets of values.
 func builds(t *testing.T) map[string][]object {
 	t.Helper()
 	if built != nil {
@@ -48,13 +48,13 @@ func builds(t *testing.T) map[string][]object {
 	must(t, err)
 	folders = append(folders, kubernetes+"/base")
 	found := map[string][]object{
-		"README":        build(t, readmeOverlay(t, 0)),
-		"README-shards": build(t, readmeOverlay(t, 1)),
-		"probed":        build(t, overlay(t, probedKustomization, nil)),
-		"probed-shards": build(t, overlay(t, probedShardsKustomization, nil)),
-		"web":           build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "web-tls"), nil)),
-		"web-shards":    build(t, overlay(t, fmt.Sprintf(componentsKustomization, "overlays/sharded", "web-tls"), nil)),
-		"dashboards":    build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "dashboards"), nil)),
+		"README":                 build(t, readmeOverlay(t, 0)),
+		"README-shards":          build(t, readmeOverlay(t, 1)),
+		"probe-on-scrape":        build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "probe-on-scrape"), nil)),
+		"probe-on-scrape-shards": build(t, overlay(t, probeShardsKustomization, nil)),
+		"web":                    build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "web-tls"), nil)),
+		"web-shards":             build(t, overlay(t, fmt.Sprintf(componentsKustomization, "overlays/sharded", "web-tls"), nil)),
+		"dashboards":             build(t, overlay(t, fmt.Sprintf(componentsKustomization, "base", "dashboards"), nil)),
 	}
 	maps.Copy(found, chartBuilds(t))
 	for _, folder := range folders {
@@ -64,7 +64,8 @@ func builds(t *testing.T) map[string][]object {
 	return maps.Clone(built)
 }
 
-// built is the result of builds, for the next test: they do not change the objects.
+// built is the result of the first call of builds. Tests share it, because none changes the
+// objects.
 var built map[string][]object
 
 // build does what `kubectl kustomize` does, with the same code and the same
@@ -126,7 +127,7 @@ func only[T runtime.Object](t *testing.T, objects []object) T {
 	return found[0]
 }
 
-// A resource with Prometheus Operator and another component.
+// componentsKustomization has a resource, Prometheus Operator and another component.
 const componentsKustomization = `
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -135,17 +136,8 @@ resources: [DEPLOY/%s]
 components: [DEPLOY/components/prometheus-operator, DEPLOY/components/%s]
 `
 
-// Prometheus schedules the probes of the endpoints.
-const probedKustomization = `
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: session-exporter
-resources: [DEPLOY/base]
-components: [DEPLOY/components/prometheus-operator, DEPLOY/components/probe-on-scrape]
-`
-
-// The same with shards, each of which lists its own endpoints.
-const probedShardsKustomization = `
+// probeShardsKustomization has shards that Prometheus probes; each shard lists its own endpoints.
+const probeShardsKustomization = `
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: session-exporter
@@ -162,11 +154,12 @@ patches:
           - url: http://session-exporter-2.session-exporter.session-exporter.svc:10987/sd
 `
 
+// published matches a URL of the manifests of a release.
 var published = regexp.MustCompile(`https://github\.com/session-exporter/session_exporter//deploy/k8s(\S+)\?ref=\S+`)
 
-// readmeOverlay returns one of the README's overlays, by index, applied to these manifests
-// instead of those of a release.
-func readmeOverlay(t *testing.T, which int) string {
+// readmeOverlay writes one of the README's overlays, by index, of these manifests instead of
+// those of a release, and returns its directory.
+func readmeOverlay(t *testing.T, index int) string {
 	t.Helper()
 	var kustomizations, configurations []string
 	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, kubernetes+"/README.md"), -1) {
@@ -180,11 +173,11 @@ func readmeOverlay(t *testing.T, which int) string {
 	if len(kustomizations) != 2 || len(configurations) != 1 {
 		t.Fatalf("the README has %d kustomizations and %d configurations, want 2 and 1", len(kustomizations), len(configurations))
 	}
-	return overlay(t, kustomizations[which], map[string]string{"session_exporter.yml": configurations[0]})
+	return overlay(t, kustomizations[index], map[string]string{"session_exporter.yml": configurations[0]})
 }
 
-// overlay writes a kustomization and its files into a new directory. DEPLOY stands for
-// deploy/k8s.
+// overlay writes a kustomization and its files into a new directory, and returns that. DEPLOY
+// stands for deploy/k8s.
 func overlay(t *testing.T, kustomization string, files map[string]string) string {
 	t.Helper()
 	folder, err := filepath.EvalSymlinks(t.TempDir())

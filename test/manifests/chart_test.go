@@ -30,19 +30,19 @@ const (
 
 func loadChart(t *testing.T) *chart.Chart {
 	t.Helper()
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // of package log too: Helm logs each symbolic link
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // discards package log's lines too: Helm logs each symbolic link
 	loaded, err := loader.Load(chartFolder)
 	must(t, err)
 	return loaded
 }
 
-// render does what `helm template RELEASE` does, with the same code, and returns the
-// error of the values' schema or of a template.
+// render does what `helm template RELEASE` does, with the same code, and returns the texts by
+// file. The error is that of the values' schema or of a template.
 func render(t *testing.T, release string, values map[string]any) (map[string]string, error) {
 	t.Helper()
 	c := loadChart(t)
 	options := chartutil.ReleaseOptions{Name: release, Namespace: app, Revision: 1, IsInstall: true}
-	if slices.Contains(typed, release) {
+	if slices.Contains(ambiguousNames, release) {
 		options.Namespace = release
 	}
 	all, err := chartutil.ToRenderValues(c, values, options, chartutil.DefaultCapabilities)
@@ -52,7 +52,7 @@ func render(t *testing.T, release string, values map[string]any) (map[string]str
 	return engine.Render(c, all)
 }
 
-// release returns the objects of a release, decoded strictly.
+// release returns the objects of a release, decoded strictly, as by build.
 func release(t *testing.T, name string, values map[string]any) []object {
 	t.Helper()
 	rendered, err := render(t, name, values)
@@ -81,8 +81,8 @@ func valueSet(t *testing.T, name string) map[string]any {
 	return values
 }
 
-// chartBuilds returns releases of the chart for the tests of all builds, with the
-// namespace, which the chart does not create.
+// chartBuilds returns releases of the chart for builds. Each has the base's Namespace, which the
+// chart does not create.
 func chartBuilds(t *testing.T) map[string][]object {
 	t.Helper()
 	base := only[*corev1.Namespace](t, build(t, kubernetes+"/base"))
@@ -91,7 +91,7 @@ func chartBuilds(t *testing.T) map[string][]object {
 	for _, set := range []string{"sharded", "teams", "monitored", "rules", "web"} {
 		found["chart-"+set] = append(release(t, app, valueSet(t, set)), namespace)
 	}
-	// The teams' ConfigMaps are not the chart's.
+	// The chart does not create the teams' ConfigMaps either.
 	for _, o := range build(t, kubernetes+"/overlays/teams") {
 		if o.kind == "ConfigMap" && o.GetName() != app {
 			found["chart-teams"] = append(found["chart-teams"], object{Object: o.Object, kind: o.kind, typed: o.typed})
@@ -101,7 +101,8 @@ func chartBuilds(t *testing.T) map[string][]object {
 }
 
 // comparableObjects returns the objects as YAML values, without what differs between Helm and
-// kustomize: labels of the release, comments, and the order of a configuration's keys.
+// kustomize: the Namespace, labels of the release, comments, and the order of a configuration's
+// keys.
 func comparableObjects(t *testing.T, objects []object) map[string]any {
 	t.Helper()
 	found := map[string]any{}
@@ -124,6 +125,7 @@ func comparableObjects(t *testing.T, objects []object) map[string]any {
 	return found
 }
 
+// TestChartEqualsTheKustomization: the chart and the kustomizations have the same objects.
 func TestChartEqualsTheKustomization(t *testing.T) {
 	monitored := `
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -152,7 +154,8 @@ components: [DEPLOY/components/prometheus-operator, DEPLOY/components/dashboards
 	}
 }
 
-// Every set of values gives Pods that meet the restricted standard.
+// TestEverySetOfValuesIsAccepted: each set of values in testdata gives a Pod that meets the
+// restricted standard, and objects that Prometheus Operator accepts.
 func TestEverySetOfValuesIsAccepted(t *testing.T) {
 	files, err := filepath.Glob(valueSets + "/*.yaml")
 	must(t, err)
@@ -179,8 +182,8 @@ func TestEverySetOfValuesIsAccepted(t *testing.T) {
 	}
 }
 
-// Two releases in one namespace share no object, and no selector of one selects the Pods
-// of the other.
+// TestReleasesInOneNamespace: releases in one namespace share no object, and no selector of one
+// selects the Pod of another.
 func TestReleasesInOneNamespace(t *testing.T) {
 	values := valueSet(t, "monitored")
 	names := map[string]bool{}

@@ -21,8 +21,8 @@ type jsonSchema struct {
 	AdditionalProperties json.RawMessage        `json:"additionalProperties"`
 }
 
-// keys returns the keys of the values that the schema names, with dots, and reports
-// objects that permit others.
+// keys returns the keys of the values that the schema names, such as image.tag, and reports
+// objects that permit other keys.
 func (s *jsonSchema) keys(t *testing.T, prefix string) []string {
 	t.Helper()
 	if len(s.Properties) == 0 {
@@ -49,7 +49,7 @@ func TestReferenceChart(t *testing.T) {
 		documented[row[1]] = row[2]
 	}
 	for _, key := range schema.keys(t, "") {
-		// Helm's own; `resources` is one row.
+		// Helm adds `global`; `resources` is a single row.
 		if key == "global" || strings.HasPrefix(key, "resources.") {
 			continue
 		}
@@ -74,11 +74,11 @@ func TestReferenceChart(t *testing.T) {
 	}
 }
 
-// The values that the README shows are accepted.
+// TestDocumentedValues: the chart accepts the values that the README shows.
 func TestDocumentedValues(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(read(t, chartFolder+"/README.md"), -1)
 	if len(blocks) < 3 {
-		t.Errorf("the README has %d examples", len(blocks))
+		t.Errorf("the README has only %d examples", len(blocks))
 	}
 	for _, block := range blocks {
 		var values map[string]any
@@ -108,7 +108,7 @@ func TestWrongValues(t *testing.T) {
 		{"prometheusRule: {thresholds: {slow: 3}}", "slow"},
 		{"prometheusRule: {thresholds: {errorBudget: 99}}", "errorBudget"},
 		{"prometheusRule: {overrides: {SessionSlow: {form: 5m}}}", "form"},
-		// The schema cannot express these.
+		// The templates reject these, which the schema cannot express.
 		{"prometheusRule: {enabled: true, overrides: {SessionSlw: {for: 5m}}}", `there is no alert "SessionSlw"`},
 		{"prometheusRule: {enabled: true, disabled: [SessionSlw]}", `there is no alert "SessionSlw"`},
 		{"config: {inline: ''}", "no configuration: set config.inline or config.existingConfigMaps"},
@@ -140,6 +140,7 @@ var thresholds = map[string][2]string{
 	"SessionValidityBurnRateSlow":       {"0.01", "0.005"},
 }
 
+// alerts returns the alert and recording rules of a PrometheusRule by name.
 func alerts(rule *monitoringv1.PrometheusRule) map[string]monitoringv1.Rule {
 	found := map[string]monitoringv1.Rule{}
 	for _, group := range rule.Spec.Groups {
@@ -192,7 +193,7 @@ func TestThresholdsAreValues(t *testing.T) {
 	}
 }
 
-// The links of a release with TLS lead to https.
+// TestLinksFollowTLS: links lead to https with TLS, and elsewhere with externalURL.
 func TestLinksFollowTLS(t *testing.T) {
 	rule := only[*monitoringv1.PrometheusRule](t, release(t, app, valueSet(t, "web")))
 	if url := alerts(rule)["SessionSlow"].Annotations["runbook_url"]; url != "https://{{ $labels.instance }}/runbooks/SessionSlow" {
@@ -212,7 +213,8 @@ func TestLinksFollowTLS(t *testing.T) {
 	}
 }
 
-// Requests that change anything are off when the values say so.
+// TestLifecycleSwitch: web.enableLifecycle: false disables requests that change the exporter's
+// state.
 func TestLifecycleSwitch(t *testing.T) {
 	for set, want := range map[string]bool{"web": true, "monitored": false} {
 		if args := onlyWorkload(t, release(t, app, valueSet(t, set))).container(t).Args; slices.Contains(args, "--no-web.enable-lifecycle") != want {

@@ -12,8 +12,8 @@ import (
 
 const composeFile = repository + "/deploy/compose/compose.yaml"
 
-// project loads the file as Docker Compose does: it validates the schema and follows
-// all references.
+// project loads the file as Docker Compose does, which validates the schema and follows all
+// references.
 func project(t *testing.T) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{composeFile})
@@ -52,8 +52,8 @@ func TestComposeRunsTheExporterAsItsImageAllows(t *testing.T) {
 	}
 }
 
-// Prometheus' configuration finds the others on localhost; Grafana's finds Prometheus
-// by the name of its service.
+// TestComposeServicesFindEachOther: Prometheus finds the exporter and Alertmanager on localhost,
+// and Grafana finds Prometheus by the name of its service.
 func TestComposeServicesFindEachOther(t *testing.T) {
 	services := project(t).Services
 	for _, name := range []string{"session_exporter", "alertmanager"} {

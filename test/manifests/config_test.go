@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// exporter builds the program from this repository into a directory of the test.
+// exporter builds the exporter into a directory of the test, and returns the binary's path.
 func exporter(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "session_exporter")
@@ -40,7 +40,8 @@ func parse(t *testing.T, text string) settings {
 	return s
 }
 
-// checkConfig checks a configuration with the program; its secrets are in a directory.
+// checkConfig checks a configuration with the program. The paths of its secrets begin with
+// secrets.
 func checkConfig(t *testing.T, program, text, secrets string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -59,14 +60,15 @@ func checkConfig(t *testing.T, program, text, secrets string) {
 	}
 }
 
-// mounted writes the files of the Pod's ConfigMaps into a directory instead of the root,
-// and returns where the Pod's Secrets are mounted. All mounts are whole and read-only.
+// mounted writes the files of the Pod's ConfigMaps to where they are mounted, below root, and
+// returns the directories where its Secrets are mounted. It reports mounts of single files and
+// mounts that are not read-only.
 func mounted(t *testing.T, objects []object, root string) (secrets []string) {
 	t.Helper()
 	files := map[string]map[string]string{}
 	for _, config := range all[*corev1.ConfigMap](objects) {
 		if files[config.Name] = config.Data; config.Immutable != nil {
-			t.Errorf("the ConfigMap %s cannot change", config.Name)
+			t.Errorf("the ConfigMap %s has `immutable`", config.Name)
 		}
 	}
 	pod := onlyWorkload(t, objects)
@@ -76,7 +78,7 @@ func mounted(t *testing.T, objects []object, root string) (secrets []string) {
 	}
 	for _, m := range pod.container(t).VolumeMounts {
 		if m.SubPath != "" || m.SubPathExpr != "" || !m.ReadOnly {
-			t.Errorf("the mount is %+v: with a subPath its files would never change", m)
+			t.Errorf("the mount is %+v, want read-only and without a subPath, whose files would never change", m)
 		}
 		switch volume := volumes[m.Name]; {
 		case volume.ConfigMap != nil:
@@ -104,7 +106,7 @@ func configFiles(t *testing.T, objects []object, root string) []string {
 			found, err := filepath.Glob(root + pattern)
 			must(t, err)
 			if len(found) == 0 {
-				t.Errorf("%s names no file of a ConfigMap", argument)
+				t.Errorf("%s matches no file of a ConfigMap", argument)
 			}
 			files = append(files, found...)
 		}
@@ -135,8 +137,8 @@ func TestConfigurationsAreValid(t *testing.T) {
 	}
 }
 
-// The example Secret has a key for every secret of the base's configuration, without
-// values.
+// TestSecretExample: the example Secret has a key with an empty value for every secret of the
+// base's configuration.
 func TestSecretExample(t *testing.T) {
 	example := decode(t, strictDecoder(t), []byte(read(t, kubernetes+"/base/secret.example.yaml"))).typed.(*corev1.Secret)
 	objects := build(t, kubernetes+"/base")
@@ -150,7 +152,7 @@ func TestSecretExample(t *testing.T) {
 	for name, credential := range config.Credentials {
 		value, ok := example.StringData[path.Base(credential.PasswordFile)]
 		if !ok || value != "" {
-			t.Errorf("the secret of %s is %q (%t), want it there and empty: a made-up one would be refused", name, value, ok)
+			t.Errorf("the secret of %s is %q (%t), want it to be present and empty, because a made-up one would be refused", name, value, ok)
 		}
 	}
 	if len(example.StringData) != len(config.Credentials) {
@@ -158,19 +160,19 @@ func TestSecretExample(t *testing.T) {
 	}
 }
 
-// The refusals of all shards together stay below the number at which vCenter locks an
-// account.
+// TestShardsDoNotLockAccounts: the refusals of all shards together stay below the number at
+// which vCenter locks an account.
 func TestShardsDoNotLockAccounts(t *testing.T) {
-	const locks = 5
+	const lockedAfter = 5
 	objects := build(t, kubernetes+"/overlays/sharded")
 	shards := int(onlyWorkload(t, objects).replicas)
 	for name, credential := range parse(t, only[*corev1.ConfigMap](t, objects).Data["session_exporter.yml"]).Credentials {
-		most := 2 // by default
-		if own := credential.LockoutGuard.MaxRefusals; own != nil {
-			most = *own
+		refusals := 2 // by default
+		if configured := credential.LockoutGuard.MaxRefusals; configured != nil {
+			refusals = *configured
 		}
-		if shards*most >= locks {
-			t.Errorf("%d shards may cost %s %d refused logins each: %d lock it", shards, name, most, locks)
+		if shards*refusals >= lockedAfter {
+			t.Errorf("%d shards may cost %s %d refused logins each, and %d lock the account", shards, name, refusals, lockedAfter)
 		}
 	}
 }

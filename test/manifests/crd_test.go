@@ -65,7 +65,7 @@ func checkSchema(t *testing.T, schema *apiextensions.JSONSchemaProps, o object) 
 	}
 }
 
-// problems returns an API server's validation errors of an object.
+// problems returns the errors of an API server's validation of an object.
 func problems(t *testing.T, schema *apiextensions.JSONSchemaProps, o object) []error {
 	t.Helper()
 	var content map[string]any
@@ -86,7 +86,7 @@ func problems(t *testing.T, schema *apiextensions.JSONSchemaProps, o object) []e
 	return errors
 }
 
-// definitions are the schemas of Prometheus Operator's resources, by kind.
+// definitions returns the schemas of Prometheus Operator's resources, by kind.
 func definitions(t *testing.T) map[string]*apiextensions.JSONSchemaProps {
 	t.Helper()
 	folder := t.TempDir()

@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// stages parses the Dockerfile like Docker.
+// stages returns the Dockerfile's stages, parsed as by Docker.
 func stages(t *testing.T) []instructions.Stage {
 	t.Helper()
 	file, err := os.Open(repository + "/Dockerfile")
@@ -45,7 +45,7 @@ func TestImage(t *testing.T) {
 		t.Errorf("the image's base is %s, want scratch", image.BaseName)
 	}
 	if user := commands[*instructions.UserCommand](image); len(user) != 1 || user[0].User != "65532:65532" {
-		t.Error("the image does not run as 65532:65532; a name would need /etc/passwd")
+		t.Error("the image does not run as 65532:65532; a user name would need /etc/passwd")
 	}
 	if expose := commands[*instructions.ExposeCommand](image); len(expose) != 1 || !slices.Equal(expose[0].Ports, []string{"10987"}) {
 		t.Error("the image does not expose the exporter's port")
@@ -69,8 +69,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// The build accepts each of the Makefile's variables. Their defaults are those of the
-// Makefile without git; VERSION has none.
+// TestVersionIsStamped: the build has an ARG for each variable that the Makefile sets from git.
+// Its default is that of the Makefile without git; VERSION has none.
 func TestVersionIsStamped(t *testing.T) {
 	args := map[string]string{}
 	for _, command := range commands[*instructions.ArgCommand](stages(t)[0]) {
@@ -90,8 +90,8 @@ func TestVersionIsStamped(t *testing.T) {
 	}
 }
 
-// The image is built with a pinned Go of the version in go.mod, on the builder's platform
-// whatever the image's.
+// TestImageIsBuiltWithTheModulesGo: the image is built with a pinned Go of the version in go.mod,
+// on the builder's platform rather than the image's.
 func TestImageIsBuiltWithTheModulesGo(t *testing.T) {
 	stage := stages(t)[0]
 	base := stage.BaseName

@@ -30,8 +30,8 @@ func ignored(t *testing.T, patterns []string, file string) bool {
 	return excluded
 }
 
-// The build in the container has every file that the build outside has: Go files, the
-// files that they embed, and those of the Makefile.
+// TestDockerBuildHasAllSources: the build context has every file that the build needs: Go files,
+// the files that they embed, and those that the Makefile reads.
 func TestDockerBuildHasAllSources(t *testing.T) {
 	var patterns []string
 	for line := range strings.SplitSeq(read(t, repository+"/.dockerignore"), "\n") {
@@ -40,7 +40,7 @@ func TestDockerBuildHasAllSources(t *testing.T) {
 		}
 	}
 	if !ignored(t, patterns, "test/go.mod") || !ignored(t, patterns, "web/web_test.go") || !ignored(t, patterns, "docs/alerts.md") {
-		t.Error("tests or documents are sent to the build, or this test does not understand the patterns")
+		t.Error("tests or documents are in the build context, or this test does not understand the patterns")
 	}
 	const files = `{{$dir := .Dir}}{{range .GoFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}{{range .EmbedFiles}}{{$dir}}/{{.}}{{"\n"}}{{end}}`
 	list := exec.CommandContext(t.Context(), "go", "list", "-f", files, "./...")
@@ -56,7 +56,7 @@ func TestDockerBuildHasAllSources(t *testing.T) {
 		file = strings.TrimPrefix(file, strings.TrimSpace(string(dir))+"/")
 		checked++
 		if ignored(t, patterns, file) {
-			t.Errorf("%s is not sent to the build", file)
+			t.Errorf("%s is not in the build context", file)
 		}
 	}
 	if checked < 200 {

@@ -1,7 +1,6 @@
-// Command manifests keeps the manifests in deploy/ consistent with their sources. It generates
-// the PrometheusRule for Prometheus Operator from the rule files that Prometheus itself
-// loads; its tests check everything else in deploy/ that Kubernetes, container engines
-// and systemd read.
+// Command manifests generates the PrometheusRule for Prometheus Operator from the rule files that
+// Prometheus itself loads. Its tests check everything else in deploy/ that Kubernetes, container
+// engines and systemd read, and the Dockerfile.
 package main
 
 import (

@@ -18,7 +18,7 @@ import (
 
 const port = 10987 // the exporter's, everywhere
 
-// selectors returns those of a build's selectors that select its Pod, by their owners.
+// selectors returns a build's selectors of its Pod, by the object that has them.
 func selectors(t *testing.T, objects []object) map[string]*metav1.LabelSelector {
 	t.Helper()
 	found := map[string]*metav1.LabelSelector{
@@ -50,7 +50,8 @@ func TestSelectorsSelect(t *testing.T) {
 	}
 }
 
-// Every object has the five standard labels. Selectors have the two that never change.
+// TestLabels: every object has the five standard labels, and selectors have the two that never
+// change.
 func TestLabels(t *testing.T) {
 	const prefix = "app.kubernetes.io/"
 	for name, objects := range builds(t) {
@@ -73,7 +74,7 @@ func TestLabels(t *testing.T) {
 				}
 			}
 			for _, o := range objects {
-				if o.text != nil { // of this build
+				if o.text != nil { // not the Namespace and ConfigMaps that chartBuilds adds
 					check(o.kind+" "+o.GetName(), o.GetLabels())
 				}
 			}
@@ -87,6 +88,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// selects reports a selector that is empty or does not match a set of labels.
 func selects(t *testing.T, what string, selector *metav1.LabelSelector, set labels.Set) {
 	t.Helper()
 	s, err := metav1.LabelSelectorAsSelector(selector)
@@ -173,7 +175,8 @@ func TestNetworkPolicy(t *testing.T) {
 	}
 }
 
-// By default, the cluster's own Pods and Services are not permitted destinations.
+// TestEgressExcludesTheCluster: by default, egress to the cluster's own Pods and Services is not
+// permitted.
 func TestEgressExcludesTheCluster(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
@@ -204,6 +207,7 @@ func permits(t *testing.T, block *networkingv1.IPBlock, address string) bool {
 	return contains(block.CIDR) && !slices.ContainsFunc(block.Except, contains)
 }
 
+// portsOf returns the numbers of the ports.
 func portsOf(ports []networkingv1.NetworkPolicyPort) []int {
 	var numbers []int
 	for _, p := range ports {
@@ -212,7 +216,8 @@ func portsOf(ports []networkingv1.NetworkPolicyPort) []int {
 	return numbers
 }
 
-// A disruption budget for a single Pod would prevent every drain, or have no effect.
+// TestPodDisruptionBudgetIsForShards: only shards have a budget. For a single Pod, it would block
+// every drain or have no effect.
 func TestPodDisruptionBudgetIsForShards(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
@@ -222,16 +227,16 @@ func TestPodDisruptionBudgetIsForShards(t *testing.T) {
 				t.Fatalf("%d budgets and %d StatefulSets", len(budgets), len(sets))
 			}
 			for _, budget := range budgets {
-				if most := budget.Spec.MaxUnavailable; most == nil || most.IntValue() != 1 {
-					t.Errorf("%v shards may be unavailable, want 1", most)
+				if unavailable := budget.Spec.MaxUnavailable; unavailable == nil || unavailable.IntValue() != 1 {
+					t.Errorf("%v shards may be unavailable, want 1", unavailable)
 				}
 			}
 		})
 	}
 }
 
-// Each shard needs an address of its own, and no address may lead to any shard at
-// random.
+// TestShardsHaveAddresses: the shards' Service is headless, so that each shard has an address of
+// its own, and no address leads to a random shard.
 func TestShardsHaveAddresses(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {

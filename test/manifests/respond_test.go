@@ -73,7 +73,7 @@ func webConfig(t *testing.T) string {
 	return filepath.Join(folder, "web.yml")
 }
 
-// start starts the exporter and returns its address.
+// start starts the exporter, waits until it is healthy, and returns its base URL.
 func start(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,13 +103,14 @@ func start(t *testing.T, program string, args ...string) string {
 	}
 }
 
+// get returns the body of a response, whose status must be 200.
 func get(t *testing.T, url string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	must(t, err)
 	response, err := http.DefaultClient.Do(request)
 	must(t, err)
-	defer func() { _ = response.Body.Close() }() // opened for reading only
+	defer func() { _ = response.Body.Close() }() // nothing was written
 	body, err := io.ReadAll(response.Body)
 	must(t, err)
 	if response.StatusCode != http.StatusOK {

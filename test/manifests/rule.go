@@ -20,8 +20,9 @@ const (
 
 const header = "# Generated from " + rulesFolder + "; edit these, and run `go -C test run ./manifests -write`.\n"
 
-// prometheusRule returns a PrometheusRule with the groups of all rule files in a
-// directory. The operator's groups are Prometheus' own; only the envelope differs.
+// prometheusRule returns a PrometheusRule, as YAML, with the groups of all rule files in a
+// directory. The operator's groups have the fields of Prometheus' own; only the object around
+// them differs.
 func prometheusRule(folder string) ([]byte, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.yml"))
 	if err != nil {

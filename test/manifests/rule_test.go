@@ -32,12 +32,12 @@ func TestWriteAndCheck(t *testing.T) {
 	write(t, rules, "groups: [{name: one, rules: [{record: x, expr: up}]}]")
 	must(t, os.MkdirAll(filepath.Dir(file), 0o700))
 	if err := run(root, false); err == nil {
-		t.Error("a file that does not exist is up to date")
+		t.Error("a file that does not exist is reported as up to date")
 	}
 	must(t, run(root, true))
 	must(t, run(root, false))
 	write(t, rules, "groups: [{name: two, rules: [{record: x, expr: up}]}]")
 	if err := run(root, false); err == nil {
-		t.Error("a file of other rules is up to date")
+		t.Error("a file with other rules is reported as up to date")
 	}
 }

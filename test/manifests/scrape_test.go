@@ -49,9 +49,9 @@ func relabelled(t *testing.T, set labels.Labels, rules []monitoringv1.RelabelCon
 	return builder.Labels()
 }
 
-// monitored returns the labels of the workload's targets according to the
-// ServiceMonitor. Before its relabelling, the operator sets the labels of Kubernetes,
-// and `endpoint` to the name of the port.
+// monitored returns the labels of the workload's targets after the relabelling of the
+// ServiceMonitor. Before that relabelling, the operator sets labels such as `pod`, and
+// `endpoint` to the name of the port.
 func monitored(t *testing.T, objects []object) []labels.Labels {
 	t.Helper()
 	monitor := only[*monitoringv1.ServiceMonitor](t, objects)
@@ -77,7 +77,7 @@ func monitored(t *testing.T, objects []object) []labels.Labels {
 	return targets
 }
 
-// visible formats the labels without those that series do not have.
+// visible formats the labels that series get: those that do not begin with __.
 func visible(set labels.Labels) string {
 	builder := labels.NewBuilder(set)
 	set.Range(func(l labels.Label) {
@@ -101,8 +101,9 @@ func monitoredBuilds(t *testing.T) map[string][]object {
 	return found
 }
 
-// A new Pod continues the series of the old one, so the labels say nothing about the
-// Pod; `endpoint` is left to the metrics.
+// TestTargetsHaveLastingLabels: a new Pod continues the series of the old one, because the
+// target's labels do not name the Pod. The target has no `endpoint`, so that the metrics' own
+// label is kept.
 func TestTargetsHaveLastingLabels(t *testing.T) {
 	for name, objects := range monitoredBuilds(t) {
 		t.Run(name, func(t *testing.T) {
@@ -121,8 +122,8 @@ func TestTargetsHaveLastingLabels(t *testing.T) {
 	}
 }
 
-// Each exporter lists its own endpoints and probes them at their own intervals, and
-// their targets carry its instance label.
+// TestEndpointsAreProbedWhereTheyAreListed: Prometheus scrapes each endpoint from the exporter
+// that lists it, at the endpoint's own interval, with that exporter's `instance`.
 func TestEndpointsAreProbedWhereTheyAreListed(t *testing.T) {
 	endpoint := discovered(t)
 	for name, objects := range monitoredBuilds(t) {
@@ -150,14 +151,15 @@ func TestEndpointsAreProbedWhereTheyAreListed(t *testing.T) {
 					t.Errorf("endpoints are listed by %v, the exporters are %v", listed, instances)
 				}
 				if !*scrape.Spec.HonorLabels || *scrape.Spec.MetricsPath != "/probe" {
-					t.Error("the labels of targets and metrics are the same, and the path is /probe")
+					t.Errorf("honorLabels is %t and metricsPath %q, want true and /probe", *scrape.Spec.HonorLabels, *scrape.Spec.MetricsPath)
 				}
 			}
 		})
 	}
 }
 
-// With that ScrapeConfig, /metrics has only the metrics of the exporter itself.
+// TestNothingIsStoredTwice: with a ScrapeConfig, Prometheus stores only the exporter's own series
+// of /metrics.
 func TestNothingIsStoredTwice(t *testing.T) {
 	for name, objects := range monitoredBuilds(t) {
 		t.Run(name, func(t *testing.T) {
@@ -183,7 +185,7 @@ modules: {hcx: {api: hcx, credential: a}}
 endpoints: [{name: hcx-1, url: "https://127.0.0.1:9", module: hcx, labels: {site: a}}]
 `
 
-// discovered returns the labels of the endpoint that the real exporter lists.
+// discovered returns the labels with which the exporter lists oneEndpoint at /sd.
 func discovered(t *testing.T) labels.Labels {
 	t.Helper()
 	folder := t.TempDir()

@@ -15,8 +15,9 @@ const (
 	unit    = "session_exporter.service"
 )
 
-// installed returns the unit in a directory of its own. This test binary replaces the
-// program, which is not installed here: systemd-analyze would report that.
+// installed copies the unit into a directory of its own, and returns the copy's path. The copy
+// runs this test binary instead of session_exporter, because systemd-analyze would report a
+// program that is not installed.
 func installed(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -36,13 +37,13 @@ func installed(t *testing.T) string {
 // verify returns the warnings of systemd-analyze, which exits with 0 despite warnings.
 func verify(t *testing.T, file string) string {
 	t.Helper()
-	var complaints bytes.Buffer
+	var warnings bytes.Buffer
 	analyze := exec.CommandContext(t.Context(), "systemd-analyze", "verify", file)
-	analyze.Stderr = &complaints
-	if err := analyze.Run(); err != nil && complaints.Len() == 0 {
-		t.Fatalf("this needs systemd-analyze, of Debian's package systemd: %v", err)
+	analyze.Stderr = &warnings
+	if err := analyze.Run(); err != nil && warnings.Len() == 0 {
+		t.Fatalf("this test needs systemd-analyze, of Debian's package systemd: %v", err)
 	}
-	return complaints.String()
+	return warnings.String()
 }
 
 func TestUnitIsValid(t *testing.T) {
@@ -53,20 +54,21 @@ func TestUnitIsValid(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := installed(t)
 			write(t, filepath.Join(file+".d", "drop-in.conf"), dropIn)
-			if complaints := verify(t, file); complaints != "" {
-				t.Error(complaints)
+			if warnings := verify(t, file); warnings != "" {
+				t.Error(warnings)
 			}
 		})
 	}
 }
 
-// A reload checks what it loads: the start's flags, and no other.
+// TestUnitReloadsWhatItStarts: the check before a reload has the flags of the start, and no
+// others.
 func TestUnitReloadsWhatItStarts(t *testing.T) {
 	text := read(t, filepath.Join(systemd, unit))
 	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(text)[1]
 	reload := regexp.MustCompile(`(?m)^ExecReload=(session_exporter .*)$`).FindStringSubmatch(text)[1]
 	if got := strings.Replace(reload, " --config.check", "", 1); got != start || got == reload {
-		t.Errorf("a reload checks with %q, a start is %q", reload, start)
+		t.Errorf("ExecReload= is %q, want ExecStart= with --config.check: %q", reload, start)
 	}
 }
 
@@ -78,7 +80,7 @@ func TestVerifyFindsMistakes(t *testing.T) {
 	}
 }
 
-// The limit is 1.5 of 10; systemd calls 2 and more "medium".
+// TestUnitIsHardened: the exposure is at most 1.5 of 10, where systemd calls 1 to 4.9 "OK".
 func TestUnitIsHardened(t *testing.T) {
 	analyze := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", installed(t))
 	if output, err := analyze.CombinedOutput(); err != nil {
@@ -89,13 +91,13 @@ func TestUnitIsHardened(t *testing.T) {
 func TestUnitsConfigurationIsValid(t *testing.T) {
 	const credential = "secrets"
 	if text := read(t, filepath.Join(systemd, unit)); !strings.Contains(text, "\nLoadCredential="+credential+":/etc/session_exporter/secrets\n") {
-		t.Errorf("the unit does not load the folder of secrets as %q", credential)
+		t.Errorf("the unit does not load the directory of secrets as %q", credential)
 	}
 	checkConfig(t, exporter(t), read(t, filepath.Join(systemd, "session_exporter.yml")), "/run/credentials/"+unit+"/"+credential+"_")
 }
 
-// The file for the unit's EnvironmentFile= may have comments, and variables that the
-// unit or Go reads.
+// TestUnitsDefaults: the file for the unit's EnvironmentFile= has only comments, and variables
+// that the unit or Go reads.
 func TestUnitsDefaults(t *testing.T) {
 	known := map[string]bool{"SESSION_EXPORTER_OPTS": strings.Contains(read(t, filepath.Join(systemd, unit)), "$SESSION_EXPORTER_OPTS"), "GOMEMLIMIT": true}
 	for line := range strings.Lines(read(t, filepath.Join(systemd, "session_exporter.default"))) {

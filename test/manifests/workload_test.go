@@ -35,11 +35,12 @@ func onlyWorkload(t *testing.T, objects []object) workload {
 	}
 	deployment := only[*appsv1.Deployment](t, objects)
 	if strategy := deployment.Spec.Strategy.Type; strategy != appsv1.RecreateDeploymentStrategyType {
-		t.Errorf("the strategy is %q: two exporters with the same accounts", strategy)
+		t.Errorf("the strategy is %q, with which two exporters use the same accounts during an update", strategy)
 	}
 	return workload{deployment.Name, *deployment.Spec.Replicas, deployment.Spec.Selector, deployment.Spec.Template, nil}
 }
 
+// container returns the Pod's only container.
 func (w workload) container(t *testing.T) corev1.Container {
 	t.Helper()
 	if n := len(w.template.Spec.Containers); n != 1 {
@@ -68,8 +69,9 @@ func TestPodsMeetTheRestrictedStandard(t *testing.T) {
 	}
 }
 
-// Restrictions beyond the standard.
-func TestPodsMayDoNothingElse(t *testing.T) {
+// TestPodSettings checks what the restricted standard does not require: further restrictions, a
+// fixed image, and resources.
+func TestPodSettings(t *testing.T) {
 	for name, objects := range builds(t) {
 		t.Run(name, func(t *testing.T) {
 			pod := onlyWorkload(t, objects).template.Spec
@@ -81,7 +83,7 @@ func TestPodsMayDoNothingElse(t *testing.T) {
 				"the image's user":                      *pod.SecurityContext.RunAsUser == 65532 && *pod.SecurityContext.RunAsGroup == 65532,
 				"a group that may read its volumes":     *pod.SecurityContext.FSGroup == 65532,
 				"no token in the Pod":                   !*pod.AutomountServiceAccountToken,
-				"no token of the account":               !*account.AutomountServiceAccountToken,
+				"no token of its account":               !*account.AutomountServiceAccountToken,
 				"its own account":                       pod.ServiceAccountName == account.Name,
 				"no variables for Services":             !*pod.EnableServiceLinks,
 				"an image of a fixed version":           image != container.Image && image != "" && image != "latest",
@@ -94,7 +96,7 @@ func TestPodsMayDoNothingElse(t *testing.T) {
 				"no CPU limit, which would slow probes": container.Resources.Limits.Cpu().IsZero(),
 			} {
 				if !right {
-					t.Errorf("the Pod lacks %s", what)
+					t.Errorf("the Pod must have %s", what)
 				}
 			}
 		})
@@ -117,10 +119,10 @@ func TestGoKnowsTheMemoryLimit(t *testing.T) {
 				t.Errorf("the limit's variable is from %+v", field)
 			}
 			mebibytes := container.Resources.Limits.Memory().Value() >> 20
-			var goes int64
-			_, err := fmt.Sscan(strings.ReplaceAll(env["GOMEMLIMIT"].Value, "$(MEMORY_LIMIT_MIB)", fmt.Sprint(mebibytes)), &goes)
+			var limit int64
+			_, err := fmt.Sscan(strings.ReplaceAll(env["GOMEMLIMIT"].Value, "$(MEMORY_LIMIT_MIB)", fmt.Sprint(mebibytes)), &limit)
 			must(t, err)
-			if share := float64(goes) / float64(mebibytes<<20); share < 0.9 || share > 0.96 {
+			if share := float64(limit) / float64(mebibytes<<20); share < 0.9 || share > 0.96 {
 				t.Errorf("GOMEMLIMIT is %.3f of the limit", share)
 			}
 		})
@@ -139,7 +141,7 @@ func TestStatefulSetRunsAllShards(t *testing.T) {
 			}
 			if w.set == nil {
 				if w.replicas != 1 || shard != "" {
-					t.Errorf("%d replicas of the Deployment watch the shard %q; want one that watches all", w.replicas, shard)
+					t.Errorf("%d replicas of the Deployment watch the shard %q, want one that watches all endpoints", w.replicas, shard)
 				}
 				return
 			}
@@ -156,10 +158,10 @@ func TestStatefulSetRunsAllShards(t *testing.T) {
 	}
 }
 
-// A shard's memory limit must suffice for its measured use: an exporter killed by the
-// kernel leaves its sessions behind.
+// TestShardMemoryLimitSuffices: a shard's memory limit is at least 1.5 times its measured use,
+// because an exporter that the kernel kills leaves its sessions on the appliances.
 func TestShardMemoryLimitSuffices(t *testing.T) {
-	const hang = 180 << 20 // what is used in addition while half of the appliances hang
+	const hanging = 180 << 20 // additional use while half of the appliances hang
 	soak := regexp.MustCompile(`(?s)\| endpoints, .*? \| (\d+) \|.*\| resident memory at the start, maximum \| \d+, (\d+) MiB \|`)
 	found := soak.FindStringSubmatch(read(t, repository+"/docs/performance.md"))
 	if len(found) == 0 || found[1] != "10000" {
@@ -170,8 +172,8 @@ func TestShardMemoryLimitSuffices(t *testing.T) {
 	for _, name := range []string{"sharded", "README-shards"} {
 		container := onlyWorkload(t, builds(t)[name]).container(t)
 		limit := container.Resources.Limits.Memory().Value()
-		if want := (mebibytes<<20 + hang) * 3 / 2; limit < want {
-			t.Errorf("%s: a shard has %d MiB, want 1.5 times its use, %d", name, limit>>20, want>>20)
+		if want := (mebibytes<<20 + hanging) * 3 / 2; limit < want {
+			t.Errorf("%s: a shard has a limit of %d MiB, want 1.5 times its use, %d MiB", name, limit>>20, want>>20)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"testing"
 )
 
-// Each archive has one directory with the program, its documentation, and what an
-// administrator installs.
+// TestArchives: each archive has one directory with the program, its documentation, and what
+// an administrator installs.
 func TestArchives(t *testing.T) {
 	version := snapshot(t).Version
 	for platform, suffix := range platforms {
@@ -53,7 +53,8 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-// members returns the modes of an archive's files.
+// members returns the modes of an archive's files, by name, and checks that a tar archive's
+// files belong to root.
 func members(t *testing.T, archive string) map[string]fs.FileMode {
 	t.Helper()
 	if strings.HasSuffix(archive, ".zip") {
@@ -90,7 +91,7 @@ func zipped(t *testing.T, archive string) map[string]fs.FileMode {
 	return found
 }
 
-// Everything that is published is in the checksums, which are signed.
+// TestChecksums: the checksums, which are signed, cover every published file.
 func TestChecksums(t *testing.T) {
 	sums := make(map[string]string)
 	for line := range strings.Lines(read(t, dist+"/sha256sums.txt")) {
@@ -118,7 +119,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// docs/install.md names each archive and package.
+// TestDocumentedFiles: docs/install.md names each archive and package, and no others.
 func TestDocumentedFiles(t *testing.T) {
 	released := strings.TrimSpace(read(t, repository+"/VERSION"))
 	name := regexp.MustCompile(`\bsession[-_]exporter[-_]` + regexp.QuoteMeta(released) + `[\w.-]*\.(?:tar\.gz|zip|deb|rpm)\b`)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Each module that is linked on any platform, and Go itself, has its license and its notices in
-// the file that archives, packages and the image have.
+// TestLicenses: licenses.txt, which archives, packages and the image contain, has the licenses
+// and notices of Go and of each module that is linked on any platform.
 func TestLicenses(t *testing.T) {
 	text := read(t, repository+"/build/licenses.txt")
 	directories := map[string]string{"Go": strings.TrimSpace(run(t, "go", "env", "GOROOT"))}
@@ -19,7 +19,7 @@ func TestLicenses(t *testing.T) {
 		}
 	}
 	if len(directories) < 20 {
-		t.Errorf("%d modules", len(directories))
+		t.Errorf("only %d modules", len(directories))
 	}
 	license, legal := regexp.MustCompile(`(?i)^(licen[sc]e|copying)`), regexp.MustCompile(`(?i)^(licen[sc]e|copying|notice|patents)`)
 	for module, directory := range directories {

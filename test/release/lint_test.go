@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// Debian's policy, with the exceptions in deploy/packages/deb/lintian-overrides.
+// TestLintian checks the deb against Debian's policy, with the exceptions in
+// deploy/packages/deb/lintian-overrides, each of which must be needed.
 func TestLintian(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "lintian", "--allow-root", "--fail-on", "error,warning", onlyFile(t, dist+"/*_amd64.deb")).CombinedOutput()
 	if err != nil || bytes.Contains(output, []byte("unused-override")) {
@@ -68,7 +69,8 @@ func TestScripts(t *testing.T) {
 	run(t, "shellcheck", append([]string{"--shell=sh"}, scripts...)...)
 }
 
-// zsh finds the completion of the packages in $fpath, and completes with the first Tab.
+// TestZshCompletion: zsh finds the deb's completion in $fpath, and completes with the first
+// Tab.
 func TestZshCompletion(t *testing.T) {
 	root := t.TempDir()
 	run(t, "dpkg-deb", "--extract", onlyFile(t, dist+"/*_amd64.deb"), root)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// installed has the modes of what the packages install, and of their directories.
+// installed has the modes of files and directories that both packages install.
 var installed = map[string]string{
 	"/etc/default/session_exporter":                                            "-rw-r--r--",
 	"/etc/session_exporter":                                                    "drwxr-xr-x",
@@ -26,7 +26,7 @@ var installed = map[string]string{
 	"/usr/share/man/man1/session_exporter.1.gz":                                "-rw-r--r--",
 }
 
-// configuration are the files that an upgrade does not overwrite.
+// configuration lists the files that an upgrade does not overwrite.
 var configuration = []string{"/etc/default/session_exporter", "/etc/session_exporter/session_exporter.yml"}
 
 func TestDeb(t *testing.T) {
@@ -91,6 +91,8 @@ func TestRPM(t *testing.T) {
 	}
 }
 
+// checkInstalled compares the modes of a package's files with installed. The files in more are
+// readable by everyone.
 func checkInstalled(t *testing.T, file string, got map[string]string, more ...string) {
 	t.Helper()
 	for name, mode := range installed {
@@ -100,7 +102,7 @@ func checkInstalled(t *testing.T, file string, got map[string]string, more ...st
 	}
 	for _, name := range more {
 		if got[name] != "-rw-r--r--" {
-			t.Errorf("%s: mode %q of %s", file, got[name], name)
+			t.Errorf("%s: mode %q of %s, want -rw-r--r--", file, got[name], name)
 		}
 	}
 	for name := range got {
@@ -110,8 +112,9 @@ func checkInstalled(t *testing.T, file string, got map[string]string, more ...st
 	}
 }
 
-// The deb has the binary that was built for it, and the repository's unit and configuration.
-func TestPackagesHaveTheUnit(t *testing.T) {
+// TestContentsOfTheDeb: the deb has the binary that was built for its platform, and the
+// repository's unit, configuration and licenses.
+func TestContentsOfTheDeb(t *testing.T) {
 	root := t.TempDir()
 	run(t, "dpkg-deb", "--extract", onlyFile(t, dist+"/*_amd64.deb"), root)
 	for name, source := range map[string]string{
@@ -121,12 +124,13 @@ func TestPackagesHaveTheUnit(t *testing.T) {
 		"/usr/share/doc/session-exporter/licenses.txt":     repository + "/build/licenses.txt",
 	} {
 		if read(t, root+name) != read(t, source) {
-			t.Errorf("%s is not %s", name, source)
+			t.Errorf("%s differs from %s", name, source)
 		}
 	}
 }
 
-// The service starts with the configuration as installed, and stops with 0.
+// TestInstalledConfiguration: the exporter starts with the packages' configuration, and exits
+// with 0 after SIGTERM.
 func TestInstalledConfiguration(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), binary(t, "linux_amd64"), "--config.file="+repository+"/deploy/packages/session_exporter.yml", "--web.listen-address=127.0.0.1:0")
 	stderr, err := cmd.StderrPipe()

@@ -19,6 +19,7 @@ const (
 // metadata is goreleaser's description of the release.
 type metadata struct{ Version, Commit, Date string }
 
+// snapshot reads the description of the release in dist/.
 func snapshot(t *testing.T) metadata {
 	t.Helper()
 	var m metadata
@@ -26,7 +27,7 @@ func snapshot(t *testing.T) metadata {
 	return m
 }
 
-// platforms are the archives' platforms, with the archives' suffixes.
+// platforms maps each platform of a release to the suffix of its archive.
 var platforms = map[string]string{
 	"linux-amd64":   ".tar.gz",
 	"linux-arm64":   ".tar.gz",
@@ -35,7 +36,8 @@ var platforms = map[string]string{
 	"windows-amd64": ".zip",
 }
 
-// The version is that of the file VERSION, followed by the commit's if it is not a release.
+// TestVersion: the version is that of the file VERSION, followed by + and the time and hash of
+// the commit, unless the commit is a release.
 func TestVersion(t *testing.T) {
 	released := strings.TrimSpace(read(t, repository+"/VERSION"))
 	version := snapshot(t).Version
@@ -47,7 +49,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// The binary of a release is that of `make build`: there is one recipe.
+// TestMakeBuildsTheSameBinary: the binary of a release equals that of `make build`.
 func TestMakeBuildsTheSameBinary(t *testing.T) {
 	released := read(t, binary(t, "linux_amd64"))
 	if released != read(t, repository+"/session_exporter") {
@@ -60,7 +62,7 @@ func TestMakeBuildsTheSameBinary(t *testing.T) {
 	}
 }
 
-// The same commit gives the same files.
+// TestReproducible: a second build of the same commit gives the same files.
 func TestReproducible(t *testing.T) {
 	before := read(t, dist+"/sha256sums.txt")
 	run(t, "make", "-C", repository, "release-snapshot")
@@ -69,7 +71,7 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
-// binary returns the path of the binary for a platform.
+// binary returns the path of the binary for a platform, such as linux_amd64.
 func binary(t *testing.T, platform string) string {
 	t.Helper()
 	return onlyFile(t, dist+"/session_exporter_"+platform+"*/session_exporter*")

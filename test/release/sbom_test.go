@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// The SBOM of a platform lists the modules that its binary needs, with their versions.
+// TestSBOM: the SBOM of a platform lists the modules that its binary needs, with their
+// versions.
 func TestSBOM(t *testing.T) {
 	version := snapshot(t).Version
 	for platform := range platforms {
@@ -40,7 +41,8 @@ func TestSBOM(t *testing.T) {
 
 type component struct{ Name, Version string }
 
-// modules returns the modules of the packages that are built for a platform.
+// modules returns the modules that are linked into the binary for a platform, such as
+// linux-amd64.
 func modules(t *testing.T, platform string) map[component]bool {
 	t.Helper()
 	system, architecture, _ := strings.Cut(platform, "-")

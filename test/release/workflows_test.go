@@ -16,7 +16,8 @@ import (
 
 const github = repository + "/.github"
 
-// actionlint checks types, expressions and, with shellcheck, scripts.
+// TestWorkflowsAreValid runs actionlint, which checks types, expressions and, with shellcheck,
+// scripts.
 func TestWorkflowsAreValid(t *testing.T) {
 	program, err := filepath.Abs(onlyFile(t, repository+"/.bin/actionlint-*/actionlint"))
 	must(t, err)
@@ -27,8 +28,8 @@ func TestWorkflowsAreValid(t *testing.T) {
 	}
 }
 
-// Actions are pinned to commits, because tags can be moved, and the token has only the
-// permissions that are listed.
+// TestWorkflowsAreHardened: actions are pinned to commits, because tags can be moved, and the
+// token may only read unless a job lists further permissions.
 func TestWorkflowsAreHardened(t *testing.T) {
 	workflows, err := filepath.Glob(github + "/workflows/*.yml")
 	must(t, err)
@@ -55,7 +56,7 @@ func TestWorkflowsAreHardened(t *testing.T) {
 	}
 }
 
-// Dependabot knows each module, package.json and Dockerfile.
+// TestDependabot: Dependabot updates each go.mod, package.json and Dockerfile, and the actions.
 func TestDependabot(t *testing.T) {
 	var config struct {
 		Updates []struct {
@@ -90,7 +91,7 @@ func TestDependabot(t *testing.T) {
 	}
 }
 
-// The forms of new issues have the keys that GitHub requires.
+// TestIssueForms: the forms for new issues have the keys that GitHub requires.
 func TestIssueForms(t *testing.T) {
 	forms, err := os.ReadDir(github + "/ISSUE_TEMPLATE")
 	must(t, err)

@@ -1,5 +1,6 @@
 // Package schema tests the JSON Schema of the configuration with an independent
-// validator: an editor that follows it accepts what the exporter accepts.
+// validator: an editor that uses the schema accepts what the exporter accepts, and finds
+// wrong keys and types.
 package schema
 
 import (
@@ -25,7 +26,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// compiled compiles the schema, and validates it against the meta-schema.
+// compiled returns the compiled schema, which it validates against the meta-schema.
 func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	document, err := jsonschema.UnmarshalJSON(strings.NewReader(docs.Schema))
@@ -40,8 +41,8 @@ func compiled(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-// configurations returns every configuration of the repository by its place: fixtures,
-// the catalogue, those in deploy/, those in the documents, and that of the demo.
+// configurations returns every configuration of the repository by its place: those in testdata
+// (except errors), the catalogue, deploy/ and the documents, and that of the demo.
 func configurations(t *testing.T) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -74,9 +75,10 @@ func configurations(t *testing.T) map[string]string {
 	return all
 }
 
-// ownKey matches a key that only the exporter's configuration has at the top.
+// ownKey matches a top-level key that only the exporter's configuration has.
 var ownKey = regexp.MustCompile(`(?m)^(credentials|apis|modules|endpoints):`)
 
+// addConfiguration adds a text if it is a configuration of the exporter.
 func addConfiguration(all map[string]string, place, text string) {
 	if ownKey.MatchString(text) {
 		all[place] = text
@@ -91,11 +93,12 @@ func TestAcceptsConfigurations(t *testing.T) {
 		}
 	}
 	if len(all) < 30 {
-		t.Errorf("found %d configurations", len(all))
+		t.Errorf("found only %d configurations", len(all))
 	}
 }
 
-// TestRejects checks mistakes in configurations that are valid without them.
+// TestRejects: the loader and the schema reject each of these mistakes, and accept the
+// configuration without it.
 func TestRejects(t *testing.T) {
 	schema := compiled(t)
 	for template, mistakes := range map[string][]string{
@@ -131,12 +134,12 @@ func TestRejects(t *testing.T) {
 	}
 }
 
-// kindErrors match the errors about keys and the kinds of values, which editors must find
-// too.
-var kindErrors = regexp.MustCompile(`^(unknown key|must be (text|a list|a block of .key|true or false|a whole number|a duration|a date|one of: TLS)|has no value;)`)
+// schemaErrors matches the loader's errors about keys and types of values, which the schema
+// must find too.
+var schemaErrors = regexp.MustCompile(`^(unknown key|must be (text|a list|a block of .key|true or false|a whole number|a duration|a date|one of: TLS)|has no value;)`)
 
-// TestAgreesWithLoader changes each value of some configurations in every way that is
-// likely to be wrong.
+// TestAgreesWithLoader changes configurations in one place at a time: the schema accepts what the
+// loader accepts, and rejects a wrong key or type that the loader rejects.
 func TestAgreesWithLoader(t *testing.T) {
 	schema := compiled(t)
 	accepted, rejected := 0, 0
@@ -146,13 +149,13 @@ func TestAgreesWithLoader(t *testing.T) {
 		must(t, err)
 		mutate(t, content, func(changed []byte) {
 			_, loaderErr := config.Parse(changed, file)
-			problems, _ := loaderErr.(config.Problems) //nolint:errorlint // Parse gives no other
+			problems, _ := loaderErr.(config.Problems) //nolint:errorlint // Parse returns no other type
 			schemaErr := schema.Validate(instance(t, string(changed)))
 			switch {
 			case loaderErr == nil && schemaErr != nil:
-				t.Errorf("only the schema rejects %s:\n%v", diff(content, changed), schemaErr)
-			case schemaErr == nil && len(problems) > 0 && kindErrors.MatchString(problems[0].Text):
-				t.Errorf("only the loader rejects %s:\n%v", diff(content, changed), loaderErr)
+				t.Errorf("only the schema rejects %s:\n%v", firstDifference(content, changed), schemaErr)
+			case schemaErr == nil && len(problems) > 0 && schemaErrors.MatchString(problems[0].Text):
+				t.Errorf("only the loader rejects %s:\n%v", firstDifference(content, changed), loaderErr)
 			case schemaErr == nil:
 				accepted++
 			default:

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// instance returns a document as editors see it: they read YAML 1.2, which has no dates,
-// and follow aliases and merge keys.
+// instance returns the value of a document as editors read it: with YAML 1.2, which has no
+// dates, and with aliases and merge keys resolved.
 func instance(t *testing.T, text string) any {
 	t.Helper()
 	var document yaml.Node
@@ -66,21 +66,21 @@ func object(t *testing.T, node *yaml.Node) map[string]any {
 	return fields
 }
 
-// replacements are values of every kind, right for some keys and wrong for others.
+// replacements are values of every type, valid for some keys and invalid for others.
 var replacements = []string{
 	"zzz", `""`, "~", "0", "30", "2.7", "yes", `"yes"`, "1h30m", "2027-01-31", "[]", "[zzz]", "[~]", "[[zzz]]", "{}", "{zzz: [zzz]}",
 }
 
-// mutate calls check with copies of a document with one change each: a value replaced,
-// an unknown key added, or a key removed. Of several entries of a block or a list, each key
-// is changed once.
+// mutate calls check with copies of a document that have one change each: a value replaced, an
+// unknown key added, or a key removed. A key that several entries have is changed in the first
+// of them only.
 func mutate(t *testing.T, text []byte, check func(changed []byte)) {
 	t.Helper()
 	var document yaml.Node
 	must(t, yaml.Unmarshal(text, &document))
 	seen := make(map[string]bool)
 	var change func(node *yaml.Node, block string, depth int)
-	give := func(node *yaml.Node, other yaml.Node) {
+	checkWith := func(node *yaml.Node, other yaml.Node) {
 		original := *node
 		*node = other
 		changed, err := yaml.Marshal(&document)
@@ -92,12 +92,12 @@ func mutate(t *testing.T, text []byte, check func(changed []byte)) {
 		for _, text := range replacements {
 			var other yaml.Node
 			must(t, yaml.Unmarshal([]byte(text), &other))
-			give(node, *other.Content[0])
+			checkWith(node, *other.Content[0])
 		}
 		changed := *node
 		if node.Kind == yaml.MappingNode {
 			changed.Content = append(slices.Clone(node.Content), &yaml.Node{Kind: yaml.ScalarNode, Value: "zzz"}, &yaml.Node{Kind: yaml.ScalarNode, Value: "1"})
-			give(node, changed)
+			checkWith(node, changed)
 		}
 		for i, inner := range node.Content {
 			name := "[]"
@@ -117,7 +117,7 @@ func mutate(t *testing.T, text []byte, check func(changed []byte)) {
 			seen[at] = true
 			if node.Kind == yaml.MappingNode {
 				changed.Content = slices.Delete(slices.Clone(node.Content), i-1, i+1)
-				give(node, changed)
+				checkWith(node, changed)
 			}
 			change(inner, block, depth+1)
 		}
@@ -125,8 +125,9 @@ func mutate(t *testing.T, text []byte, check func(changed []byte)) {
 	change(document.Content[0], "", 0)
 }
 
-// diff returns the lines of two texts that differ.
-func diff(before, after []byte) string {
+// firstDifference describes the first line in which two documents differ. after has the format
+// of yaml.Marshal.
+func firstDifference(before, after []byte) string {
 	var normal yaml.Node
 	_ = yaml.Unmarshal(before, &normal)
 	formatted, _ := yaml.Marshal(&normal)

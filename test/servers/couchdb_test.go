@@ -69,13 +69,13 @@ func TestCouchDB(t *testing.T) {
 	if r := wants(t, p, sessionapi.Valid); r.Logins != 0 {
 		t.Error("the session was not held")
 	}
-	// After the server's secret changes, all cookies are invalid. The server responds
-	// with 200 even to requests without a session.
+	// A changed server secret invalidates all cookies. The server then responds with 200,
+	// without a user.
 	put(t, address+"/_config/couch_httpd_auth/secret", `"another"`)
 	if r := wants(t, p, sessionapi.Valid); r.Expirations != 1 || r.Logins != 1 {
 		t.Errorf("renewed with %d expirations, %d logins", r.Expirations, r.Logins)
 	}
-	// Sessions that expire immediately.
+	// With a timeout of 0, sessions expire immediately.
 	put(t, address+"/_config/couch_httpd_auth/timeout", `"0"`)
 	wants(t, p, sessionapi.SessionExpired)
 	put(t, address+"/_config/couch_httpd_auth/timeout", `"600"`)

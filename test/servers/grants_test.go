@@ -30,21 +30,20 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// withGrant returns the configuration of the provider's userinfo endpoint with another
-// credential.
+// withGrant returns a configuration for the provider's userinfo endpoint with a credential.
 func withGrant(t *testing.T, provider, credential string) string {
 	t.Helper()
 	return catalogued(t, "userinfo", "https://sso.example.com/oidc", provider, "{token_file: secret}", credential)
 }
 
-// zitadel is zitadel's OpenID provider with its storage in memory.
+// zitadel is Zitadel's example OpenID provider, with its storage in memory.
 type zitadel struct {
 	*storage.Storage
 	issuer string
 	key    *rsa.PrivateKey // of the service user
 }
 
-// users includes the service users, so that userinfo names them.
+// users also has the service users, so that userinfo names them.
 type users struct{ storage.UserStore }
 
 func (u users) GetUserByID(id string) *storage.User {
@@ -62,7 +61,7 @@ func (z *zitadel) GetKeyByIDAndClientID(_ context.Context, keyID, clientID strin
 	return &jose.JSONWebKey{KeyID: keyID, Use: "sig", Key: &z.key.PublicKey}, nil
 }
 
-// CreateAccessAndRefreshTokens implements op.Storage with a lifetime of seconds.
+// CreateAccessAndRefreshTokens implements op.Storage, with a token lifetime of two seconds.
 func (z *zitadel) CreateAccessAndRefreshTokens(ctx context.Context, request op.TokenRequest, current string) (id, refresh string, expires time.Time, err error) {
 	id, refresh, _, err = z.Storage.CreateAccessAndRefreshTokens(ctx, request, current)
 	return id, refresh, time.Now().Add(2 * time.Second), err
@@ -70,6 +69,7 @@ func (z *zitadel) CreateAccessAndRefreshTokens(ctx context.Context, request op.T
 
 const clientRedirect = "http://client.test/"
 
+// newZitadel starts the provider.
 func newZitadel(t *testing.T) *zitadel {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -88,7 +88,7 @@ func newZitadel(t *testing.T) *zitadel {
 	return z
 }
 
-// refreshToken logs a user in, as a browser and a client would.
+// refreshToken logs a user in, as a browser and a client would, and returns the refresh token.
 func (z *zitadel) refreshToken(t *testing.T) string {
 	t.Helper()
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -132,6 +132,7 @@ func (z *zitadel) refreshToken(t *testing.T) string {
 	return given.Token
 }
 
+// keyFile writes a key to a file and returns the file's name.
 func keyFile(t *testing.T, key *rsa.PrivateKey) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "key.pem")
@@ -142,7 +143,8 @@ func keyFile(t *testing.T, key *rsa.PrivateKey) string {
 	return name
 }
 
-// A client's secret, in the header and in the form, and a key, at a real provider.
+// TestClientGrantsAtAProvider requests tokens with a client secret, in the header and in the
+// form, and with a signed assertion, and has wrong ones refused.
 func TestClientGrantsAtAProvider(t *testing.T) {
 	z := newZitadel(t)
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -178,8 +180,9 @@ func TestClientGrantsAtAProvider(t *testing.T) {
 	}
 }
 
-// A provider that replaces refresh tokens: the exporter keeps using each replacement. After
-// a restart, the token in the file is refused, and the diagnosis says why.
+// TestRotatingRefreshTokenAtAProvider has a provider that replaces refresh tokens: the exporter
+// uses each replacement. After a restart, the provider refuses the token in the configuration,
+// and the diagnosis says why.
 func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
 	z := newZitadel(t)
 	text := withGrant(t, z.issuer, "{token: "+z.refreshToken(t)+", oauth2: {client_id: web, client_secret: secret, grant_type: refresh_token, token_url: "+z.issuer+"/oauth/token}}")
@@ -196,7 +199,8 @@ func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
 	}
 }
 
-// A provider that keeps refresh tokens, and takes the client's secret only in the form.
+// TestRefreshTokenAtAProvider has a provider that keeps refresh tokens, and accepts the client
+// secret only in the form.
 func TestRefreshTokenAtAProvider(t *testing.T) {
 	provider := newMockOIDC(t)
 	provider.QueueUser(&mockoidc.MockUser{Subject: "1234", PreferredUsername: "jane.doe"})
@@ -204,7 +208,7 @@ func TestRefreshTokenAtAProvider(t *testing.T) {
 	credential := func(style, clientSecret string) string {
 		return withGrant(t, provider.Issuer(), "{token: "+refresh+", oauth2: {client_id: "+provider.ClientID+", client_secret: "+clientSecret+", grant_type: refresh_token, auth_style: "+style+", token_url: "+provider.TokenEndpoint()+"}}")
 	}
-	for range 2 { // with a restart
+	for range 2 { // the second time as after a restart
 		p := proberOf(t, credential("params", provider.ClientSecret), probe.NewManager())
 		if r := wants(t, p, sessionapi.Valid); r.Identity.Username != "jane.doe" {
 			t.Errorf("%+v", r.Identity)

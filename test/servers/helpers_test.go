@@ -13,8 +13,8 @@ import (
 	"session_exporter/simulator/pipenet"
 )
 
-// catalogued returns a definition of the catalogue with its example of a credential, a
-// module and an endpoint, after replacing parts of its text.
+// catalogued returns a file of the catalogue, which has a definition and an example credential,
+// module and endpoint, with parts of its text replaced: replacements are old, new pairs.
 func catalogued(t *testing.T, name string, replacements ...string) string {
 	t.Helper()
 	text, known := catalogue.File(name)
@@ -36,19 +36,19 @@ func proberOf(t *testing.T, text string, manager *probe.Manager) *probe.Prober {
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch, err := manager.Prepare(settings)
+	generation, err := manager.Prepare(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch.Commit()
-	prober, err := batch.NewProber(settings.Endpoints[0])
+	generation.Commit()
+	prober, err := generation.NewProber(settings.Endpoints[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	return prober
 }
 
-// wants probes once and expects a state.
+// wants probes once, expects a state, and returns the result.
 func wants(t *testing.T, p *probe.Prober, state sessionapi.State) probe.Result {
 	t.Helper()
 	r, err := p.Probe(t.Context(), probe.Options{})
@@ -61,6 +61,7 @@ func wants(t *testing.T, p *probe.Prober, state sessionapi.State) probe.Result {
 	return *r
 }
 
+// closeProber closes a prober, which logs out.
 func closeProber(t *testing.T, p *probe.Prober) {
 	t.Helper()
 	if _, err := p.Close(t.Context()); err != nil {

@@ -14,7 +14,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// tokens are a provider's tokens for a user.
+// tokens are the tokens that a provider issues to a user.
 type tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
@@ -57,7 +57,7 @@ func tokensOf(t *testing.T, provider *mockoidc.MockOIDC) tokens {
 	return given
 }
 
-// newMockOIDC starts an OpenID provider.
+// newMockOIDC starts mockoidc, an OpenID provider.
 func newMockOIDC(t *testing.T) *mockoidc.MockOIDC {
 	t.Helper()
 	provider, err := mockoidc.Run() // listens on 127.0.0.1
@@ -81,8 +81,8 @@ func TestUserinfo(t *testing.T) {
 	}
 	p := proberOf(t, config(tokensOf(t, provider).Access), probe.NewManager())
 	r := wants(t, p, sessionapi.Valid)
-	if end := time.Until(r.CredentialExpiries["jwt"]); end < provider.AccessTTL-time.Minute || end > provider.AccessTTL {
-		t.Errorf("the token ends in %s, want %s", end, provider.AccessTTL)
+	if lifetime := time.Until(r.CredentialExpiries["jwt"]); lifetime < provider.AccessTTL-time.Minute || lifetime > provider.AccessTTL {
+		t.Errorf("the token expires in %s, want %s", lifetime, provider.AccessTTL)
 	}
 	provider.FastForward(provider.AccessTTL + time.Second)
 	wants(t, p, sessionapi.SessionExpired)

@@ -25,18 +25,19 @@ const (
 	tokenHeader = "Vmware-Api-Session-Id"
 )
 
-// idle is vcsim's session timeout in these tests, the default of vCenter.
-const idle = 2 * time.Hour
+// idleTimeout is the time without a request after which vcsim terminates a session in these
+// tests.
+const idleTimeout = 2 * time.Hour
 
-// vcsim is govmomi's simulator with the sessions that it created.
+// vcsim is govmomi's simulator, with the tokens of the sessions that it created.
 type vcsim struct {
 	handler http.Handler
 
-	mu    sync.Mutex // guards given
-	given []string
+	mu     sync.Mutex // guards tokens
+	tokens []string   // of the created sessions
 }
 
-// newVcsim starts a simulator with one account whose password it checks.
+// newVcsim returns a simulator with one account, whose password it checks.
 func newVcsim(t *testing.T) *vcsim {
 	t.Helper()
 	model := simulator.VPX()
@@ -44,10 +45,10 @@ func newVcsim(t *testing.T) *vcsim {
 		t.Fatal(err)
 	}
 	t.Cleanup(model.Remove)
-	t.Cleanup(func() { <-time.After(2 * idle) }) // the simulator's goroutine for a session returns after its timeout
+	t.Cleanup(func() { <-time.After(2 * idleTimeout) }) // the simulator's goroutine for a session returns after the timeout
 	registry := model.Map()
 	fault := registry.OptionManager().UpdateOptions(&types.UpdateOptions{ChangedValue: []types.BaseOptionValue{
-		&types.OptionValue{Key: "config.vmacore.soap.sessionTimeout", Value: idle.String()},
+		&types.OptionValue{Key: "config.vmacore.soap.sessionTimeout", Value: idleTimeout.String()},
 	}}).Fault()
 	if fault != nil {
 		t.Fatal(fault.String)
@@ -70,7 +71,7 @@ func (v *vcsim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Value json.RawMessage `json:"value"`
 	}
 	if json.Unmarshal(body, &wrapped) == nil {
-		v.note(r, wrapped.Value)
+		v.record(r, wrapped.Value)
 		if newer {
 			body = wrapped.Value
 		}
@@ -79,21 +80,22 @@ func (v *vcsim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-func (v *vcsim) note(r *http.Request, value []byte) {
+// record records the token of the session that a POST created.
+func (v *vcsim) record(r *http.Request, value []byte) {
 	var token string
 	if r.Method != http.MethodPost || json.Unmarshal(value, &token) != nil {
 		return
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.given = append(v.given, token)
+	v.tokens = append(v.tokens, token)
 }
 
-// live counts the sessions that were created and are still valid.
-func (v *vcsim) live() (live, given int) {
+// sessions counts the sessions that are still valid, and those that were created.
+func (v *vcsim) sessions() (live, created int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, token := range v.given {
+	for _, token := range v.tokens {
 		r := httptest.NewRequest(http.MethodGet, oldPath, http.NoBody)
 		r.Header.Set(tokenHeader, token)
 		w := httptest.NewRecorder()
@@ -102,10 +104,10 @@ func (v *vcsim) live() (live, given int) {
 			live++
 		}
 	}
-	return live, len(v.given)
+	return live, len(v.tokens)
 }
 
-// A trial is a simulator and a configuration for it.
+// trial is a simulator and a configuration for it.
 type trial struct {
 	t    *testing.T
 	v    *vcsim
@@ -117,8 +119,8 @@ func (on trial) config(password string) string {
 	return strings.Replace(on.text, "password_file: secret", "password: "+password, 1)
 }
 
-// forEachVCenter runs a test in virtual time for each path, with the built-in API and
-// with the catalogue's definition.
+// forEachVCenter runs a test in virtual time for each path, with the built-in API and with the
+// catalogue's definition.
 func forEachVCenter(t *testing.T, test func(trial)) {
 	t.Helper()
 	builtIn := func(options string) string {
@@ -133,7 +135,7 @@ endpoints: [{name: vcenter-a, url: "https://vcenter.example.com", module: m}]`
 		"newer path, custom": catalogued(t, "vcenter"),
 		"older path, custom": catalogued(t, "vcenter-rest"),
 	} {
-		// After two hours without a probe, vCenter terminates the session.
+		// session_max_age: 0, so that the exporter does not replace a session before vcsim terminates it.
 		text = strings.NewReplacer("https://", "http://", "credential: monitor", "credential: monitor, interval: 1m, session_max_age: 0").Replace(text)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -156,22 +158,22 @@ func TestVCenterSession(t *testing.T) {
 			if id := r.Identity; !id.Created.IsZero() && (!id.Created.Equal(begin) || !id.LastAccessed.Equal(time.Now())) {
 				t.Errorf("created %s, last used %s", id.Created, id.LastAccessed)
 			}
-			<-time.After(idle / 2)
+			<-time.After(idleTimeout / 2)
 		}
-		if live, given := v.live(); live != 1 || given != 1 {
-			t.Errorf("%d of %d sessions are live, want the one that was used", live, given)
+		if live, created := v.sessions(); live != 1 || created != 1 {
+			t.Errorf("%d of %d sessions are live, want a single one", live, created)
 		}
 
-		<-time.After(2*idle + time.Minute)
-		if live, _ := v.live(); live != 0 {
+		<-time.After(2*idleTimeout + time.Minute)
+		if live, _ := v.sessions(); live != 0 {
 			t.Fatal("the simulator did not end the session")
 		}
 		if r := wants(t, p, sessionapi.Valid); r.Expirations != 1 || r.Logins != 1 {
 			t.Errorf("renewed with %d expirations, %d logins", r.Expirations, r.Logins)
 		}
 		closeProber(t, p)
-		if live, given := v.live(); live != 0 || given != 2 {
-			t.Errorf("%d of %d sessions remain", live, given)
+		if live, created := v.sessions(); live != 0 || created != 2 {
+			t.Errorf("%d of %d sessions remain, want 0 of 2", live, created)
 		}
 	})
 }
@@ -185,26 +187,27 @@ func TestVCenterWrongPassword(t *testing.T) {
 		}
 		wants(t, p, sessionapi.LoginSuspended) // the guard
 		closeProber(t, p)
-		if _, given := v.live(); given != 0 {
-			t.Errorf("%d sessions were created, want none", given)
+		if _, created := v.sessions(); created != 0 {
+			t.Errorf("%d sessions were created, want none", created)
 		}
 	})
 }
 
-// An external session is neither renewed nor logged out.
+// TestVCenterToken: the exporter neither renews nor logs out of a session whose token is in the
+// configuration.
 func TestVCenterToken(t *testing.T) {
 	forEachVCenter(t, func(on trial) {
 		t, v := on.t, on.v
 		owner := proberOf(t, on.config("right"), serve(t, v))
 		wants(t, owner, sessionapi.Valid)
-		text := strings.Replace(on.config("x"), "username: monitor@vsphere.local, password: x", "token: "+v.given[0], 1)
+		text := strings.Replace(on.config("x"), "username: monitor@vsphere.local, password: x", "token: "+v.tokens[0], 1)
 		p := proberOf(t, text, serve(t, v))
 		wants(t, p, sessionapi.Valid)
 		closeProber(t, p)
 		wants(t, p, sessionapi.Valid)
 		closeProber(t, owner)
 		if r := wants(t, p, sessionapi.SessionExpired); r.Logins != 0 {
-			t.Error("logged in")
+			t.Errorf("%d logins, want none", r.Logins)
 		}
 	})
 }

@@ -17,8 +17,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// vcf is the identity broker of VMware Cloud Foundation 9 with an HCX Manager that takes its
-// bearer tokens. Both are written from their published descriptions.
+// vcf simulates the identity broker of VMware Cloud Foundation 9, and an HCX Manager that accepts
+// its bearer tokens, according to their published descriptions.
 type vcf struct {
 	mu       sync.Mutex // guards the fields below
 	apiToken string     // the valid one
@@ -55,6 +55,7 @@ func (v *vcf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// revoke replaces the valid API token.
 func (v *vcf) revoke(next string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -71,7 +72,7 @@ func documentedVCF(t *testing.T, token string) (text, file string) {
 	}
 	example := regexp.MustCompile("(?s)### VMware Cloud Foundation 9.*?```yaml\n(.*?)```").FindSubmatch(page)
 	if example == nil {
-		t.Fatal("the documentation has no example")
+		t.Fatal("docs/configuration.md has no example of VMware Cloud Foundation 9")
 	}
 	file = filepath.Join(t.TempDir(), "token")
 	putToken(t, file, token)
@@ -86,8 +87,9 @@ func putToken(t *testing.T, file, token string) {
 	}
 }
 
-// The documented example is valid for hours, although its bearer token lives for half an
-// hour; a revoked API token is named, and its successor is used immediately.
+// TestVCFAPIToken: with the documented example, probes are valid for hours, although a bearer
+// token expires after half an hour. The diagnosis of a revoked API token names its file, and the
+// next probe uses a new one.
 func TestVCFAPIToken(t *testing.T) {
 	text, file := documentedVCF(t, "api-token-1")
 	synctest.Test(t, func(t *testing.T) {

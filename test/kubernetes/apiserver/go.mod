@@ -1,5 +1,5 @@
-// The Kubernetes API server that the manifests and the chart are applied to: a module of its
-// own, because it replaces every k8s.io module. `make release-kubernetes` builds it.
+// The Kubernetes API server to which the tests apply the manifests and the chart. It has a module
+// of its own, because it replaces every k8s.io module. `make release-kubernetes` builds it.
 module session_exporter/test/kubernetes/apiserver
 
 go 1.26.7
@@ -165,7 +165,8 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-// k8s.io/kubernetes replaces these with directories of its own repository.
+// k8s.io/kubernetes replaces these with directories of its own repository, which Go ignores in
+// other modules.
 replace (
 	k8s.io/api => k8s.io/api v0.37.2
 	k8s.io/apiextensions-apiserver => k8s.io/apiextensions-apiserver v0.37.2

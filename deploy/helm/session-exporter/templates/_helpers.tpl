@@ -1,4 +1,4 @@
-{{- /* At most 52 characters: Kubernetes appends a hash or the number of a shard. */}}
+{{- /* At most 52 characters: Kubernetes appends a hash or the number of a shard, and limits labels to 63. */}}
 {{- define "session-exporter.fullname" -}}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
@@ -40,18 +40,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if .Values.image.digest }}{{ printf "%s@%s" $image .Values.image.digest }}{{ else }}{{ $image }}{{ end }}
 {{- end }}
 
-{{- /* The base of links to the exporter, where {instance} is the address that Prometheus scrapes. */}}
+{{- /* The base of links to the exporter, where {instance} stands for the label instance. */}}
 {{- define "session-exporter.externalURL" -}}
 {{- default (ternary "https://{instance}" "http://{instance}" .Values.web.tls) .Values.externalURL | trimSuffix "/" }}
 {{- end }}
 
-{{- /* Values that the schema cannot check. */}}
+{{- /* Checks what the schema cannot express. */}}
 {{- define "session-exporter.check" -}}
 {{- if not (or .Values.config.inline .Values.config.existingConfigMaps) }}
 {{- fail "no configuration: set config.inline or config.existingConfigMaps" }}
 {{- end }}
 {{- if and .Values.web.tls (not .Values.web.existingSecrets) }}
-{{- fail "web.tls is true, but web.existingSecrets is empty: one of them must have web.yml, with tls_server_config" }}
+{{- fail "web.tls is true, but web.existingSecrets is empty: list the Secret that has web.yml, with tls_server_config" }}
 {{- end }}
 {{- $paths := dict "/etc/session_exporter" true "/etc/web" true }}
 {{- range .Values.existingSecrets }}
@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- $_ := set $paths $path true }}
 {{- end }}
-{{- /* Helm starts the new workload before it deletes the old one, even if it fails to change the Service. */}}
+{{- /* Helm would start the new workload before it deletes the old one, even if it fails to change the Service. */}}
 {{- $sharded := gt (int .Values.shards) 1 }}
 {{- $name := include "session-exporter.fullname" . }}
 {{- $kind := ternary "Deployment" "StatefulSet" $sharded }}

@@ -14,12 +14,13 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// typed are names of objects and files that YAML takes for something other than text.
-var typed = []string{"123", "1e3", "1.10", "0x10", "true", "null", "on", "y"}
+// ambiguousNames are names of objects and files that YAML does not take for text if they are
+// not quoted.
+var ambiguousNames = []string{"123", "1e3", "1.10", "0x10", "true", "null", "on", "y"}
 
-// TestNamesThatYAMLConverts: a name is text, whatever YAML takes it for.
-func TestNamesThatYAMLConverts(t *testing.T) {
-	for _, name := range typed {
+// TestAmbiguousNames: the chart quotes names that YAML would take for something else.
+func TestAmbiguousNames(t *testing.T) {
+	for _, name := range ambiguousNames {
 		t.Run(name, func(t *testing.T) {
 			pod := onlyWorkload(t, release(t, name, map[string]any{
 				"image":              map[string]any{"repository": name, "tag": name},
@@ -49,7 +50,7 @@ func TestTextOfFiles(t *testing.T) {
 		"---\nkind: Secret\n", "a\n---\nkind: Secret\n", "{{ .Values }}", "- a\n", "'", `"`, "# only", "<b>&amp;", " ", "123", "\u2028",
 	} {
 		files := map[string]any{}
-		for _, name := range append([]string{"ca.pem", "-", "--", "a..b"}, typed...) {
+		for _, name := range append([]string{"ca.pem", "-", "--", "a..b"}, ambiguousNames...) {
 			files[name] = text
 		}
 		values := map[string]any{"config": map[string]any{"inline": text, "files": maps.Clone(files)}}
@@ -79,8 +80,9 @@ func paths(values map[string]any, prefix ...string) [][]string {
 	return found
 }
 
-// TestRemovedDefaults removes one default at a time: the chart is either rejected or rendered without
-// a hole, such as a network policy that permits everything, or an expression without its threshold.
+// TestRemovedDefaults removes one default at a time: the values are either rejected or rendered
+// without a gap, such as a network policy that permits everything, or an expression without its
+// threshold.
 func TestRemovedDefaults(t *testing.T) {
 	for _, path := range paths(loadChart(t).Values) {
 		t.Run(strings.Join(path, "."), func(t *testing.T) {
@@ -107,12 +109,14 @@ func TestRemovedDefaults(t *testing.T) {
 			if text := fmt.Sprint(rendered); strings.Contains(text, "%!") || strings.Contains(text, "<nil>") {
 				t.Error("a value is missing")
 			}
-			checkHoles(t, release(t, app, values))
+			checkGaps(t, release(t, app, values))
 		})
 	}
 }
 
-func checkHoles(t *testing.T, objects []object) {
+// checkGaps reports rules of a network policy without peers or ports, and invalid or missing
+// alert rules.
+func checkGaps(t *testing.T, objects []object) {
 	t.Helper()
 	for _, policy := range all[*networkingv1.NetworkPolicy](objects) {
 		for _, rule := range policy.Spec.Ingress {
@@ -153,7 +157,7 @@ func TestExternalURLs(t *testing.T) {
 		}
 		if valid {
 			objects := release(t, app, values)
-			checkHoles(t, objects)
+			checkGaps(t, objects)
 			want := strings.ReplaceAll(url, "{instance}", "{{ $labels.instance }}") + "/runbooks/SessionSlow"
 			if got := alerts(only[*monitoringv1.PrometheusRule](t, objects))["SessionSlow"].Annotations["runbook_url"]; got != want {
 				t.Errorf("the runbook is at %s, want %s", got, want)
