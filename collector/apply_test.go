@@ -115,7 +115,7 @@ func TestProbeAll(t *testing.T) {
 			}
 		}
 		if len(results) != 200 || closed != 200 || j.most != maxAllInFlight {
-			t.Errorf("%d results, %d closed, %d at once", len(results), closed, j.most)
+			t.Errorf("%d results, %d closed, %d concurrently", len(results), closed, j.most)
 		}
 		if held := gather(t, c)["session_exporter_sessions_held"]; held.GetMetric()[0].GetGauge().GetValue() != 0 {
 			t.Errorf("still holds sessions: %v", held)

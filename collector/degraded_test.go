@@ -41,14 +41,14 @@ func TestHalfOfTheFleetHangs(t *testing.T) {
 			t.Errorf("%v skipped", skipped)
 		}
 		if j.most < 300 {
-			t.Errorf("%d probes at once: nothing hung", j.most)
+			t.Errorf("%d probes in flight: nothing hung", j.most)
 		}
 		// Histories fill up meanwhile, with or without hanging endpoints.
 		histories := uint64(10 * len(endpoints) * 2 * 80)
 		if during-min(during, histories) > before+before/2 {
 			t.Errorf("%d MiB in use, before %d", during>>20, before>>20)
 		}
-		t.Logf("%d MiB in use, before %d; %d probes at once", during>>20, before>>20, j.most)
+		t.Logf("%d MiB in use, before %d; %d probes in flight", during>>20, before>>20, j.most)
 	})
 }
 

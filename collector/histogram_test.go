@@ -74,11 +74,11 @@ func TestHistogram(t *testing.T) {
 		{"the whole range", func(r *rand.Rand, _ int) time.Duration {
 			return time.Duration(r.Uint64() >> (1 + r.UintN(64)))
 		}, -1},
-		{"the classic bounds, and a nanosecond beside them", func(r *rand.Rand, i int) time.Duration {
+		{"the classic bounds, and a nanosecond off them", func(r *rand.Rand, i int) time.Duration {
 			return time.Duration(classicBounds[i%(len(classicBounds)-1)]*1e9) + time.Duration(r.IntN(3)-1)
 		}, 3},
 		{"powers of two", func(_ *rand.Rand, i int) time.Duration { return time.Second << 9 >> (i % 19) }, 3},
-		{"powers of two, and a nanosecond beside them", func(r *rand.Rand, i int) time.Duration {
+		{"powers of two, and a nanosecond off them", func(r *rand.Rand, i int) time.Duration {
 			return time.Second<<9>>(i%19) + time.Duration(r.IntN(3)-1)
 		}, 3},
 		{"far apart, the largest first", func(_ *rand.Rand, i int) time.Duration { return math.MaxInt64 >> (i % 64) }, -1},

@@ -14,11 +14,11 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// backsOff is a Prober whose logins fail until healed. It backs off for an hour after each.
+// backsOff is a Prober whose logins fail until recovered. It backs off for an hour after each.
 type backsOff struct {
 	fake
 	takes  time.Duration
-	healed bool
+	recovered bool
 	until  time.Time
 	sent   []time.Time
 }
@@ -32,7 +32,7 @@ func (b *backsOff) Probe(_ context.Context, options probe.Options) (*probe.Resul
 	time.Sleep(b.takes)
 	b.EndBackoff()
 	r := found(sessionapi.Valid)
-	if !b.healed {
+	if !b.recovered {
 		b.until = time.Now().Add(time.Hour)
 		r = found(sessionapi.ServerError)
 	}
@@ -65,7 +65,7 @@ func TestProbeNow(t *testing.T) {
 			t.Fatalf("error %v", err)
 		}
 		time.Sleep(time.Second)
-		b.healed = true
+		b.recovered = true
 		if probed, err := c.ProbeNow(t.Context(), "a"); err != nil || probed.Result.State != sessionapi.Valid {
 			t.Fatalf("%+v, %v", probed, err)
 		}

@@ -19,7 +19,7 @@ import (
 var ErrNoEndpoint = errors.New("the configuration has no endpoint with this name")
 
 // ErrBusy is the error of a request that ended before its probe was started.
-var ErrBusy = errors.New("too many probes are in flight; raise the limit of open files (LimitNOFILE=, ulimit -n)")
+var ErrBusy = errors.New("too many probes are in flight; raise the open-file limit (LimitNOFILE=, ulimit -n)")
 
 // RequestOptions are the options of a requested probe.
 type RequestOptions struct {

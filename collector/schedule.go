@@ -29,7 +29,7 @@ const startBatch = 16
 
 // queuedRetry is the time until the next probe of an endpoint whose login waited too long
 // for others of its account. It is short because the login has lost its place in the guard's
-// queue. After quickRetries in a row, about 5 minutes, it is slowRetry, because each makes a
+// queue. After quickRetries of them in a row, about 5 minutes, it is slowRetry, because each makes a
 // connection.
 const (
 	queuedRetry  = time.Second

@@ -156,7 +156,7 @@ func TestTooFewSlots(t *testing.T) {
 		reload(t, c, j.prober, endpoints...)
 		runFor(t, c, time.Hour)
 		if j.most != 4 {
-			t.Errorf("%d probes at once, want 4", j.most)
+			t.Errorf("%d probes in flight, want 4", j.most)
 		}
 		probes := make([]int, 0, len(endpoints))
 		total := 0

@@ -173,7 +173,7 @@ func TestShutdownOfOneHost(t *testing.T) {
 		})
 		runFor(t, c, time.Second)
 		if most.Load() != closesPerHost || int(closed.Load()) != len(endpoints) {
-			t.Errorf("%d logouts at once, %d in all", most.Load(), closed.Load())
+			t.Errorf("%d logouts in flight, %d in all", most.Load(), closed.Load())
 		}
 	})
 }

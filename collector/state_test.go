@@ -87,7 +87,7 @@ func TestRejected(t *testing.T) {
 		{"rejected, then a new secret is held back", []probe.Result{rejected, notRefused}, false},
 		{"rejected, replaced in an outage, then held back", []probe.Result{rejected, at(1, sessionapi.Unreachable, check), notRefused}, false},
 		{"rejected, a new secret gets an error, then is held back", []probe.Result{rejected, answered, held}, false},
-		{"rejected, then held back at the remote site", []probe.Result{rejected, remote}, true},
+		{"rejected, then held back at the other site", []probe.Result{rejected, remote}, true},
 		{"held back because of another endpoint", []probe.Result{at(0, sessionapi.Valid, check), notRefused}, false},
 		{"rejected, valid again, then held back", []probe.Result{rejected, at(1, sessionapi.Valid, check), held}, false},
 		{"the session expired, then held back", []probe.Result{rejected, at(1, sessionapi.SessionExpired, check), held}, false},

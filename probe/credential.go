@@ -11,8 +11,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// credential is an account that is in use: its current secret, its guard, and the source
-// of its bearer tokens. All endpoints of the account share it.
+// credential is an entry of `credentials` that is in use: its current secret, the guard of its
+// account, and the source of its bearer tokens. All endpoints of the entry share it.
 type credential struct {
 	*config.Credential
 	guard *guard.Guard

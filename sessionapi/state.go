@@ -90,7 +90,7 @@ var states = []StateInfo{
 	},
 	{
 		State: Forbidden, Verdict: Accepted, Kind: KindDenied, InResponse: true, Runbook: "SessionForbidden",
-		Meaning: "Authenticated, but not permitted to read the session.",
+		Meaning: "Authenticated, but not permitted to log in or to read the session.",
 		Advice:  "The credential is right, but its permissions are not: give the account a role on the appliance that can read its own session.",
 	},
 	{

@@ -17,7 +17,7 @@ func TestClean(t *testing.T) {
 		{"spaces around it", "  alice \n", "alice"},
 		{"lines", "one\r\ntwo\tthree", "one  two three"},
 		{"NUL and DEL", "a\x00b\x7fc", "a b c"},
-		{"ANSI colours", "\x1b[31mred\x1b[0m", "[31mred [0m"},
+		{"ANSI colors", "\x1b[31mred\x1b[0m", "[31mred [0m"},
 		{"C1 controls", "a\u009b31mb", "a 31mb"},
 		{"bidi override", "user\u202etxt.exe", "usertxt.exe"},
 		{"bidi isolates", "a\u2066b\u2069c", "abc"},

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// A Pairing connects a dr gateway with a remote site, to which a local session can log in as
+// A Pairing connects a dr gateway with another site, to which a local session can log in as
 // another user.
 type Pairing struct {
-	Accounts map[string]string // of the remote site: password by username
+	Accounts map[string]string // of the other site: password by username
 }
 
 // pairingOf returns the pairing of a path {base}/pairings/{id}/remote-session.
@@ -24,7 +24,7 @@ func (a *Appliance) pairingOf(path string) (id string, ok bool) {
 	return id, ok && id != "" && !strings.Contains(id, "/")
 }
 
-// EndRemoteSessions ends all sessions at remote sites, as a restart of the sites does.
+// EndRemoteSessions ends all sessions at the other sites, as a restart of the sites does.
 func (a *Appliance) EndRemoteSessions() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -33,7 +33,7 @@ func (a *Appliance) EndRemoteSessions() {
 	}
 }
 
-// remoteCheckLocked returns the user of a session at the remote site.
+// remoteCheckLocked returns the user of a session at the other site.
 func (a *Appliance) remoteCheckLocked(c credentials) outcome {
 	if _, live := a.useSessionLocked(c.token); !live {
 		return outcome{verdict: noSession}
@@ -48,7 +48,7 @@ func (a *Appliance) remoteCheckLocked(c credentials) outcome {
 	return outcome{username: username}
 }
 
-// remoteLoginLocked logs a local session in to the remote site.
+// remoteLoginLocked logs a local session in to the other site.
 func (a *Appliance) remoteLoginLocked(c credentials) outcome {
 	if _, live := a.useSessionLocked(c.token); !live {
 		return outcome{verdict: noSession}
@@ -70,7 +70,7 @@ func (a *Appliance) remoteLoginLocked(c credentials) outcome {
 	return outcome{}
 }
 
-// remoteCredentials returns the credentials of a request for the remote site: the token
+// remoteCredentials returns the credentials of a request for the other site: the token
 // of the local session and, for a login, the remote username and password.
 func remoteCredentials(r *http.Request) credentials {
 	username, password, _ := r.BasicAuth()

@@ -10,7 +10,7 @@ type session struct {
 	username string
 	created  time.Time
 	used     time.Time         // last authenticated request
-	remote   map[string]string // username at the remote site, by pairing
+	remote   map[string]string // username at the other site, by pairing
 }
 
 // Issue creates a session as if another client had logged in, and returns its token. The

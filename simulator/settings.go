@@ -62,7 +62,7 @@ type Stats struct {
 	Sessions int // live now
 	Locked   int // accounts locked now
 
-	RemoteLogins, RemoteRefusals int // at the remote sites of pairings
+	RemoteLogins, RemoteRefusals int // at the other sites of pairings
 }
 
 // clone copies the maps and slices that the appliance modifies, so that two appliances

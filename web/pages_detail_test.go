@@ -35,11 +35,11 @@ func TestEndpointPage(t *testing.T) {
 		text := page.text()
 		for _, want := range []string{
 			"login_suspended for 0 s", "No login was sent.", "What to do: Put the right secret there.",
-			"Lockout guard : logins with credential account are held back; the next one is allowed in 19 min", "Consecutive failures 1",
+			"Lockout guard : logins with credential account are held back; the next one is permitted in 19 min", "Consecutive failures 1",
 			"one expected, present", "two expected, missing", "bad present, forbidden", "other present",
 			"Certificate in 1 d 12 h", "Credential, as configured 1 h ago", "Credential, from the API root at esx-1 in 3 d",
 			"Impossible token accepted 3 h ago", "Negative control every 1d",
-			"Logged in 1 min 30 s ago", "Lifetime of the last expired session 2 h",
+			"Logged in 1 min 30 s ago", "Lifetime of the last terminated session 2 h",
 			"Valid, last hour –", "login_suspended for 0 s 401 BAD", "now 401 BAD 0.00 ms",
 			"login POST https://a.test/login", `> Authorization: <not shown>`, `{"error": "no"}`,
 		} {

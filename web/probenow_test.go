@@ -25,7 +25,7 @@ func TestProbeNowSendsNothing(t *testing.T) {
 				return probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "account", ResumeAt: now.Add(19 * time.Minute)}
 			},
 			`Nothing was sent: the lockout guard holds back logins with credential "account". Try again in 19 min, at 2000-01-01 00:19:00 UTC.`, "1140",
-			"Lockout guard : logins with credential account are held back; the next one is allowed in 19 min .",
+			"Lockout guard : logins with credential account are held back; the next one is permitted in 19 min .",
 		},
 		{
 			"guard, another login in flight", func(time.Time) probe.Result {

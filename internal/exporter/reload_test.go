@@ -134,7 +134,7 @@ func TestReloadKeepsUnchangedSessions(t *testing.T) {
 			}
 		}
 		held := func(i int) int { return count(i >= 10 && (i < 40 || i >= 50)) }
-		check("at once", always(1), held)
+		check("immediately", always(1), held)
 		time.Sleep(time.Minute)
 		check("a minute later", always(1), held)
 		after := w.scrape()

@@ -83,8 +83,8 @@ func (p Problems) Of(severities ...Severity) Problems {
 	return slices.DeleteFunc(slices.Clone(p), func(problem Problem) bool { return !slices.Contains(severities, problem.Severity) })
 }
 
-// Sort sorts the problems in the order of the files. Problems on one line are sorted by
-// key, because the iteration order of maps varies.
+// Sort sorts the problems by file, line and column. Those at one place are sorted by key,
+// because the iteration order of maps varies.
 func (p Problems) Sort() {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Key, b.Key))

@@ -45,9 +45,9 @@ endpoints:
 	}
 }
 
-// TestFlippingSecret: two processes take turns to overwrite a secret file, each with its own
+// TestAlternatingSecret: two processes take turns to overwrite a secret file, each with its own
 // wrong password. Further new passwords share what is left of the account's budget.
-func TestFlippingSecret(t *testing.T) {
+func TestAlternatingSecret(t *testing.T) {
 	t.Parallel()
 	d := newRealm(t, password, 50*time.Millisecond)
 	secret := secretFile(t, wrongA)

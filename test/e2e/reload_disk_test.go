@@ -303,15 +303,15 @@ func TestReloadOfLabels(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))
 	secret := secretFile(t, password)
-	labelled := func(labels string) string {
+	labeled := func(labels string) string {
 		return listing(secret, strings.TrimSuffix(a.endpoint("a", "hcx"), "}")+", labels: "+labels+"}")
 	}
-	file := configFile(t, labelled("{site: x}"))
+	file := configFile(t, labeled("{site: x}"))
 	x := onFile(t, file)
 	x.await(t, want{`session_up{site="x"}`: 1})
 	before := x.awaitProbes(t, "a", 2)
 
-	write(t, file, labelled("{site: y, rack: r}"))
+	write(t, file, labeled("{site: y, rack: r}"))
 	after := x.await(t, want{`session_up{site="y",rack="r"}`: 1, `session_up{site="x"}`: absent})
 	const probes, established = "session_probes_total", "session_established_timestamp_seconds"
 	if after.sum(probes) < before.sum(probes) {

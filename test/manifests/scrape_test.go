@@ -18,9 +18,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// relabelled applies Prometheus' relabelling to a label set. The result is empty if the
+// relabeled applies Prometheus' relabeling to a label set. The result is empty if the
 // target is dropped.
-func relabelled(t *testing.T, set labels.Labels, rules []monitoringv1.RelabelConfig) labels.Labels {
+func relabeled(t *testing.T, set labels.Labels, rules []monitoringv1.RelabelConfig) labels.Labels {
 	t.Helper()
 	builder := labels.NewBuilder(set)
 	for _, rule := range rules {
@@ -49,8 +49,8 @@ func relabelled(t *testing.T, set labels.Labels, rules []monitoringv1.RelabelCon
 	return builder.Labels()
 }
 
-// monitored returns the labels of the workload's targets after the relabelling of the
-// ServiceMonitor. Before that relabelling, the operator sets labels such as `pod`, and
+// monitored returns the labels of the workload's targets after the relabeling of the
+// ServiceMonitor. Before that relabeling, the operator sets labels such as `pod`, and
 // `endpoint` to the name of the port.
 func monitored(t *testing.T, objects []object) []labels.Labels {
 	t.Helper()
@@ -63,7 +63,7 @@ func monitored(t *testing.T, objects []object) []labels.Labels {
 		if w.set != nil {
 			pod, controller = fmt.Sprintf("%s-%d", w.name, i), "StatefulSet"
 		}
-		targets = append(targets, relabelled(t, labels.FromStrings(
+		targets = append(targets, relabeled(t, labels.FromStrings(
 			model.AddressLabel, "10.1.2.3:10987",
 			"__meta_kubernetes_pod_controller_kind", controller,
 			"job", service.Name,
@@ -136,7 +136,7 @@ func TestEndpointsAreProbedWhereTheyAreListed(t *testing.T) {
 				var listed []string
 				for _, source := range scrape.Spec.HTTPSDConfigs {
 					listed = append(listed, strings.TrimSuffix(strings.TrimPrefix(string(source.URL), "http://"), "/sd"))
-					got := relabelled(t, with(endpoint, "__meta_url", string(source.URL)), scrape.Spec.RelabelConfigs)
+					got := relabeled(t, with(endpoint, "__meta_url", string(source.URL)), scrape.Spec.RelabelConfigs)
 					want := map[string]string{
 						"instance": listed[len(listed)-1], "__address__": listed[len(listed)-1], "__param_endpoint": "hcx-1", "endpoint": "hcx-1",
 						"site": "a", "__scrape_interval__": "1m30s", "__scrape_timeout__": "1m30s",
@@ -170,7 +170,7 @@ func TestNothingIsStoredTwice(t *testing.T) {
 				if series == "session_up" {
 					set = with(set, "endpoint", "hcx-1")
 				}
-				if kept := !relabelled(t, set, rules).IsEmpty(); kept != want {
+				if kept := !relabeled(t, set, rules).IsEmpty(); kept != want {
 					t.Errorf("%s of /metrics is stored: %t, want %t", series, kept, want)
 				}
 			}

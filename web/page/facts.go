@@ -62,7 +62,7 @@ func sessionFacts(s *collector.Status) []fact {
 	return knownFacts(
 		fact{Name: "Session", Text: session},
 		fact{Name: "Logged in", At: s.Result.Established},
-		fact{Name: "Lifetime of the last expired session", Text: lifetime},
+		fact{Name: "Lifetime of the last terminated session", Text: lifetime},
 		controlFact(s.Result.NegativeControl),
 		fact{Name: "Appliance's clock", Text: skewText(s.Result.ClockSkew), Kind: skewKind(s.Result.ClockSkew)},
 	)

@@ -13,7 +13,7 @@ type keeper interface {
 }
 
 // both returns the transports to compare, over TLS. The server runs in the same
-// process, so both results include its cost.
+// process, so both results include the cost of the server.
 func both(b *testing.B) map[string]keeper {
 	b.Helper()
 	settings, client := testTLS(b)
