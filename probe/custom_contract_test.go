@@ -31,7 +31,7 @@ var definition = func() func(name string) *custom.API {
 	}
 }()
 
-// TestDescribed runs the tests of the built-in `hcx` and `dr` with their definitions in
+// TestDescribed runs these tests of the built-in `hcx` and `dr` with their definitions in
 // the catalogue.
 func TestDescribed(t *testing.T) {
 	described = true
