@@ -17,10 +17,10 @@ import (
 // backsOff is a Prober whose logins fail until recovered. It backs off for an hour after each.
 type backsOff struct {
 	fake
-	takes  time.Duration
+	takes     time.Duration
 	recovered bool
-	until  time.Time
-	sent   []time.Time
+	until     time.Time
+	sent      []time.Time
 }
 
 func (b *backsOff) Probe(_ context.Context, options probe.Options) (*probe.Result, error) {

@@ -40,14 +40,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.CredentialsRejected:
 		return adviseRejected(o, source)
-	case o.state == sessionapi.LoginSuspended && o.suspension == nil && e.Credential.OAuth2 != nil:
-		return "Wait for the next probe. If this persists, check the authorization server's load and the network."
-	case o.state == sessionapi.LoginSuspended && o.suspension == nil:
-		return "Wait for the next probe. If this persists, find the endpoint of this credential that does not respond to logins."
-	case o.state == sessionapi.LoginSuspended && e.Credential.OAuth2 != nil && e.Credential.OAuth2.GrantType.TakesToken():
-		return adviseNewToken(e.Credential)
 	case o.state == sessionapi.LoginSuspended:
-		return fmt.Sprintf("If the account is locked, unlock it. %s", put("the right secret", source))
+		return adviseSuspended(o, e.Credential)
 	case o.state == sessionapi.CredentialMissing && o.exchange != nil:
 		return "Provide or correct the file. It is read again at the next probe, without a restart."
 	case o.state == sessionapi.CredentialMissing && e.Credential.OAuth2 != nil && e.Credential.OAuth2.ClientSecret != (secret.Source{}):
@@ -68,6 +62,19 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Check the appliance's health and logs, and any proxy or firewall in front of it: connections are closed without a response."
 	}
 	return o.state.Info().Advice
+}
+
+func adviseSuspended(o *outcome, c *config.Credential) string {
+	switch {
+	case o.suspension == nil && c.OAuth2 != nil:
+		return "Wait for the next probe. If this persists, check the authorization server's load and the network."
+	case o.suspension == nil:
+		return "Wait for the next probe. If this persists, find the endpoint of this credential that does not respond to logins."
+	case c.OAuth2 != nil && c.OAuth2.GrantType.TakesToken():
+		return adviseNewToken(c)
+	default:
+		return "If the account is locked, unlock it. " + put("the right secret", c.Secret)
+	}
 }
 
 // adviseHTTP2 names the setting that offers HTTP/2. Token requests have none, and HTTP/2
