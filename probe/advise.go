@@ -36,7 +36,8 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return oauthAdvice[o.state]
 	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
 		return "Check the appliance's health: load-balanced nodes that do not share sessions can cause this, and so can a wrong clock."
-	case o.state == sessionapi.CredentialsRejected && e.Credential.Auth == sessionapi.AuthToken:
+	case o.state == sessionapi.CredentialsRejected && e.Credential.Auth == sessionapi.AuthToken,
+		o.state == sessionapi.SessionExpired && e.Credential.OAuth2 == nil && o.endpoint.Auth != sessionapi.AuthLogin:
 		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.CredentialsRejected:
 		return adviseRejected(o, source)
@@ -50,8 +51,6 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return put("the right secret", source)
 	case o.state == sessionapi.SessionExpired && e.Credential.OAuth2 != nil:
 		return "The authorization server issues tokens that this appliance does not accept: compare their audience, scopes and issuer with those that the appliance trusts, and compare both clocks."
-	case o.state == sessionapi.SessionExpired && o.endpoint.Auth != sessionapi.AuthLogin:
-		return "Obtain a new token. " + put("it", source)
 	case o.state == sessionapi.Forbidden && o.exchange.step == sessionapi.Login:
 		return "The credential is right, but its permissions are not: give the account a role on the appliance that permits logins."
 	case o.state == sessionapi.BadRequest && o.exchange.carriesSecret(o.endpoint.Auth):
