@@ -16,7 +16,6 @@ import (
 // advise returns what to do about an outcome.
 func advise(o *outcome, e *config.Endpoint) string {
 	source := e.Credential.Secret
-	oauth := o.byOAuth()
 	switch {
 	case o.exchange != nil && o.exchange.NeedsHTTP2():
 		return adviseHTTP2(o)
@@ -28,11 +27,11 @@ func advise(o *outcome, e *config.Endpoint) string {
 		return "Check the proxy's rules and log, and `proxy_url` and `no_proxy`: the proxy does not connect to this appliance."
 	case o.state == sessionapi.Unreachable && o.exchange.Written.IsZero() && !o.exchange.InHandshake:
 		return adviseUnreachable(o, e)
-	case oauth && o.state == sessionapi.CredentialsRejected:
+	case o.byOAuth() && o.state == sessionapi.CredentialsRejected:
 		return adviseExchange(o, e.Credential)
-	case oauth && o.state == sessionapi.BadRequest:
+	case o.byOAuth() && o.state == sessionapi.BadRequest:
 		return adviseTokenRequest(o, e.Credential.OAuth2)
-	case oauth && oauthAdvice[o.state] != "":
+	case o.byOAuth() && oauthAdvice[o.state] != "":
 		return oauthAdvice[o.state]
 	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
 		return "Check the appliance's health: load-balanced nodes that do not share sessions can cause this, and so can a wrong clock."
