@@ -139,7 +139,7 @@ func TestProbeNowHonorsRetryAfter(t *testing.T) {
 				limited := reply{status: c.status, header: map[string]string{"Retry-After": fmt.Sprint(c.wait.Seconds())}}
 				p := piped(t, endpointFor("hcx", sessionapi.AuthLogin), &handwritten{post: []http.Handler{limited}})
 				mustProbe(t, p)
-				p.EndBackoff() // not the appliance's Retry-After
+				p.EndBackoff() // does not end the appliance's Retry-After
 				r := probeNow(t, p)
 				if reason, until := r.HeldBack(); r.Attempted || reason != ReasonRetryAfter || !until.Equal(r.Start.Add(c.wait)) {
 					t.Fatalf("held back by %q until %s: %+v", reason, until, r)

@@ -37,7 +37,7 @@ func TestBodies(t *testing.T) {
 		{"error says session", "dr", 200, `{"error_code": "SESSION_NOT_FOUND"}`, sessionapi.SessionExpired, "SESSION_NOT_FOUND"},
 		{"400 without words", "dr", 400, `{}`, sessionapi.SessionExpired, "it means a missing session"},
 		{"400 without body", "dr", 400, ``, sessionapi.SessionExpired, "it means a missing session"},
-		{"400 of a proxy", "dr", 400, `<html>bad</html>`, sessionapi.InvalidResponse, "HTML"},
+		{"400 from a proxy", "dr", 400, `<html>bad</html>`, sessionapi.InvalidResponse, "HTML"},
 		{"400 syntax", "dr", 400, `{"error_code": "INVALID_ARGUMENT"}`, sessionapi.BadRequest, "malformed"},
 		{"400 access denied", "dr", 400, `{"error_code": "ACCESS_DENIED"}`, sessionapi.Forbidden, "does not permit the account"},
 		{"trailing garbage", "dr", 200, `{"username": "alice"} x`, sessionapi.InvalidResponse, "not JSON"},

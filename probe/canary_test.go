@@ -57,7 +57,8 @@ func noCanary(tb testing.TB, text string) {
 }
 
 // quoting returns an appliance that quotes the body and the headers of each request in its
-// response. format has a JSON string for them.
+// response. format is the body of the response, in which %s or %[1]s is the quotation, a JSON
+// string.
 func quoting(format string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body [256]byte
@@ -89,7 +90,7 @@ func TestQuotedSecretsAreMasked(t *testing.T) {
 	}
 }
 
-// A secret that malformed HTTP quotes is in an error of the transport.
+// The error of the transport quotes malformed HTTP, which may contain the secret.
 func TestSecretInTransportErrorIsMasked(t *testing.T) {
 	e := endpointFor("hcx", sessionapi.AuthToken)
 	p := piped(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

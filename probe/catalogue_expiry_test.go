@@ -36,7 +36,7 @@ var issuers = []catalogued{
 	{"expired", "sddc-manager", sessionapi.AuthBearer, map[string]reply{
 		sddcAccounts: {401, nil, `{"errorCode": "TOKEN_NOT_FOUND", "message": "JWT expired", "referenceToken": "ABC123"}`},
 	}, sessionapi.SessionExpired, "JWT expired", nil},
-	{"no right", "sddc-manager", sessionapi.AuthBearer, map[string]reply{
+	{"no permission", "sddc-manager", sessionapi.AuthBearer, map[string]reply{
 		sddcAccounts: {403, nil, `{"errorCode": "FORBIDDEN", "message": "The user has no privilege"}`},
 	}, sessionapi.Forbidden, "no privilege", nil},
 	{"another response", "sddc-manager", sessionapi.AuthBearer, map[string]reply{sddcAccounts: json200(`{"status": "UP"}`)}, sessionapi.SessionExpired, "`authenticated` is false", nil},
@@ -52,7 +52,7 @@ var issuers = []catalogued{
 	{"expired", "identity-broker", sessionapi.AuthBearer, map[string]reply{
 		"GET /api-tokens": {401, nil, `{"error": "invalid_token", "error_description": "Auth token is missing or not valid"}`},
 	}, sessionapi.SessionExpired, "not valid", nil},
-	{"no right", "identity-broker", sessionapi.AuthBearer, map[string]reply{"GET /api-tokens": {403, nil, `{"error": "access_denied"}`}}, sessionapi.Forbidden, "access_denied", nil},
+	{"no permission", "identity-broker", sessionapi.AuthBearer, map[string]reply{"GET /api-tokens": {403, nil, `{"error": "access_denied"}`}}, sessionapi.Forbidden, "access_denied", nil},
 }
 
 // An sddcManager manages accounts, and issues tokens for 60 minutes.

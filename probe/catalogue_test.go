@@ -41,7 +41,7 @@ type catalogued struct {
 	responses map[string]reply
 	state     sessionapi.State
 	why       string   // part of the diagnosis
-	requests  []string // that are expected; nil for any
+	requests  []string // expected; nil for any
 }
 
 // json200 returns a response with the status 200.
@@ -92,7 +92,7 @@ var catalogue = []catalogued{
 		"GET /api/session/destroy":         {status: 200},
 	}, sessionapi.Valid, "", []string{"POST /api/session/create j_username=alice&j_password=canary-passw0rd", "GET /policy/api/v1/aaa/user-info", "GET /api/session/destroy"}},
 	{"wrong password", "nsx", sessionapi.AuthLogin, map[string]reply{"POST /api/session/create": nsxWrong}, sessionapi.CredentialsRejected, "credentials were incorrect", nil},
-	{"no right", "nsx", sessionapi.AuthBasic, map[string]reply{
+	{"no permission", "nsx", sessionapi.AuthBasic, map[string]reply{
 		"GET /policy/api/v1/aaa/user-info": {403, nil, `{"error_message": "The user does not have permission", "error_code": 289}`},
 	}, sessionapi.Forbidden, "403 289", nil},
 
@@ -101,14 +101,14 @@ var catalogue = []catalogued{
 		"GET " + bmcSessions + "/17":    json200(`{"@odata.id": "` + bmcSessions + `/17", "Id": "17", "UserName": "alice"}`),
 		"DELETE " + bmcSessions + "/17": {status: 204},
 	}, sessionapi.Valid, "", []string{`POST ` + bmcSessions + ` {"UserName":"alice","Password":"canary-passw0rd"}`, "GET " + bmcSessions + "/17", "DELETE " + bmcSessions + "/17"}},
-	{"no slot", "redfish", sessionapi.AuthLogin, map[string]reply{
+	{"session limit", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {400, nil, `{"error": {"code": "Base.1.8.SessionLimitExceeded", "message": "limit"}}`},
 	}, sessionapi.ServerError, "no session left", nil},
 	{"wrong password", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {401, nil, `{"error": {"code": "Base.1.8.GeneralError", "message": "See @Message.ExtendedInfo"}}`},
 	}, sessionapi.CredentialsRejected, "", nil},
 
-	{"refused in the first message", "redfish", sessionapi.AuthLogin, map[string]reply{"POST " + bmcSessions: {400, nil, redfishNo}}, sessionapi.CredentialsRejected, "Vendor.1.0.UnauthorizedLoginAttempt", nil},
+	{"refused in the first message", "redfish", sessionapi.AuthLogin, map[string]reply{"POST " + bmcSessions: {400, nil, redfishRefused}}, sessionapi.CredentialsRejected, "Vendor.1.0.UnauthorizedLoginAttempt", nil},
 	{"refused in the code alone", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {400, nil, `{"error": {"code": "iLO.2.8.UnauthorizedLoginAttempt"}}`},
 	}, sessionapi.CredentialsRejected, "iLO.2.8.UnauthorizedLoginAttempt", nil},
@@ -118,10 +118,10 @@ var catalogue = []catalogued{
 	{"malformed", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {400, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "Base.1.8.MalformedJSON"}]}}`},
 	}, sessionapi.BadRequest, "MalformedJSON", nil},
-	{"no right to log in", "redfish", sessionapi.AuthLogin, map[string]reply{
+	{"no permission to log in", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {403, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "Base.1.8.InsufficientPrivilege"}]}}`},
 	}, sessionapi.Forbidden, "InsufficientPrivilege", nil},
-	{"no slot in a message", "redfish", sessionapi.AuthLogin, map[string]reply{
+	{"session limit in a message", "redfish", sessionapi.AuthLogin, map[string]reply{
 		"POST " + bmcSessions: {503, nil, `{"error": {"code": "Base.1.8.GeneralError", "@Message.ExtendedInfo": [{"MessageId": "Base.1.8.SessionLimitExceeded"}]}}`},
 	}, sessionapi.ServerError, "SessionLimitExceeded", nil},
 	{"an error of another type", "redfish", sessionapi.AuthLogin, map[string]reply{"POST " + bmcSessions: {403, nil, `{"error": "no"}`}}, sessionapi.CredentialsRejected, "403", nil},
@@ -129,14 +129,14 @@ var catalogue = []catalogued{
 		"POST " + bmcSessions: {401, nil, `{"error": {"@Message.ExtendedInfo": "no"}}`},
 	}, sessionapi.CredentialsRejected, "401", nil},
 
-	{"locked", "couchdb", sessionapi.AuthLogin, map[string]reply{"POST /_session": {403, nil, couchdbNo}}, sessionapi.CredentialsRejected, "locked for a while", nil},
+	{"locked", "couchdb", sessionapi.AuthLogin, map[string]reply{"POST /_session": {403, nil, couchdbLocked}}, sessionapi.CredentialsRejected, "locked for a while", nil},
 	{"malformed", "couchdb", sessionapi.AuthLogin, map[string]reply{"POST /_session": {400, nil, `{"error": "bad_request", "reason": "invalid UTF-8 JSON"}`}}, sessionapi.BadRequest, "bad_request", nil},
-	{"no right", "couchdb", sessionapi.AuthToken, map[string]reply{"GET /_session": {403, nil, `{"error": "forbidden", "reason": "You are not allowed to access this db."}`}}, sessionapi.Forbidden, "not allowed", nil},
+	{"no permission", "couchdb", sessionapi.AuthToken, map[string]reply{"GET /_session": {403, nil, `{"error": "forbidden", "reason": "You are not allowed to access this db."}`}}, sessionapi.Forbidden, "not allowed", nil},
 
-	{"no right to log in", "cloud-director", sessionapi.AuthLogin, map[string]reply{
+	{"no permission to log in", "cloud-director", sessionapi.AuthLogin, map[string]reply{
 		"POST " + vcdSessions: {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "Either you need some or all of the following rights"}`},
 	}, sessionapi.Forbidden, "rights", nil},
-	{"403 of a wrong password", "cloud-director", sessionapi.AuthLogin, map[string]reply{
+	{"wrong password with 403", "cloud-director", sessionapi.AuthLogin, map[string]reply{
 		"POST " + vcdSessions: {403, nil, `{"minorErrorCode": "ACCESS_TO_RESOURCE_IS_FORBIDDEN", "message": "User is not authenticated"}`},
 	}, sessionapi.CredentialsRejected, "not authenticated", nil},
 	{"locked", "cloud-director", sessionapi.AuthLogin, map[string]reply{
@@ -151,14 +151,14 @@ var catalogue = []catalogued{
 	{"wrong password", "nsx", sessionapi.AuthBasic, map[string]reply{"GET /policy/api/v1/aaa/user-info": nsxWrong}, sessionapi.CredentialsRejected, "credentials were incorrect", nil},
 	{"wrong password without words", "nsx", sessionapi.AuthLogin, map[string]reply{"POST /api/session/create": {status: 403}}, sessionapi.CredentialsRejected, "403", nil},
 	{"wrong password", "zerto", sessionapi.AuthLogin, map[string]reply{"POST /v1/session/add": {401, nil, `{"Message": "Authentication failed"}`}}, sessionapi.CredentialsRejected, "Authentication failed", nil},
-	{"no right", "grafana", sessionapi.AuthBasic, map[string]reply{
+	{"no permission", "grafana", sessionapi.AuthBasic, map[string]reply{
 		"GET /api/user": {403, nil, `{"message": "You'll need additional permissions to perform this action.", "messageId": "accesscontrol.Access0"}`},
 	}, sessionapi.Forbidden, "permissions", nil},
 	{"wrong password", "grafana", sessionapi.AuthBasic, map[string]reply{
 		"GET /api/user": {401, nil, `{"message": "Invalid username or password", "messageId": "password-auth.failed"}`},
 	}, sessionapi.CredentialsRejected, "password-auth.failed", nil},
 	{"locked", "vault", sessionapi.AuthLogin, map[string]reply{"POST /v1/auth/userpass/login/alice": {403, nil, `{"errors": ["permission denied"]}`}}, sessionapi.CredentialsRejected, "permission denied", nil},
-	{"no right to log in", "vcenter", sessionapi.AuthLogin, map[string]reply{"POST /api/session": {403, nil, vcenterNo}}, sessionapi.Forbidden, "UNAUTHORIZED", nil},
+	{"no permission to log in", "vcenter", sessionapi.AuthLogin, map[string]reply{"POST /api/session": {403, nil, vcenterUnauthorized}}, sessionapi.Forbidden, "UNAUTHORIZED", nil},
 	{"403", "vcenter", sessionapi.AuthLogin, map[string]reply{"POST /api/session": {status: 403}}, sessionapi.CredentialsRejected, "403", nil},
 	{"locked", "vcenter-rest", sessionapi.AuthLogin, map[string]reply{
 		"POST /rest/com/vmware/cis/session": {403, nil, `{"type": "com.vmware.vapi.std.errors.unauthorized", "value": {"messages": [{"default_message": "The account is locked."}]}}`},
@@ -181,7 +181,7 @@ var catalogue = []catalogued{
 	{"malformed", "userinfo", sessionapi.AuthBearer, map[string]reply{
 		"GET /userinfo": {400, nil, `{"error": "invalid_request"}`},
 	}, sessionapi.BadRequest, "invalid_request", nil},
-	{"invalid_request of an expired token", "userinfo", sessionapi.AuthBearer, map[string]reply{
+	{"invalid_request for an expired token", "userinfo", sessionapi.AuthBearer, map[string]reply{
 		"GET /userinfo": {401, nil, `{"error": "invalid_request", "error_description": "The token is expired"}`},
 	}, sessionapi.SessionExpired, "The token is expired", nil},
 
@@ -266,7 +266,7 @@ var catalogue = []catalogued{
 	{"wrong password", "aria-automation", sessionapi.AuthLogin, map[string]reply{
 		"POST " + ariaLogin: {400, nil, `{"message": "Invalid credentials", "statusCode": 400}`},
 	}, sessionapi.CredentialsRejected, "Invalid credentials", []string{`POST ` + ariaLogin + ` {"username":"alice","password":"canary-passw0rd"}`}},
-	{"an outage of the exchange", "aria-automation", sessionapi.AuthLogin, map[string]reply{
+	{"an outage at the second step", "aria-automation", sessionapi.AuthLogin, map[string]reply{
 		"POST " + ariaLogin: json200(`{"refresh_token": "canary-refresh"}`), "POST /iaas/api/login": {status: 503},
 	}, sessionapi.ServerError, "step 2 of 2", nil},
 	{"a refresh token that is not accepted", "aria-automation", sessionapi.AuthLogin, map[string]reply{

@@ -27,8 +27,8 @@ type authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// sign returns a certificate for a key: that of another authority if it has no hosts. If a
-// is nil, the key signs its own certificate.
+// sign returns a certificate for a key: a server's for the hosts, or another authority's
+// without hosts. If a is nil, the certificate is self-signed.
 func (a *authority) sign(t *testing.T, name string, key *ecdsa.PrivateKey, end time.Time, hosts ...string) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{

@@ -251,7 +251,7 @@ func TestConnectionsOutliveReload(t *testing.T) {
 
 				next, after := prepared(c.change)
 				next.Commit()
-				mustProbe(t, before) // it was in progress during the reload
+				mustProbe(t, before) // as if it had been in progress during the reload
 				mustProbe(t, after)
 				if c.keeps {
 					expect("immediately after the reload", 1, 1)

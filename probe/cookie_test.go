@@ -94,12 +94,12 @@ func TestRollingCookies(t *testing.T) {
     check: {path: /api/me}
     logout: {path: /login}
     answer: {username: body.user}`
-	me, no := json200(`{"user": "alice"}`), reply{status: 503}
+	me, down := json200(`{"user": "alice"}`), reply{status: 503}
 	appliance := &handwritten{
 		post: []http.Handler{settingCookies(reply{status: 200}, "sid=one; Path=/", "csrf=c1; Path=/")},
 		get: []http.Handler{
 			settingCookies(me, "sid=two; Path=/", "csrf=c2; Path=/", "other=x; Path=/"),
-			settingCookies(no, "sid=three; Path=/"),
+			settingCookies(down, "sid=three; Path=/"),
 			settingCookies(me, "sid=api"), // for the default path, /api
 			settingCookies(me, "sid=x; Path=/; Max-Age=0"),
 			me,

@@ -82,7 +82,7 @@ func TestSecretThatFailsSlowly(t *testing.T) {
 	}
 }
 
-// A password may have characters that no header may have.
+// A password may have characters that no header can carry.
 func TestPasswordOfAnyCharacters(t *testing.T) {
 	const password = "pa\tss\x01wörd\n:\""
 	for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
@@ -98,8 +98,8 @@ func TestPasswordOfAnyCharacters(t *testing.T) {
 	}
 }
 
-// The configured headers are sent, but do not replace that of the session. Their files are read
-// for each request.
+// The configured headers are sent, but do not replace the header of the session. Their files are
+// read for each request.
 func TestHTTPHeaders(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "header")
 	writeFile(t, file, "from-file\n")
@@ -242,9 +242,9 @@ func TestRefreshReportsChanges(t *testing.T) {
 			{"used", []func(){read}, false},
 			{"written again", []func(){write("one"), read}, false},
 			{"changed", []func(){write("two")}, true},
-			{"reported", []func(){read}, false},
+			{"already reported", []func(){read}, false},
 			{"changed, and read by a probe", []func(){write("three"), read}, true},
-			{"reported too", []func(){read}, false},
+			{"already reported", []func(){read}, false},
 			{"gone", []func(){remove, read}, false},
 			{"back", []func(){write("three"), read}, true},
 			{"changed, read and gone", []func(){write("four"), read, remove}, false},

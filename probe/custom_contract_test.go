@@ -73,7 +73,7 @@ func TestDescribed(t *testing.T) {
 		"TestLoginWithoutToken":                      TestLoginWithoutToken,
 		"TestTokenOfAFailedLogin":                    TestTokenOfAFailedLogin,
 		"TestTokenIsNeitherRenewedNorLoggedOut":      TestTokenIsNeitherRenewedNorLoggedOut,
-		"TestConnectionClosedWhileIdle":              TestConnectionClosedWhileIdle,
+		"TestConnectionClosedOnUse":                  TestConnectionClosedOnUse,
 		"TestBlackHoles":                             TestBlackHoles,
 		"TestResolverTimeout":                        TestResolverTimeout,
 		"TestErrnos":                                 TestErrnos,

@@ -268,7 +268,7 @@ func TestCustomResponses(t *testing.T) {
 		{"no user", typed, reply{200, nil, `{"active": true}`}, sessionapi.SessionExpired, "it names no user"},
 		{"no roles", typed, reply{200, nil, `{"active": true, "user": {"name": "alice"}}`}, sessionapi.InvalidResponse, "`answer.organizations`"},
 		{"not active", typed, reply{200, nil, `{"active": false, "user": {"name": "alice", "roles": []}}`}, sessionapi.SessionExpired, "`authenticated` is false"},
-		{"no activity", typed, reply{200, nil, `{"user": {"name": "alice", "roles": []}}`}, sessionapi.SessionExpired, "`authenticated` is false"},
+		{"no active field", typed, reply{200, nil, `{"user": {"name": "alice", "roles": []}}`}, sessionapi.SessionExpired, "`authenticated` is false"},
 		{"blank name", typed, reply{200, nil, `{"active": true, "user": {"name": " ", "roles": []}}`}, sessionapi.SessionExpired, "names no user"},
 		{"name null", typed, reply{200, nil, `{"active": true, "user": {"name": null, "roles": []}}`}, sessionapi.SessionExpired, "names no user"},
 		{"empty", typed, reply{200, nil, ``}, sessionapi.SessionExpired, "`authenticated` is false"},
@@ -284,7 +284,7 @@ func TestCustomResponses(t *testing.T) {
 		{"500", typed, reply{500, nil, `{"code": 7}`}, sessionapi.ServerError, "failed on the appliance's side"},
 		{"untyped", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}], "n": 4}`}, sessionapi.Valid, "alice"},
 		{"a group without a name", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": "a"}, {}], "n": 4}`}, sessionapi.InvalidResponse, "the API's `answer.roles` cannot be evaluated on this response"},
-		{"a name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, sessionapi.InvalidResponse, "`answer.username` has the wrong type"},
+		{"the name is a number", plain, reply{200, nil, `{"name": 7, "groups": []}`}, sessionapi.InvalidResponse, "`answer.username` has the wrong type"},
 		{"a role is a number", plain, reply{200, nil, `{"name": "alice", "groups": [{"name": 7}]}`}, sessionapi.InvalidResponse, "`answer.roles` has the wrong type"},
 		{"a number that is text", plain, reply{200, nil, `{"name": "alice", "groups": [], "n": "canary"}`}, sessionapi.InvalidResponse, "`answer.version` cannot be evaluated"},
 	} {
@@ -294,7 +294,7 @@ func TestCustomResponses(t *testing.T) {
 				t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 			}
 			if strings.Contains(r.Diagnosis, "canary") {
-				t.Errorf("quotes a value: %s", r.Diagnosis)
+				t.Errorf("the diagnosis quotes a value: %s", r.Diagnosis)
 			}
 		})
 	}
@@ -373,7 +373,7 @@ func TestCustomSessionMissing(t *testing.T) {
 		why              string
 	}{
 		{"no cookie", cookies, reply{200, map[string]string{"X-Xsrf": "x"}, ""}, "it has no session in its cookie SID"},
-		{"a cookie deleted", cookies, reply{200, map[string]string{"X-Xsrf": "x", "Set-Cookie": "SID=x; Max-Age=0"}, ""}, "its cookie SID"},
+		{"a deleted cookie", cookies, reply{200, map[string]string{"X-Xsrf": "x", "Set-Cookie": "SID=x; Max-Age=0"}, ""}, "its cookie SID"},
 		{"no header", cookies, reply{200, map[string]string{"Set-Cookie": "SID=x"}, `{"secret": "x"}`}, "its header x-xsrf"},
 		{"no field", bodies, reply{200, nil, `{"data": "x"}`}, "its field `data.token`"},
 		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has the wrong type"},
@@ -402,7 +402,7 @@ func TestCustomQuotedSecrets(t *testing.T) {
 	r := mustProbe(t, piped(t, e, quoting(`{"errorText": %s}`)))
 	for _, text := range []string{"pässwörd", url.QueryEscape("pässwörd & more")} {
 		if strings.Contains(r.Diagnosis, text) {
-			t.Errorf("shows %q: %s", text, r.Diagnosis)
+			t.Errorf("the diagnosis shows %q: %s", text, r.Diagnosis)
 		}
 	}
 }

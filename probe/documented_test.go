@@ -68,8 +68,8 @@ func hcxFailure(code string) string {
 	return `{"success": false, "completed": false, "time": 1753089693083, "version": "1.0", "errorCode": "` + code + `", "error": "as it says"}`
 }
 
-// documented are the documented responses to a check, with the state of a session or
-// token; HTTP Basic is "rejected" where those are "expired".
+// documented has the documented responses to a check, and the state if it presents a session or
+// a token. With HTTP Basic, the state is CredentialsRejected in place of SessionExpired.
 var documented = []struct {
 	name   string
 	api    string

@@ -126,7 +126,7 @@ func checkMarks(t *testing.T, mark string, r Result) {
 	}
 	for _, other := range anyMark.FindAllString(string(shown), -1) {
 		if other != mark {
-			t.Errorf("%s is found at %s: %.1000s", other, mark, shown)
+			t.Errorf("a result of %s contains the mark %s: %.1000s", mark, other, shown)
 			return
 		}
 	}

@@ -50,7 +50,7 @@ func probeAll(t *testing.T, probers []*Prober, duration time.Duration) map[sessi
 	return total
 }
 
-// Two logins are refused, however many endpoints have the wrong password, and one more after
+// However many endpoints have the wrong password, two logins are refused, and one more after
 // each suspension.
 func TestFleetWithAWrongPassword(t *testing.T) {
 	for _, w := range []way{{"hcx", sessionapi.AuthLogin}, {"hcx", sessionapi.AuthBasic}, {"dr", sessionapi.AuthLogin}} {
@@ -89,7 +89,8 @@ func TestFleetWithOneRefusal(t *testing.T) {
 					return newAppliance(w.api, alice())
 				})
 				total := probeAll(t, probers, 22*time.Minute)
-				if total[sessionapi.Valid] != 99*22 || total[sessionapi.CredentialsRejected] != 3 || refuses.Stats().Refusals != 3 { // the second of them is the second try
+				// The refusals are the first one, that of the second try, and one 20 minutes later.
+				if total[sessionapi.Valid] != 99*22 || total[sessionapi.CredentialsRejected] != 3 || refuses.Stats().Refusals != 3 {
 					t.Errorf("states %v, %d refusals, want 3, and the others valid", total, refuses.Stats().Refusals)
 				}
 			})

@@ -131,7 +131,7 @@ func TestTokenHeader(t *testing.T) {
 			got.Del("Authorization")
 			for name, values := range got {
 				if strings.Contains(strings.Join(values, ""), canaryToken) {
-					t.Errorf("%s is %q", name, values)
+					t.Errorf("the header %s has the token: %q", name, values)
 				}
 			}
 			if trace := strings.Join(r.Steps[0].Trace.Request, "\n"); !strings.Contains(trace, "Authorization: <not shown>") {

@@ -80,7 +80,7 @@ func TestExpectIsComparedWithWholeNames(t *testing.T) {
 	}
 }
 
-// A user is compared by the full name, of which the identity has 128 characters.
+// The user's full name is compared, although the identity has only its first 128 characters.
 func TestExpectedUserIsComparedWhole(t *testing.T) {
 	long := strings.Repeat("u", 200)
 	for _, c := range []struct {

@@ -38,8 +38,8 @@ func balanced(t *testing.T, p *Prober, nodes ...http.Handler) (dialed *atomic.In
 	return dialed
 }
 
-// A login, its check and the logout before it share a connection: behind a load
-// balancer, another one may lead to a node that does not know the session.
+// A login, its check and the logout before it share a connection: behind a load balancer,
+// another connection may lead to a node that does not know the session.
 func TestProbeHasOneConnection(t *testing.T) {
 	for _, c := range []struct {
 		name                string
@@ -54,8 +54,8 @@ func TestProbeHasOneConnection(t *testing.T) {
 		{"three nodes, a session is held", 0, 30 * time.Minute, 3, false, true},
 		{"an age between one and two intervals", 1400 * time.Millisecond, time.Second, 2, false, false},
 		{"an age between one and two intervals, a session is held", 1400 * time.Millisecond, 30 * time.Minute, 2, false, false},
-		{"an age of some intervals", 3 * time.Second, 2 * time.Second, 2, false, false},
-		{"an age of some intervals, a session is held", 3 * time.Second, 30 * time.Minute, 2, false, false},
+		{"an age of several intervals", 3 * time.Second, 2 * time.Second, 2, false, false},
+		{"an age of several intervals, a session is held", 3 * time.Second, 30 * time.Minute, 2, false, false},
 		{"a proxy, two nodes, each probe logs in", 0, time.Second, 2, true, true},
 		{"a proxy, two nodes, a session is held", 0, 30 * time.Minute, 2, true, false},
 	} {

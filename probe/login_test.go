@@ -32,7 +32,7 @@ func TestDeadTokens(t *testing.T) {
 		<-time.After(p.endpoint.Interval)
 		results := probesFor(t, p, time.Hour)
 		if n := states(results); n[sessionapi.SessionExpired] != 60 {
-			t.Errorf("states: %v, want 60 times %s", n, sessionapi.SessionExpired)
+			t.Errorf("states: %v, want 60 results with %s", n, sessionapi.SessionExpired)
 		}
 		if n := a.Stats().Attempts; n > 24 {
 			t.Errorf("%d logins in an hour, want at most 24", n)
@@ -208,7 +208,7 @@ func TestTokenIsNeitherRenewedNorLoggedOut(t *testing.T) {
 				}
 				closeProber(t, p)
 				if got := appliance.methods(); got != "GET GET GET GET GET" {
-					t.Errorf("sent %s, want five times GET", got)
+					t.Errorf("sent %s, want GET five times", got)
 				}
 			})
 		})
@@ -217,7 +217,7 @@ func TestTokenIsNeitherRenewedNorLoggedOut(t *testing.T) {
 
 // If an appliance closes a kept connection just when it is used, no probe fails and no session
 // is left.
-func TestConnectionClosedWhileIdle(t *testing.T) {
+func TestConnectionClosedOnUse(t *testing.T) {
 	forEachLogin(t, alice, func(on trial) {
 		t, p, a := on.t, on.p, on.a
 		mustProbe(t, p)

@@ -14,8 +14,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// A password that is part of a configured name is shown in that name; in other names it
-// is masked.
+// A password that is part of a configured name is shown in that name. Another name with it is
+// withheld, because the password is an ordinary word.
 func TestConfiguredNamesAreNotHidden(t *testing.T) {
 	const password = "Administrator"
 	e := endpointFor("hcx", sessionapi.AuthLogin)

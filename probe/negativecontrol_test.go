@@ -200,7 +200,7 @@ func TestNegativeControlOfAHeldSession(t *testing.T) {
 			on.t.Errorf("the appliance has %+v, want 1 login and 1 session, and no refusal", stats)
 		}
 		if dials := server.dialed(); len(dials) != 4 || dials[2].Sub(began) != 24*time.Hour || dials[3].Sub(began) != 48*time.Hour {
-			on.t.Errorf("connections at %v", dials)
+			on.t.Errorf("connections at %v, want 4, the last two 24h and 48h after %s", dials, began)
 		}
 		for _, r := range results[1:] {
 			if r.State != sessionapi.Valid || r.Logins+r.Expirations > 0 || len(r.Steps) != 1 || r.NegativeControl == nil || !r.NegativeControl.Refused {
@@ -208,7 +208,7 @@ func TestNegativeControlOfAHeldSession(t *testing.T) {
 			}
 		}
 		if last := results[len(results)-1].NegativeControl.Time; last.Sub(began) != 48*time.Hour {
-			on.t.Errorf("last verdict at %s", last)
+			on.t.Errorf("the last verdict came after %s, want 48h", last.Sub(began))
 		}
 		closeProber(on.t, p)
 	})

@@ -38,7 +38,7 @@ func TestOAuthFailures(t *testing.T) {
 		{"401", reply{401, nil, ""}, sessionapi.CredentialsRejected, "(401)"},
 		{"401 with another code", reply{401, nil, `{"error": "server_error"}`}, sessionapi.CredentialsRejected, "(401 server_error)"},
 		{"403", reply{403, nil, ""}, sessionapi.CredentialsRejected, "(403)"},
-		{"403 of a firewall", reply{403, html, "<html>"}, sessionapi.InvalidResponse, "403"},
+		{"403 from a firewall", reply{403, html, "<html>"}, sessionapi.InvalidResponse, "403"},
 		{"403 with a code of its own", reply{403, nil, `{"error": "not_today"}`}, sessionapi.BadRequest, "(403 not_today)"},
 		{"403 invalid_scope", reply{403, nil, `{"error": "invalid_scope"}`}, sessionapi.BadRequest, "invalid_scope"},
 		{"400", reply{400, nil, ""}, sessionapi.BadRequest, "(400)"},
@@ -73,7 +73,7 @@ func TestOAuthFailures(t *testing.T) {
 			large(false, new(int64))(w, r)
 		}), sessionapi.CredentialsRejected, "(401)"},
 		{"401 in broken gzip", reply{401, map[string]string{"Content-Encoding": "gzip"}, "hello, this is no gzip"}, sessionapi.CredentialsRejected, "(401)"},
-		{"401 of a proxy", reply{401, html, "<html>"}, sessionapi.CredentialsRejected, "401"},
+		{"401 from a proxy", reply{401, html, "<html>"}, sessionapi.CredentialsRejected, "401"},
 		{"invalid_scope", reply{400, nil, `{"error": "invalid_scope"}`}, sessionapi.BadRequest, "invalid_scope"},
 		{"500", reply{500, html, "<html>"}, sessionapi.ServerError, "500"},
 		{"temporarily_unavailable", reply{400, nil, `{"error": "temporarily_unavailable"}`}, sessionapi.ServerError, "temporarily_unavailable"},
@@ -100,7 +100,7 @@ func TestOAuthFailures(t *testing.T) {
 					t.Errorf("%s: %s\nwant %s: … %s …", r.State, r.Diagnosis, c.state, c.why)
 				}
 				refused := 0
-				if c.state == sessionapi.CredentialsRejected || c.state == sessionapi.BadRequest || slices.Contains([]string{"403 of a firewall", "400 as HTML", "415"}, c.name) {
+				if c.state == sessionapi.CredentialsRejected || c.state == sessionapi.BadRequest || slices.Contains([]string{"403 from a firewall", "400 as HTML", "415"}, c.name) {
 					refused = 1 // the secret may have been checked
 				}
 				if _, refusals := p.credential.guard.Status(nil); refusals != refused {
@@ -111,7 +111,7 @@ func TestOAuthFailures(t *testing.T) {
 				}
 				<-time.After(p.endpoint.Interval)
 				probesFor(t, p, time.Hour)
-				if _, requests := a.counts(); requests > 31 { // one in two minutes at most
+				if _, requests := a.counts(); requests > 31 { // at most one every two minutes
 					t.Errorf("%d requests in an hour, want at most 31", requests)
 				}
 			})

@@ -214,7 +214,7 @@ func TestGrantRefusals(t *testing.T) {
 	}
 }
 
-// The expiry in a JWT is reported in advance, and the diagnosis of a refusal after it names it.
+// The expiry in a JWT is reported in advance. The diagnosis of a later refusal names it.
 func TestExpiredAPIToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		expires := time.Now().Add(time.Hour)
@@ -283,7 +283,7 @@ func TestCorrectedClientSecretGrantsALogin(t *testing.T) {
 	})
 }
 
-// A client's secret that changes while its request waits for the guard is not sent.
+// If a client's secret changes while a request waits for the guard, the old secret is not sent.
 func TestClientSecretChangesInTheQueue(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "client")
 	put := func(text string) {

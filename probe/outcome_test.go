@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	hcxLocked  = `{"success": false, "completed": false, "time": 1753089693083, "version": "1.0", "errorCode": "BAD_REQUEST", "error": "The account is locked"}`
-	htmlPage   = "<!DOCTYPE html>\n<title>Forbidden</title><form><input type=password disabled></form>"
-	vcenterNo  = `{"error_type": "UNAUTHORIZED", "messages": [{"default_message": "User is not authorized"}]}`
-	drLocked   = `{"error_code":"USER_LOCKED_OUT","message":"try later"}`
-	noPrivs    = `{"error_code":"INSUFFICIENT_PRIVILEGES"}`
-	couchdbNo  = `{"error":"forbidden","reason":"locked for a while"}`
-	redfishNo  = `{"error":{"code":"Vendor.1.0.SeeExtended","@Message.ExtendedInfo":[{"MessageId":"Vendor.1.0.UnauthorizedLoginAttempt"}]}}`
-	redfishTwo = `{"error":{"code":"Base.1.8.GeneralError","@Message.ExtendedInfo":[{"MessageId":"Base.1.8.GeneralError"},{"MessageId":"Vendor.1.0.AccountLocked"}]}}`
+	hcxLocked           = `{"success": false, "completed": false, "time": 1753089693083, "version": "1.0", "errorCode": "BAD_REQUEST", "error": "The account is locked"}`
+	htmlPage            = "<!DOCTYPE html>\n<title>Forbidden</title><form><input type=password disabled></form>"
+	vcenterUnauthorized = `{"error_type": "UNAUTHORIZED", "messages": [{"default_message": "User is not authorized"}]}`
+	drLocked            = `{"error_code":"USER_LOCKED_OUT","message":"try later"}`
+	drNoPrivileges      = `{"error_code":"INSUFFICIENT_PRIVILEGES"}`
+	couchdbLocked       = `{"error":"forbidden","reason":"locked for a while"}`
+	redfishRefused      = `{"error":{"code":"Vendor.1.0.SeeExtended","@Message.ExtendedInfo":[{"MessageId":"Vendor.1.0.UnauthorizedLoginAttempt"}]}}`
+	redfishTwoMessages  = `{"error":{"code":"Base.1.8.GeneralError","@Message.ExtendedInfo":[{"MessageId":"Base.1.8.GeneralError"},{"MessageId":"Vendor.1.0.AccountLocked"}]}}`
 )
 
 // How many logins are sent in five intervals.
@@ -56,14 +56,14 @@ func TestLoginVerdicts(t *testing.T) {
 		{"403 with a code that repeats the status", []way{drLogin}, reply{403, nil, `{"error_code": "FORBIDDEN"}`}, sessionapi.CredentialsRejected, heldBack},
 		{"403 with a code that repeats the status", []way{couchdbLogin}, reply{403, nil, `{"error": "forbidden"}`}, sessionapi.CredentialsRejected, heldBack},
 		{"403 locked", []way{drLogin}, reply{403, nil, drLocked}, sessionapi.CredentialsRejected, heldBack},
-		{"403 locked", []way{couchdbLogin}, reply{403, nil, couchdbNo}, sessionapi.CredentialsRejected, heldBack},
+		{"403 locked", []way{couchdbLogin}, reply{403, nil, couchdbLocked}, sessionapi.CredentialsRejected, heldBack},
 		{"403 locked", []way{vcenterLogin}, reply{403, nil, `{"error_type": "UNAUTHORIZED", "messages": [{"default_message": "User account is locked."}]}`}, sessionapi.CredentialsRejected, heldBack},
 		{"403 denied", []way{drLogin}, reply{403, nil, `{"error_code": "ACCESS_DENIED"}`}, sessionapi.CredentialsRejected, heldBack},
 		{"403 with an unknown code", []way{drLogin}, reply{403, nil, `{"error_code": "E17"}`}, sessionapi.BadRequest, heldBack},
 		{"403 with an unknown code", []way{hcxLogin, hcxBasic}, reply{403, nil, hcxFailure("SOMETHING_NEW")}, sessionapi.BadRequest, heldBack},
 		{"no privileges", []way{hcxLogin, hcxBasic}, reply{403, nil, hcxFailure("NOT_ENOUGH_PRIVILEGES")}, sessionapi.Forbidden, backsOff},
-		{"no privileges", []way{drLogin}, reply{403, nil, noPrivs}, sessionapi.Forbidden, backsOff},
-		{"no privileges", []way{vcenterLogin}, reply{403, nil, vcenterNo}, sessionapi.Forbidden, backsOff},
+		{"no privileges", []way{drLogin}, reply{403, nil, drNoPrivileges}, sessionapi.Forbidden, backsOff},
+		{"no privileges", []way{vcenterLogin}, reply{403, nil, vcenterUnauthorized}, sessionapi.Forbidden, backsOff},
 		{"no privileges", []way{nsxBasic}, reply{403, nil, `{"error_message": "The user does not have permission", "error_code": 289}`}, sessionapi.Forbidden, backsOff},
 		{"no privileges with 200", []way{hcxLogin, hcxBasic}, reply{200, nil, hcxFailure("NOT_ENOUGH_PRIVILEGES")}, sessionapi.Forbidden, backsOff},
 		{"400", all, reply{status: 400}, sessionapi.BadRequest, heldBack},
@@ -72,8 +72,8 @@ func TestLoginVerdicts(t *testing.T) {
 		{"400 page", all, reply{400, nil, htmlPage}, sessionapi.InvalidResponse, heldBack},
 		{"400 malformed", []way{hcxLogin, hcxBasic}, reply{400, nil, hcxFailure("BAD_REQUEST")}, sessionapi.BadRequest, heldBack},
 		{"400 locked", []way{hcxLogin, hcxBasic}, reply{400, nil, hcxLocked}, sessionapi.CredentialsRejected, heldBack},
-		{"400 refused", []way{redfishLogin}, reply{400, nil, redfishNo}, sessionapi.CredentialsRejected, heldBack},
-		{"400 refused in the second message", []way{redfishLogin}, reply{400, nil, redfishTwo}, sessionapi.CredentialsRejected, heldBack},
+		{"400 refused", []way{redfishLogin}, reply{400, nil, redfishRefused}, sessionapi.CredentialsRejected, heldBack},
+		{"400 refused in the second message", []way{redfishLogin}, reply{400, nil, redfishTwoMessages}, sessionapi.CredentialsRejected, heldBack},
 		{"400 truncated", all, raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{"), sessionapi.Unreachable, heldBack},
 		{"400 session limit", []way{drLogin}, reply{400, nil, `{"error_code": "SESSION_LIMIT_EXCEEDED"}`}, sessionapi.ServerError, backsOff},
 		{"400 too many attempts", []way{drLogin}, reply{400, nil, `{"error_code": "LOGIN_ATTEMPTS_EXCEEDED"}`}, sessionapi.CredentialsRejected, heldBack},
@@ -87,7 +87,7 @@ func TestLoginVerdicts(t *testing.T) {
 		{"451", all, reply{status: 451}, sessionapi.BadRequest, heldBack},
 		{"404", all, reply{404, nil, htmlPage}, sessionapi.InvalidResponse, backsOff},
 		{"405", all, reply{status: 405}, sessionapi.InvalidResponse, backsOff},
-		{"407 of a proxy", all, reply{status: 407}, sessionapi.InvalidResponse, backsOff},
+		{"407 from a proxy", all, reply{status: 407}, sessionapi.InvalidResponse, backsOff},
 		{"408", all, reply{status: 408}, sessionapi.InvalidResponse, backsOff},
 		{"429", all, reply{status: 429}, sessionapi.RateLimited, backsOff},
 		{"302", all, reply{302, map[string]string{"Location": "/login"}, ""}, sessionapi.InvalidResponse, backsOff},
@@ -152,8 +152,8 @@ func TestFleetOfALockedAccount(t *testing.T) {
 		state sessionapi.State
 	}{
 		{"locked", way{"dr", sessionapi.AuthLogin}, reply{403, nil, drLocked}, sessionapi.CredentialsRejected},
-		{"locked", way{"couchdb", sessionapi.AuthLogin}, reply{403, nil, couchdbNo}, sessionapi.CredentialsRejected},
-		{"refused", way{"redfish", sessionapi.AuthLogin}, reply{400, nil, redfishNo}, sessionapi.CredentialsRejected},
+		{"locked", way{"couchdb", sessionapi.AuthLogin}, reply{403, nil, couchdbLocked}, sessionapi.CredentialsRejected},
+		{"refused", way{"redfish", sessionapi.AuthLogin}, reply{400, nil, redfishRefused}, sessionapi.CredentialsRejected},
 		{"403", way{"vcenter", sessionapi.AuthLogin}, reply{status: 403}, sessionapi.CredentialsRejected},
 		{"403", way{"hcx", sessionapi.AuthBasic}, reply{status: 403}, sessionapi.CredentialsRejected},
 		{"400", way{"hcx", sessionapi.AuthBasic}, reply{status: 400}, sessionapi.BadRequest},

@@ -34,7 +34,7 @@ func breakAPI(p *Prober, step sessionapi.Step) (broken *atomic.Bool) {
 
 // A panic while the response to a login is interpreted does not block the account for other
 // logins.
-func TestPanicReturnsThePermit(t *testing.T) {
+func TestPanicReleasesThePermit(t *testing.T) {
 	for name, c := range map[string]struct {
 		auth sessionapi.Auth
 		step sessionapi.Step

@@ -111,7 +111,7 @@ func TestPairingDistinguishesSites(t *testing.T) {
 		{"healthy", func(*simulator.Settings) {}, sessionapi.Valid, sessionapi.Valid, `Pairing "p-1", other site: Logged in as "bob"`, ""},
 		{"remote password", func(s *simulator.Settings) { s.Pairings["p-1"].Accounts["bob"] = "other" }, sessionapi.Valid, sessionapi.CredentialsRejected, `Wrong password for "bob"`, "remote"},
 		{"local password", func(s *simulator.Settings) { s.Accounts["alice"] = simulator.Account{Password: "other"} }, sessionapi.CredentialsRejected, sessionapi.LoginSuspended, `no local session exists through which to log in to the other site. Wrong password for "alice"`, "monitor"},
-		{"local rights", func(s *simulator.Settings) {
+		{"local permissions", func(s *simulator.Settings) {
 			s.Accounts["alice"] = simulator.Account{Password: canaryPassword, Forbidden: true}
 		}, sessionapi.Forbidden, sessionapi.LoginSuspended, "no local session", ""},
 		{"local outage", func(s *simulator.Settings) { s.Faults = []simulator.Fault{{On: simulator.Check, Status: 503}} }, sessionapi.ServerError, sessionapi.ServerError, "no local session", ""},

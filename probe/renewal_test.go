@@ -55,7 +55,7 @@ func TestLogoutOfAnOldSession(t *testing.T) {
 						t.Errorf("%s after %s, want %s after %s: %s", r.State, got, c.state, c.methods, r.Diagnosis)
 					}
 					if r.Logins != c.logins || r.Logouts != c.logouts || r.LogoutFailures != c.failed || r.Expirations != c.expired {
-						t.Errorf("%d logins, %d logouts and %d that failed, %d expired, want %+v", r.Logins, r.Logouts, r.LogoutFailures, r.Expirations, c)
+						t.Errorf("%d logins, %d logouts, %d that failed, %d expired, want %d, %d, %d and %d", r.Logins, r.Logouts, r.LogoutFailures, r.Expirations, c.logins, c.logouts, c.failed, c.expired)
 					}
 					if lifetime := 31 * time.Minute; c.expired > 0 && r.Lifetime != lifetime {
 						t.Errorf("the session's lifetime was %s, want %s", r.Lifetime, lifetime)
@@ -92,7 +92,7 @@ func TestLogoutOfARefusedSession(t *testing.T) {
 		name     string
 		response http.Handler
 		state    sessionapi.State
-		methods  string // of two probes
+		methods  string // of the first probe, and of the second one after a Retry-After
 		failures int
 	}{
 		{"no response", http.HandlerFunc(silent), sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE", 1},
@@ -192,7 +192,7 @@ func TestForbiddenSessionIsKeptWhenTheGuardHoldsBack(t *testing.T) {
 		}
 		closeProber(t, p)
 		if got := appliance.methods(); got != "POST GET GET GET GET DELETE" {
-			t.Errorf("sent %s, want POST, four times GET, and DELETE", got)
+			t.Errorf("sent %s, want POST, GET four times, and DELETE", got)
 		}
 	})
 }

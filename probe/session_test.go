@@ -168,11 +168,11 @@ func TestChangedPassword(t *testing.T) {
 		})
 		n := states(probesFor(t, p, 30*time.Minute))
 		if n[sessionapi.Valid] != 30 {
-			t.Errorf("before session_max_age: %v", n)
+			t.Errorf("before session_max_age: states %v, want only %s", n, sessionapi.Valid)
 		}
 		n = states(probesFor(t, p, 20*time.Minute))
 		if n[sessionapi.CredentialsRejected] != 2 || n[sessionapi.LoginSuspended] != 18 || a.Stats().Refusals != 2 {
-			t.Errorf("after it: %v, %d refusals", n, a.Stats().Refusals)
+			t.Errorf("after session_max_age: states %v, %d refusals, want 2 refusals and 18 suspended logins", n, a.Stats().Refusals)
 		}
 		write("another")
 		if r := mustProbe(t, p); r.State != sessionapi.Valid || r.Logins != 1 {

@@ -181,7 +181,7 @@ func TestStepsThatFail(t *testing.T) {
 		"rate limited before the password": {"GET /csrf", reply{status: 429}, sessionapi.RateLimited, "", "000"},
 
 		"a wrong password":                {login, reply{status: 401}, sessionapi.CredentialsRejected, "Wrong password", "100"},
-		"an outage at the password":       {login, reply{status: 503}, sessionapi.ServerError, "Login (step 2 of 3) failed", "100"},
+		"an outage at the login":          {login, reply{status: 503}, sessionapi.ServerError, "Login (step 2 of 3) failed", "100"},
 		"a login without a grant":         {login, json200(`{}`), sessionapi.InvalidResponse, "no value for `login.steps[1].keep.grant`", "110"},
 		"a login without a response":      {login, aborts, sessionapi.Unreachable, "login (step 2 of 3)", "110"},
 		"a failed login with a session":   {login, reply{503, withSession, ""}, sessionapi.ServerError, "", "101"},
@@ -210,7 +210,7 @@ func TestStepsThatFail(t *testing.T) {
 					t.Errorf("logins, unanswered, logouts: %s, want %s", got, c.counts)
 				}
 				if r.Logins != r.LoginFailures {
-					t.Errorf("%d logins, %d failures, want as many", r.Logins, r.LoginFailures)
+					t.Errorf("%d logins, but %d login failures", r.Logins, r.LoginFailures)
 				}
 				if wrote := server.count("POST /login"); wrote != r.Logins {
 					t.Errorf("the password was sent %d times, and %d logins were counted", wrote, r.Logins)
@@ -270,7 +270,7 @@ func TestStepsRefusedLate(t *testing.T) {
 					t.Errorf("%s, want %s: %s", r.State, sessionapi.LoginSuspended, r.Diagnosis)
 				}
 				if got := server.count("GET /csrf"); got > 2 {
-					t.Errorf("%d requests for the CSRF token, want none while the password is held back", got)
+					t.Errorf("%d requests for the CSRF token, want at most 2, and none while the password is held back", got)
 				}
 				closeProber(t, p)
 			})
@@ -560,8 +560,8 @@ func TestSecretBodyIsNotShown(t *testing.T) {
 }
 
 // A server that responds to a wrong password with success may forbid a later step. Unless the
-// definition has a code for that, it does not prove that the password was accepted, and counts as
-// a refusal.
+// definition has the response's code, a 403 does not prove that the password was accepted, and
+// counts as a refusal.
 func TestStepsForbiddenLate(t *testing.T) {
 	definition := threeSteps + "\n    error_codes: {NO_TENANT: forbidden}"
 	for name, c := range map[string]struct {
@@ -632,7 +632,7 @@ func TestStepsFormAgain(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		if got := server.count("POST /login"); got > 2 {
-			t.Errorf("the password was sent %d times", got)
+			t.Errorf("the password was sent %d times, want at most 2", got)
 		}
 		closeProber(t, p)
 	})
@@ -739,8 +739,8 @@ func TestStepsLateLastResponse(t *testing.T) {
 // A session of an earlier request is logged out if the last one gets no response, even late.
 func TestStepsSessionBeforeSilence(t *testing.T) {
 	for name, definition := range map[string]string{
-		"without the password": threeSteps,
-		"with it":              strings.Replace(threeSteps, "{csrf: $csrf}", "{pass: $password}", 1),
+		"last request without the password": threeSteps,
+		"last request with the password":    strings.Replace(threeSteps, "{csrf: $csrf}", "{pass: $password}", 1),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			server := threeStepServer()

@@ -129,7 +129,7 @@ func TestRateLimitWithATruncatedBody(t *testing.T) {
 				p := piped(t, w.endpoint(), appliance)
 				results := probesFor(t, p, 5*time.Minute)
 				if n := strings.Count(appliance.methods(), "GET"); n != 1 || states(results)[sessionapi.RateLimited] != 5 {
-					t.Errorf("%d checks, states %v, want 1 check, and 5 times %s", n, states(results), sessionapi.RateLimited)
+					t.Errorf("%d checks, states %v, want 1 check, and 5 results with %s", n, states(results), sessionapi.RateLimited)
 				}
 			})
 		})

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	vcenterOK        = `{"user": "alice", "created_time": "2026-01-01T08:00:00.123Z", "last_accessed_time": "2026-01-01T09:00:00.456Z"}`
-	vcenterNobody    = `{"error_type": "UNAUTHENTICATED", "messages": [{"args": [], "default_message": "Authentication required.", "id": "vapi.security.authentication.invalid"}]}`
-	vcenterOldNobody = `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"args": [], "default_message": "Authentication required.", "id": "x"}]}}`
+	vcenterOK                 = `{"user": "alice", "created_time": "2026-01-01T08:00:00.123Z", "last_accessed_time": "2026-01-01T09:00:00.456Z"}`
+	vcenterUnauthenticated    = `{"error_type": "UNAUTHENTICATED", "messages": [{"args": [], "default_message": "Authentication required.", "id": "vapi.security.authentication.invalid"}]}`
+	vcenterOldUnauthenticated = `{"type": "com.vmware.vapi.std.errors.unauthenticated", "value": {"messages": [{"args": [], "default_message": "Authentication required.", "id": "x"}]}}`
 )
 
 // Each documented response of both paths, and each response of a server in front of the API, has
@@ -30,8 +30,8 @@ func TestVCenterResponses(t *testing.T) {
 		{"valid, older", givenOld, json200(`{"value": ` + vcenterOK + `}`), sessionapi.Valid, `"alice"`, "POST GET DELETE"},
 		{"no times", given, json200(`{"user": "alice", "created_time": "yesterday"}`), sessionapi.Valid, "", "POST GET DELETE"},
 		{"more fields", given, json200(`{"user": "alice", "and": {"more": [1]}}`), sessionapi.Valid, "", "POST GET DELETE"},
-		{"session refused", given, reply{401, nil, vcenterNobody}, sessionapi.SessionExpired, "UNAUTHENTICATED", "POST GET DELETE POST GET DELETE"},
-		{"session refused, older", givenOld, reply{401, nil, vcenterOldNobody}, sessionapi.SessionExpired, `401 UNAUTHENTICATED, "Authentication required."`, "POST GET DELETE POST GET DELETE"},
+		{"session refused", given, reply{401, nil, vcenterUnauthenticated}, sessionapi.SessionExpired, "UNAUTHENTICATED", "POST GET DELETE POST GET DELETE"},
+		{"session refused, older", givenOld, reply{401, nil, vcenterOldUnauthenticated}, sessionapi.SessionExpired, `401 UNAUTHENTICATED, "Authentication required."`, "POST GET DELETE POST GET DELETE"},
 		{"session refused without words", given, reply{status: 401}, sessionapi.SessionExpired, "401", "POST GET DELETE POST GET DELETE"},
 		{"no user", given, json200(`{"user": null}`), sessionapi.SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
 		{"no user, older", givenOld, json200(`{"value": null}`), sessionapi.SessionExpired, "(200)", "POST GET DELETE POST GET DELETE"},
@@ -44,8 +44,8 @@ func TestVCenterResponses(t *testing.T) {
 		{"wrong type, older", givenOld, json200(`{"value": 7}`), sessionapi.InvalidResponse, "JSON number", "POST GET DELETE"},
 		{"other error", given, json200(`{"user": "alice", "error_type": "NOT_FOUND"}`), sessionapi.ServerError, "does not document", "POST GET DELETE"},
 		{"busy", reply{503, nil, `{"error_type": "SERVICE_UNAVAILABLE", "messages": []}`}, given, sessionapi.ServerError, "", "POST"},
-		{"wrong password", reply{401, nil, vcenterNobody}, given, sessionapi.CredentialsRejected, "401 UNAUTHENTICATED", "POST"},
-		{"wrong password, older", reply{401, nil, vcenterOldNobody}, given, sessionapi.CredentialsRejected, "", "POST"},
+		{"wrong password", reply{401, nil, vcenterUnauthenticated}, given, sessionapi.CredentialsRejected, "401 UNAUTHENTICATED", "POST"},
+		{"wrong password, older", reply{401, nil, vcenterOldUnauthenticated}, given, sessionapi.CredentialsRejected, "", "POST"},
 		{"login is HTML", json200(`<html>`), given, sessionapi.InvalidResponse, "HTML", "POST"},
 		{"login is an object", json200(`{"session": "x"}`), given, sessionapi.InvalidResponse, "not a session ID", "POST"},
 		{"login is empty", reply{status: 201}, given, sessionapi.InvalidResponse, "not a session ID", "POST"},
@@ -111,7 +111,7 @@ func TestVCenterInterpretsAsDescribed(t *testing.T) {
 }
 
 func FuzzVCenter(f *testing.F) {
-	for _, seed := range []string{vcenterOK, `{"value": ` + vcenterOK + `}`, vcenterNobody, vcenterOldNobody, `"token"`, `{"value": "token"}`, `{"value": null}`, `null`, ``, `<html>`, `{"user": " "}`} {
+	for _, seed := range []string{vcenterOK, `{"value": ` + vcenterOK + `}`, vcenterUnauthenticated, vcenterOldUnauthenticated, `"token"`, `{"value": "token"}`, `{"value": null}`, `null`, ``, `<html>`, `{"user": " "}`} {
 		for _, status := range []int{200, 204, 401, 500} {
 			f.Add(status, []byte(seed))
 		}

@@ -114,7 +114,7 @@ func TestSameSource(t *testing.T) {
 	}
 	for _, other := range []secret.Source{inline("b"), {File: "a"}, {Env: "a"}, {}} {
 		if inline("a").Same(other) {
-			t.Errorf("the configuration's is the same as %s", other)
+			t.Errorf("the inline source a is the same as another source (%s)", other)
 		}
 	}
 }
@@ -159,6 +159,6 @@ func TestSecretSourceVanished(t *testing.T) {
 		t.Errorf("error is %v, want %s", err, want)
 	}
 	if !got.IsZero() || !source.ModTime().IsZero() {
-		t.Errorf("a vanished file has a secret, or changed %v", source.ModTime())
+		t.Errorf("a vanished file still has a secret, or the modification time %v", source.ModTime())
 	}
 }

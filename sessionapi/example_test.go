@@ -103,7 +103,7 @@ func TestAddYourAPI(t *testing.T) {
 		{"wrong password", response{401, false, `{"error": "unauthorized", "reason": "Name or password is incorrect."}`}, given, sessionapi.CredentialsRejected, "POST"},
 		{"session refused", given, response{401, false, `{"error": "unauthorized", "reason": "expired"}`}, sessionapi.SessionExpired, "POST GET DELETE POST GET DELETE"},
 		{"locked", response{403, false, `{"error": "forbidden", "reason": "Account is temporarily locked"}`}, given, sessionapi.CredentialsRejected, "POST"},
-		{"no right", given, response{403, false, `{"error": "forbidden", "reason": "You are not allowed to access this db."}`}, sessionapi.Forbidden, "POST GET DELETE"},
+		{"no permission", given, response{403, false, `{"error": "forbidden", "reason": "You are not allowed to access this db."}`}, sessionapi.Forbidden, "POST GET DELETE"},
 		{"no cookie", response{200, false, `{"ok": true}`}, given, sessionapi.InvalidResponse, "POST"},
 		{"wrong type", given, response{200, false, `{"userCtx": {"name": 7}}`}, sessionapi.InvalidResponse, "POST GET DELETE"},
 		{"HTML", given, response{200, false, `<html>`}, sessionapi.InvalidResponse, "POST GET DELETE"},

@@ -9,7 +9,7 @@ import (
 
 const hybridityXML = `<?xml version="1.0" encoding="UTF-8"?><entries><entry><string>SSO is not configured</string></entry></entries>`
 
-// hybridity interprets a response with a token in its header, or without one if it is empty.
+// hybridity interprets a response. token is in its header, unless it is empty.
 func hybridity(step Step, status int, token, body string) Interpretation {
 	response := Response{Status: status, Header: http.Header{}, Body: []byte(body)}
 	if token != "" {
@@ -54,9 +54,9 @@ func TestHCXHybridity(t *testing.T) {
 		{"check with an expired token", Check, 200, "", `{"error": "The token has expired"}`, SessionExpired, "reports an error", "The token has expired"},
 		{"check with an expired certificate", Check, 200, "", `{"error": "The certificate of the remote site has expired"}`, ServerError, "reports an error", "The certificate of the remote site has expired"},
 		{"check that is denied", Check, 200, "", `{"error": "Access denied: not authorized for site pairing"}`, ServerError, "reports an error", "Access denied: not authorized for site pairing"},
-		{"login of a proxy", Login, 401, "", "<html>", InvalidResponse, "HTML", ""},
+		{"login refused by a page", Login, 401, "", "<html>", InvalidResponse, "HTML", ""},
 		{"check is a page", Check, 200, "", "<html>", InvalidResponse, "HTML", ""},
-		{"check is a text", Check, 200, "", `"ok"`, InvalidResponse, "JSON string", ""},
+		{"check is a JSON string", Check, 200, "", `"ok"`, InvalidResponse, "JSON string", ""},
 		{"check is half a list", Check, 200, "", `[1`, InvalidResponse, "not JSON", ""},
 		{"check is null", Check, 200, "", " null", InvalidResponse, "empty", ""},
 		{"check without a body", Check, 204, "", "", InvalidResponse, "empty", ""},
@@ -126,7 +126,7 @@ func TestXMLBombs(t *testing.T) {
 				t.Errorf("%d bytes of XML take %d bytes of memory, want at most 1 MiB", len(text), used)
 			}
 			if len(got) > maxXML || got != "" && name != "below the limit" {
-				t.Errorf("the error is %.100q, want none, or at most %d bytes below the limit", got, maxXML)
+				t.Errorf("the error has %d bytes: %.100q; want none, or at most %d for XML below the limit", len(got), got, maxXML)
 			}
 		})
 	}

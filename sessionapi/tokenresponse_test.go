@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Servers send error responses in other forms than that of RFC 6749.
+// Some servers send error responses in a form other than that of RFC 6749.
 func TestTokenErrors(t *testing.T) {
 	for _, c := range []struct{ contentType, body, code, message string }{
 		{"text/plain", "invalid_client", "invalid_client", ""},

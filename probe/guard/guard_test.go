@@ -61,7 +61,7 @@ func TestGuard(t *testing.T) {
 			{m, "a", 6, sessionapi.Refused, true},
 			{4 * h, "a", 7, sessionapi.Refused, true},
 		},
-		"an endpoint's back-off doubles, after a second try": {
+		"the suspension of an endpoint doubles, after a second try": {
 			{0, "a", 1, sessionapi.Accepted, true},
 			{0, "a", 0, sessionapi.Refused, true},
 			{0, "a", 1, sessionapi.Accepted, true},
@@ -397,8 +397,8 @@ func TestUnresponsiveEndpointsComeLast(t *testing.T) {
 	})
 }
 
-// Resume grants one login. Its acceptance ends the back-off of the endpoints that
-// refused the secret before.
+// Resume grants one login. Its acceptance ends the suspension of the endpoints that refused the
+// secret before.
 func TestResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard()
@@ -549,8 +549,8 @@ func TestSecretInUseIsRemembered(t *testing.T) {
 	})
 }
 
-// An account may have more credentials than the guard remembers secrets. Logins do not wait
-// for those of a forgotten secret that have their verdict.
+// An account may have more credentials than the guard remembers secrets. A login does not wait
+// for a login with a forgotten secret that already has its verdict.
 func TestManyCredentialsOfAnAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, joined := NewRegistry(), settings

@@ -167,7 +167,7 @@ func TestServerName(t *testing.T) {
 				t.Errorf("error %v, want none: %t", err, test.trusted)
 			}
 			if got := <-sent; got != test.sent {
-				t.Errorf("requested %q, want %q", got, test.sent)
+				t.Errorf("sent the server name %q, want %q", got, test.sent)
 			}
 			if got := server.addresses[0]; got != test.address {
 				t.Errorf("dialed %s, want %s", got, test.address)

@@ -85,9 +85,9 @@ func TestMask(t *testing.T) {
 		{"ordinary word", []string{"password"}, "Invalid username or password", Withheld},
 		{"ordinary word, capitalized", []string{"password"}, "Password expired", Withheld},
 		{"ordinary words", []string{"INVALID_CREDENTIALS"}, "error: INVALID_CREDENTIALS", Withheld},
-		{"cut out of a word", []string{"pass#123"}, "the pass#1234 of", Withheld},
-		{"cut out of a word, before", []string{"123#pass"}, "é123#pass", Withheld},
-		{"cut out of a word, escaped", []string{"pass#123"}, "the pass#123%34", Withheld},
+		{"part of a longer word", []string{"pass#123"}, "the pass#1234 of", Withheld},
+		{"part of a longer word, at its end", []string{"123#pass"}, "é123#pass", Withheld},
+		{"part of a longer word, escaped", []string{"pass#123"}, "the pass#123%34", Withheld},
 		{"weak in Base64", []string{"password"}, "Basic " + base64.StdEncoding.EncodeToString([]byte("me:password")), "Basic " + Masked},
 		{"three characters, alone", []string{"abc"}, "you sent 'abc'", Withheld},
 		{"three characters, in a word", []string{"abc"}, "you sent abcd", "you sent abcd"},
@@ -215,7 +215,8 @@ func TestPasswordLikeUsername(t *testing.T) {
 	}
 }
 
-// A short secret in a name is a coincidence, and so is the beginning of a secret.
+// A short secret in a name is a coincidence, and so is the beginning of a secret: neither is
+// masked.
 func TestMaskName(t *testing.T) {
 	masker := NewMasker(setOf("monitor", "auditor-9"))
 	for name, want := range map[string]string{"monitor": "monitor", "x auditor-9": "x " + Masked, "auditor-99": Withheld, "Auditor": "Auditor"} {

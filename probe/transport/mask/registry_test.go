@@ -100,7 +100,7 @@ func TestRegistryIsBounded(t *testing.T) {
 	})
 }
 
-// The secrets that a header contains are masked alone, too.
+// The secrets that a header contains are also masked where they appear on their own.
 func TestHeaderParts(t *testing.T) {
 	for _, c := range []struct{ header, text, want string }{
 		{"Token abc-123-def", "bad: abc-123-def", "bad: <secret>"},
