@@ -246,17 +246,17 @@ func BenchmarkClassify(b *testing.B) {
 	}
 }
 
-// BenchmarkRead measures the interpretation of a response.
-func BenchmarkRead(b *testing.B) {
+// BenchmarkInterpret measures the interpretation of a response.
+func BenchmarkInterpret(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		api  sessionapi.API
 		body string
 	}{
 		{"hcx", builtIn["hcx"], hcxOK},
-		{"hcx/custom", definition("hcx"), hcxOK},
+		{"hcx/described", definition("hcx"), hcxOK},
 		{"dr", builtIn["dr"], drOK},
-		{"dr/custom", definition("dr"), drOK},
+		{"dr/described", definition("dr"), drOK},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
