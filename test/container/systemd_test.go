@@ -79,7 +79,8 @@ func boot(t *testing.T) container {
 		state, _ := c.try("systemctl", "is-system-running")
 		return state == "running" || state == "degraded"
 	})
-	// Outside a container, systemd does this itself. Without it, the service does not see its credentials.
+	// Outside a container, systemd does this itself. Without it, the service does not see its
+	// credentials.
 	c.exec("mount", "--make-rshared", "/")
 	return c
 }

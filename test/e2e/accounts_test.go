@@ -21,9 +21,9 @@ func suspended(n int) want {
 	return want{`session_state{state="login_suspended"}`: float64(n), "session_login_suspended": float64(n)}
 }
 
-// TestPasswordChangedAndSessionsDropped: an appliance restarts after its password was
-// changed, and takes 1 s to refuse the old one to all endpoints at once. The guard
-// permits another login when a refusal takes 5 s, so a busy machine has 4 s of slack.
+// TestPasswordChangedAndSessionsDropped: the password is changed and all sessions are dropped,
+// so that all endpoints send the old password at once. Each refusal takes 1 s. The guard permits
+// another login if a refusal takes 5 s, so a busy machine has 4 s of slack.
 func TestPasswordChangedAndSessionsDropped(t *testing.T) {
 	t.Parallel()
 	for _, auth := range []string{"login", "basic"} {

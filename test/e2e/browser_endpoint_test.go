@@ -54,7 +54,7 @@ endpoints:
 		if cut := evaluate[[]string](t, b, `Array.from(document.querySelectorAll("td.id"), e => [e, e.closest(".scroll")])
 			.filter(([e, box]) => e.innerText && box.clientWidth > 0 && e.getBoundingClientRect().right > box.getBoundingClientRect().right + 1)
 			.map(([e]) => e.innerText)`); len(cut) > 0 {
-			t.Errorf("%d wide: the operation ids %q are cut off", width, cut)
+			t.Errorf("%d wide: the operation IDs %q are cut off", width, cut)
 		}
 		if over := evaluate[int](t, b, "Array.from(document.querySelectorAll('.scroll'), e => e.scrollWidth - e.clientWidth).reduce((a, b) => Math.max(a, b), 0)"); over > 0 {
 			t.Errorf("%d wide: the results are %d pixels too wide", width, over)

@@ -12,8 +12,9 @@ import (
 	"session_exporter/simulator"
 )
 
-// Texts of a hostile appliance: each would run a script or create an element if it were
-// interpreted as HTML. They are short, because long texts are truncated.
+// Texts of a hostile appliance. The first four would run a script or create an element if they
+// were interpreted as HTML, evilMetric would add a metric, and evilControl would change a
+// terminal. They are short, because long texts are truncated.
 const (
 	evilScript  = `"><script>window.pwned=1</script><x-evil>`
 	evilPicture = `'><img src=x onerror=window.pwned=2><x-evil>`

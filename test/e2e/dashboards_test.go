@@ -18,8 +18,8 @@ import (
 
 // TestDashboards: every query of every dashboard, sent as Grafana sends it, finds data
 // without warnings in a real Prometheus that scrapes the demo, both with classic
-// histograms only and with native ones only. Most of the time, it waits until
-// appliances terminate sessions and refuse logins.
+// histograms only and with native ones only. The test mostly waits for appliances to
+// terminate sessions and refuse logins.
 func TestDashboards(t *testing.T) {
 	t.Parallel()
 	x := listening(t, "demo", "--web.listen-address=127.0.0.1:0")
@@ -126,7 +126,7 @@ func (v filling) fill(t *testing.T, text string) string {
 var labelValues, labelNames = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`), regexp.MustCompile(`^label_names\((.+)\)$`)
 
 // checkVariables checks that every variable has values to choose from. It returns the
-// endpoints if the dashboard has no choice of all, otherwise nil.
+// endpoints if the variable endpoint has no choice "All", otherwise nil.
 func (p prometheus) checkVariables(t *testing.T, d dashboard, job string) (endpoints []string) {
 	t.Helper()
 	for _, variable := range d.Templating.List {

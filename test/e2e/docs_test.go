@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// document returns the text of a page in docs.
+// document returns the text of a file, whose path is relative to docs.
 func document(t *testing.T, name string) string {
 	t.Helper()
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
@@ -75,8 +75,8 @@ func TestDocumentedFlags(t *testing.T) {
 	}
 }
 
-// TestDocumentedPrometheus checks every scrape configuration and every query of the
-// documentation with promtool.
+// TestDocumentedPrometheus checks every scrape configuration and every query of the pages in
+// docs, including the runbooks, with promtool.
 func TestDocumentedPrometheus(t *testing.T) {
 	t.Parallel()
 	promtool, dir := tool(t, "promtool"), t.TempDir()

@@ -71,8 +71,11 @@ endpoints: [{name: a, url: %[4]s, module: hcx, credential: account, interval: 10
 				}
 				defer response.Body.Close()
 				text, err := io.ReadAll(response.Body)
-				if err != nil || response.StatusCode != http.StatusOK {
-					return nil, fmt.Errorf("%s, error %w", response.Status, err)
+				if err != nil {
+					return nil, err
+				}
+				if response.StatusCode != http.StatusOK {
+					return nil, errors.New(response.Status)
 				}
 				return parse(t, string(text)), nil
 			}

@@ -115,8 +115,8 @@ endpoints:
 	}
 }
 
-// TestCredentialMissing: nothing is sent while the secret is empty, and no restart is needed
-// when it is there.
+// TestCredentialMissing: nothing is sent while the secret file is empty. Once it has a secret, no
+// restart is needed.
 func TestCredentialMissing(t *testing.T) {
 	t.Parallel()
 	a := newHCX(t, withAccount(password))

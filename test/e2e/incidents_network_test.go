@@ -318,8 +318,8 @@ endpoints:
 `, user, secretFile(t, password), newHCX(t, settings).url, newDR(t, settings).url)
 	m := x.await(t, want{"session_up": 2})
 	for _, endpoint := range []string{"hcx", "dr"} {
-		// The Date header, which dr's skew is from, has whole seconds, and a response may take
-		// 4 s.
+		// The skew of dr is measured by the Date header, which has whole seconds, and a response
+		// may take 4 s.
 		if skew := m.sum(fmt.Sprintf("session_clock_skew_seconds{endpoint=%q}", endpoint)); !(skew > offset-5 && skew < offset+5) {
 			t.Errorf("%s: the skew is %v s, want %v", endpoint, skew, offset)
 		}

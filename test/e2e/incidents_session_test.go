@@ -205,8 +205,7 @@ endpoints:
 	}
 }
 
-// TestErrorInsideA200: a response with status 200 and each documented error code is never
-// valid.
+// TestErrorInsideA200: no response with status 200 and a documented error code is valid.
 func TestErrorInsideA200(t *testing.T) {
 	t.Parallel()
 	states := map[string]string{

@@ -97,7 +97,7 @@ endpoints:
 
 const gateway = "/api/rest/srm/v2"
 
-// watchDR runs an exporter of a gateway that is a ledger, and waits until it is valid.
+// watchDR runs an exporter that probes a gateway, which is a ledger, and waits until it is valid.
 func watchDR(t *testing.T) (*ledger, *exporter) {
 	t.Helper()
 	l := newLedger(t, &ledger{
@@ -154,7 +154,7 @@ func TestTruncatedRateLimit(t *testing.T) {
 	l.breakChecks()
 }
 
-// TestAccountLockedOut: each gateway responds to a login with 403 and a code of its own, which
+// TestAccountLockedOut: gateways respond to logins with 403 and the code USER_LOCKED_OUT, which
 // counts as a refusal.
 func TestAccountLockedOut(t *testing.T) {
 	t.Parallel()
@@ -233,6 +233,6 @@ endpoints: [{name: a, url: %q, module: m, credential: account}]
 	mu.Lock()
 	defer mu.Unlock()
 	if elsewhere != nil {
-		t.Errorf("requests to other addresses: %v", elsewhere)
+		t.Errorf("requests to other paths: %v", elsewhere)
 	}
 }

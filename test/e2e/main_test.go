@@ -65,7 +65,7 @@ func runTests(m *testing.M) (code int, err error) {
 	if err := os.WriteFile(caFile, []byte(ca.PEM()), 0o600); err != nil {
 		return 1, err
 	}
-	http.DefaultClient.Timeout = maxWait // a request that hangs fails its test alone
+	http.DefaultClient.Timeout = maxWait // a request that hangs fails only its own test
 	return m.Run(), nil
 }
 

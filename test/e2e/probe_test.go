@@ -72,7 +72,7 @@ modules:
 // at the end, a guard, and the metrics of an endpoint.
 func TestTarget(t *testing.T) {
 	t.Parallel()
-	a, locked := newHCX(t, withAccount(password)), newHCX(t, withAccount("another"))
+	a, refusing := newHCX(t, withAccount(password)), newHCX(t, withAccount("another"))
 	x := serve(t, fmt.Sprintf(`
 credentials:
   a: {username: %[1]s, password_file: %[2]q, origins: [%[3]q]}
@@ -80,7 +80,7 @@ credentials:
 modules:
   a: {api: hcx, credential: a, tls_config: {ca_file: %[5]q}}
   b: {api: hcx, credential: b, tls_config: {ca_file: %[5]q}}
-`, user, secretFile(t, password), a.url, locked.url, caFile))
+`, user, secretFile(t, password), a.url, refusing.url, caFile))
 	for range 5 {
 		status, body := x.probeTarget(t, "a", a.url)
 		if status != http.StatusOK {
@@ -91,12 +91,12 @@ modules:
 	x.scrape(t).check(t, want{"session_exporter_sessions_held": 1, "session_exporter_endpoints": 0, "session_up": absent})
 	states := map[string]int{}
 	for range 10 {
-		_, body := x.probeTarget(t, "b", locked.url)
+		_, body := x.probeTarget(t, "b", refusing.url)
 		for _, state := range []string{"credentials_rejected", "login_suspended"} {
 			states[state] += int(parse(t, body).sum(fmt.Sprintf("session_state{state=%q}", state)))
 		}
 	}
-	if stats := locked.Stats(); states["credentials_rejected"] != 1 || states["login_suspended"] != 9 || stats.Refusals != 1 {
+	if stats := refusing.Stats(); states["credentials_rejected"] != 1 || states["login_suspended"] != 9 || stats.Refusals != 1 {
 		t.Errorf("the states were %v, and the appliance has seen %+v", states, stats)
 	}
 	if code := x.stop(t, syscall.SIGTERM); code != 0 {

@@ -39,7 +39,7 @@ func TestProbeNow(t *testing.T) {
 		up     float64
 	}{
 		"probe":                    {simulator.Fault{On: simulator.Login, Status: 503}, "/-/probe?endpoint=a", http.StatusOK, "valid\n", 1},
-		"probe while rate limited": {simulator.Fault{On: simulator.Login, Status: 503, Header: map[string]string{"Retry-After": "600"}}, "/-/probe?endpoint=a", http.StatusConflict, "Nothing was sent: the appliance requested a pause (Retry-After). Try again in 9 min", 0},
+		"probe before Retry-After": {simulator.Fault{On: simulator.Login, Status: 503, Header: map[string]string{"Retry-After": "600"}}, "/-/probe?endpoint=a", http.StatusConflict, "Nothing was sent: the appliance requested a pause (Retry-After). Try again in 9 min", 0},
 		"resume":                   {simulator.Fault{On: simulator.Login, Status: 503}, "/-/resume?credential=account", http.StatusOK, "Resumed", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestReloadOfSeveralFiles: a file in a directory, and two volumes as Kubernetes mounts
-// them, are one configuration. One bad file changes nothing.
+// TestReloadOfSeveralFiles: a base file and two volumes, as Kubernetes mounts them, are one
+// configuration. If one file is invalid, a reload changes nothing.
 func TestReloadOfSeveralFiles(t *testing.T) {
 	t.Parallel()
 	a, b, c := newHCX(t, withAccount(password)), newDR(t, withAccount(password)), newHCX(t, withAccount(password))

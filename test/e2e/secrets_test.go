@@ -158,7 +158,7 @@ func jsonText(text string) string {
 	return string(encoded)
 }
 
-// rawReply writes a response to the connection that need not be valid HTTP.
+// rawReply writes a response, which need not be valid HTTP, and closes the connection.
 func rawReply(w http.ResponseWriter, response string) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -398,8 +398,8 @@ func listeningAt(t *testing.T, p *process) string {
 	return address
 }
 
-// searchEverywhere searches the pages about endpoints and the configuration, in every format of
-// the metrics.
+// searchEverywhere searches the pages about the exporter, its endpoints and its configuration
+// for secrets, in every format of the metrics.
 func searchEverywhere(t *testing.T, x *exporter) {
 	t.Helper()
 	for _, path := range []string{"/", "/metrics", "/-/healthy", "/-/ready", "/config", "/sd", "/api/v1/endpoints", "/endpoints/hcx-login-500-body", "/probe?endpoint=hcx-login-500-body", "/probe?module=hcx&target=https://m:" + canary + "x@attacker.example"} {

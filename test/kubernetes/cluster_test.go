@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -148,8 +149,11 @@ func prepare(ctx context.Context, dir string) error {
 	// The policy takes effect some time after it was applied.
 	return await(ctx, func() error {
 		_, err := output(ctx, deployment(2, "Recreate"), "kubectl", "create", "--dry-run=server", "-f", "-")
-		if err == nil || !strings.Contains(err.Error(), "a Deployment has one replica") {
-			return fmt.Errorf("the admission policy has no effect: %w", err)
+		if err == nil {
+			return errors.New("the admission policy has no effect: it permits two replicas")
+		}
+		if !strings.Contains(err.Error(), "a Deployment has one replica") {
+			return err
 		}
 		return nil
 	})

@@ -22,8 +22,8 @@ func endpoints(first, n int) string {
 	return file.String()
 }
 
-// configMaps writes a kustomization of ConfigMaps with at most perMap endpoints, total in all. It
-// returns the directory and the size of the largest file in bytes.
+// configMaps writes a kustomization that divides a total of endpoints into ConfigMaps of at most
+// perMap. It returns the directory and the size of the largest file in bytes.
 func configMaps(t *testing.T, total, perMap int) (dir string, bytes int) {
 	t.Helper()
 	dir = t.TempDir()
@@ -74,9 +74,8 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// applyConfigMaps applies ConfigMaps with at most perMap endpoints, total in all, and removes
-// them. If refused is not empty, the API server must refuse them with an error that contains
-// it.
+// applyConfigMaps applies the ConfigMaps of configMaps and removes them. If refused is not empty,
+// the API server must refuse them with an error that contains it.
 func applyConfigMaps(t *testing.T, total, perMap int, serverSide bool, refused string) {
 	t.Helper()
 	t.Run(fmt.Sprintf("%d of %d, server-side %t", perMap, total, serverSide), func(t *testing.T) {

@@ -188,12 +188,14 @@ func TestThresholdsAreValues(t *testing.T) {
 			t.Errorf("the labels of %s are %v, want %v", name, got.Labels, want.Labels)
 		}
 	}
-	if got := len(thresholds); got != len(values["prometheusRule"].(map[string]any)["thresholds"].(map[string]any))+1 {
-		t.Errorf("%d thresholds are checked", got) // errorBudget is in two alerts
+	set := values["prometheusRule"].(map[string]any)["thresholds"].(map[string]any)
+	if got, want := len(thresholds), len(set)+1; got != want { // errorBudget is in two alerts
+		t.Errorf("%d thresholds are checked, want %d", got, want)
 	}
 }
 
-// TestLinksFollowTLS: links lead to https with TLS, and elsewhere with externalURL.
+// TestLinksFollowTLS: links begin with https if web.tls is set, and with externalURL if that is
+// set.
 func TestLinksFollowTLS(t *testing.T) {
 	rule := only[*monitoringv1.PrometheusRule](t, release(t, app, valueSet(t, "web")))
 	if url := alerts(rule)["SessionSlow"].Annotations["runbook_url"]; url != "https://{{ $labels.instance }}/runbooks/SessionSlow" {

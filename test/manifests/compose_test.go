@@ -23,6 +23,8 @@ func project(t *testing.T) *types.Project {
 	return loaded
 }
 
+// TestComposeListensOnLocalhostOnly: the services publish their ports on localhost only. Their
+// images have fixed versions, and they cannot write to the host's files.
 func TestComposeListensOnLocalhostOnly(t *testing.T) {
 	pinned := regexp.MustCompile(`:v?\d+\.\d+\.\d+$`)
 	for name, service := range project(t).Services {

@@ -144,7 +144,7 @@ func keyFile(t *testing.T, key *rsa.PrivateKey) string {
 }
 
 // TestClientGrantsAtAProvider requests tokens with a client secret, in the header and in the
-// form, and with a signed assertion, and has wrong ones refused.
+// form, and with a signed assertion. The provider refuses a wrong secret and a wrong key.
 func TestClientGrantsAtAProvider(t *testing.T) {
 	z := newZitadel(t)
 	other, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -180,7 +180,7 @@ func TestClientGrantsAtAProvider(t *testing.T) {
 	}
 }
 
-// TestRotatingRefreshTokenAtAProvider has a provider that replaces refresh tokens: the exporter
+// TestRotatingRefreshTokenAtAProvider uses a provider that replaces refresh tokens: the exporter
 // uses each replacement. After a restart, the provider refuses the token in the configuration,
 // and the diagnosis says why.
 func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
@@ -199,7 +199,7 @@ func TestRotatingRefreshTokenAtAProvider(t *testing.T) {
 	}
 }
 
-// TestRefreshTokenAtAProvider has a provider that keeps refresh tokens, and accepts the client
+// TestRefreshTokenAtAProvider uses a provider that keeps refresh tokens, and accepts the client
 // secret only in the form.
 func TestRefreshTokenAtAProvider(t *testing.T) {
 	provider := newMockOIDC(t)

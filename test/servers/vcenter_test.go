@@ -135,7 +135,8 @@ endpoints: [{name: vcenter-a, url: "https://vcenter.example.com", module: m}]`
 		"newer path, custom": catalogued(t, "vcenter"),
 		"older path, custom": catalogued(t, "vcenter-rest"),
 	} {
-		// session_max_age: 0, so that the exporter does not replace a session before vcsim terminates it.
+		// session_max_age: 0, so that the exporter does not replace a session before vcsim
+		// terminates it.
 		text = strings.NewReplacer("https://", "http://", "credential: monitor", "credential: monitor, interval: 1m, session_max_age: 0").Replace(text)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -88,8 +88,8 @@ func putToken(t *testing.T, file, token string) {
 }
 
 // TestVCFAPIToken: with the documented example, probes are valid for hours, although a bearer
-// token expires after half an hour. The diagnosis of a revoked API token names its file, and the
-// next probe uses a new one.
+// token expires after half an hour. The diagnosis of a revoked API token names its file. Once
+// the file has a new token, the next probe uses it.
 func TestVCFAPIToken(t *testing.T) {
 	text, file := documentedVCF(t, "api-token-1")
 	synctest.Test(t, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (l *load) saturate(ctx context.Context) error {
 	return nil
 }
 
-// every returns a function that calls task once per interval, also while a previous call
+// every returns a function that calls task once per interval, even while a previous call
 // still runs, until ctx is done or a call fails. It returns the first error.
 func every(interval time.Duration, task func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {

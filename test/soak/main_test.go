@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestHangs: the given percentage hangs, both of all endpoints and, within one endpoint,
+// TestHangs: the given percentage hangs, both of all endpoints and, to within one endpoint,
 // of each site's.
 func TestHangs(t *testing.T) {
 	const endpoints = 1000 // ten per site

@@ -134,7 +134,7 @@ func memory(samples []*sample) float64 {
 	return sum / float64(len(samples))
 }
 
-// full returns two halves of the samples from when all histories are full: until then,
+// full returns, in two halves, the samples taken after all histories were full: until then,
 // memory grows with every probe. It returns none if they are too few to compare.
 func (o *options) full(seen []*sample) (former, latter []*sample) {
 	since := seen[0].at.Add(collector.HistoryLength * o.interval)
