@@ -165,7 +165,7 @@ func TestCachedFormats(t *testing.T) {
 }
 
 // A response's rendered metrics are client_golang's, in all formats, for an endpoint, for a
-// target, and for a caller that did not wait. None is of another endpoint.
+// target, and for a caller that did not wait.
 func TestRenderedResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		settings := withOrigins(newEndpoints(3)...)

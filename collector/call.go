@@ -44,7 +44,7 @@ type job struct {
 // errAbandoned is the error of a call whose request ended before the probe had a slot.
 var errAbandoned = errors.New("the request ended before its probe was started")
 
-// probe makes one probe and records it, unless ctx is done. If a call is in flight, it
+// probe runs one probe and records it, unless ctx is done. If a call is in flight, it
 // waits for that instead.
 func (t *target) probe(ctx context.Context, j job) error {
 	for {
@@ -70,7 +70,7 @@ func (t *target) beginCallLocked() *call {
 	return t.call
 }
 
-// do makes the probe of a call and records it.
+// do runs the probe of a call and records it.
 func (t *target) do(ctx context.Context, c *call, j job) error {
 	defer func() {
 		t.mu.Lock()
@@ -154,7 +154,7 @@ func (t *target) closeProber(ctx context.Context, prober Prober) (result *probe.
 }
 
 // reportPanic counts and logs a panic. It logs a value only if that is a runtime.Error:
-// others may quote a response, and with it a secret. The stack contains no text.
+// others may quote a response, and with it a secret. The stack shows strings as addresses.
 func (t *target) reportPanic(cause any) {
 	t.metrics.panics.Inc()
 	stack := debug.Stack()

@@ -82,8 +82,8 @@ func TestChangesOfAFlappingEndpoint(t *testing.T) {
 	}
 }
 
-// The shares of an endpoint that fails now and then differ from exact ones by no more than
-// the oldest bucket and the rounding may.
+// The shares of an endpoint that fails now and then differ from the exact ones by at most
+// the width of a bucket.
 func TestValidShare(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, interval := range []time.Duration{5 * time.Second, time.Minute, 7 * time.Minute, 3 * time.Hour} {
@@ -125,7 +125,8 @@ func TestValidShare(t *testing.T) {
 	}
 }
 
-// A share covers no more time than was observed, and none before the clock was set.
+// A share covers no more time than was observed. After the clock was set back, it starts again
+// at the next probe.
 func TestValidShareSinceStart(t *testing.T) {
 	after := func(minutes float64) time.Time { return midnight.Add(time.Duration(minutes * float64(time.Minute))) }
 	near := func(got ValidShare, ratio float64, observed time.Duration) bool {
@@ -164,7 +165,7 @@ func TestValidShareSinceStart(t *testing.T) {
 	}
 }
 
-// A reload keeps the changes and the valid time of an endpoint, also if its settings change.
+// A reload keeps the changes and the valid time of an endpoint, even if its settings change.
 func TestReloadKeepsChangesAndValidTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := sessionapi.Valid

@@ -3,7 +3,7 @@
 //
 // Data flows one way: the schedule starts a probe, its result is recorded in the
 // endpoint's state, and a scrape reads that state. A scrape of /metrics never waits for
-// a probe. Probes run concurrently, as many as there are slots.
+// a probe. Probes run concurrently, at most as many as there are slots.
 // The package knows nothing of HTTP.
 package collector
 
@@ -30,8 +30,8 @@ type Prober interface {
 	Probe(ctx context.Context, options probe.Options) (*probe.Result, error)
 	// EndBackoff ends the back-off after failed logins, so that the next probe may log in.
 	EndBackoff()
-	// Close logs out of the session that is held, if any. Of its result, only the counts
-	// of logouts and of unanswered logins are used, and LastRequest.
+	// Close logs out of the session that is held, if any. Of its result, only the counts of
+	// logouts, expirations and unanswered logins are used, with Lifetime and LastRequest.
 	Close(ctx context.Context) (*probe.Result, error)
 	// Release gives up the session that is held, nil if none is, for another prober to
 	// adopt.
@@ -90,8 +90,8 @@ func New(credentials func() []probe.CredentialStatus, logger *slog.Logger) *Coll
 	return c
 }
 
-// LimitInFlight limits how many probes are in flight, whatever starts them. It is called
-// before the first Apply.
+// LimitInFlight limits how many probes and logouts are in flight, whatever starts them: see
+// slots. It is called before the first Apply.
 func (c *Collector) LimitInFlight(probes int) { c.slots = newSlots(probes) }
 
 // Config returns the configuration in effect.

@@ -17,7 +17,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// twin has client_golang's own counters and histograms, made and updated at the same time
+// twin has client_golang's own counters and histograms, created and updated at the same time
 // as those of a collector.
 type twin struct {
 	*Collector
@@ -183,7 +183,7 @@ func TestCountersStartWithTheirEndpoint(t *testing.T) {
 	})
 }
 
-// A credential's refusals start when it is added.
+// The count of a credential's refusals starts when the credential is added.
 func TestRefusalsStartWithTheirCredential(t *testing.T) {
 	c := watch(t, newSettings(newEndpoint("a")), idle)
 	since := time.Unix(1767225600, 0).UTC()

@@ -70,7 +70,7 @@ func (c *Collector) ExporterMetrics() prometheus.Collector {
 	return collect(func(ch chan<- prometheus.Metric) {
 		current := c.applied.Load()
 		held := 0
-		for _, all := range [][]watched{current.watched, c.onDemand.all()} { // a scrape must not copy them
+		for _, all := range [][]watched{current.watched, c.onDemand.all()} { // not slices.Concat, which would copy the endpoints
 			for _, w := range all {
 				if w.holds() {
 					held++

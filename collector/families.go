@@ -12,8 +12,8 @@ import (
 // family is one metric of endpoints, with a function that reads its samples from an
 // endpoint's state. The rows of familyTable define all metrics of endpoints.
 //
-// read emits samples in the order of their label values, as client_golang sorts them. It
-// depends on nothing but the state, because its samples are kept until the state changes.
+// read emits samples in the order of their label values, as client_golang sorts them. They
+// depend only on the state and the configuration: they are kept until one of them changes.
 type family struct {
 	name, help string
 	kind       dto.MetricType

@@ -137,7 +137,7 @@ func TestHistogramNoExemplar(t *testing.T) {
 		exemplars           int
 	}{
 		{"one", "op_id", "1", 1},
-		{"the appliance gave no id", "op_id", "", 0},
+		{"the appliance gave no ID", "op_id", "", 0},
 		{"the API has none", "", "1", 0},
 		{"as long as OpenMetrics allows", strings.Repeat("a", 64), strings.Repeat("é", 64), 1},
 		{"too long", strings.Repeat("a", 64), strings.Repeat("é", 65), 0},
@@ -150,7 +150,7 @@ func TestHistogramNoExemplar(t *testing.T) {
 	}
 }
 
-// A message is read after the lock was released, when observations may already follow.
+// Later observations do not change a message.
 func TestHistogramMessageStays(t *testing.T) {
 	h := newHistogram("op_id")
 	h.observe(time.Second, "a")

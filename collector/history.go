@@ -18,11 +18,13 @@ type PastProbe struct {
 	Start    time.Time
 	Duration time.Duration
 	State    sessionapi.State
-	Sent     bool   // whether a request was attempted
-	Status   int    // of the last response, 0 for none
-	Code     string // the API's own error code
-	OpID     string // the API's own operation ID
-	Phases   probe.Phases
+	Sent     bool // whether a request was attempted
+
+	// These are of the last request other than a logout.
+	Status int    // of its response, 0 for none
+	Code   string // the API's own error code
+	OpID   string // the API's own operation ID
+	Phases probe.Phases
 }
 
 // history holds the last results of an endpoint, each in about 25 bytes plus the texts from

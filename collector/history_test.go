@@ -53,8 +53,8 @@ func TestHistoryOfExtremes(t *testing.T) {
 	}
 }
 
-// The sizes in the documentation: without texts from the appliance, and with operation ids
-// such as HCX's.
+// TestHistorySize limits the memory of a full history: without texts from the appliance, and
+// with operation IDs such as HCX's.
 func TestHistorySize(t *testing.T) {
 	for _, tc := range []struct {
 		operation string

@@ -51,8 +51,8 @@ func (c *Collector) ProbeEach(ctx context.Context, done func(EndpointResult)) ([
 
 // ProbeEvery probes every endpoint at its interval, the first time immediately, until ctx
 // is canceled. It calls done after each probe, concurrently. Sessions are held between
-// probes, and lockout guard and back-off apply, as in Run. At the end it logs out, and its
-// error names sessions that may have been left on an appliance.
+// probes, and the lockout guard and back-off apply, as in Run. At the end it logs out, and
+// its error names sessions that may have been left on an appliance.
 func (c *Collector) ProbeEvery(ctx context.Context, done func(EndpointResult)) error {
 	watched := c.applied.Load().watched
 	sem := make(chan struct{}, maxAllInFlight)

@@ -51,7 +51,7 @@ func (d *onDemand) init() {
 	d.origins = make(map[config.Origin]int)
 }
 
-// lookup returns an ad-hoc target and the configuration that it belongs to. It makes the
+// lookup returns an ad-hoc target and the configuration that it belongs to. It creates the
 // target if it does not exist.
 func (c *Collector) lookup(module, url string) (*applied, watched, error) {
 	d := &c.onDemand
@@ -158,7 +158,7 @@ func (c *Collector) dropLocked(key string, t *adhocTarget) {
 }
 
 // switchTo makes a configuration the one in effect, and moves the ad-hoc targets to it. It
-// drops those that the configuration forbids or probes differently; the next request makes
+// drops those that the configuration forbids or probes differently; the next request creates
 // the latter again.
 func (c *Collector) switchTo(current *applied) {
 	d := &c.onDemand

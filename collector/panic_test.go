@@ -69,7 +69,7 @@ func TestPanicWhileProbing(t *testing.T) {
 	})
 }
 
-// Concurrent requests share a probe that panics as they do any other.
+// A requested probe that panics is an invalid_response, too.
 func TestPanicOfARequestedProbe(t *testing.T) {
 	c := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober {
 		return &fake{probe: func(context.Context) (probe.Result, error) {
@@ -86,7 +86,7 @@ func TestPanicOfARequestedProbe(t *testing.T) {
 	}
 }
 
-// A logout that panics leaves the others alone.
+// A logout that panics does not affect the others.
 func TestPanicWhileLoggingOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		closed := 0

@@ -66,7 +66,7 @@ func adjusted(t *testing.T, now time.Time, by time.Duration) time.Time {
 	wrong := now
 	*(*uint64)(unsafe.Pointer(&wrong)) += uint64(by/time.Second) << 30
 	if wrong.Sub(now) != 0 || wrong.Unix()-now.Unix() != int64(by/time.Second) {
-		t.Fatal("time.Time is not laid out as it was")
+		t.Fatal("the layout of time.Time has changed")
 	}
 	return wrong
 }

@@ -55,7 +55,7 @@ func TestProbeNow(t *testing.T) {
 		if err != nil || probed.Result.State != sessionapi.ServerError || !probed.Result.Attempted || probed.Endpoint.Name != "a" {
 			t.Fatalf("%+v, %v", probed, err)
 		}
-		// A scrape gets the last result.
+		// A /probe request respects the back-off, and sends nothing.
 		if response, err := c.Probe(t.Context(), "a", RequestOptions{}); err != nil || response.Result.Attempted {
 			t.Fatalf("%+v, %v", response, err)
 		}

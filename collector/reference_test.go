@@ -107,14 +107,14 @@ func TestReferenceMetrics(t *testing.T) {
 		if labels := ownLabels(family); !slices.Equal(row.labels, labels) {
 			t.Errorf("%s is documented with labels %q, it has %q", name, row.labels, labels)
 		}
-		if unit := unitOf(name); unit != "" && row.unit != unit {
+		if unit := documentedUnit(name); unit != "" && row.unit != unit {
 			t.Errorf("%s is documented in %q, its name says %q", name, row.unit, unit)
 		}
 	}
 }
 
-// unitOf returns the unit in a metric's name, if any.
-func unitOf(name string) string {
+// documentedUnit returns the page's word for the unit in a metric's name, if any.
+func documentedUnit(name string) string {
 	for _, suffix := range []struct{ suffix, unit string }{
 		{"_timestamp_seconds", "Unix time"}, {"_seconds", "seconds"}, {"_total", "count"},
 	} {
@@ -267,7 +267,7 @@ func TestReferenceSeries(t *testing.T) {
 		{"\n| an `hcx` endpoint that is valid | ", " |\n", ofHCX},
 		{"\n| a `dr` endpoint that is valid | ", " |\n", count(withDR) - own},
 		{"\n| a credential | ", " |\n", count(withCredential) - own},
-		{"\n| the exporter itself, without `go_*` and `process_*` | ", " |\n", own + 1}, // session_exporter_build_info is main's
+		{"\n| the exporter itself, without `go_*` and `process_*` | ", " |\n", own + 1}, // internal/exporter adds session_exporter_build_info
 		{"\nAn endpoint has ", " series of `session_state`", len(sessionapi.States())},
 		{"\n1,000 `hcx` endpoints thus have about ", ",000 series", ofHCX},
 		{",000 series, or ", ",000 with native histograms", ofHCX - 13}, // a histogram is 1 series instead of 14

@@ -51,7 +51,7 @@ func (l *ledger) prober(e *config.Endpoint) Prober {
 	}
 }
 
-// since returns the entries after the first n, sorted.
+// since returns the entries after the first n, sorted and without duplicates.
 func (l *ledger) since(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

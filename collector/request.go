@@ -105,9 +105,9 @@ func (c *Collector) request(ctx context.Context, o RequestOptions, find func() (
 	}
 }
 
-// start starts a probe for a request, and yields its error. Once it has its slot, the
-// probe is not canceled with the request: others may share it, and the session that it
-// establishes would be lost.
+// start starts a probe for a request, and returns a channel that gets its error. Once it has
+// its slot, the probe is not canceled with the request: others may share it, and the session
+// that it establishes would be lost.
 func (c *Collector) start(request context.Context, w watched, at time.Time, trace bool) <-chan error {
 	probed := make(chan error, 1)
 	go func() {
@@ -120,9 +120,9 @@ func (c *Collector) start(request context.Context, w watched, at time.Time, trac
 	return probed
 }
 
-// timedOut returns a copy of the target for a caller that does not wait longer while the
-// probe continues. Nothing is counted, or the counters would decrease at the end of the
-// probe.
+// timedOut returns a copy of the target in state Timeout, for a caller that does not wait
+// longer while the probe continues. Nothing is counted, or the counters would decrease at the
+// end of the probe.
 func (w watched) timedOut(start time.Time, maxWait time.Duration) watched {
 	w.mu.Lock()
 	defer w.mu.Unlock()

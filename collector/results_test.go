@@ -36,7 +36,7 @@ func hostileResult() probe.Result {
 	return r
 }
 
-// failing returns an endpoint in each state, named after it.
+// failing returns an endpoint for each state but valid and unknown, named after it.
 func failing() []*config.Endpoint {
 	var endpoints []*config.Endpoint
 	for _, state := range sessionapi.States() {
@@ -47,7 +47,7 @@ func failing() []*config.Endpoint {
 	return endpoints
 }
 
-// failures returns the results of each: a valid session, and a failure a minute later.
+// failures returns the results of each of them: a valid session, and a failure a minute later.
 func failures() map[string][]probe.Result {
 	steps := map[sessionapi.State]probe.StepResult{
 		sessionapi.Unexpected:          {Step: sessionapi.Check, Status: 200},

@@ -12,9 +12,9 @@ import (
 	"session_exporter/config"
 )
 
-// wakeWindow is the time between two wake-ups of the schedule. Probes whose phases fall
-// into it are due together, at its end. A wake-up for each probe costs four times the
-// probe's CPU on a virtual machine.
+// wakeWindow is the resolution of the times at which probes are due: those whose phases fall
+// into the same window are due together, at its end. With a wake-up for each, a probe takes
+// four times as much CPU on a virtual machine.
 const wakeWindow = 100 * time.Millisecond
 
 // maxIdle limits the goroutines that wait for a probe. Their stacks have grown to the
@@ -27,10 +27,10 @@ const maxIdle = 256
 // 10 ms and then wait for all of them, and half of the probes would time out.
 const startBatch = 16
 
-// queuedRetry is the time until the next probe of an endpoint whose login waited too long
-// for others of its account. It is short because the login has lost its place in the guard's
-// queue. After quickRetries of them in a row, about 5 minutes, it is slowRetry, because each makes a
-// connection.
+// queuedRetry is the time until the next probe of an endpoint whose login was queued: see
+// probe.Result.Queued. It is short because the login has lost its place in the guard's queue.
+// After quickRetries of them in a row, about 5 minutes with the default timeout, it is
+// slowRetry, because each makes a connection.
 const (
 	queuedRetry  = time.Second
 	slowRetry    = 32 * time.Second

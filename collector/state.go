@@ -15,7 +15,7 @@ const maxCodes = 20
 
 const otherCode = "other" // counts all further codes
 
-// state is what is known about an endpoint. It does not grow after its history is full.
+// state is what is known about an endpoint. Its size is limited, however long it is kept.
 type state struct {
 	Record
 	version     uint64    // incremented by each change

@@ -64,8 +64,8 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-// An endpoint has rejected its credential until its next verdict or login; a login that is
-// held back, or an outage, is neither.
+// An endpoint counts as having rejected its credential until its next verdict or login; a login
+// that is held back, or an outage, is neither. During an outage, its overview does not show it.
 func TestRejected(t *testing.T) {
 	rejected, held := at(0, sessionapi.CredentialsRejected, check), at(2, sessionapi.LoginSuspended)
 	held.RefusedBefore = true

@@ -49,14 +49,14 @@ type Record struct {
 type Status struct {
 	Overview
 	Record
-	Next    time.Time   // start of the next scheduled probe; zero during a probe
+	Next    time.Time   // start of the next scheduled probe; zero while one runs
 	History []PastProbe // the oldest first
 	Changes []Change    // the oldest first
 	// ValidHour and ValidDay are the shares of valid time of the last hour and 24 hours.
 	ValidHour, ValidDay ValidShare
 }
 
-// Overviews returns all endpoints, in the order of the configuration.
+// Overviews returns the overviews of all endpoints, in the order of the configuration.
 func (c *Collector) Overviews() []Overview {
 	current := c.applied.Load()
 	all := make([]Overview, 0, len(current.watched))

@@ -28,7 +28,7 @@ type target struct {
 
 	mu          sync.Mutex // guards the fields below
 	state       state
-	queued      int       // consecutive probes that were queued, see queuedWait
+	queued      int       // consecutive probes whose login was queued, see queuedWait
 	requested   time.Time // start of the last /probe request, zero for none
 	replacement Prober    // replaces prober before its next use; nil for none
 	call        *call     // in flight; nil for none
@@ -112,9 +112,9 @@ func (t *target) lastResult() probe.Result {
 	return t.state.Result
 }
 
-// queuedWait returns the time until the next probe if the last one waited too long for
-// other logins, otherwise 0: see queuedRetry. It counts consecutive such probes, so it must be
-// called once after each probe.
+// queuedWait returns the time until the next probe if the login of the last one was queued,
+// otherwise 0: see queuedRetry. It counts consecutive such probes, so it must be called once
+// after each probe.
 func (t *target) queuedWait() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -27,7 +27,7 @@ func TestDurationOfProbesWithRequests(t *testing.T) {
 		{"sent and failed", at(1, sessionapi.Timeout, check), 2},
 		{"held back", at(2, sessionapi.LoginSuspended), 2},
 		{"in back-off", at(3, sessionapi.RateLimited), 2},
-		{"with an operation id", at(4, sessionapi.Valid, probe.StepResult{Step: sessionapi.Check, OpID: strings.Repeat("é", 65)}), 3},
+		{"with an operation ID", at(4, sessionapi.Valid, probe.StepResult{Step: sessionapi.Check, OpID: strings.Repeat("é", 65)}), 3},
 	} {
 		a.record(&tc.result)
 		if observed := float64(a.state.duration.dto(new(message)).GetSampleCount()); observed != tc.observed {
@@ -48,7 +48,7 @@ func TestClose(t *testing.T) {
 		{"logout failed", probe.Result{LogoutFailures: 1}, errors.New("the response was 500"), "0 1 0 0"},
 		{"the API has no logout", probe.Result{LogoutFailures: 1}, nil, "0 1 0 0"},
 		{"the appliance had terminated it", probe.Result{Expirations: 1, Lifetime: time.Minute}, nil, "0 0 0 1"},
-		{"of a late session as well", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1 0"},
+		{"a late session logged out, too", probe.Result{Logouts: 2, Unanswered: 1}, nil, "2 0 1 0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			prober := &fake{did: &tc.did, close: func(context.Context) error { return tc.err }}

@@ -124,7 +124,7 @@ func TestNoSecretInErrors(t *testing.T) {
 		case len(found) == 0 || loaded != nil:
 			t.Errorf("no error for\n%s", text)
 		case strings.Contains(strings.ToLower(found.Error()), canary):
-			t.Errorf("the findings for\n%s\nquote the secret:\n%v", text, found)
+			t.Errorf("the problems of\n%s\nquote the secret:\n%v", text, found)
 		}
 	}
 }
@@ -229,14 +229,14 @@ func TestNoSecretInKeys(t *testing.T) {
 					_, found := config.Check(file)
 					reported += len(found)
 					if text := strings.ToLower(found.Error()); strings.Contains(text, "s3cr3t") || strings.Contains(text, "canary") {
-						t.Errorf("the findings for\n%s\nquote the secret:\n%s", text, found)
+						t.Errorf("the problems of\n%s\nquote the secret:\n%s", text, found)
 					}
 				}
 			}
 		}
 	}
 	if reported < 5000 {
-		t.Errorf("%d findings, want at least 5000", reported)
+		t.Errorf("%d problems, want at least 5000", reported)
 	}
 }
 

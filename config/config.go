@@ -235,6 +235,8 @@ const (
 
 // LockoutGuard limits how often a refused secret is tried again.
 type LockoutGuard struct {
+	// MaxRefusals without an acceptance in between suspend a secret for RetryAfter, which
+	// doubles with each further refusal, up to MaxRetryAfter.
 	MaxRefusals   int
 	RetryAfter    time.Duration
 	MaxRetryAfter time.Duration

@@ -233,8 +233,8 @@ endpoints:
 	}
 }
 
-// An endpoint overrides its module's enable_http2, in both directions. Endpoints that agree
-// with it share the module's connection settings.
+// An endpoint overrides its module's enable_http2, in both directions. An endpoint that sets
+// nothing shares the module's connection settings.
 func TestEnableHTTP2(t *testing.T) {
 	settings := parsed(t, `
 credentials: {c: {username: u, password: p}}

@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzParse checks that every text is parsed without a panic, in reasonable time, and
-// results in either a configuration or Problems with positions that quote no value.
+// results in either a configuration or Problems, which have positions and quote no value.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"valid/*.yml", "errors/*.yml"} {
 		files, err := filepath.Glob(filepath.Join("testdata", pattern))

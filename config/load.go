@@ -48,8 +48,8 @@ func CheckText(text []byte, name string, patterns ...string) (config *Config, fo
 	return NewLoader(patterns...).check(source{name, text})
 }
 
-// Parse checks the text of a configuration file. file is its name in errors, and
-// relative paths are resolved from its directory.
+// Parse is Loader.Load for the text of a single file. file is its name in errors, and relative
+// paths are resolved from its directory.
 func Parse(text []byte, file string) (*Config, error) {
 	config, found := CheckText(text, file)
 	return config, found.Err()

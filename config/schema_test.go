@@ -14,8 +14,7 @@ import (
 	"session_exporter/internal/strictyaml"
 )
 
-// sharedBlocks leads from the blocks that have no table of their own to those with the
-// same keys.
+// sharedBlocks maps the blocks that have no table of their own to those with the same keys.
 var sharedBlocks = strings.NewReplacer(
 	"endpoints[].", "modules.NAME.",
 	"credentials.NAME.oauth2.tls_config", "modules.NAME.tls_config",

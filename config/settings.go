@@ -161,7 +161,7 @@ func (r *resolver) tokenHeader(at strictyaml.Key, base string, own rawSettings) 
 	return name
 }
 
-// checkTokenHeader checks that a token is presented, and that no other header replaces it.
+// checkTokenHeader checks that `token_header` is set only where a bare token is presented.
 func (r *resolver) checkTokenHeader(key strictyaml.Key, s Settings, own rawSettings) {
 	at := key.Field("token_header")
 	if s.TokenHeader == "" || r.Invalid(at) || r.Invalid(key.Field("auth")) {
@@ -178,8 +178,9 @@ func (r *resolver) checkTokenHeader(key strictyaml.Key, s Settings, own rawSetti
 	}
 }
 
-// checkNegativeControl checks that a session or a token is presented. An impossible password
-// would count against the account.
+// checkNegativeControl checks the time between negative controls, and that a session or a
+// token is presented, in a single request. An impossible password would count against the
+// account.
 func (r *resolver) checkNegativeControl(key strictyaml.Key, s Settings, own rawSettings) {
 	at := key.Field("negative_control")
 	switch {

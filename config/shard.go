@@ -30,9 +30,9 @@ func ParseShard(text string) (Shard, error) {
 	return Shard{int(index), int(count)}, nil
 }
 
-// has reports whether an endpoint belongs to the shard: among all shards, this one has
-// the highest hash together with the name (rendezvous hashing). An additional shard
-// takes its share from all others, and nothing else moves.
+// has reports whether an endpoint belongs to the shard: among all shards, the hash of this
+// one's index and the name is the highest (rendezvous hashing). An additional shard takes
+// its share from all others, and nothing else moves.
 func (s Shard) has(name string) bool {
 	own := s.weight(name)
 	for other := range s.Count {

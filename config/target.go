@@ -12,7 +12,7 @@ import (
 	"session_exporter/internal/strictyaml"
 )
 
-// ErrForeignOrigin is the error of Target if the credential must not be sent there.
+// ErrForeignOrigin is the error of Target if the credential must not be sent to the address.
 var ErrForeignOrigin = errors.New("foreign origin")
 
 // maxTarget limits the length of an address in a request, because it is stored.

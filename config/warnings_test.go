@@ -10,7 +10,7 @@ import (
 	"session_exporter/config"
 )
 
-// checked returns all findings of a text, without the file name.
+// checked returns all problems of a text, as of a file f.yml.
 func checked(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "f.yml")
@@ -168,7 +168,7 @@ func TestNoWarnings(t *testing.T) {
 	}
 }
 
-// TestMaxAgeOfKubernetes has a volume laid out as by Kubernetes.
+// TestMaxAgeOfKubernetes lays out a volume as Kubernetes does.
 func TestMaxAgeOfKubernetes(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "..2026_01_01"), 0o700); err != nil {
@@ -196,17 +196,17 @@ func TestMaxAgeOfKubernetes(t *testing.T) {
 	}
 }
 
-// TestFixturesWithoutWarnings checks that our published configurations raise no
-// warnings.
-func TestFixturesWithoutWarnings(t *testing.T) {
-	fixtures := 0
+// TestPublishedConfigurations checks that the configurations of the catalogue and of deploy
+// have no warnings.
+func TestPublishedConfigurations(t *testing.T) {
+	published := 0
 	for _, pattern := range []string{"sessionapi/catalogue/*.yml", "deploy/systemd/session_exporter.yml", "deploy/k8s/*/session_exporter.yml", "deploy/k8s/*/*/session_exporter.yml"} {
 		files, err := filepath.Glob(filepath.Join("..", pattern))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, file := range files {
-			fixtures++
+			published++
 			if filepath.Base(file) == "session_exporter.yml" {
 				file = filepath.Join(filepath.Dir(file), "*.yml") // with a file per team
 			}
@@ -216,7 +216,7 @@ func TestFixturesWithoutWarnings(t *testing.T) {
 			}
 		}
 	}
-	if fixtures < 19 {
-		t.Errorf("only %d fixtures", fixtures)
+	if published < 19 {
+		t.Errorf("only %d configurations", published)
 	}
 }

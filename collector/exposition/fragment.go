@@ -18,7 +18,7 @@ import (
 //
 // A fragment starts with the start and the end of each span of labels, and the labels.
 // Each line follows as one or more parts: a reference to a name, a reference to a span, and
-// the bytes after them. endOfFamily ends each family.
+// the bytes after them, preceded by their size. endOfFamily ends each family.
 type fragment struct {
 	version uint64
 	data    []byte // never changed

@@ -49,7 +49,7 @@ func (s *scrape) writePage(format expfmt.Format, others []*dto.MetricFamily, wan
 		errs = append(errs, closer.Close())
 	}
 	if err := s.out.flush(); err != nil {
-		return err // the encoders' errors are this write error
+		return err // the encoder's errors repeat it
 	}
 	return errors.Join(errs...)
 }
