@@ -57,7 +57,7 @@ func probeFamilies() []family {
 		{name: "session_last_request_timestamp_seconds", kind: gauge, help: "Unix time at which a request was last sent. No sample before the first.", read: func(s *state, e *emitter) { e.emitTime(s.LastRequest) }},
 		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "Unix time at which the last probe that found a valid session started.", read: func(s *state, e *emitter) { e.emitTime(s.LastSuccess) }},
 		{name: "session_consecutive_failures", kind: gauge, help: "Number of probes since the last valid one.", read: func(s *state, e *emitter) { e.emit(float64(s.ConsecutiveFailures)) }},
-		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Responses to checks and logins with an error code of the API. Documented codes start at 0; at most 20 codes are distinguished, all others count as code=\"other\".", read: func(s *state, e *emitter) {
+		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Responses to checks and logins with an error code of the API. Documented codes start at 0. Undocumented ones count as code=\"other\" once an endpoint has 20 codes.", read: func(s *state, e *emitter) {
 			for _, code := range sortedKeys(s.codes) {
 				e.emit(s.codes[code], code)
 			}

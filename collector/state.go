@@ -9,11 +9,11 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// maxCodes is how many error codes of one endpoint have their own series. An appliance
-// that invents codes must not fill Prometheus' database.
+// maxCodes is the number of error codes of an endpoint from which no undocumented one gets
+// a series of its own. An appliance that invents codes must not fill Prometheus' database.
 const maxCodes = 20
 
-const otherCode = "other" // counts all further codes
+const otherCode = "other" // counts the undocumented codes without a series
 
 // state is what is known about an endpoint. Its size is limited, however long it is kept.
 type state struct {

@@ -146,7 +146,10 @@ func (t *target) setReplacement(prober Prober) {
 
 // installNow installs the replacement without a probe.
 func (t *target) installNow(ctx context.Context) error {
-	if err := t.acquire(ctx); err != nil {
+	switch err := t.acquire(ctx); {
+	case errors.Is(err, errClosed):
+		return nil // close has logged out of the session
+	case err != nil:
 		return t.logoutTimeoutError()
 	}
 	defer t.release()

@@ -66,6 +66,19 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// A replacement that is due when a reload has removed the endpoint is no failure: the session
+// was logged out of.
+func TestReplacementOfARemovedEndpoint(t *testing.T) {
+	a := watch(t, newSettings(newEndpoint("a")), func(*config.Endpoint) Prober { return &fake{} }).applied.Load().watched[0]
+	a.setReplacement(&fake{})
+	if err := a.close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.installNow(t.Context()); err != nil {
+		t.Errorf("error %v, want none", err)
+	}
+}
+
 // Changes of state are logged, other probes only at level debug.
 func TestLog(t *testing.T) {
 	for _, tc := range []struct {
