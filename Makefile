@@ -53,7 +53,7 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o session_exporter .
 
 # Some unit tests depend on real time, so these run first and alone. The end-to-end tests mostly
-# wait (minutes for some alerts), so everything else runs in parallel to them, at the lowest
+# wait (minutes for some alerts), so everything else runs in parallel with them, at the lowest
 # priority: above all the tests in virtual time, which a busy machine does not disturb.
 test: tools browser
 	go vet ./...
