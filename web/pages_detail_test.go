@@ -62,7 +62,7 @@ func TestEndpointPageWithOAuth(t *testing.T) {
 	e := s.add("a", &probe.Result{State: sessionapi.Valid, Identity: &sessionapi.Identity{Username: "monitor"}})
 	e.Auth, e.Credential.OAuth2 = sessionapi.AuthBearer, &config.OAuth2{GrantType: config.GrantVCFAPIToken}
 	text := openPage(t, s.handler(t), "/endpoints/a").text()
-	for _, want := range []string{"none: every probe presents a bearer token of the authorization server", "Grant vcf_api_token"} {
+	for _, want := range []string{"none: every probe presents a bearer token from the authorization server", "Grant vcf_api_token"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
 		}

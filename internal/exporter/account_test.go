@@ -69,9 +69,8 @@ func eachAccount(t *testing.T, test func(t *testing.T, d *directory, f fleet)) {
 	}
 }
 
-// The password is changed and all sessions are dropped together: the refusals stay
-// within the budget, at the change, after each rotation to another wrong password,
-// and at a start with a wrong one.
+// The password is changed and all sessions are dropped together: the refusals stay within
+// the budget, at the change and after each rotation to another wrong password.
 func TestChangedPasswordCostsLittle(t *testing.T) {
 	t.Parallel()
 	eachAccount(t, func(t *testing.T, d *directory, f fleet) {

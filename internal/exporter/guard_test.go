@@ -48,31 +48,31 @@ func setPassword(password string) func(*simulator.Settings) {
 	return func(s *simulator.Settings) { s.Accounts["monitor"] = simulator.Account{Password: password} }
 }
 
-// journal records the times of refusals.
-type journal struct {
+// refusalLog records the times of refusals.
+type refusalLog struct {
 	mu    sync.Mutex // guards times
 	times []time.Time
 }
 
-func (j *journal) note(v passwordVerdict) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (l *refusalLog) note(v passwordVerdict) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !v.accepted {
-		j.times = append(j.times, v.end)
+		l.times = append(l.times, v.end)
 	}
 }
 
-func (j *journal) refusals() []time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Clone(j.times)
+func (l *refusalLog) refusals() []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.times)
 }
 
 // newShared returns a running world of n endpoints that share an account. The
 // appliances expect "right"; the exporter has password.
-func newShared(t *testing.T, n int, module, password string) (w *world, refused *journal) {
+func newShared(t *testing.T, n int, module, password string) (w *world, refused *refusalLog) {
 	t.Helper()
-	w, refused = newWorld(t, slog.New(slog.DiscardHandler)), new(journal)
+	w, refused = newWorld(t, slog.New(slog.DiscardHandler)), new(refusalLog)
 	for i := range n {
 		w.add(fmt.Sprintf("site-%d", i), newAppliance(module, account("right"))).onVerdict = refused.note
 	}
