@@ -188,7 +188,7 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 		for name, outage := range map[string]http.HandlerFunc{
 			"down": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			"slow": func(_ http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // so that the server notices the client leave
+				_, _ = io.Copy(io.Discard, r.Body) // so that the server notices that the client disconnects
 				<-r.Context().Done()
 			},
 			"503": func(w http.ResponseWriter, _ *http.Request) {

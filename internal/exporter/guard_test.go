@@ -185,10 +185,10 @@ func TestOneRefuses(t *testing.T) {
 	})
 }
 
-// TestSecretReadFirst corrects the password of a suspended account. One endpoint is probed
-// before the file watcher notices the change; when it does, the others are probed
-// immediately.
-func TestSecretReadFirst(t *testing.T) {
+// TestSecretReadBeforeItsChangeIsNoticed corrects the password of a suspended account. One
+// endpoint is probed before the file watcher notices the change; when it does, the others are
+// probed immediately.
+func TestSecretReadBeforeItsChangeIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 100, "{api: hcx, credential: shared, interval: 10m}", "wrong")
 		time.Sleep(15 * time.Minute)
@@ -209,8 +209,8 @@ func TestSecretReadFirst(t *testing.T) {
 // later. Logins are slow, so that several are due before the first verdict.
 func TestPasswordChanged(t *testing.T) {
 	t.Parallel()
-	for _, early := range []bool{false, true} {
-		t.Run(fmt.Sprintf("before the next poll %t", early), func(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the file watcher notices the change: %t", watched), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, refused := newShared(t, 100, passwordModules["hcx login"], "right")
@@ -246,7 +246,7 @@ func TestPasswordChanged(t *testing.T) {
 				checkGaps(t, refused.refusals()[1:], 20*time.Minute)
 
 				w.write("password", "changed\n")
-				if early {
+				if watched {
 					w.applyChanges()
 				}
 				time.Sleep(time.Minute + 4*time.Second)
