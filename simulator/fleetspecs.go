@@ -19,7 +19,7 @@ type memberSpec struct {
 	sharedCredential string // name of a credential shared with other members; empty: its own
 	maxAge           string // of its secret, as in the configuration; empty: unknown
 
-	secret    func(*Appliance) string // configures the appliance and returns a secret, which the appliance accepts or not
+	secret    func(*Appliance) string // configures the appliance and returns a secret, which the appliance need not accept
 	settings  Settings
 	forbidden bool // the account may not read its own session
 	expired   bool // the certificate has expired

@@ -140,7 +140,7 @@ type listQuery struct {
 	limit int // endpoints per page; 0: all on one page
 }
 
-// details are the numbers of an endpoint's last results and changes of state in the list.
+// details are how many of an endpoint's last results and changes of state the list has.
 type details struct{ history, changes int }
 
 func parseListQuery(values url.Values) (q listQuery, err error) {

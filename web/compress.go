@@ -12,9 +12,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// minCompressedSize is the size in bytes from which a body, or the first write of it, is
-// compressed. The exporter's own metrics exceed it, so that every scrape that accepts gzip
-// gets gzip, as from other exporters.
+// minCompressedSize is the size in bytes of a body's first write from which the body is
+// compressed. The exporter's own metrics exceed it, so a scrape of all metrics is compressed
+// if the scraper accepts that, as by other exporters.
 const minCompressedSize = 2 << 10
 
 // encoder is a gzip.Writer or a zstd.Encoder.

@@ -14,7 +14,7 @@ import (
 // kind of listener.
 //
 // At the limit, a new connection replaces the first one whose grace period is over: minInactive
-// without a complete request, which may be in flight; maxStalled without progress of its
+// without a complete request, because one may be on its way; maxStalled without progress of its
 // response; or maxActive since its request. If several are over, inactive connections are
 // replaced first, then stalled ones, and the oldest of each first. While a new connection waits,
 // the server accepts no other, and closes each connection after its response, so that clients
@@ -157,7 +157,7 @@ func (c *connections) add(conn net.Conn) {
 }
 
 // makeRoomLocked closes a connection if one may be replaced, and otherwise waits until one may
-// be, or one is closed. stopped reports whether the server stops.
+// be, or one is closed or changes its phase. stopped reports whether the server is stopping.
 func (c *connections) makeRoomLocked() (stopped bool) {
 	victim, wait := c.victimLocked()
 	if wait <= 0 {

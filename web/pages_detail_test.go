@@ -62,7 +62,7 @@ func TestEndpointPageWithOAuth(t *testing.T) {
 	e := s.add("a", &probe.Result{State: sessionapi.Valid, Identity: &sessionapi.Identity{Username: "monitor"}})
 	e.Auth, e.Credential.OAuth2 = sessionapi.AuthBearer, &config.OAuth2{GrantType: config.GrantVCFAPIToken}
 	text := openPage(t, s.handler(t), "/endpoints/a").text()
-	for _, want := range []string{"none: every probe presents a bearer token of the authorization server", "Grant vcf_api_token"} {
+	for _, want := range []string{"none: every probe presents a bearer token from the authorization server", "Grant vcf_api_token"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
 		}
@@ -123,16 +123,16 @@ func TestResumePairing(t *testing.T) {
 	for _, tc := range []struct {
 		name      string
 		result    probe.Result
-		suspended string // credential that is held back everywhere
+		suspended string // credential whose status is suspended
 		resumed   string // credential of the endpoint's form
 		text      string // of the form
 		banner    string
 	}{
-		{"local, everywhere", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "local"}, "local", "local", "credential local are held back", why},
-		{"local, here alone", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "local"}, "", "local", "are held back", ""},
-		{"local, here alone, while the remote one is suspended", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "local"}, "remote", "local", "credential local are held back", otherwise},
-		{"remote, everywhere", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "remote"}, "remote", "remote", "credential remote are held back", why},
-		{"remote, here alone", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "remote"}, "", "remote", "are held back", ""},
+		{"local, suspended", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "local"}, "local", "local", "credential local are held back", why},
+		{"local, not suspended", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "local"}, "", "local", "are held back", ""},
+		{"local, not suspended, while the remote one is", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "local"}, "remote", "local", "credential local are held back", otherwise},
+		{"remote, suspended", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "remote"}, "remote", "remote", "credential remote are held back", why},
+		{"remote, not suspended", probe.Result{State: sessionapi.LoginSuspended, HeldCredential: "remote"}, "", "remote", "are held back", ""},
 		{"local, with a session that is held", probe.Result{State: sessionapi.Valid}, "local", "local", "credential local are held back", otherwise},
 		{"neither: the local session was refused", probe.Result{State: sessionapi.LoginSuspended}, "", "", "", ""},
 		{"another endpoint's", probe.Result{State: sessionapi.Valid}, "account", "", "", otherwise},

@@ -258,7 +258,7 @@ func BenchmarkOverview(b *testing.B) {
 	}
 }
 
-// newFleet returns a handler with many endpoints, a tenth of which fails.
+// newFleet returns a handler with many endpoints, a tenth of which fail.
 func newFleet(tb testing.TB, endpoints int) http.Handler {
 	tb.Helper()
 	s := &site{}

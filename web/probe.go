@@ -59,7 +59,8 @@ func (s *server) probe(w http.ResponseWriter, r *http.Request) {
 	s.metrics.write(w, r, &scraped{negotiated, probed.Rendered(negotiated.format), s.Collector.Filter(own)})
 }
 
-// probeMetrics returns the metrics that only /probe has, as other multi-target exporters do.
+// probeMetrics returns the metrics that only /probe has. Their names are those of other
+// multi-target exporters.
 func probeMetrics(r *probe.Result) prometheus.Gatherer {
 	success := 0.0
 	if r.State == sessionapi.Valid {

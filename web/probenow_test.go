@@ -38,14 +38,14 @@ func TestProbeNowSendsNothing(t *testing.T) {
 				return probe.Result{State: sessionapi.Timeout, Pending: true, BackoffUntil: now.Add(time.Minute)}
 			},
 			"Nothing was sent: the response to an earlier login is outstanding, and its secret has not been accepted yet.", "",
-			"Back-off (after failed logins; “Probe now” does not wait for it): no request for another 1 min .",
+			"Back-off (after failed logins; “Probe now” ignores it): no request for another 1 min .",
 		},
 		{
 			"Retry-After", func(now time.Time) probe.Result {
 				return probe.Result{State: sessionapi.RateLimited, RetryAfterUntil: now.Add(90*time.Second + time.Millisecond), BackoffUntil: now.Add(time.Hour)}
 			},
 			"Nothing was sent: the appliance requested a pause (Retry-After). Try again in 1 min 30 s, at 2000-01-01 00:01:30 UTC.", "91",
-			"Retry-After (requested by the appliance; “Probe now” waits for it too): no request for another 1 min 30 s .",
+			"Retry-After (requested by the appliance; “Probe now” respects it): no request for another 1 min 30 s .",
 		},
 		{
 			"missing secret", func(time.Time) probe.Result {

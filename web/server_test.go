@@ -329,7 +329,7 @@ func TestBodyIsPassedOn(t *testing.T) {
 	})
 }
 
-// A client that stalls loses its connection also over HTTP/2, where requests are streams of
+// A client that stalls loses its connection over HTTP/2, too, where requests are streams of
 // one connection.
 func TestHTTP2ClientThatStops(t *testing.T) {
 	headers := func(f *http2.Framer, endHeaders bool) error {

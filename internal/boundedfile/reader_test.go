@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A file on an unavailable file system is given up, retried from time to time, and read
+// A file on an unavailable file system is given up on, retried from time to time, and read
 // immediately once it is available again.
 func TestFileThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

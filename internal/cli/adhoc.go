@@ -173,7 +173,8 @@ func (a *adhoc) hint(out io.Writer) error {
 	return err
 }
 
-// adapt replaces the keys in the results' advice with flags. A nil adhoc changes nothing.
+// adapt replaces the keys in the results' advice with flags, and adds the login options that a
+// rejected account may need. A nil adhoc changes nothing.
 func (a *adhoc) adapt(results []collector.EndpointResult) {
 	if a == nil {
 		return

@@ -121,7 +121,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{url + " --api=hcx --username=u --login=auth_type=x " + file, "--login=auth_type: must be one of: local, vsphere"},
 		{url + " --api=hcx --username=u --login=x " + file, "--login must be <option>=<value>, such as auth_type=vsphere"},
 		{url + " --api=hcx --username=u --timeout=2m " + file, "--timeout: must not exceed the interval, which is 1m"},
-		{"https://u:geheim@hcx.example.com --api=hcx --username=u " + file, "URL: must not have a user or password in it; use `--username` and `--password-file`"},
+		{"https://u:S3cr3t@hcx.example.com --api=hcx --username=u " + file, "URL: must not have a user or password in it; use `--username` and `--password-file`"},
 		{"ftp://hcx.example.com --api=hcx --username=u " + file, "URL: must be a URL such as https://"},
 		{url + " https://b.example.com?x --api=hcx --username=u " + file, "URL: must end with the API's base path"},
 		{url + " " + url + "/ --api=hcx --username=u " + file, "two URLs have the same host and path; remove one"},
@@ -139,7 +139,7 @@ func TestProbeURLMistakes(t *testing.T) {
 		{"a -o xml", `--output is "xml"; it must be one of: text, json, metrics; try --help`},
 	} {
 		code, stdout, stderr := runWith(t, t.Context(), append([]string{"probe"}, strings.Fields(c.args)...)...)
-		if code != exitUsage || stdout != "" || !strings.Contains("\n"+stderr, "\nsession_exporter: "+c.want) || strings.Contains(stderr, "geheim") {
+		if code != exitUsage || stdout != "" || !strings.Contains("\n"+stderr, "\nsession_exporter: "+c.want) || strings.Contains(stderr, "S3cr3t") {
 			t.Errorf("%s: exit code %d, stdout %q, stderr:\n%swant %s", c.args, code, stdout, stderr, c.want)
 		}
 	}

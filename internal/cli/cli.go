@@ -42,6 +42,7 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // Run runs the command that the arguments name until it is done or ctx is canceled, and
 // returns the exit code: 0 for success, 1 for failure, 2 for invalid flags or configuration.
+// For check-config, an invalid configuration is a failure.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return run(ctx, args, newStreams(stdout, stderr))
 }

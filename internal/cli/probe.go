@@ -221,7 +221,7 @@ func abbreviate(names []string) string {
 type format struct {
 	output, color string
 	all           bool
-	from          *adhoc // the flags of which the configuration is made; nil for a file
+	from          *adhoc // the flags that the configuration is made of; nil for a file
 }
 
 // newExporter returns an exporter that probes the endpoints of a configuration.

@@ -69,9 +69,8 @@ func eachAccount(t *testing.T, test func(t *testing.T, d *directory, f fleet)) {
 	}
 }
 
-// The password is changed and all sessions are dropped together: the refusals stay
-// within the budget, at the change, after each rotation to another wrong password,
-// and at a start with a wrong one.
+// The password is changed and all sessions are dropped together: the refusals stay within
+// the budget, at the change and after each rotation to another wrong password.
 func TestChangedPasswordCostsLittle(t *testing.T) {
 	t.Parallel()
 	eachAccount(t, func(t *testing.T, d *directory, f fleet) {
@@ -189,7 +188,7 @@ func TestOutageOfTheTokenServer(t *testing.T) {
 		for name, outage := range map[string]http.HandlerFunc{
 			"down": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 			"slow": func(_ http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body) // so that the server notices the client leave
+				_, _ = io.Copy(io.Discard, r.Body) // so that the server notices that the client disconnects
 				<-r.Context().Done()
 			},
 			"503": func(w http.ResponseWriter, _ *http.Request) {

@@ -133,44 +133,44 @@ type quotingAppliance struct {
 
 func (a *quotingAppliance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
-	b := quotationOf(r)
+	q := quotationOf(r)
 	step := r.Method
 	if strings.HasSuffix(r.URL.Path, "/token") {
 		step = "TOKEN"
 	}
 	at := ""
 	for _, kind := range canaryKinds {
-		if kind.name == b.kind {
+		if kind.name == q.kind {
 			at = kind.at
 		}
 	}
 	a.mu.Lock()
-	a.sent[b.path()+step]++
-	n := a.sent[b.path()+step]
-	quotes := step == at && (b.kind != "old-check" || n > 2)
+	a.sent[q.path()+step]++
+	n := a.sent[q.path()+step]
+	quotes := step == at && (q.kind != "old-check" || n > 2)
 	if quotes {
-		a.quoted[b.kind]++
+		a.quoted[q.kind]++
 	}
 	a.mu.Unlock()
 	switch {
 	case quotes:
-		canaryModes[b.mode](w, b.quote(a.encoders))
-	case b.kind == "old-check" && step == "GET" && n == 2:
+		canaryModes[q.mode](w, q.quote(a.encoders))
+	case q.kind == "old-check" && step == "GET" && n == 2:
 		w.WriteHeader(http.StatusUnauthorized) // which makes the client replace the session
 	case step == "TOKEN":
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"access_token": "%s", "token_type": "Bearer", "expires_in": 3600}`, quotedJSON(canaryOf("access", b.plain), true))
+		fmt.Fprintf(w, `{"access_token": "%s", "token_type": "Bearer", "expires_in": 3600}`, quotedJSON(canaryOf("access", q.plain), true))
 	case step == "POST":
-		session := canaryOf("session", b.plain)
-		if b.kind == "old-check" && n == 1 {
-			session = canaryOf("first", b.plain)
+		session := canaryOf("session", q.plain)
+		if q.kind == "old-check" && n == 1 {
+			session = canaryOf("first", q.plain)
 		}
 		w.Header().Set("X-Hm-Authorization", session)
 		w.Header().Set("X-Dr-Session", session)
-		w.Header().Set("Set-Cookie", "sid="+canaryOf("session", b.plain))
-		w.WriteHeader(map[bool]int{true: http.StatusCreated, false: http.StatusOK}[strings.HasPrefix(b.kind, "vcenter")])
+		w.Header().Set("Set-Cookie", "sid="+canaryOf("session", q.plain))
+		w.WriteHeader(map[bool]int{true: http.StatusCreated, false: http.StatusOK}[strings.HasPrefix(q.kind, "vcenter")])
 		text := `"` + quotedJSON(session, true) + `"`
-		if strings.HasPrefix(b.kind, "vcenter") {
+		if strings.HasPrefix(q.kind, "vcenter") {
 			_, _ = io.WriteString(w, text)
 			return
 		}

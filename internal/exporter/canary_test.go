@@ -81,19 +81,19 @@ func canaryConfiguration(w *world, encoders []encoder) (text string, all []quota
 	for _, kind := range canaryKinds {
 		modules[kind.name] = kind.module + " " + kind.credential
 	}
-	for i, b := range all {
-		module, kind, _ := strings.Cut(modules[b.kind], " ")
+	for i, q := range all {
+		module, kind, _ := strings.Cut(modules[q.kind], " ")
 		guard := fmt.Sprintf("lockout_guard: {account: a%d, max_refusals: 100}", i)
 		credential := map[string]string{
-			"login": fmt.Sprintf("{username: monitor, password_file: password-%t, %s}", b.plain, guard),
-			"old":   fmt.Sprintf("{username: monitor, password_file: replaced-%t, %s}", b.plain, guard),
-			"token": fmt.Sprintf("{token: %q, %s}", canaryOf("token", b.plain), guard),
-			"oauth": fmt.Sprintf("{%s, oauth2: {client_id: x, client_secret: %q, endpoint_params: {p: %q}, token_url: %q}}", guard, canaryOf("client", b.plain), canaryOf("param", b.plain), "http://sso.test"+b.path()+"/token"),
-			"user":  fmt.Sprintf("{username: monitor, password_file: password-%t, %s, oauth2: {grant_type: password, client_id: x, client_secret: %q, token_url: %q}}", b.plain, guard, canaryOf("client", b.plain), "http://sso.test"+b.path()+"/token"),
-			"vcf":   fmt.Sprintf("{token: %q, %s, oauth2: {grant_type: vcf_api_token, token_url: %q}}", canaryOf("token", b.plain), guard, "http://sso.test"+b.path()+"/token"),
+			"login": fmt.Sprintf("{username: monitor, password_file: password-%t, %s}", q.plain, guard),
+			"old":   fmt.Sprintf("{username: monitor, password_file: replaced-%t, %s}", q.plain, guard),
+			"token": fmt.Sprintf("{token: %q, %s}", canaryOf("token", q.plain), guard),
+			"oauth": fmt.Sprintf("{%s, oauth2: {client_id: x, client_secret: %q, endpoint_params: {p: %q}, token_url: %q}}", guard, canaryOf("client", q.plain), canaryOf("param", q.plain), "http://sso.test"+q.path()+"/token"),
+			"user":  fmt.Sprintf("{username: monitor, password_file: password-%t, %s, oauth2: {grant_type: password, client_id: x, client_secret: %q, token_url: %q}}", q.plain, guard, canaryOf("client", q.plain), "http://sso.test"+q.path()+"/token"),
+			"vcf":   fmt.Sprintf("{token: %q, %s, oauth2: {grant_type: vcf_api_token, token_url: %q}}", canaryOf("token", q.plain), guard, "http://sso.test"+q.path()+"/token"),
 		}[kind]
 		fmt.Fprintf(&c, "  c%d: %s\n", i, credential)
-		fmt.Fprintf(&e, "  - {name: e%d, url: %q, module: %s-%t, credential: c%[1]d}\n", i, fmt.Sprintf("http://h%d.test", i)+b.path(), module, b.plain)
+		fmt.Fprintf(&e, "  - {name: e%d, url: %q, module: %s-%t, credential: c%[1]d}\n", i, fmt.Sprintf("http://h%d.test", i)+q.path(), module, q.plain)
 	}
 	var m, apis strings.Builder
 	for _, plain := range []bool{false, true} {
@@ -151,8 +151,8 @@ func TestNoCanaryIsShown(t *testing.T) {
 				checkText(fmt.Sprintf("%s line %d", path, i), line)
 			}
 		}
-		for i, b := range all {
-			checkText(fmt.Sprintf("%+v %s", b, encoders[b.encoder].name), get(handler, fmt.Sprintf("/endpoints/e%d", i)))
+		for i, q := range all {
+			checkText(fmt.Sprintf("%+v %s", q, encoders[q.encoder].name), get(handler, fmt.Sprintf("/endpoints/e%d", i)))
 		}
 		for i := 0; i < len(all); i += 20 {
 			checkText(fmt.Sprintf("probe of %+v", all[i]), get(handler, fmt.Sprintf("/probe?endpoint=e%d&debug=true", i)))

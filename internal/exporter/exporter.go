@@ -74,8 +74,8 @@ func (e *Exporter) Load(ctx context.Context) error {
 	}
 }
 
-// Resume implements web.Lifecycle. It also probes the credential's endpoints that wait for a
-// login, immediately.
+// Resume implements web.Lifecycle. The credential's endpoints that wait for a login are probed
+// immediately.
 func (e *Exporter) Resume(credential string) error {
 	if err := e.manager.Resume(credential); err != nil {
 		return err

@@ -48,31 +48,31 @@ func setPassword(password string) func(*simulator.Settings) {
 	return func(s *simulator.Settings) { s.Accounts["monitor"] = simulator.Account{Password: password} }
 }
 
-// journal records the times of refusals.
-type journal struct {
+// refusalLog records the times of refusals.
+type refusalLog struct {
 	mu    sync.Mutex // guards times
 	times []time.Time
 }
 
-func (j *journal) note(v passwordVerdict) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+func (l *refusalLog) note(v passwordVerdict) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if !v.accepted {
-		j.times = append(j.times, v.end)
+		l.times = append(l.times, v.end)
 	}
 }
 
-func (j *journal) refusals() []time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Clone(j.times)
+func (l *refusalLog) refusals() []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.times)
 }
 
 // newShared returns a running world of n endpoints that share an account. The
 // appliances expect "right"; the exporter has password.
-func newShared(t *testing.T, n int, module, password string) (w *world, refused *journal) {
+func newShared(t *testing.T, n int, module, password string) (w *world, refused *refusalLog) {
 	t.Helper()
-	w, refused = newWorld(t, slog.New(slog.DiscardHandler)), new(journal)
+	w, refused = newWorld(t, slog.New(slog.DiscardHandler)), new(refusalLog)
 	for i := range n {
 		w.add(fmt.Sprintf("site-%d", i), newAppliance(module, account("right"))).onVerdict = refused.note
 	}
@@ -185,10 +185,10 @@ func TestOneRefuses(t *testing.T) {
 	})
 }
 
-// TestSecretReadFirst corrects the password of a suspended account. One endpoint is probed
-// before the file watcher notices the change; when it does, the others are probed
-// immediately.
-func TestSecretReadFirst(t *testing.T) {
+// TestSecretReadBeforeItsChangeIsNoticed corrects the password of a suspended account. One
+// endpoint is probed before the file watcher notices the change; when it does, the others are
+// probed immediately.
+func TestSecretReadBeforeItsChangeIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newShared(t, 100, "{api: hcx, credential: shared, interval: 10m}", "wrong")
 		time.Sleep(15 * time.Minute)
@@ -209,8 +209,8 @@ func TestSecretReadFirst(t *testing.T) {
 // later. Logins are slow, so that several are due before the first verdict.
 func TestPasswordChanged(t *testing.T) {
 	t.Parallel()
-	for _, early := range []bool{false, true} {
-		t.Run(fmt.Sprintf("before the next poll %t", early), func(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the file watcher notices the change: %t", watched), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, refused := newShared(t, 100, passwordModules["hcx login"], "right")
@@ -246,7 +246,7 @@ func TestPasswordChanged(t *testing.T) {
 				checkGaps(t, refused.refusals()[1:], 20*time.Minute)
 
 				w.write("password", "changed\n")
-				if early {
+				if watched {
 					w.applyChanges()
 				}
 				time.Sleep(time.Minute + 4*time.Second)

@@ -73,6 +73,6 @@ func TestMissingSecrets(t *testing.T) {
 		if got := w.total(refusals); got != 0 {
 			t.Errorf("%d logins were refused, want none", got)
 		}
-		check("after a reload without the file, whose session is still held", "client")
+		check("after a reload without the file, while the session is still held", "client")
 	})
 }

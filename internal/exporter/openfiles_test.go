@@ -65,9 +65,9 @@ func (c *fileConn) Close() error {
 	return c.Conn.Close()
 }
 
-// TestFilesSufficeWhileEndpointsHang lets half or all of a fleet hang that is too large for
-// the open-file limit. The endpoints that respond are probed on time, and connections to
-// endpoints never use more files than their share.
+// TestFilesSufficeWhileEndpointsHang has a fleet that is too large for the open-file limit, and
+// lets half or all of it hang. The endpoints that respond are probed on time, and connections
+// to endpoints never use more files than their share.
 func TestFilesSufficeWhileEndpointsHang(t *testing.T) {
 	t.Parallel()
 	const minutes = 2

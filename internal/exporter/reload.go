@@ -66,9 +66,9 @@ const maxLoads = 3
 
 // readLocked loads the configuration. It takes the fingerprint of the files first, and loads
 // them again if they change in the meantime: an endpoint that moves from one file to another
-// would be in neither if one is read before the move and the other after it. Which
-// certificate files belong to the fingerprint is known only after loading: if there are
-// others than before, the configuration is loaded again.
+// would be in neither if one is read before the move and the other after it. The certificate
+// files that belong to the fingerprint are known only after loading: if they differ from
+// those of the previous load, the configuration is loaded again, too.
 func (e *Exporter) readLocked(load func() (*config.Config, error)) (*config.Config, error) {
 	for loads := 1; ; loads++ {
 		e.fingerprint = e.loader.Fingerprint(e.tlsFiles...)

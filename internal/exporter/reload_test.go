@@ -208,7 +208,7 @@ func TestLogLoaded(t *testing.T) {
 		name            string
 		shard           config.Shard
 		endpoints       int
-		loaded, warning string // the log has; no warning where it is empty
+		loaded, warning string // texts in the log; an empty warning means none
 	}{
 		{"no shards", config.Shard{}, 1, "endpoints=1 credentials=1\n", ""},
 		{"the endpoint's shard", config.Shard{Index: owner, Count: 3}, 1, "endpoints=1 credentials=1 shard=" + has + "\n", ""},

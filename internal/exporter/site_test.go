@@ -72,8 +72,8 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.Appliance.ServeHTTP(recorder, r)
 }
 
-// begin counts a request. If another is in flight, it waits a millisecond of virtual time, in
-// which a request that the client has just given up ends. It returns the number of logins
+// begin counts a request. If another is in flight, it waits a millisecond of virtual time, so
+// that a request that the client has just abandoned can end. It returns the number of logins
 // accepted so far.
 func (s *site) begin() (opens int) {
 	s.mu.Lock()
@@ -127,7 +127,7 @@ func (s *site) end(v exchange, w *responseRecorder, responded bool) {
 	case http.MethodDelete: // the client drops the session whatever the response
 		ended := after.Logouts > v.before.Logouts
 		switch {
-		case s.opens > v.opens: // the client gave this logout up, and opened counted its session as forgotten
+		case s.opens > v.opens: // the client abandoned this logout, and opened counted its session as an orphan
 			s.orphans -= count(ended)
 			return
 		case responded && w.status == http.StatusTooManyRequests && !s.late && !s.removed: // the client retries the logout
@@ -194,28 +194,28 @@ type responseRecorder struct {
 	body   bytes.Buffer
 }
 
-func (n *responseRecorder) WriteHeader(status int) {
-	n.status = status
-	n.ResponseWriter.WriteHeader(status)
+func (r *responseRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
 }
 
-func (n *responseRecorder) Write(p []byte) (int, error) {
-	n.body.Write(p)
-	return n.ResponseWriter.Write(p)
+func (r *responseRecorder) Write(p []byte) (int, error) {
+	r.body.Write(p)
+	return r.ResponseWriter.Write(p)
 }
 
 // Unwrap supports http.ResponseController.
-func (n *responseRecorder) Unwrap() http.ResponseWriter { return n.ResponseWriter }
+func (r *responseRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-func (n *responseRecorder) hasToken() bool {
-	return n.status == http.StatusOK &&
-		(n.Header().Get("x-hm-authorization") != "" || bytes.Contains(n.body.Bytes(), []byte(`"session_id"`)))
+func (r *responseRecorder) hasToken() bool {
+	return r.status == http.StatusOK &&
+		(r.Header().Get("x-hm-authorization") != "" || bytes.Contains(r.body.Bytes(), []byte(`"session_id"`)))
 }
 
 // hidesSession reports whether a response to a login is a success without a token. An
 // HTML page is not the API's response.
-func (n *responseRecorder) hidesSession() bool {
-	return n.status == http.StatusOK && !n.hasToken() && !bytes.HasPrefix(n.body.Bytes(), []byte("<"))
+func (r *responseRecorder) hidesSession() bool {
+	return r.status == http.StatusOK && !r.hasToken() && !bytes.HasPrefix(r.body.Bytes(), []byte("<"))
 }
 
 func basicCheck(r *http.Request) bool {

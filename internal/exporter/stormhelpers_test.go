@@ -107,10 +107,10 @@ func (a *stormAccount) change(follows time.Time) {
 	}
 }
 
-func (a *stormAccount) note(j passwordVerdict) {
+func (a *stormAccount) note(v passwordVerdict) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.verdicts = append(a.verdicts, j)
+	a.verdicts = append(a.verdicts, v)
 }
 
 // reported returns the number of refusals that reached the exporter.
@@ -118,8 +118,8 @@ func (a *stormAccount) reported() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := 0
-	for _, j := range a.verdicts {
-		if j.reported && !j.accepted {
+	for _, v := range a.verdicts {
+		if v.reported && !v.accepted {
 			n++
 		}
 	}
@@ -135,25 +135,25 @@ func (a *stormAccount) excessRefusals() []string {
 	defer a.mu.Unlock()
 	var problems []string
 	series := make(map[string][]passwordVerdict) // of refusals, by password
-	for _, j := range a.verdicts {
-		if !j.reported {
+	for _, v := range a.verdicts {
+		if !v.reported {
 			continue
 		}
-		if j.accepted {
-			delete(series, j.password)
+		if v.accepted {
+			delete(series, v.password)
 			continue
 		}
-		before := series[j.password]
-		if len(before) > 0 && !j.begin.After(before[0].end) {
+		before := series[v.password]
+		if len(before) > 0 && !v.begin.After(before[0].end) {
 			continue
 		}
 		if n := len(before); n >= 2 {
 			wait := min(20*time.Minute<<(n-2), 4*time.Hour)
-			if gap := j.end.Sub(before[n-1].end); gap < wait {
-				problems = append(problems, fmt.Sprintf("%s was refused %d times, the last time only %v after the one before, want %v", j.password, n+1, gap, wait))
+			if gap := v.end.Sub(before[n-1].end); gap < wait {
+				problems = append(problems, fmt.Sprintf("%s was refused %d times, the last time only %v after the one before, want %v", v.password, n+1, gap, wait))
 			}
 		}
-		series[j.password] = append(before, j)
+		series[v.password] = append(before, v)
 	}
 	return problems
 }

@@ -101,7 +101,7 @@ func (d *directories) watch(files []string) {
 		}
 	}
 	for _, file := range files {
-		absolute, _ := filepath.Abs(filepath.Dir(file)) // as targets are
+		absolute, _ := filepath.Abs(filepath.Dir(file)) // because resolved targets are absolute, too
 		dir := cmp.Or(absolute, filepath.Dir(file))
 		if _, known := dirs[dir]; !known {
 			_, err := d.resolve(dir)

@@ -88,8 +88,8 @@ func TestWatchDeployments(t *testing.T) {
 			w := newWorld(t, slog.New(slog.DiscardHandler))
 			verdicts := make(chan string, 10)
 			for _, name := range []string{"site-0", "site-1"} {
-				w.add(name, simulator.NewHCX(account("right"))).onVerdict = func(j passwordVerdict) {
-					verdicts <- fmt.Sprintf("%s accepted %s: %t", name, j.password, j.accepted)
+				w.add(name, simulator.NewHCX(account("right"))).onVerdict = func(v passwordVerdict) {
+					verdicts <- fmt.Sprintf("%s accepted %s: %t", name, v.password, v.accepted)
 				}
 			}
 			next := func(want string) {

@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// Check fails a test unless a file consists of a text. It shows the first line that
+// Check fails a test unless the content of a file equals text. It shows the first line that
 // differs.
 func Check(tb testing.TB, file string, text []byte) {
 	tb.Helper()
@@ -64,7 +64,7 @@ func compare(tb testing.TB, file string, text, want []byte) {
 	tb.Errorf("%s: line %d differs; run go test with -update and read the difference\n got %q\nwant %q", file, i+1, line(got, i), line(wanted, i))
 }
 
-// line returns the line with an index, nil after the last one.
+// line returns lines[i], nil after the last line.
 func line(lines [][]byte, i int) []byte {
 	if i < len(lines) {
 		return lines[i]

@@ -1,5 +1,5 @@
-// Package logging writes log/slog records in the encodings of go-kit/log, which other
-// Prometheus components use.
+// Package logging writes log/slog records as logfmt or JSON, with the encoders of go-kit/log
+// and the keys ts, caller, level and msg, as many Prometheus exporters do.
 package logging
 
 import (

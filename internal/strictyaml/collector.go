@@ -56,8 +56,8 @@ func NewCollector(name string, named ...Key) *Collector {
 	}
 }
 
-// Add reports an error at a key. If no file has the key (a missing one, say), the error
-// gets the position of the block that should have it.
+// Add reports an error at a key. If no file has the key, the error gets the position of the
+// innermost enclosing block.
 func (c *Collector) Add(key Key, format string, args ...any) {
 	c.AddPosition(key, c.Position(key), fmt.Sprintf(format, args...))
 }
@@ -190,7 +190,7 @@ func Visible[V any](c *Collector, block Key, entries map[string]V) map[string]V 
 	return shown
 }
 
-// Problems returns the problems in the order of the files, without duplicates.
+// Problems returns the problems, sorted, without duplicates.
 func (c *Collector) Problems() Problems {
 	found := slices.Clone(c.problems)
 	found.Sort()

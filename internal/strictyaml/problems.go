@@ -65,7 +65,7 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are the problems of files, in their order. As an error, they do not include the
+// Problems are the problems of one or several files. As an error, they do not include the
 // warnings: see Err.
 type Problems []Problem
 

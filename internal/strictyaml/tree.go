@@ -18,7 +18,7 @@ type Tree struct {
 	Items []Tree   // of a mapping or a list
 }
 
-// The limits of a tree. Without them, an alias inside its own block would never end.
+// The limits of a tree. Without them, reading an alias inside its own block would never end.
 const (
 	maxTreeValues = 1000
 	maxTreeDepth  = 20

@@ -48,8 +48,8 @@ type hold struct {
 // holds returns the holds that are in effect.
 func holds(r *probe.Result) []hold {
 	all := []hold{
-		{"Back-off", "after failed logins; “Probe now” does not wait for it", r.BackoffUntil},
-		{"Retry-After", "requested by the appliance; “Probe now” waits for it too", r.RetryAfterUntil},
+		{"Back-off", "after failed logins; “Probe now” ignores it", r.BackoffUntil},
+		{"Retry-After", "requested by the appliance; “Probe now” respects it", r.RetryAfterUntil},
 	}
 	return slices.DeleteFunc(all, func(h hold) bool { return h.Until.Before(time.Now()) })
 }
@@ -104,7 +104,7 @@ func (s *Site) newDetailPage(status *collector.Status) *detailPage {
 }
 
 // resumableCredential returns the credential whose logins can be resumed, empty for none:
-// the credential that is held back here, otherwise a suspended one of the endpoint's.
+// the credential that is held back here, otherwise a suspended credential of the endpoint.
 func (s *Site) resumableCredential(status *collector.Status) string {
 	if status.HeldCredential != "" {
 		return status.HeldCredential

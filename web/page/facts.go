@@ -53,7 +53,7 @@ func sessionFacts(s *collector.Status) []fact {
 	case s.Endpoint.Auth == sessionapi.AuthBasic:
 		session = "none: every probe sends the password"
 	case s.Endpoint.Credential.OAuth2 != nil:
-		session = "none: every probe presents a bearer token of the authorization server"
+		session = "none: every probe presents a bearer token from the authorization server"
 	case s.Endpoint.Auth != sessionapi.AuthLogin:
 		session = "external token, not managed here"
 	case s.Result.Established.IsZero():
@@ -141,7 +141,7 @@ func counterFacts(s *collector.Status) []fact {
 		{Name: "Logins", Text: number(s.Logins)},
 		{Name: "Failed logins", Text: number(s.LoginFailures)},
 		{Name: "Logouts", Text: number(s.Logouts)},
-		{Name: "Sessions ended by the appliance", Text: number(s.Expirations)},
+		{Name: "Sessions terminated by the appliance", Text: number(s.Expirations)},
 	}
 }
 

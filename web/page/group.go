@@ -24,9 +24,9 @@ type groupKey struct {
 	credential, module string
 }
 
-// line is what a row of the overview shows: an endpoint, or the first of a group.
+// line is what a row of the overview shows: an endpoint, or a group of similar ones.
 type line struct {
-	first   *collector.Overview
+	first   *collector.Overview // the endpoint, or the first of the group
 	key     groupKey
 	members []*collector.Overview // nil for a single endpoint
 }

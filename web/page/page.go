@@ -1,7 +1,7 @@
 // Package page renders the HTML pages: the overview, the page of an endpoint, documents such
 // as runbooks, and errors. It serves the first two and the static files itself.
 //
-// It changes nothing.
+// It only reads the collector's status. Package web handles the requests that change state.
 package page
 
 import (

@@ -11,7 +11,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// run is the results between two changes of state, which are shown as one line.
+// run is a series of results in one state, shown as one line.
 type run struct {
 	ID      string
 	View    stateView

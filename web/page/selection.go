@@ -200,8 +200,8 @@ type column struct {
 	key     string
 	title   string
 	compare func(a, b *collector.Overview) int // in ascending order
-	// first is the order to which the column's link leads, unless the column is already
-	// sorted. It puts the rows of interest on top.
+	// first is the order to which the column's link leads, unless the rows are already sorted
+	// by the column. It puts the rows of interest on top.
 	first string
 }
 
