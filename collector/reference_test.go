@@ -172,7 +172,7 @@ func TestReferenceCodes(t *testing.T) {
 			t.Errorf("error code %s is not documented", code)
 		}
 	}
-	if !strings.Contains(page, fmt.Sprintf("at most %d codes", maxCodes)) || !strings.Contains(page, fmt.Sprintf("`code=%q`", otherCode)) {
+	if !strings.Contains(page, fmt.Sprintf("has %d codes", maxCodes)) || !strings.Contains(page, fmt.Sprintf("`code=%q`", otherCode)) {
 		t.Errorf("the limit of %d codes, then %q, is not documented", maxCodes, otherCode)
 	}
 }
