@@ -105,8 +105,8 @@ func (f *sessionFlow) dropRefused(ctx context.Context, r *Result, refusal *outco
 	return nil
 }
 
-// dropUnusable drops the session that is held if it cannot be presented. It returns
-// an outcome only if that ends the probe.
+// dropUnusable drops the session that is held if it is unwanted or its cookies have
+// expired. It returns an outcome only if that ends the probe.
 func (f *sessionFlow) dropUnusable(ctx context.Context, r *Result) *outcome {
 	switch {
 	case f.session == nil:
