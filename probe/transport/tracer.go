@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// tracer records when the parts of one exchange start and end. It may be called after
-// the exchange has ended: two addresses may be dialed concurrently, and net/http's transport dials in
-// the background and continues after the request has ended.
+// tracer records when the parts of one exchange start and end. Its hooks may be called after
+// that: two addresses may be dialed concurrently, and net/http's transport dials in the
+// background and continues after the request has ended.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always
 	cancel      func()      // ends the exchange; nil if the request may always be written
