@@ -40,8 +40,8 @@ func BuiltIn() map[string]API { return maps.Clone(apis) }
 
 // Sequencer is implemented by APIs whose logins or checks may take several requests.
 type Sequencer interface {
-	// Sequence begins a login or a check at an endpoint's URL. It returns nil
-	// for a step that the API describes as a single request.
+	// Sequence begins a login or a check at an endpoint's URL. It returns nil for a step that
+	// the API describes as a single request.
 	Sequence(step Step, base *url.URL) Sequence
 }
 
