@@ -34,9 +34,9 @@ const (
 	maxLeftoverBackoff = 10 * time.Minute
 )
 
-// awaitOrHold waits within ctx for the responses to untrusted secrets, and adds late
-// responses to the result. It returns the outcome in force and its end, zero if unknown, or
-// nil if requests may be sent.
+// awaitOrHold waits within ctx for the responses to untrusted secrets, and adds the counts of
+// the logins that are done to the result. It returns the outcome in force and its end, zero
+// if unknown, or nil if requests may be sent.
 func (b *endpointBackoff) awaitOrHold(ctx context.Context, r *Result, ignoreBackoff bool) (*outcome, time.Time) {
 	b.logins.awaitUntrusted(ctx)
 	b.addDone(r)

@@ -13,7 +13,7 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// exchange is one step of a probe: a request and its response.
+// exchange is one request of a probe and its response.
 type exchange struct {
 	transport.Exchange
 	step           sessionapi.Step
@@ -96,8 +96,8 @@ func newExchange(client *transport.Client, r request) *exchange {
 		Method: r.call.Method, URL: r.call.Below(r.base), Header: r.call.Header,
 		Body: r.call.Body, ContentType: r.call.ContentType, Authorization: r.authorization.Headers,
 		Lease: r.lease, Close: r.close, Once: r.once,
-		// A logout that is not repeated would leave its session if the appliance closed
-		// the kept connection. A login is not repeated: a refused one would count twice.
+		// A logout that is not repeated would leave its session behind if the appliance
+		// closed the kept connection. A login is not repeated: a refused one would count twice.
 		Idempotent:  r.step == sessionapi.Logout,
 		MaxBodyWait: r.maxBodyWait,
 	}

@@ -153,7 +153,7 @@ func diagnoseRefusal(o *outcome, e *config.Endpoint) string {
 	switch {
 	case o.refusedImmediately && o.endpoint.Auth == sessionapi.AuthLogin:
 		return fmt.Sprintf("The appliance accepts the password of %q and then refuses the new session (%s).", c.Username, o.response())
-	case o.exchange.Response.Status < 300 && o.interpretation.Code == "" && o.interpretation.Message == "":
+	case o.exchange.Response.Status < 300 && o.interpretation.Code == "" && o.interpretation.Message == "" && o.interpretation.Why != "":
 		return fmt.Sprintf("The response was %d, but %s: no user is logged in with %s.", o.exchange.Response.Status, o.interpretation.Why, presentedAs(o, e))
 	case o.interpretation.Why != "":
 		return fmt.Sprintf("%s refused %s: the response was %s, and %s.", responder(o), presentedAs(o, e), o.response(), o.interpretation.Why)

@@ -21,7 +21,7 @@ import (
 // DialFunc makes a connection, as net.Dialer's DialContext does.
 type DialFunc = transport.DialFunc
 
-// Manager creates the probers of each configuration, and holds what outlives a reload.
+// Manager creates a Generation for each configuration, and holds what outlives a reload.
 // The endpoints of a module share a transport, except those with connection settings of
 // their own, and the endpoints of a credential share a guard. A Manager is safe for
 // concurrent use.

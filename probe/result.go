@@ -34,7 +34,7 @@ type Result struct {
 	// Identity is set while the session is Valid or Unexpected.
 	Identity *sessionapi.Identity
 	// RolesExpected reports for each role in `expect.roles` whether the session has it;
-	// nil if the API did not report roles.
+	// nil if no role is expected or the API did not report roles.
 	RolesExpected map[string]bool
 	// CredentialExpiries are the times at which the credential expires, by source:
 	// "config", "jwt", "oauth2" or "api".
@@ -43,7 +43,7 @@ type Result struct {
 	// several accounts or tokens.
 	ExpiryOf string
 
-	Logins, LoginFailures int // sent, and those of them that established no session
+	Logins, LoginFailures int // sent, and those of them that failed
 	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left a session
 	Logouts               int // accepted by the appliance
 	LogoutFailures        int // not accepted, or not part of the API: each may have left a session

@@ -105,8 +105,8 @@ func (f *sessionFlow) dropRefused(ctx context.Context, r *Result, refusal *outco
 	return nil
 }
 
-// dropUnusable drops the session that is held if it cannot be presented. It returns
-// an outcome only if that ends the probe.
+// dropUnusable drops the session that is held if it is unwanted or its cookies have
+// expired. It returns an outcome only if that ends the probe.
 func (f *sessionFlow) dropUnusable(ctx context.Context, r *Result) *outcome {
 	switch {
 	case f.session == nil:
@@ -154,7 +154,7 @@ func (f *sessionFlow) sessionTooOld() bool {
 	return age > 0 && !f.session.unwanted && time.Since(f.session.established) >= age
 }
 
-// login establishes a session. It returns nil when one is held afterwards.
+// login establishes a session. It returns an outcome only if that fails.
 //
 // A login in flight is not interrupted when the exporter stops, only when its time is
 // up: otherwise the session that it may establish would be lost.
@@ -173,7 +173,7 @@ func (f *sessionFlow) login(ctx context.Context, r *Result) *outcome {
 	case !o.interpretation.Token.IsZero():
 		f.session = newSession(f.api, o.interpretation)
 		f.session.unwanted = true
-		if o.state != sessionapi.RateLimited { // else it waits until something may be sent again
+		if o.state != sessionapi.RateLimited { // else the logout waits until something may be sent again
 			f.logout(ctx, r)
 		}
 	case o.mayLeaveSession():

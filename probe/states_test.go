@@ -8,7 +8,7 @@ import (
 )
 
 // A rule of a described API may name any state of ResponseStates. The diagnosis names the
-// response.
+// response, and is a whole sentence even if the rule has no `why`.
 func TestResponseStates(t *testing.T) {
 	for _, state := range sessionapi.ResponseStates() {
 		e := endpointOf(t, whoAmI+`
@@ -16,7 +16,7 @@ func TestResponseStates(t *testing.T) {
     states: [{when: ok, state: `+string(state)+`}]
 `, sessionapi.AuthToken)
 		r := mustProbe(t, piped(t, e, reply{200, nil, `{"name": "alice"}`}))
-		if r.State != state || !strings.Contains(r.Diagnosis, "200") || r.Advice == "" {
+		if r.State != state || !strings.Contains(r.Diagnosis, "200") || strings.Contains(r.Diagnosis, " :") || r.Advice == "" {
 			t.Errorf("a rule for %s gives %s: %s %s", state, r.State, r.Diagnosis, r.Advice)
 		}
 	}

@@ -96,7 +96,7 @@ func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secre
 	if held != nil {
 		permitHandled = true
 		if !errors.Is(held, errSecretChanged) {
-			s.connection.Record(&x.Exchange) // it is closed
+			s.connection.Record(&x.Exchange) // the connection is closed
 		}
 		return nil, held
 	}

@@ -87,7 +87,7 @@ func withCookies(jar sessionapi.Jar, set []sessionapi.Cookie) sessionapi.Jar {
 const maxKeptCookies = 50
 
 // update records the response to a check of the session. It ignores the cookies of a
-// response that refuses the session: they may belong to another one.
+// response that refuses or forbids the session: they may belong to another one.
 func (s *Session) update(api sessionapi.API, o *outcome) {
 	s.accepted = s.accepted || o.state == sessionapi.Valid || o.state == sessionapi.Unexpected
 	keeper, ok := api.(sessionapi.CookieAuthorizer)
@@ -121,8 +121,8 @@ func (t *target) authorize(token secret.Secret) sessionapi.Authorization {
 	return sessionapi.InHeader(t.sessionHeader, token)
 }
 
-// interpret interprets a response. A login may establish a session whatever its status, and
-// even if its body cannot be read.
+// interpret interprets a response. The response to a login may give a session whatever its
+// status, and even if its body cannot be read.
 func (t *target) interpret(x *exchange) {
 	switch {
 	case x.interpretToken != nil:

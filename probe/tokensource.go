@@ -101,9 +101,9 @@ func (s *tokenSource) latest(current secret.Secret) (secret.Secret, time.Time) {
 	return current, time.Time{}
 }
 
-// expiryMargin is how long before its expiry a token is no longer used. For short-lived
-// tokens, the margin is a quarter of the lifetime: a token that lives for seconds must serve
-// more than one endpoint.
+// expiryMargin is the time before its expiry in which a token is no longer used. For
+// short-lived tokens, the margin is a quarter of the lifetime: a token that lives for seconds
+// must serve more than one endpoint.
 const expiryMargin = 10 * time.Second
 
 // tokenFor returns the token if it was issued for this secret and is not about to expire.

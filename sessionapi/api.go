@@ -40,8 +40,8 @@ func BuiltIn() map[string]API { return maps.Clone(apis) }
 
 // Sequencer is implemented by APIs whose logins or checks may take several requests.
 type Sequencer interface {
-	// Sequence begins a login or a check at an endpoint's URL. It returns nil if that takes
-	// a single request.
+	// Sequence begins a login or a check at an endpoint's URL. It returns nil for a step that
+	// the API describes as a single request.
 	Sequence(step Step, base *url.URL) Sequence
 }
 
@@ -63,8 +63,8 @@ type Sequence interface {
 	Extend(a Authorization) Authorization
 	// Secrets returns the values that were kept for later requests.
 	Secrets() []secret.Secret
-	// Session returns the session that exists by now, zero without one. partial is set for
-	// one that lacks a part, so that it can be neither presented nor ended.
+	// Session returns the session that exists by now, zero without one. partial is set if a
+	// session exists but lacks a part, so that it can be neither presented nor ended.
 	Session() (token secret.Secret, partial bool, cookies []Cookie)
 }
 
@@ -120,7 +120,7 @@ const (
 // Auths returns all ways to authenticate.
 func Auths() []Auth { return []Auth{AuthLogin, AuthBasic, AuthToken, AuthBearer} }
 
-// Step is a part of a probe: one request, or the several of a Sequence.
+// Step is a part of a probe: one request, or all requests of a Sequence.
 type Step string
 
 // The steps.

@@ -15,7 +15,7 @@ import (
 type Authorization struct {
 	Headers []AuthHeader
 	Cookies Jar // those for the request's path are sent
-	// Token is the session or token that is presented, zero if it is a password.
+	// Token is the session or token that is presented, zero if a password is.
 	Token   secret.Secret
 	Secrets []secret.Secret
 }
@@ -73,7 +73,7 @@ type CookieAuthorizer interface {
 	ReplaceCookies(session secret.Secret, before, after Jar) secret.Secret
 }
 
-// separator separates the parts of a session. No header value contains it.
+// separator separates the parts of a session, none of which contains it: see IsSessionPart.
 const separator = "\t"
 
 // SplitSession returns the parts of a session's token, each a secret of its own.

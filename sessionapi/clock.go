@@ -7,7 +7,8 @@ import (
 )
 
 // DateHeader returns the clock of a response whose body has none: the Date header
-// (RFC 9110, 6.6.1), which has a resolution of one second.
+// (RFC 9110, 6.6.1). Its resolution is one second, so DateHeader returns the middle of that
+// second.
 func DateHeader(header http.Header) time.Time {
 	date, err := http.ParseTime(header.Get("Date"))
 	if err != nil {
@@ -18,7 +19,7 @@ func DateHeader(header http.Header) time.Time {
 
 // ClockTime converts a server's clock, in Unix milliseconds. It returns the zero time
 // for implausible values: before 2000, such as a clock's own zero or seconds instead of
-// milliseconds, and after 2200.
+// milliseconds, and from 2200 on.
 func ClockTime(ms float64) time.Time {
 	const year2000, year2200 = 946684800000, 7258118400000
 	if !(ms >= year2000 && ms < year2200) {

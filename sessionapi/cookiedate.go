@@ -8,7 +8,7 @@ import (
 )
 
 // cookieDate reads the date of an Expires attribute as specified in RFC 6265, 5.1.1:
-// servers write all kinds, and the order of the parts is not fixed. It returns the
+// servers use many formats, and the order of the parts is not fixed. It returns the
 // zero time for a text that is not a date.
 func cookieDate(text string) time.Time {
 	clock, hasClock := [3]int{}, false
@@ -52,12 +52,12 @@ func leadingNumber(token string) (n, digits int) {
 	for digits < len(token) && token[digits] >= '0' && token[digits] <= '9' {
 		digits++
 	}
-	n, _ = strconv.Atoi(token[:digits]) // 0 without digits; too many digits are not used
+	n, _ = strconv.Atoi(token[:digits]) // 0 without digits; callers ignore a number with too many
 	return n, digits
 }
 
-// clockOf returns hour, minute and second of a token such as 08:49:37. Only the second may be
-// followed by other characters than digits.
+// clockOf returns hour, minute and second of a token such as 08:49:37. Only the seconds may be
+// followed by characters other than digits.
 func clockOf(token string) (clock [3]int, ok bool) {
 	parts := strings.SplitN(token, ":", len(clock))
 	if len(parts) != len(clock) {

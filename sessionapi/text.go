@@ -87,8 +87,9 @@ func IsText(body []byte) bool {
 	return len(body) > 0 && len(body) <= long && !bytes.ContainsAny(body[:1], `{["<`) && strings.HasPrefix(http.DetectContentType(body), "text/plain")
 }
 
-// BodyToken returns a token that is the whole body. The text of a failed login is more
-// often a sentence, which is not a token.
+// BodyToken returns the token of a login whose whole body is the token. text is the decoded
+// body. If the login failed, a text with spaces or line breaks is a sentence, not a token,
+// and BodyToken returns an empty string.
 func BodyToken(response Response, text string) string {
 	if !response.OK() && strings.ContainsAny(text, " \r\n") {
 		return ""

@@ -86,8 +86,8 @@ func errorPrefix(text string) (code, description string) {
 // unexpected type must not keep the others from being read.
 type tokenJSON map[string]json.RawMessage
 
-// tokenFields decodes a body. It is JSON whatever its Content-Type; older servers
-// send a form, or the error code alone as text.
+// tokenFields decodes a body: as JSON, whatever its Content-Type, or else as what older
+// servers send: a form, or the error code as text.
 func tokenFields(response Response) (Interpretation, tokenJSON) {
 	in, fields := DecodeJSON[tokenJSON](response)
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))

@@ -35,8 +35,9 @@ func (in *Interpretation) LoginState(status int, state State) State {
 	words := in.words()
 	meaning := wordsState(words)
 	switch {
+	// Words alone mean Forbidden only in a 403 with a code that has no meaning of its own.
 	case meaning == Forbidden && (state != "" || status != http.StatusForbidden || !in.HasCode(status)):
-		return "" // words without a code are not enough for it
+		return ""
 	case state == Forbidden && !refusedLogin.MatchString(words):
 		return ""
 	}
@@ -69,12 +70,12 @@ func wordsState(words string) State {
 	return ""
 }
 
-// plainWords returns text as words in lower case with one space between them, in any
-// spelling: USER_LOCKED_OUT, UserLockedOut, "User locked out!".
+// plainWords returns the words of a text in lower case, with one space between them:
+// USER_LOCKED_OUT, UserLockedOut and "User locked out!" all become "user locked out".
 func plainWords(text string) string {
 	var b strings.Builder
 	space, lower := false, false // a space is due; the last was a lower-case letter
-	for _, r := range text[:min(len(text), maxWords)] {
+	for _, r := range text[:min(len(text), maxSearched)] {
 		isUpper := r >= 'A' && r <= 'Z'
 		switch {
 		case isUpper, r >= 'a' && r <= 'z', r >= '0' && r <= '9':
@@ -93,5 +94,5 @@ func plainWords(text string) string {
 	return b.String()
 }
 
-// maxWords is how much of a text is searched for words.
-const maxWords = 1 << 10
+// maxSearched is the size of the part of a text that is searched for words, in bytes.
+const maxSearched = 1 << 10

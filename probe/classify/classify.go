@@ -1,6 +1,6 @@
 // Package classify derives the state of an exchange from its status, its error and its
-// interpretation. Package probe adds Unexpected, and the states of secrets that were not
-// sent.
+// interpretation. Package probe adds Unexpected and the states of secrets that were not sent,
+// and corrects those of logins of several requests.
 //
 // The status takes precedence over the body if it means that the API could not do its work
 // (429, 5xx, an unexpected 3xx), or if the body cannot be read. Otherwise the API's own words

@@ -144,7 +144,7 @@ func (g *Guard) Refused(text secret.Secret, endpoint string) bool {
 	return record != nil && record.refusals > 0
 }
 
-// Ready reports whether Acquire would grant a permit immediately.
+// Ready reports whether Acquire would grant a permit immediately, without a grant of Resume.
 func (g *Guard) Ready(text secret.Secret, endpoint string) bool {
 	g.registry.mu.Lock()
 	defer g.registry.mu.Unlock()

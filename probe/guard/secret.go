@@ -102,8 +102,9 @@ func (s *secretRecord) heldAnywhereLocked(settings config.LockoutGuard, now time
 }
 
 // hasRoomLocked reports whether another login may be in flight. A trusted secret may have
-// up to max_refusals logins without a verdict, any other secret a single one. If all of them
-// are slow and the secret has not been refused, another may be sent every slowLogin.
+// up to max_refusals logins without a verdict, any other secret a single one, if the account's
+// budget has room for it. If all of them are slow and the secret has not been refused, another
+// may be sent every slowLogin.
 func (s *secretRecord) hasRoomLocked(settings config.LockoutGuard, now time.Time) bool {
 	limit := 1
 	if s.trusted {

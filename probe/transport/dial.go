@@ -9,9 +9,10 @@ import (
 // DialFunc makes a connection, like net.Dialer's DialContext.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// within limits the time to connect by its own timeout instead of ctx's deadline:
-// net.Dialer would divide the deadline, however distant, among a host's addresses, and
-// report it with its own error before ctx is done.
+// within limits the time to connect by its own timeout instead of ctx's deadline, which may
+// be distant: net.Dialer divides a deadline among a host's addresses, so an unresponsive one
+// would take too long. It would also report ctx's deadline with its own error, before ctx is
+// done.
 func (dial DialFunc) within(timeout time.Duration) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// tracer records when the parts of one exchange start and end. It may be called after
-// the exchange: two addresses may be dialed concurrently, and net/http's transport dials in
-// the background and continues after the request has ended.
+// tracer records when the parts of one exchange start and end. Its hooks may be called after
+// that: two addresses may be dialed concurrently, and net/http's transport dials in the
+// background and continues after the request has ended.
 type tracer struct {
 	beforeWrite func() bool // reports whether the request may be written; nil: always
 	cancel      func()      // ends the exchange; nil if the request may always be written
@@ -29,7 +29,7 @@ type tracer struct {
 	reused                    bool
 	abandoned                 bool // nothing more may be sent
 	noALPN                    bool // the server selected no protocol
-	multiplexed               bool // the connection has HTTP/2
+	multiplexed               bool // the connection uses HTTP/2
 	sent                      bool // the request's headers, over HTTP/2
 	repeated                  bool // the transport tried to send the request again
 }
@@ -70,7 +70,7 @@ func (t *tracer) attach(ctx context.Context) context.Context {
 
 // connected records the connection of the request, unless the request may not be written.
 //
-// A connection with HTTP/2 is shared with other requests, so it is not closed: its
+// An HTTP/2 connection is shared with other requests, so it is not closed: its
 // transport checks the context before it writes. The transport writes in another goroutine,
 // and may report the end of the write after the response, so the request counts as written
 // from now on.
@@ -94,7 +94,7 @@ func (t *tracer) connected(info httptrace.GotConnInfo, passed bool) {
 	}
 }
 
-// negotiatedHTTP2 reports whether requests share a connection.
+// negotiatedHTTP2 reports whether a connection uses HTTP/2, so that requests share it.
 func negotiatedHTTP2(conn net.Conn) bool {
 	secured, ok := conn.(*tls.Conn)
 	return ok && secured.ConnectionState().NegotiatedProtocol == "h2"

@@ -79,7 +79,7 @@ const (
 	sendForm  send = "form"
 )
 
-// sessionPart is one of the values that make a session: its sources in the response of
+// sessionPart is one of the values that make up a session: its sources in the response of
 // a login, and its place in the requests that follow.
 type sessionPart struct {
 	sources  []source // the first that has a value counts

@@ -16,7 +16,7 @@ type bodyType struct {
 // jsonKinds are the types of single values.
 var jsonKinds = map[string]struct {
 	cel  *cel.Type // that expressions see
-	json string    // JSON's name for it
+	json string    // the type of the JSON value, as encoding/json names it; empty for any
 }{
 	"text":   {cel.StringType, "string"},
 	"number": {cel.DoubleType, "number"},
@@ -63,7 +63,7 @@ func (t *bodyType) findMismatch(value any) (path []string, got string) {
 	return nil, is
 }
 
-// jsonName returns JSON's name for the type, with its article.
+// jsonName returns the type of the JSON value, with its article.
 func (t *bodyType) jsonName() string {
 	switch {
 	case t.kind != "":
@@ -88,7 +88,7 @@ func jsonKind(value any) string {
 	return "object"
 }
 
-// collectObjects adds a type and those inside it that are objects, by their names.
+// collectObjects adds the object types in t to all, by name: t itself and those inside it.
 func (t *bodyType) collectObjects(all map[string]*bodyType) {
 	switch {
 	case t.list != nil:

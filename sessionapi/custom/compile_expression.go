@@ -12,7 +12,7 @@ import (
 	"session_exporter/internal/strictyaml"
 )
 
-// maxExpression bounds the text of an expression.
+// maxExpression is the maximum length of an expression, in characters.
 const maxExpression = 4000
 
 // environment is what all expressions have in common. It is created once, because that takes
@@ -85,7 +85,7 @@ func (c *compiler) compileExpression(env *cel.Env, name strictyaml.Key, text Exp
 	case err == nil && estimate.Min > maxCost:
 		return reject("takes too long on any response; simplify it")
 	case err != nil || estimate.Max > maxCost:
-		options = append(options, cel.CostLimit(maxCost)) // counting costs, too
+		options = append(options, cel.CostLimit(maxCost)) // only here, because counting takes time
 	}
 	program, err := env.Program(ast, options...)
 	if err != nil {

@@ -28,7 +28,7 @@ func (c *compiler) compileRequests() {
 	}
 	switch check := c.key.Field("check"); {
 	case len(d.Check.Steps) > 0:
-		c.checkAlone(check, d.Check.requestsDefinition)
+		c.rejectRequestKeys(check, d.Check.requestsDefinition)
 		c.api.check = c.compileSteps("check.steps", d.Check.Steps, later)
 		c.api.checkSteps, c.api.spec.CheckSteps = true, true
 	case d.Check.Path != "":
@@ -58,8 +58,8 @@ func (c *compiler) compileRequests() {
 	c.checkSuccess(at, logout.Success)
 }
 
-// checkSessionPath reports a part of the session that belongs in a path, if no path
-// contains it.
+// checkSessionPath reports a part of the session that goes to a path, if neither the check
+// nor the logout contains it.
 func (c *compiler) checkSessionPath() {
 	usesSession := func(s step) bool { return s.uses(varSession) }
 	if slices.ContainsFunc(slices.Concat(c.api.check, c.api.logout), usesSession) || c.Invalid(c.key.Field("check.path")) || c.Invalid(c.key.Field("logout.path")) {
@@ -91,7 +91,7 @@ func (c *compiler) compileLogin() {
 		c.Require(c.key, "session", "has a `login`, so it needs a `session`: what the login returns, and how it is presented")
 	}
 	if len(login.Steps) > 0 {
-		c.checkAlone(at, login.requestsDefinition)
+		c.rejectRequestKeys(at, login.requestsDefinition)
 		c.compileLoginSteps(at, account, options)
 		return
 	}
@@ -194,7 +194,7 @@ func (c *compiler) compileValue(key strictyaml.Key, t strictyaml.Tree, by send, 
 	case t.Kind == yaml.ScalarNode && t.Tag == "!!null":
 		v.raw = "null"
 	case t.Kind == yaml.ScalarNode:
-		// Kept as it is written: decoded, a long number would lose digits, and 0123 be 83.
+		// Kept as it is written: decoded, a long number would lose digits, and 0123 would become 83.
 		if v.raw = strings.ToLower(t.Text); !json.Valid([]byte(v.raw)) {
 			err = errors.New("is not valid JSON; put quotes around it, or write a plain number, true or false")
 		}

@@ -21,8 +21,8 @@ const (
 // or Origin header.
 const varOrigin = "origin"
 
-// checkAlone reports the keys of a single request next to `steps`.
-func (c *compiler) checkAlone(at strictyaml.Key, d requestsDefinition) {
+// rejectRequestKeys reports the keys of a single request that are set next to `steps`.
+func (c *compiler) rejectRequestKeys(at strictyaml.Key, d requestsDefinition) {
 	for name, isSet := range map[string]bool{"method": d.Method != "", "path": d.Path != "", "send": d.Send != "", "body": !d.Body.IsZero()} {
 		if isSet {
 			c.Add(at.Field(name), "conflicts with `steps`; put it into one of them")

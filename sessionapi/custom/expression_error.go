@@ -21,8 +21,8 @@ var (
 )
 
 // translate returns the library's message with a suggestion for an unknown name, and
-// without what it quotes of the expression: it may be a secret in the wrong place, and the
-// column points at it.
+// without what it quotes of the expression. The quotation may be a secret in the wrong
+// place; the column shows where it is.
 func translate(env *cel.Env, objects map[string]*bodyType, message string, isCall bool) string {
 	name, field := unknownName.FindStringSubmatch(message), unknownField.FindStringSubmatch(message)
 	switch {

@@ -6,8 +6,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// Interpret implements sessionapi.API. If an expression fails, the response is not from
-// this API.
+// Interpret implements sessionapi.API. If an expression fails, the state is
+// InvalidResponse.
 func (a *API) Interpret(step sessionapi.Step, response sessionapi.Response) sessionapi.Interpretation {
 	if step == sessionapi.Logout && a.logout != nil && a.logout[0].success != nil {
 		return a.interpret(step, response, a.begin(step))
@@ -165,8 +165,8 @@ func (a *API) identify(ev *evaluator) {
 	}
 }
 
-// meaning interprets a well-formed or empty body: first by the error codes and rules of
-// the definition, then by what a success must have. missing describes what it lacks.
+// meaning interprets a response: first by the error codes and rules of the definition, then
+// by what a success must have. missing describes what the response lacks for a success.
 func (a *API) meaning(ev *evaluator, missing string) (meaning sessionapi.State, why string) {
 	if state := a.errorCodes[ev.in.Code]; state != "" {
 		return state, ""

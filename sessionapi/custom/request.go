@@ -38,7 +38,7 @@ func inURL(text string) string { return strings.ReplaceAll(url.QueryEscape(text)
 
 // Request implements sessionapi.API: it returns the current request.
 func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessionapi.Request {
-	now := &s.steps[s.at]
+	current := &s.steps[s.at]
 	plain := func(variable string) (string, bool) {
 		if value, ok := s.kept[variable]; ok {
 			return value, true
@@ -56,7 +56,7 @@ func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessio
 		return option, isSet
 	}
 	fill := func(session secret.Secret) sessionapi.Request {
-		r := sessionapi.Request{Method: now.method, Basic: now.send == sendBasic, Header: s.header(now), SecretBody: now.secretBody}
+		r := sessionapi.Request{Method: current.method, Basic: current.send == sendBasic, Header: s.header(current), SecretBody: current.secretBody}
 		values := plain
 		if s.step != sessionapi.Login {
 			ofSession := s.sessionValues(session)
@@ -67,26 +67,26 @@ func (s *sequence) Request(_ sessionapi.Step, account sessionapi.Account) sessio
 				return plain(variable)
 			}
 		}
-		r.Path, _ = now.path.fill(inPathOf(now, values))
-		if slices.ContainsFunc(now.path, isSecretSegment) {
-			r.Shown, _ = now.path.fill(func(variable string) (string, bool) {
+		r.Path, _ = current.path.fill(inPathOf(current, values))
+		if slices.ContainsFunc(current.path, isSecretSegment) {
+			r.Shown, _ = current.path.fill(func(variable string) (string, bool) {
 				switch variable {
 				case varUsername:
-					return inPathOf(now, plain)(variable)
-				case now.path[0].variable:
+					return inPathOf(current, plain)(variable)
+				case current.path[0].variable:
 					return "/$" + variable, true
 				default:
 					return "$" + variable, true
 				}
 			})
 		}
-		r.Body, r.ContentType = now.encode(values)
+		r.Body, r.ContentType = current.encode(values)
 		return r
 	}
 	if s.step == sessionapi.Login {
 		return fill(secret.Secret{})
 	}
-	return sessionapi.Request{Method: now.method, Fill: fill}
+	return sessionapi.Request{Method: current.method, Fill: fill}
 }
 
 // isSecretSegment reports whether a part of a path must not be shown.
@@ -94,10 +94,10 @@ func isSecretSegment(s segment) bool { return s.variable != "" && s.variable != 
 
 // inPathOf returns the variables as the path of a request contains them. A variable at the
 // beginning of the path is a link, whose host is ignored: requests go to the endpoint alone.
-func inPathOf(now *step, values lookup) lookup {
+func inPathOf(current *step, values lookup) lookup {
 	return func(variable string) (string, bool) {
 		text, known := values(variable)
-		if variable == now.path[0].variable {
+		if variable == current.path[0].variable {
 			return linkOf(text), known
 		}
 		return inURL(text), known
@@ -114,15 +114,15 @@ func linkOf(address string) string {
 }
 
 // header returns the headers of a request.
-func (s *sequence) header(now *step) map[string]string {
-	if len(now.headers) == 0 {
+func (s *sequence) header(current *step) map[string]string {
+	if len(current.headers) == 0 {
 		return s.headers
 	}
-	all := make(map[string]string, len(s.headers)+len(now.headers))
+	all := make(map[string]string, len(s.headers)+len(current.headers))
 	for name, value := range s.headers {
 		all[http.CanonicalHeaderKey(name)] = value
 	}
-	for name, t := range now.headers {
+	for name, t := range current.headers {
 		all[name], _ = t.fill(func(variable string) (string, bool) {
 			if variable == varOrigin {
 				return s.origin, true

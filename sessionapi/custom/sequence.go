@@ -21,7 +21,7 @@ type sequence struct {
 	*API
 	step   sessionapi.Step
 	steps  []step
-	at     int    // the current one
+	at     int    // the index of the current one
 	origin string // of the endpoint
 
 	kept    map[string]string
@@ -33,7 +33,7 @@ type sequence struct {
 	// Of a login.
 	parts        []string // of the session, from the last responses that have them
 	sentPassword bool     // a request with the password was sent
-	exists       bool     // a session exists: the password was accepted, or a part came after it
+	exists       bool     // a session exists: the password was accepted, or a part came after it was sent
 	unsendable   bool     // a part of the session cannot be presented
 }
 

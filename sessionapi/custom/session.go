@@ -103,11 +103,11 @@ func isSource(part *sessionPart, cookie string) bool {
 	})
 }
 
-// maxCookies and maxCookie limit the cookies that are kept whatever their names (RFC 6265,
-// 6.1).
+// maxCookies and maxCookieValue limit the cookies that are kept whatever their names (RFC
+// 6265, 6.1).
 const (
-	maxCookies = 50
-	maxCookie  = 4 << 10 // bytes of a value
+	maxCookies     = 50
+	maxCookieValue = 4 << 10 // bytes
 )
 
 // SessionCookies implements sessionapi.CookieAuthorizer.
@@ -118,7 +118,7 @@ func (a *API) SessionCookies(response sessionapi.Response) []sessionapi.Cookie {
 			return false
 		}
 		others++
-		return !a.keepsCookies || others > maxCookies || len(set.Value.Reveal()) > maxCookie
+		return !a.keepsCookies || others > maxCookies || len(set.Value.Reveal()) > maxCookieValue
 	})
 }
 

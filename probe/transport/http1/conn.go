@@ -105,7 +105,8 @@ func (c *conn) read(r *bufio.Reader, req *http.Request, trace *httptrace.ClientT
 			return nil, &ResponseError{status, fmt.Errorf("the response headers exceed %d bytes", c.transport.MaxResponseHeaderBytes)}
 		case err != nil:
 			return nil, &ResponseError{status, err}
-		case !informational(response.StatusCode): // the limit on headers limits their number, too
+		// The limit on headers also limits the number of informational responses.
+		case !informational(response.StatusCode):
 			c.headers = math.MaxInt64
 			return response, nil
 		}

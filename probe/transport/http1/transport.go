@@ -72,8 +72,8 @@ func (t *Transport) roundTrip(req *http.Request, lease *Lease) (*http.Response, 
 		if !reused {
 			var err error
 			if c, err = t.dial(ctx, req.URL); err == nil {
-				// Not in dial: thousands may wait for a handshake, each with the stack
-				// of its callers.
+				// Not in dial, to keep stacks small: thousands of goroutines may wait for
+				// a handshake.
 				err = c.secure(ctx, trace)
 			}
 			if err != nil {
