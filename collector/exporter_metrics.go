@@ -30,7 +30,7 @@ func newExporterMetrics(credentials func() []probe.CredentialStatus) *exporterMe
 	return &exporterMetrics{
 		credentials:      credentials,
 		suspended:        prometheus.NewDesc("session_exporter_credential_suspended", "Whether the lockout guard holds back logins of the credential, at one endpoint or everywhere.", byCredential, nil),
-		refusals:         prometheus.NewDesc("session_exporter_credential_refusals_total", "Refused logins and requests that used the credential's secrets.", byCredential, nil),
+		refusals:         prometheus.NewDesc("session_exporter_credential_refusals_total", "Refused logins, HTTP Basic checks and token requests with the credential's secrets.", byCredential, nil),
 		changed:          prometheus.NewDesc("session_exporter_credential_changed_timestamp_seconds", "Unix time at which the credential's secret last changed: the modification time of its file, or when the exporter first read it. No sample before its first use.", byCredential, nil),
 		reloadSuccessful: prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_exporter_config_last_reload_successful", Help: "Whether the last attempt to load the configuration was successful."}),
 		reloadSuccess:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "session_exporter_config_last_reload_success_timestamp_seconds", Help: "Unix time at which the configuration was last loaded successfully."}),

@@ -133,7 +133,7 @@ func loginFamilies() []family {
 		{name: "session_lifetime_seconds", kind: gauge, help: "Lifetime of the last session terminated by the appliance. No sample before the first.", read: func(s *state, e *emitter) {
 			e.emitIf(s.Expirations > 0, s.Lifetime.Seconds())
 		}},
-		{name: "session_login_suspended", kind: gauge, help: "Whether the lockout guard held back the login of the last probe.", read: func(s *state, e *emitter) {
+		{name: "session_login_suspended", kind: gauge, help: "Whether the state is login_suspended: the lockout guard held back the login, or that of the local site of a pairing failed.", read: func(s *state, e *emitter) {
 			e.emit(truth(s.Result.State == sessionapi.LoginSuspended))
 		}},
 		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "Unix time at which the lockout guard permits the next login. No sample if no login is held back, or it only waits for another login.", read: func(s *state, e *emitter) {

@@ -62,7 +62,7 @@ func (d *Decoder) Decode(file string, text []byte, target any, collector *Collec
 	case len(documents) == 0:
 		return true // empty, or only comments
 	case len(documents) > 1:
-		w.problem(documents[1].Line, "", "a second YAML document; remove the `---` between them")
+		w.problem(documents[1].Line, "", "a second YAML document begins here; remove the `---` before it")
 		return false
 	}
 	w.value("", documents[0].Content[0], reflect.ValueOf(target).Elem())

@@ -180,7 +180,7 @@ func BenchmarkMask(b *testing.B) {
 		set  *Secrets
 		text string
 	}{
-		{"operation id, 50 secrets", few, "c4bc2f52-08c2-4bb1-9f5e-7ac1bd7d1b3a"},
+		{"operation ID, 50 secrets", few, "c4bc2f52-08c2-4bb1-9f5e-7ac1bd7d1b3a"},
 		{"200 bytes, 50 secrets", few, repeat(sentence, 200)},
 		{"200 bytes, 1024 secrets", many, repeat(sentence, 200)},
 		{"2 KiB, 50 secrets", few, repeat(sentence, 2<<10)},
