@@ -92,6 +92,19 @@ endpoints: [{name: e, url: "https://h.example.com:9443", module: m}]
 	}
 }
 
+// A missing credential of systemd is not taken for a relative path.
+func TestMissingInCredentialsDirectory(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	_, problems := config.CheckText([]byte(`
+credentials: {a: {username: u, password_file: "${CREDENTIALS_DIRECTORY}/hcx"}}
+modules: {m: {api: hcx, credential: a}}
+endpoints: [{name: e, url: "https://h.example.com:9443", module: m}]
+`), "f.yml")
+	if want := "f.yml:2: credentials.a.password_file: cannot read this file: no such file or directory"; problems.Error() != want {
+		t.Errorf("problems %q, want %q", problems.Error(), want)
+	}
+}
+
 func file(name string) secret.Source {
 	return secret.Source{File: filepath.Join("testdata", "secrets", name)}
 }
