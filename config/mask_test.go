@@ -14,7 +14,7 @@ apis:
   own:
     login: {path: /login, send: json, options: {pin: []}, body: {user: $username, pass: $password, app: l1teral-key, kind: local, more: [{n: 1234567, c: "in-c0mposed-$username"}], pin: $pin}}
     session: [{from: cookie, name: sid}]
-    headers: {x-api-key: k3y-of-the-api, accept: application/json;version=37.0}
+    headers: {x-api-key: k3y-of-the-api, x-tenant: $tenantSECRET, accept: application/json;version=37.0}
     check: {path: /me, method: POST, body: {scope: ch3ck-key, view: full}}
     logout: {path: /logout, body: {reason: l0gout-key}}
     answer: {username: body.user}
@@ -27,7 +27,7 @@ endpoints:
 	if settings == nil {
 		t.Fatal(problems)
 	}
-	for _, secret := range []string{"l1teral", "1234567", "c0mposed", "0ption", "0ther", "v4lue", "c00kie", "k3y", "ch3ck", "l0gout"} {
+	for _, secret := range []string{"l1teral", "1234567", "c0mposed", "0ption", "0ther", "v4lue", "c00kie", "k3y", "tenantSECRET", "ch3ck", "l0gout"} {
 		if strings.Contains(settings.YAML, secret) {
 			t.Errorf("%s is shown in\n%s", secret, settings.YAML)
 		}

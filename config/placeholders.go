@@ -28,6 +28,9 @@ var placeholders = []struct {
 	{regexp.MustCompile(`^%[A-Za-z_][A-Za-z0-9_]*%$|%[A-Z_][A-Z0-9_]{2,}%`), "contains %…%, and variables are not expanded here; write the value, or use `password_env` or `token_env` for a secret"},
 }
 
+// pathKey matches the keys whose values are paths.
+var pathKey = regexp.MustCompile(`_file$|\.files\[\d+\]$`)
+
 // inspect warns about a decoded value that is most likely a mistake.
 func (r *resolver) inspect(key strictyaml.Key, node *yaml.Node, target any) {
 	switch value := target.(type) {
@@ -49,7 +52,9 @@ func (r *resolver) warnOfPlaceholders(key strictyaml.Key, line int, value string
 	if strings.HasPrefix(string(key), "global.metrics_deny") {
 		return
 	}
-	value = strings.TrimPrefix(value, credentialsDirectory)
+	if pathKey.MatchString(string(key)) {
+		value = strings.TrimPrefix(value, credentialsDirectory)
+	}
 	for _, p := range placeholders {
 		if p.pattern.MatchString(value) {
 			r.Report(strictyaml.Warning, key, strictyaml.Position{Line: line}, p.text)

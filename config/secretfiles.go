@@ -77,11 +77,12 @@ func (r *resolver) checkSecret(key strictyaml.Key, file string, source secret.So
 // fileProblem describes why a file cannot be read. It does not name the path, which may
 // be a secret in the wrong place.
 func fileProblem(file string, err error) string {
-	if strings.HasPrefix(file, credentialsDirectory) && os.Getenv(credentialsVariable) == "" {
+	credential := strings.HasPrefix(file, credentialsDirectory)
+	if credential && os.Getenv(credentialsVariable) == "" {
 		return credentialsVariable + " is not set: systemd sets it for a service with credentials"
 	}
 	text := "cannot read this file: " + boundedfile.Reason(err).Error()
-	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(file) {
+	if errors.Is(err, fs.ErrNotExist) && !credential && !filepath.IsAbs(file) {
 		text += "; relative paths are resolved from the directory of the configuration file"
 	}
 	return text

@@ -80,7 +80,7 @@ func TestCredentialsDirectory(t *testing.T) {
 	}
 	loaded, problems := config.CheckText([]byte(`
 credentials: {a: {username: u, password_file: "${CREDENTIALS_DIRECTORY}/hcx"}}
-modules: {m: {api: hcx, credential: a}}
+modules: {m: {api: hcx, credential: a, http_headers: {X-Key: {files: ["${CREDENTIALS_DIRECTORY}/hcx"]}}}}
 endpoints: [{name: e, url: "https://h.example.com:9443", module: m}]
 `), "f.yml")
 	if len(problems) > 0 {
@@ -89,6 +89,22 @@ endpoints: [{name: e, url: "https://h.example.com:9443", module: m}]
 	source := loaded.Credentials["a"].Secret
 	if got, err := source.Read(); err != nil || got.Reveal() != "s3cret" || source.File != filepath.Join(dir, "hcx") {
 		t.Errorf("read %q from %s: %v", got.Reveal(), source, err)
+	}
+	if got, want := loaded.Modules["m"].HTTP.Headers.Headers["X-Key"].Files, []string{filepath.Join(dir, "hcx")}; !slices.Equal(got, want) {
+		t.Errorf("files of the header %q, want %q", got, want)
+	}
+}
+
+// A missing credential of systemd is not taken for a relative path.
+func TestMissingInCredentialsDirectory(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	_, problems := config.CheckText([]byte(`
+credentials: {a: {username: u, password_file: "${CREDENTIALS_DIRECTORY}/hcx"}}
+modules: {m: {api: hcx, credential: a}}
+endpoints: [{name: e, url: "https://h.example.com:9443", module: m}]
+`), "f.yml")
+	if want := "f.yml:2: credentials.a.password_file: cannot read this file: no such file or directory"; problems.Error() != want {
+		t.Errorf("problems %q, want %q", problems.Error(), want)
 	}
 }
 

@@ -62,6 +62,7 @@ func TestWarnings(t *testing.T) {
 		{"grant as a parameter", "credentials:\n  a:\n    oauth2:\n      {client_id: i, client_secret: s, token_url: 'https://h.example.com', endpoint_params: {grant_type: password}}\n" + around, "f.yml:4: warning: credentials.a.oauth2.endpoint_params.grant_type: replaces the grant, but the lockout guard protects only the client's secret; set the key `grant_type` instead"},
 		{"variable with a default", account(`password: ${SVC_PASSWORD:-x}`), atPassword + dollar},
 		{"directory of systemd", account("password_file: ${CREDENTIALS_DIRECTORY}/hcx"), "f.yml:4: credentials.a.password_file: CREDENTIALS_DIRECTORY is not set: systemd sets it for a service with credentials"},
+		{"directory of systemd in a password", account(`password: "${CREDENTIALS_DIRECTORY}/hcx"`), atPassword + dollar},
 		{"variable inside", account(`password: x${env.PW}y`), atPassword + dollar},
 		{"variable of Kubernetes", account(`password: $(SVC_PASSWORD)`), atPassword + "is $(…), and " + notExpanded},
 		{"template", account(`password: '{{ .SVC }}'`), atPassword + template},

@@ -89,7 +89,7 @@ func adviseHTTP2(o *outcome) string {
 }
 
 func adviseRejected(o *outcome, source secret.Source) string {
-	if o.interpretation.AccountUnusable() {
+	if o.interpretation.AccountUnusable() && !o.interpretation.SecretWrong() {
 		return "Unlock or enable the account. If its password has expired, change it. " + put("the changed password", source)
 	}
 	if source.Typed {

@@ -183,6 +183,31 @@ func testExplanations(t *testing.T) {
 	golden.Check(t, "testdata/diagnoses.txt", []byte(b.String()))
 }
 
+// A message that blames the password or the account leaves both possible.
+func TestAdviceAboutPasswordOrAccount(t *testing.T) {
+	source := secret.Source{File: "/run/secrets/nsx"}
+	for _, c := range []struct {
+		code, message string
+		unusable      bool
+	}{
+		{"403", "The credentials were incorrect or the account specified has been locked.", false},
+		{"LOGIN_FAILED", "Invalid user name or password, or the account is disabled", false},
+		{"", "Password is incorrect or has expired", false},
+		{"invalid_grant", "The provided authorization grant is invalid, expired, revoked, or was issued to another client.", false},
+		{"invalid_grant", "The provided authorization grant (e.g., authorization code, resource owner credentials) or refresh token is invalid, expired, revoked.", false},
+		{"INVALID_CREDENTIALS", "", false},
+		{"USER_LOCKED_OUT", "", true},
+		{"", "Login failed: the account is locked", true},
+		{"", "Password expired", true},
+		{"invalid_grant", "Account disabled", true},
+	} {
+		o := &outcome{interpretation: sessionapi.Interpretation{Code: c.code, Message: c.message}}
+		if advice := adviseRejected(o, source); strings.HasPrefix(advice, "Unlock or enable") != c.unusable {
+			t.Errorf("%s %q: the advice is %q; whether the account alone is blamed: want %t", c.code, c.message, advice, c.unusable)
+		}
+	}
+}
+
 // A password that was typed has no source to update.
 func TestAdviceAboutTypedPassword(t *testing.T) {
 	typed := secret.Source{Inline: secret.New(canaryPassword), Typed: true}

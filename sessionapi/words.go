@@ -22,6 +22,10 @@ var (
 	// unusable matches words about an account that cannot log in even with the right
 	// password.
 	unusable = regexp.MustCompile(unusableWords)
+	// wrongSecret matches words about a wrong username or password, or about the grant that an
+	// authorization server calls invalid instead.
+	wrongSecret = regexp.MustCompile(`(wrong|incorrect|invalid|bad) (the )?(auth\w* )?(credential|password|pass ?phrase|pass ?code|user)` +
+		`|(credential|password|pass ?phrase|pass ?code|user ?name|user|grant|token)s? (\w+ ){0,3}?(wrong|incorrect|invalid|not valid|not correct|mismatch|not match)`)
 	// notAllowed matches words about an account that lacks a permission.
 	notAllowed = regexp.MustCompile(`privilege|permission|entitle|(insufficient|missing|lack\w*|no) (access )?(right|role|scope)`)
 	// unexplained matches words of a refusal without a reason.
@@ -44,9 +48,13 @@ func (in *Interpretation) LoginState(status int, state State) State {
 	return meaning
 }
 
-// AccountUnusable reports whether a refusal says that the account or its password is
-// locked, disabled or expired rather than wrong.
+// AccountUnusable reports whether a refusal says that the account or its password is, or may
+// be, locked, disabled or expired.
 func (in *Interpretation) AccountUnusable() bool { return unusable.MatchString(in.words()) }
+
+// SecretWrong reports whether a refusal says that the username or the password is, or may be,
+// wrong. Some APIs say both: "credentials incorrect or account locked".
+func (in *Interpretation) SecretWrong() bool { return wrongSecret.MatchString(in.words()) }
 
 // HasCode reports whether the response has an error code that says more than its status.
 func (in *Interpretation) HasCode(status int) bool {

@@ -128,8 +128,8 @@ func (c *compiler) auths() []sessionapi.Auth {
 	return d.Auth
 }
 
-// checkHeaders checks the headers of every request. They are shown, so they must not
-// authenticate.
+// checkHeaders checks the headers of every request. They are not masked everywhere, so they
+// must not authenticate.
 func (c *compiler) checkHeaders() {
 	headers := c.definition.Headers
 	seen := make(map[string]bool, len(headers))

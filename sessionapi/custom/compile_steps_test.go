@@ -18,7 +18,8 @@ cookies: keep
 login:
   steps:
     - {path: /login, keep: {csrf: 'cookies["csrftoken"]'}}
-    - {path: /login, send: form, headers: {x-csrf: $csrf, authorization: Basic c3VwZXI6c2VjcmV0}, body: {user: $username, pass: $password, key: s3cr3t-key}, success: [302]}
+    - {path: /login, send: form, headers: {x-csrf: $csrf, authorization: Basic c3VwZXI6c2VjcmV0}, body: {user: $username, pass: $password, key: s3cr3t-key}, success: [302], keep: {access: body.access}}
+    - {path: /session, headers: {authorization: Bearer $access, x-key: "k3y-of-app-$access"}}
 session: [{from: cookie, name: SID}]
 check: {steps: [{path: /tenants, keep: {tenant: body.id}}, {path: /tenants/$tenant/me}]}
 logout: {path: /logout, success: [302]}
@@ -28,7 +29,7 @@ answer: {username: body.user}
 // The YAML in which a compiled definition is shown compiles to the same API again.
 func TestStepsYAML(t *testing.T) {
 	api := compiled(t, formWithToken)
-	if again := compiled(t, api.YAML()); !again.Equal(api) || len(again.login) != 2 || len(again.check) != 2 {
+	if again := compiled(t, api.YAML()); !again.Equal(api) || len(again.login) != 3 || len(again.check) != 2 {
 		t.Errorf("another API is compiled from\n%s", api.YAML())
 	}
 }
@@ -44,12 +45,12 @@ func TestStepsMasked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, literal := range []string{"c3VwZXI6c2VjcmV0", "s3cr3t-key"} {
+	for _, literal := range []string{"c3VwZXI6c2VjcmV0", "s3cr3t-key", "k3y-of-app"} {
 		if strings.Contains(string(text), literal) {
 			t.Errorf("%s shows in\n%s", literal, text)
 		}
 	}
-	for _, shown := range []string{"x-csrf: $csrf", "pass: $password"} {
+	for _, shown := range []string{"x-csrf: $csrf", "pass: $password", "authorization: Bearer $access"} {
 		if !strings.Contains(string(text), shown) {
 			t.Errorf("%s is missing in\n%s", shown, text)
 		}

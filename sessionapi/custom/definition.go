@@ -113,7 +113,7 @@ type ruleDefinition struct {
 // Masked returns the definition without the literals of its requests that may be secrets.
 func (d *Definition) Masked() Definition {
 	masked := *d
-	masked.Headers = maskHeaders(d.Headers)
+	masked.Headers = maskHeaders(d.Headers, func(value string) string { return value }) // no variables
 	if d.Login != nil {
 		login := *d.Login
 		login.requestsDefinition = login.masked()
@@ -133,15 +133,18 @@ func (d requestsDefinition) masked() requestsDefinition {
 	d.Steps = slices.Clone(d.Steps)
 	for i := range d.Steps {
 		d.Steps[i].Body = maskTree(d.Steps[i].Body)
-		d.Steps[i].Headers = maskHeaders(d.Steps[i].Headers)
+		d.Steps[i].Headers = maskHeaders(d.Steps[i].Headers, literals)
 	}
 	return d
 }
 
-func maskHeaders(headers map[string]string) map[string]string {
+// maskHeaders masks the headers whose values may be secrets. literals returns a value without
+// its variables. If ordinary words are left, as in "Bearer $token", the value is no secret.
+func maskHeaders(headers map[string]string, literals func(value string) string) map[string]string {
 	masked := maps.Clone(headers)
 	for name, value := range masked {
-		if sessionapi.SecretHeader(name, literals(value)) {
+		text := literals(value)
+		if (text == value || secret.MayBeSecret(text)) && sessionapi.SecretHeader(name, text) {
 			masked[name] = secret.Masked
 		}
 	}
