@@ -125,7 +125,7 @@ func loginFamilies() []family {
 		{name: "session_login_failures_total", kind: counter, help: "Logins sent that did not establish a session.", read: func(s *state, e *emitter) { e.emit(s.LoginFailures) }},
 		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent without a response that reveals whether a session exists. Each may have left one on the appliance.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
 		{name: "session_logouts_total", kind: counter, help: "Logouts accepted by the appliance.", read: func(s *state, e *emitter) { e.emit(s.Logouts) }},
-		{name: "session_logout_failures_total", kind: counter, help: "Sessions that were not logged out, because the appliance did not accept the logout or its API has none. Each may be left on the appliance.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},
+		{name: "session_logout_failures_total", kind: counter, help: "Sessions that were not logged out, because the logout was not accepted or could not be sent, or the API has none. Each may be left on the appliance.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},
 		{name: "session_expirations_total", kind: counter, help: "Sessions terminated by the appliance.", read: func(s *state, e *emitter) { e.emit(s.Expirations) }},
 		{name: "session_established_timestamp_seconds", kind: gauge, help: "Unix time at which the current session was established. No sample without a session.", read: func(s *state, e *emitter) {
 			e.emitTime(s.Result.Established)

@@ -97,6 +97,8 @@ func adviseRejected(o *outcome, source secret.Source) string {
 	}
 	update := fmt.Sprintf("Update %s", source)
 	switch {
+	case source.IsCopy():
+		update = "Update the original of this file and restart the exporter"
 	case source.File != "":
 		update = "Update the file"
 	case source.Env != "":
@@ -140,6 +142,8 @@ func dialedPort(x *exchange) string {
 // put describes how to give a credential another secret.
 func put(what string, source secret.Source) string {
 	switch {
+	case source.IsCopy():
+		return fmt.Sprintf("Put %s into the original of %s, and restart the exporter: systemd copies the file only then.", what, source)
 	case source.File != "":
 		return fmt.Sprintf("Put %s into %s. The next probe uses it, without a restart.", what, source)
 	case source.Env != "":
@@ -189,18 +193,6 @@ func exchangedAs(o *outcome, c *config.Credential) string {
 		text += ", or " + client
 	}
 	return text
-}
-
-// issuedTo names for whom a bearer token was issued.
-func issuedTo(c *config.Credential) string {
-	switch c.OAuth2.GrantType {
-	case config.GrantPassword:
-		return fmt.Sprintf("to %q", c.Username)
-	case config.GrantVCFAPIToken:
-		return fmt.Sprintf("for the API token from %s", c.Secret)
-	default:
-		return fmt.Sprintf("to client %q", c.OAuth2.ClientID)
-	}
 }
 
 // whyRefused explains the refusal of a token that was to be exchanged, as a further

@@ -183,6 +183,18 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 	}
 }
 
+// issuedTo names for whom a bearer token was issued.
+func issuedTo(c *config.Credential) string {
+	switch c.OAuth2.GrantType {
+	case config.GrantPassword:
+		return fmt.Sprintf("to %q", c.Username)
+	case config.GrantVCFAPIToken:
+		return fmt.Sprintf("for the API token from %s", c.Secret)
+	default:
+		return fmt.Sprintf("to client %q", c.OAuth2.ClientID)
+	}
+}
+
 func diagnoseSuspension(o *outcome, e *config.Endpoint) string {
 	name, kind, refuser := e.Credential.Name, "secret", "this appliance"
 	if settings := e.Credential.OAuth2; settings != nil {

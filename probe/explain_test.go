@@ -221,3 +221,13 @@ func TestAdviceAboutTypedPassword(t *testing.T) {
 		t.Errorf("the source is %q, want the prompt", typed.String())
 	}
 }
+
+// systemd copies a credential when the service starts, so a change of the file needs a restart.
+func TestAdviceAboutCredentialsOfSystemd(t *testing.T) {
+	source := secret.FromFile("/run/credentials/session_exporter.service/hcx", nil)
+	for _, advice := range []string{adviseRejected(new(outcome), source), put("the right secret", source)} {
+		if !strings.Contains(advice, "original") || !strings.Contains(advice, "restart the exporter") {
+			t.Errorf("no restart in %q", advice)
+		}
+	}
+}

@@ -46,7 +46,7 @@ type Result struct {
 	Logins, LoginFailures int // sent, and those of them that failed
 	Unanswered            int // logins whose response never came, or did not reveal the session: each may have left a session
 	Logouts               int // accepted by the appliance
-	LogoutFailures        int // not accepted, or not part of the API: each may have left a session
+	LogoutFailures        int // not accepted, not sent, or not part of the API: each may have left a session
 	Expirations           int // held sessions that the appliance terminated
 	// Lifetime is the lifetime of the last session in Expirations.
 	Lifetime time.Duration
