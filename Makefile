@@ -54,7 +54,7 @@ build:
 
 # Some unit tests depend on real time, so these run first and alone. The end-to-end tests mostly
 # wait (minutes for some alerts), so everything else runs in parallel with them, at the lowest
-# priority: above all the tests in virtual time, which a busy machine does not disturb.
+# priority. Most of it is tests in virtual time, which a busy machine does not disturb.
 test: tools browser
 	go vet ./...
 	$(MAKE) unit

@@ -1,4 +1,4 @@
-{{- /* For each alert with a threshold: its value, its text in the shipped expression, and the replacement. */}}
+{{- /* For each alert with a threshold: the name of its value, its text in the shipped expression, and the replacement. */}}
 {{- define "session-exporter.thresholds" -}}
 SessionCredentialExpiringSoon: {value: credentialExpiryDays, shipped: "< 7 * 86400", with: "< %v * 86400"}
 SessionCredentialExpiringVerySoon: {value: credentialExpiryCriticalDays, shipped: "< 1 * 86400", with: "< %v * 86400"}
