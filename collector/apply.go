@@ -36,8 +36,8 @@ func (c *Collector) Apply(settings *config.Config, newProber NewProber) error {
 	return nil
 }
 
-// change is the difference between the configuration in effect and the next.
-type change struct {
+// configChange is the difference between the configuration in effect and the next.
+type configChange struct {
 	applied  *applied
 	replaced []replacement
 	removed  map[string]watched // by name
@@ -52,8 +52,8 @@ type replacement struct {
 
 // prepare creates the probers of the next configuration. It may hang: only another Apply
 // waits for it.
-func (c *Collector) prepare(settings *config.Config, newProber NewProber) (*change, error) {
-	next := &change{
+func (c *Collector) prepare(settings *config.Config, newProber NewProber) (*configChange, error) {
+	next := &configChange{
 		applied: &applied{
 			config:    settings,
 			newProber: newProber,
@@ -75,7 +75,7 @@ func (c *Collector) prepare(settings *config.Config, newProber NewProber) (*chan
 
 // add adds an endpoint to the next configuration, with the target that it has now or a
 // new one.
-func (c *Collector) add(next *change, endpoint *config.Endpoint) error {
+func (c *Collector) add(next *configChange, endpoint *config.Endpoint) error {
 	old, kept := next.removed[endpoint.Name]
 	kept = kept && old.endpoint.API == endpoint.API
 	w := watched{old.target, endpoint, endpointLabels(endpoint, next.applied.config.LabelNames), endpointInfo(endpoint)}
@@ -99,7 +99,7 @@ func (c *Collector) add(next *change, endpoint *config.Endpoint) error {
 }
 
 // swapLocked makes the next configuration the one in effect. It waits for no probe.
-func (c *Collector) swapLocked(next *change) {
+func (c *Collector) swapLocked(next *configChange) {
 	for _, r := range next.replaced {
 		r.setReplacement(r.prober)
 	}

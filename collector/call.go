@@ -36,8 +36,8 @@ func (c *call) wait(ctx context.Context) error {
 
 // job describes a probe to run: when it was due, and its options.
 type job struct {
-	due       time.Time       // when it was scheduled, zero for a request
-	abandoned <-chan struct{} // closed when the request ends, nil for a scheduled probe
+	due       time.Time       // its scheduled time, zero for a probe outside the schedule
+	abandoned <-chan struct{} // closed when the request ends, nil for a probe without one
 	options   probe.Options
 }
 

@@ -31,7 +31,8 @@ type Prober interface {
 	// EndBackoff ends the back-off after failed logins, so that the next probe may log in.
 	EndBackoff()
 	// Close logs out of the session that is held, if any. Of its result, only the counts of
-	// logouts, expirations and unanswered logins are used, with Lifetime and LastRequest.
+	// logouts, failed logouts, expirations and unanswered logins are used, with Lifetime and
+	// LastRequest.
 	Close(ctx context.Context) (*probe.Result, error)
 	// Release gives up the session that is held, nil if none is, for another prober to
 	// adopt.

@@ -57,7 +57,7 @@ func probeFamilies() []family {
 		{name: "session_last_request_timestamp_seconds", kind: gauge, help: "Unix time at which a request was last sent. No sample before the first.", read: func(s *state, e *emitter) { e.emitTime(s.LastRequest) }},
 		{name: "session_last_success_timestamp_seconds", kind: gauge, help: "Unix time at which the last probe that found a valid session started.", read: func(s *state, e *emitter) { e.emitTime(s.LastSuccess) }},
 		{name: "session_consecutive_failures", kind: gauge, help: "Number of probes since the last valid one.", read: func(s *state, e *emitter) { e.emit(float64(s.ConsecutiveFailures)) }},
-		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Responses to checks and logins with an error code of the API. Documented codes start at 0. Undocumented ones count as code=\"other\" once an endpoint has 20 codes.", read: func(s *state, e *emitter) {
+		{name: "session_errors_total", kind: counter, labels: []string{"code"}, help: "Responses to checks and logins with an error code of the API. Documented codes start at 0. Once an endpoint has 20 codes, further undocumented ones count as code=\"other\".", read: func(s *state, e *emitter) {
 			for _, code := range sortedKeys(s.codes) {
 				e.emit(s.codes[code], code)
 			}
@@ -133,10 +133,10 @@ func loginFamilies() []family {
 		{name: "session_lifetime_seconds", kind: gauge, help: "Lifetime of the last session terminated by the appliance. No sample before the first.", read: func(s *state, e *emitter) {
 			e.emitIf(s.Expirations > 0, s.Lifetime.Seconds())
 		}},
-		{name: "session_login_suspended", kind: gauge, help: "Whether the state is login_suspended: the lockout guard held back the login, or that of the local site of a pairing failed.", read: func(s *state, e *emitter) {
+		{name: "session_login_suspended", kind: gauge, help: "Whether the state is login_suspended: the lockout guard held back the login, or a pairing's local login or session was refused or forbidden.", read: func(s *state, e *emitter) {
 			e.emit(truth(s.Result.State == sessionapi.LoginSuspended))
 		}},
-		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "Unix time at which the lockout guard permits the next login. No sample if no login is held back, or it only waits for another login.", read: func(s *state, e *emitter) {
+		{name: "session_login_resume_timestamp_seconds", kind: gauge, help: "Unix time at which the lockout guard permits the next login. No sample if no login is held back, or if the login only waits for another one.", read: func(s *state, e *emitter) {
 			if s.Result.State == sessionapi.LoginSuspended {
 				e.emitTime(s.Result.ResumeAt)
 			}

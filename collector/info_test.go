@@ -59,11 +59,11 @@ func TestLastRequest(t *testing.T) {
 	}
 	s.recordClose(&probe.Result{LastRequest: minute(2)})
 	if !s.LastRequest.Equal(minute(2)) {
-		t.Errorf("after a logout at %s", s.LastRequest)
+		t.Errorf("after a logout: last request at %s", s.LastRequest)
 	}
 	var never time.Time
 	s.recordClose(&probe.Result{LastRequest: never})
 	if !s.LastRequest.Equal(minute(2)) {
-		t.Errorf("after nothing was sent at %s", s.LastRequest)
+		t.Errorf("after nothing was sent: last request at %s", s.LastRequest)
 	}
 }

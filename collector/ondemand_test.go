@@ -24,10 +24,10 @@ func withOrigins(endpoints ...*config.Endpoint) *config.Config {
 	return settings
 }
 
-// site counts probers, their probes, and their logouts.
-type site struct{ made, probed, closed atomic.Int32 }
+// tally counts probers, their probes, and their logouts.
+type tally struct{ made, probed, closed atomic.Int32 }
 
-func (s *site) prober(*config.Endpoint) Prober {
+func (s *tally) prober(*config.Endpoint) Prober {
 	s.made.Add(1)
 	return &fake{
 		probe: func(context.Context) (probe.Result, error) { s.probed.Add(1); return found(sessionapi.Valid), nil },
@@ -35,7 +35,7 @@ func (s *site) prober(*config.Endpoint) Prober {
 	}
 }
 
-func (s *site) check(t *testing.T, when string, made, probed, closed int32) {
+func (s *tally) check(t *testing.T, when string, made, probed, closed int32) {
 	t.Helper()
 	if s.made.Load() != made || s.probed.Load() != probed || s.closed.Load() != closed {
 		t.Errorf("%s: %d probers made, %d probes, %d closed; want %d, %d, %d", when, s.made.Load(), s.probed.Load(), s.closed.Load(), made, probed, closed)
@@ -45,7 +45,7 @@ func (s *site) check(t *testing.T, when string, made, probed, closed int32) {
 // A target is kept while it is requested, and dropped after that.
 func TestTargetIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s site
+		var s tally
 		c := watch(t, withOrigins(), s.prober)
 		for range 10 {
 			response, err := c.ProbeTarget(t.Context(), "m", "https://a.test/", RequestOptions{})
@@ -86,7 +86,7 @@ func TestTargetsUnderReload(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var s site
+				var s tally
 				c := watch(t, withOrigins(), s.prober)
 				request := func() error {
 					_, err := c.ProbeTarget(t.Context(), "m", "https://a.test", RequestOptions{})
@@ -117,7 +117,7 @@ func TestTargetsUnderReload(t *testing.T) {
 }
 
 func TestTooManyTargets(t *testing.T) {
-	var s site
+	var s tally
 	c := watch(t, withOrigins(), s.prober)
 	for i := range maxTargets {
 		if _, err := c.ProbeTarget(t.Context(), "m", fmt.Sprintf("https://a%d.test", i), RequestOptions{}); err != nil {

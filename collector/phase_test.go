@@ -23,7 +23,7 @@ func TestNextDue(t *testing.T) {
 				{"just before it", due.Add(-1), due},
 				{"at it", due, due.Add(interval)},
 				{"just after it", due.Add(1), due.Add(interval)},
-				{"after a restart a year later", due.Add(1000 * interval), due.Add(1001 * interval)},
+				{"after a restart 1000 intervals later", due.Add(1000 * interval), due.Add(1001 * interval)},
 				{"in another time zone", now.In(time.FixedZone("", 3600)), due},
 			} {
 				if got := nextDue("hcx-site-a", interval, tc.now); !got.Equal(tc.want) {

@@ -16,7 +16,7 @@ type slots struct {
 	all, slow chan struct{}
 }
 
-// slowProbe is the duration from which a failed probe makes the next one count as slow.
+// slowProbe is how long a failed probe must take for the next one to count as slow.
 const slowProbe = time.Second
 
 // maxLogoutWait is how long a logout waits for a slot before it goes ahead without one. A
@@ -28,8 +28,8 @@ func newSlots(n int) *slots {
 	return &slots{all: make(chan struct{}, n), slow: make(chan struct{}, max(n/2, 1))}
 }
 
-// acquire waits for a slot until ctx is done or abandoned, which may be nil, is closed.
-// Slots are granted in the order of the calls.
+// acquire waits for a slot, until ctx is done or the channel abandoned is closed. A nil
+// channel is never closed. Slots are granted in the order of the calls.
 func (s *slots) acquire(ctx context.Context, abandoned <-chan struct{}, slow bool) error {
 	if s == nil {
 		return ctx.Err()

@@ -9,8 +9,8 @@ import (
 	"session_exporter/sessionapi"
 )
 
-// maxCodes is the number of error codes of an endpoint from which no undocumented one gets
-// a series of its own. An appliance that invents codes must not fill Prometheus' database.
+// maxCodes limits the error codes of an endpoint. Once it has this many, further undocumented
+// ones count as otherCode: an appliance that invents codes must not fill Prometheus' database.
 const maxCodes = 20
 
 const otherCode = "other" // counts the undocumented codes without a series

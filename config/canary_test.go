@@ -138,7 +138,7 @@ func TestNoSecretInSuggestions(t *testing.T) {
 	}
 }
 
-// TestNoSecretInUnusableFile loads files that are not configurations at all.
+// TestNoSecretInUnusableFile loads a file that is not a configuration at all.
 func TestNoSecretInUnusableFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("hunter2\n"), 0o600); err != nil {

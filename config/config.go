@@ -5,8 +5,8 @@
 // together. A secret that cannot be read affects only the endpoints that use it. The
 // result is complete: every endpoint has its settings, with the module's and the global
 // ones merged in, so that no other package resolves references. The package sends
-// nothing and never prints a secret: its errors quote no values, and a key or name only
-// if it looks like one, since anything else may be a secret in the wrong place.
+// nothing and never prints a secret. Its errors quote no values, and a key or a name only
+// if it looks like a key or a name: any other text may be a secret in the wrong place.
 package config
 
 import (

@@ -71,7 +71,7 @@ func (l *Loader) readProblem(file string, err error) string {
 	}
 }
 
-// maxNamed is the number of files up to which a name lists them.
+// maxNamed limits the patterns and texts that a name lists.
 const maxNamed = 3
 
 // nameOf returns the name of a configuration: the patterns and texts that it consists of.

@@ -50,7 +50,7 @@ func in(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// TestStrangeFilesInConfigurations uses files that are not regular or too large
+// TestStrangeFilesInConfigurations uses files that are missing, too large or not regular
 // wherever a file can be named.
 func TestStrangeFilesInConfigurations(t *testing.T) {
 	dir, why := strange(t)

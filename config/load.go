@@ -103,7 +103,7 @@ func (l *Loader) check(given ...source) (config *Config, found Problems) {
 
 // config checks the raw values, and returns the configuration.
 func (r *resolver) config() (*Config, error) {
-	masked, err := yaml.Marshal(r.raw.masked()) // before resolving makes its paths of header files absolute
+	masked, err := yaml.Marshal(r.raw.masked()) // first: resolving makes the paths of header files absolute
 	if err != nil {
 		return nil, errors.New("it cannot be shown with its secrets masked") // the error may quote a secret
 	}
@@ -120,7 +120,7 @@ func (r *resolver) config() (*Config, error) {
 		Endpoints:   r.endpoints(),
 	}
 	r.metricsDeny(config)
-	for name, module := range config.Modules { // after the endpoints, which override them without the derived settings
+	for name, module := range config.Modules { // after the endpoints: they inherit what the file sets, not what is derived from it
 		config.Modules[name] = module.withDerived()
 	}
 	labels := make(map[string]bool)

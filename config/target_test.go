@@ -69,7 +69,7 @@ func TestTargetForeign(t *testing.T) {
 		"a name that begins like it": {"hcx", "https://one.example.org.evil.example", "https://one.example.org.evil.example"},
 		"another alphabet":           {"hcx", "https://evil／.example.com:9443", "https://evil／.example.com:9443"},
 		"a zone that ends like it":   {"hcx", "https://[::1%25.example.com]:9443", "https://[::1%.example.com]:9443"},
-		"a letter that lowers to it": {"hcx", "https://hcx.\u0130nitech.example.com:9443", "https://hcx.\u0130nitech.example.com:9443"},
+		"lowercases to ASCII":        {"hcx", "https://hcx.\u0130nitech.example.com:9443", "https://hcx.\u0130nitech.example.com:9443"},
 		"an endpoint's address":      {"home", "https://known.example.net", "https://known.example.net"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -78,7 +78,7 @@ func TestJSON(t *testing.T) {
 				if text, ok := next["next_probe"].(string); !ok || text == "" {
 					t.Errorf("no next probe: %v", next["next_probe"])
 				}
-				delete(next, "next_probe") // depends on the schedule's random phase
+				delete(next, "next_probe") // depends on the endpoint's phase, a hash of its name
 			}
 		}
 		if !reflect.DeepEqual(got, expected) {

@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// minCompressedSize is the size in bytes of a body's first write from which the body is
+// minCompressedSize is the minimum size in bytes of a body's first write for the body to be
 // compressed. The exporter's own metrics exceed it, so a scrape of all metrics is compressed
 // if the scraper accepts that, as by other exporters.
 const minCompressedSize = 2 << 10

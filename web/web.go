@@ -34,7 +34,7 @@ const (
 // Options configure the handler.
 type Options struct {
 	Collector     *collector.Collector
-	Registry      *prometheus.Registry // the exporter's own metrics; TelemetryPath adds the endpoints'
+	Registry      *prometheus.Registry // the exporter's own metrics; the handler adds the endpoints'
 	TelemetryPath string
 	// RoutePrefix is the path below which everything is served, "/" or empty for none.
 	RoutePrefix string

@@ -11,8 +11,8 @@ import (
 	"session_exporter/probe"
 )
 
-// EndpointLink returns the path of an endpoint's page relative to the prefix. Names that
-// browsers, or proxies that decode paths, would change go into the query.
+// EndpointLink returns the path of an endpoint's page relative to the prefix. If browsers, or
+// proxies that decode paths, would change the name in a path, it is in the query instead.
 func EndpointLink(name string) string {
 	if strings.ContainsAny(name, `/\`) || name == "." || name == ".." {
 		return "endpoints/?name=" + url.QueryEscape(name)

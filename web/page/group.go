@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// groupFrom is the number of selected endpoints from which similar ones are grouped.
+	// groupFrom is the minimum number of selected endpoints for similar ones to be grouped.
 	groupFrom = 500
 	// minGroup is the size of the smallest group, which would fill a page.
 	minGroup = pageLength
