@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// minSecret is the length from which a literal may be a secret.
+// minSecret is the minimum length for a literal to be a possible secret.
 const minSecret = 4
 
 // MayBeSecret reports whether a literal in a request, or a login option, may be a secret.

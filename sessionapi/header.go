@@ -34,7 +34,7 @@ func HeaderValueProblem(value string) string {
 	return "contains a line break or another character that is not allowed in an HTTP header"
 }
 
-// minHeaderValue is the length from which the value of a header may be a secret.
+// minHeaderValue is the minimum length of a header's value for it to be a possible secret.
 const minHeaderValue = 8
 
 // SecretHeader reports whether the value of a configured header is treated as a secret,
