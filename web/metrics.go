@@ -78,7 +78,7 @@ type negotiation struct {
 }
 
 // negotiate returns the format of a response and its encoding. It offers only formats that
-// are kept rendered. The other formats of promhttp, such as protobuf as text, would require
+// the collector caches. The other formats of promhttp, such as protobuf as text, would require
 // gathering the endpoints: 10,000 of them take seconds and hundreds of megabytes. The fallback
 // is the text format. Escaping schemes need no conversion, because none changes our names.
 func (m *metrics) negotiate(requestHeader http.Header) *negotiation {

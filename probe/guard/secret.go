@@ -189,8 +189,8 @@ func (s *secretRecord) holdBackLocked(p *Permit, now time.Time) {
 	}
 }
 
-// pruneThreshold is the number of endpoint records from which those that hold nothing back
-// are dropped: the guard does not learn that endpoints are removed.
+// Once there are pruneThreshold endpoint records, those that hold nothing back are dropped:
+// the guard does not learn that endpoints are removed.
 const pruneThreshold = 10_000
 
 func (s *secretRecord) endpointLocked(name string, now time.Time) *endpointRecord {

@@ -81,7 +81,7 @@ func pathSecrets(address string) []secret.Secret {
 	return secrets
 }
 
-// minPathSecret is the length from which a path, or a part of one, is a secret. A
+// minPathSecret is the minimum length for a path, or a part of one, to be a secret. A
 // shorter one, such as a number, can be guessed anyway.
 const minPathSecret = 8
 

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// minPart is the length from which a part of a secret is treated as a secret.
+	// minPart is the minimum length for a part of a secret to be treated as a secret.
 	minPart = 4
-	// minStrong is the length from which a secret cannot be guessed from its mask.
+	// minStrong is the minimum length for a secret not to be guessable from its mask.
 	minStrong = 8
 )
 
