@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestGlob has volumes laid out as by Kubernetes, and temporary files of editors.
+// TestGlob uses volumes with the layout of Kubernetes, and editors' temporary files.
 func TestGlob(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, dir := range []string{"conf.d/team-a/..2026_01_01", "conf.d/team-b/..2026_01_02", "conf.d/.hidden", "conf.d/..data"} {

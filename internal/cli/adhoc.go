@@ -141,8 +141,8 @@ func (a *adhoc) load(errOut io.Writer) error {
 	return nil
 }
 
-// hint prints, after a success, a configuration file with the same settings. It shows no
-// secrets.
+// hint prints, after a success, a configuration file with the same settings or, if the API is
+// not built in, the command that prints one to start from. It shows no secrets.
 func (a *adhoc) hint(out io.Writer) error {
 	if a.document.APIs != nil {
 		_, err := fmt.Fprintf(out, "\nTo keep watching, start from the configuration that `session_exporter init --api=%s` prints.\n", a.flags.api)

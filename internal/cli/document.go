@@ -66,7 +66,7 @@ func (d *document) text() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// example returns the catalogue's configuration for an API, or one made of its properties
+// example returns the catalogue's configuration for an API, or one built from its properties
 // if it is built in and not in the catalogue. ok is false for other names.
 func example(api string) (d document, ok bool) {
 	if text, ok := catalogue.File(api); ok {

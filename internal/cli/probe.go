@@ -73,8 +73,8 @@ func (p *probeFlags) run(ctx context.Context, s streams) error {
 	return probeOnce(ctx, settings, as, s)
 }
 
-// settings returns the configuration to probe. from is nil unless the configuration is made
-// of flags. All warnings are printed before any login is sent.
+// settings returns the configuration to probe. from is nil unless the configuration is built
+// from flags. All warnings are printed before any login is sent.
 func (p *probeFlags) settings(ctx context.Context, s streams) (settings *config.Config, from *adhoc, err error) {
 	isAdhoc := slices.ContainsFunc(*p.endpoints, isURL)
 	switch given := p.adhoc.given(); {
@@ -109,7 +109,7 @@ func (p *probeFlags) settings(ctx context.Context, s streams) (settings *config.
 	return settings, from, nil
 }
 
-// fromFlags returns a configuration made of flags.
+// fromFlags returns a configuration built from flags.
 func (p *probeFlags) fromFlags(ctx context.Context, s streams) (*adhoc, error) {
 	for _, argument := range *p.endpoints {
 		if !isURL(argument) {
@@ -221,7 +221,7 @@ func abbreviate(names []string) string {
 type format struct {
 	output, color string
 	all           bool
-	from          *adhoc // the flags that the configuration is made of; nil for a file
+	from          *adhoc // the flags that the configuration is built from; nil for a file
 }
 
 // newExporter returns an exporter that probes the endpoints of a configuration.

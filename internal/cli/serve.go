@@ -124,9 +124,9 @@ func (f *serverFlags) serve(ctx context.Context, configFiles []string, s streams
 // maxWebConfig limits the size in bytes of a web configuration.
 const maxWebConfig = 16 << 20
 
-// checkWebConfig checks a web configuration. It rejects a pipe, which may never reach EOF,
-// and a file larger than maxWebConfig before exporter-toolkit, which would read both, checks
-// the contents.
+// checkWebConfig checks a web configuration. It first rejects a pipe, which may never reach
+// EOF, and a file larger than maxWebConfig, because exporter-toolkit would read both.
+// Exporter-toolkit then checks the contents.
 func checkWebConfig(file string) error {
 	if file == "" {
 		return nil

@@ -253,7 +253,7 @@ func TestAlternatingSecret(t *testing.T) {
 	}
 }
 
-// A reload replaces one wrong password by another while probes wait to send the first one:
+// A reload replaces one wrong password with another while probes wait to send the first one:
 // each password costs no more than its own budget.
 func TestReloadToAnotherWrongPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

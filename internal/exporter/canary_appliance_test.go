@@ -17,7 +17,7 @@ type quotation struct {
 	kind, part string // a name in canaryKinds, and one of its parts
 	mode       string // a key of canaryModes
 	encoder    int    // index
-	plain      bool   // the secret has only letters and digits
+	plain      bool   // the secret has only letters, digits and hyphens
 }
 
 func (q quotation) path() string {
@@ -44,7 +44,8 @@ func (q quotation) quote(encoders []encoder) string {
 	return encoders[q.encoder].encode(text)
 }
 
-// canaryModes are the responses with which an appliance quotes a secret, each in another place.
+// canaryModes are the responses with which an appliance quotes a secret, each in a different
+// place.
 var canaryModes = map[string]func(w http.ResponseWriter, quote string){
 	"500": func(w http.ResponseWriter, quote string) { respondQuoting(w, 500, quote) },
 	"403": func(w http.ResponseWriter, quote string) { respondQuoting(w, 403, quote) },

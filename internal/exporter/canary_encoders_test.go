@@ -144,8 +144,8 @@ const (
 	canaryTail = "-kan4rie"
 )
 
-// canaryOf returns a secret of one of two kinds: all characters that encoders escape,
-// or only letters and digits.
+// canaryOf returns a secret of one of two kinds: with all characters that encoders escape,
+// or with only letters, digits and hyphens.
 func canaryOf(name string, plain bool) string {
 	if plain {
 		return canaryHead + name + "-0123456789abcdefghijklmnopqrstuvwxyz" + canaryTail

@@ -11,8 +11,8 @@ import (
 	"session_exporter/simulator"
 )
 
-// A site is an appliance that records the responses that reached its client, the
-// exporter, and those that were lost.
+// A site is an appliance that records which responses reached its client (the exporter) and
+// which were lost.
 type site struct {
 	*simulator.Appliance
 	name string

@@ -142,8 +142,8 @@ func (s *storm) clearFaults() {
 	}
 }
 
-// check checks the exporter's guarantees. If fully is set, it also compares all metrics with
-// those of the previous scrape, and accounts for all sessions.
+// check checks the exporter's guarantees. If fully is set, it also checks that no counter has
+// decreased, and accounts for all sessions.
 func (s *storm) check(t *testing.T, fully bool) {
 	t.Helper()
 	synctest.Wait()

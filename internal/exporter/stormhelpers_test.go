@@ -43,7 +43,7 @@ func newStorm(t *testing.T, n int, random *rand.Rand) *storm {
 		s.newAccount(fmt.Sprintf("shared-%d", i))
 	}
 	for i := range n + n/10 { // a tenth is added later
-		a := s.accounts[i%4]
+		a := s.accounts[i/2%4]
 		if i%2 == 1 {
 			a = s.newAccount(fmt.Sprintf("own-%d", i))
 		}

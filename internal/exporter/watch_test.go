@@ -214,7 +214,7 @@ func TestDirectoriesThatCannotBeWatched(t *testing.T) {
 		{"at first", []string{"/a/1", "/a/2", "/b/3"}, 2},
 		{"again", []string{"/a/1", "/a/2", "/b/3"}, 0},
 		{"another", []string{"/a/1", "/c/4"}, 1},
-		{"a file that is no longer watched", []string{"/a/1", "/b/3"}, 1},
+		{"a directory that returns", []string{"/a/1", "/b/3"}, 1},
 	} {
 		log.Reset()
 		dirs.watch(tc.files)

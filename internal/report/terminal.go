@@ -44,8 +44,8 @@ func styleFor(out io.Writer, color string) style {
 	}
 }
 
-// dumbTerminal reports whether the terminal is without support for escape codes. Terminals
-// inside editors often are.
+// dumbTerminal reports whether the terminal does not support escape codes, as is often so
+// inside editors.
 func dumbTerminal() bool { return os.Getenv("TERM") == "dumb" }
 
 // terminalWidth returns the number of columns of a terminal, 0 if out is not a terminal.

@@ -65,8 +65,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are the problems of one or several files. As an error, they do not include the
-// warnings: see Err.
+// Problems are the problems of one or several files, warnings included. Err returns them as
+// an error, without the warnings.
 type Problems []Problem
 
 // Error lists every problem, one per line.

@@ -37,8 +37,8 @@ func Suggested(values ...string) Schema {
 	return Schema{"anyOf": []Schema{{"enum": values}, Text()}}
 }
 
-// Schema describes the documents that Decode accepts for a type. It accepts all of them,
-// and rejects those with an unknown key or a value of the wrong kind.
+// Schema returns the schema of the documents that Decode accepts for a type. The schema
+// accepts all of them, and rejects documents with an unknown key or a value of the wrong kind.
 //
 // document documents a key of a block. It returns false for a key to leave out, because
 // it is always an error to set it. In the block's path, NAME stands for a key that the

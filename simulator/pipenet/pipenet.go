@@ -1,4 +1,4 @@
-// Package pipenet connects clients and servers in one process by net.Pipe, for tests in
+// Package pipenet connects clients and servers in one process through net.Pipe, for tests in
 // virtual time: in a bubble of testing/synctest, time does not pass while a goroutine waits
 // for a socket.
 package pipenet

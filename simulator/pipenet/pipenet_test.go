@@ -43,10 +43,10 @@ func TestDialEnds(t *testing.T) {
 			}
 		}
 		if _, err := l.Dial(t.Context(), "tcp", "a.test:80"); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("error %v of dialing a closed listener", err)
+			t.Errorf("dialing a closed listener: error %v", err)
 		}
 		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("error %v of accepting from a closed listener", err)
+			t.Errorf("accepting from a closed listener: error %v", err)
 		}
 	})
 }

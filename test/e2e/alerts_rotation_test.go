@@ -10,8 +10,8 @@ import (
 )
 
 // TestRotatedPasswordIsNotified: the password of an account is changed on two appliances, and
-// a third refuses a right password once. Both refusals of the changed password are notified,
-// and the single one is not. The files and intervals are those that users get, except for
+// a third refuses the right password once. Alertmanager sends a notification for each of the
+// first two, and none for the third. The files and intervals are those that users get, except for
 // the addresses.
 func TestRotatedPasswordIsNotified(t *testing.T) {
 	t.Parallel()

@@ -47,7 +47,7 @@ func serve(t *testing.T, configuration string, flags ...string) *exporter {
 	return listening(t, append([]string{"--config.file=" + file, "--web.listen-address=127.0.0.1:0"}, flags...)...)
 }
 
-// listening runs a command that serves and waits until it does.
+// listening runs a command that serves, and waits until it listens.
 func listening(t *testing.T, args ...string) *exporter {
 	t.Helper()
 	p := launch(t, binary, args...)

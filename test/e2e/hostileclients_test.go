@@ -28,7 +28,7 @@ func limitedServe(t *testing.T, files int, configuration string, flags ...string
 	return &exporter{p, "http://" + p.address(t)}
 }
 
-// TestHostileSockets: while the exporter may open 128 files, 125 clients each hold a
+// TestHostileSockets: at an exporter with an open-file limit of 128, 125 clients each hold a
 // connection (silent, idle, or stopped within a request's header, before its body, or within
 // a TLS handshake), and open another when it is closed. Scrapes, probes and logouts still
 // work.
@@ -169,8 +169,8 @@ func holdOpen(address, sent string, encrypted bool, stopped <-chan struct{}, ope
 	}
 }
 
-// TestProbesOfABlackHole: while the exporter may open 256 files, probes of 240 targets that
-// hang are requested at once. None is reported as unreachable, the configured endpoint is
+// TestProbesOfABlackHole: from an exporter with an open-file limit of 256, probes of 240
+// targets that hang are requested at once. None is reported as unreachable, the configured endpoint is
 // probed on time, and /metrics responds meanwhile.
 func TestProbesOfABlackHole(t *testing.T) {
 	t.Parallel()

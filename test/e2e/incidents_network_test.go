@@ -90,7 +90,7 @@ endpoints:
   - {name: dropped, url: "https://%s", module: hcx, credential: account}
   - {name: mute, url: "https://%s", module: hcx, credential: account}
 `, user, secretFile(t, password), hangs.url, resets.url,
-		strings.Repeat("x", 64), // longer than any valid name: no resolver finds it
+		strings.Repeat("x", 64), // longer than any valid label: no resolver finds it
 		blackHole(t), mute)
 	x.await(t, want{"session_up": 2, "session_auth_success": 2})
 	hangs.setFaults(simulator.Fault{Hang: true})
@@ -318,7 +318,7 @@ endpoints:
 `, user, secretFile(t, password), newHCX(t, settings).url, newDR(t, settings).url)
 	m := x.await(t, want{"session_up": 2})
 	for _, endpoint := range []string{"hcx", "dr"} {
-		// The skew of dr is measured by the Date header, which has whole seconds, and a response
+		// The skew of dr is measured from the Date header, which has whole seconds, and a response
 		// may take 4 s.
 		if skew := m.sum(fmt.Sprintf("session_clock_skew_seconds{endpoint=%q}", endpoint)); !(skew > offset-5 && skew < offset+5) {
 			t.Errorf("%s: the skew is %v s, want %v", endpoint, skew, offset)

@@ -13,8 +13,8 @@ import (
 	"session_exporter/simulator/apipages"
 )
 
-// page is a server of what an API's published page describes: one GET request and its
-// responses.
+// page is a server that implements what an API's published page describes: one GET request
+// and its responses.
 type page struct {
 	path     string
 	header   [2]string                    // header that authenticates, with its value

@@ -11,7 +11,7 @@ import (
 
 const credentialChanged = `session_exporter_credential_changed_timestamp_seconds{credential="account"}`
 
-// TestPasswordRotated: the password is changed on the appliance, and a Secret of Kubernetes is
+// TestPasswordRotated: the password is changed on the appliance, and a Kubernetes Secret is
 // updated with the new one later.
 func TestPasswordRotated(t *testing.T) {
 	t.Parallel()

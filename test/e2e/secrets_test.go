@@ -190,8 +190,8 @@ func leakyAppliance(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// forwardProxy starts a proxy that fails in the way that the requested host names, and quotes
-// its clients' credentials. It returns the proxy's address.
+// forwardProxy starts a proxy that quotes its clients' credentials and fails: the first label
+// of the requested host selects how. It returns the proxy's address.
 func forwardProxy(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// formServer logs in by a form with a CSRF token, as AWX does, behind a load balancer that
-// finds the node of a session by a cookie.
+// formServer has a login form with a CSRF token, as AWX does, and is behind a load balancer
+// that finds the node of a session by a cookie.
 type formServer struct {
 	mu       sync.Mutex // guards the fields below
 	sessions map[string]bool
@@ -75,7 +75,7 @@ func (s *formServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestFormLogin logs in by a form with a CSRF token, holds the session with the load
+// TestFormLogin logs in with a form that has a CSRF token, holds the session with the load
 // balancer's cookie, shows each request without secrets, and logs out. An outage of the form
 // is not a refusal, and a refused password is sent once.
 func TestFormLogin(t *testing.T) {

@@ -86,7 +86,7 @@ func startCluster(ctx context.Context, dir string) (stop func(), err error) {
 	etcd := "http://" + ports[0]
 	if err := start("etcd", "--data-dir="+filepath.Join(dir, "etcd"), "--listen-client-urls="+etcd, "--advertise-client-urls="+etcd,
 		"--listen-peer-urls=http://"+ports[1], "--initial-advertise-peer-urls=http://"+ports[1], "--initial-cluster=default=http://"+ports[1]); err != nil {
-		return stop, fmt.Errorf("these tests need etcd, of Debian's package etcd-server: %w", err)
+		return stop, fmt.Errorf("these tests need etcd, from Debian's package etcd-server: %w", err)
 	}
 	key, token := filepath.Join(dir, "service-accounts.pem"), rand.Text()
 	if err := writeKey(key); err != nil {

@@ -157,8 +157,8 @@ patches:
 // published matches a URL of the manifests of a release.
 var published = regexp.MustCompile(`https://github\.com/session-exporter/session_exporter//deploy/k8s(\S+)\?ref=\S+`)
 
-// readmeOverlay writes one of the README's overlays, by index, of these manifests instead of
-// those of a release, and returns its directory.
+// readmeOverlay writes one of the README's overlays, by index, and returns its directory. The
+// overlay refers to these manifests instead of those of a release.
 func readmeOverlay(t *testing.T, index int) string {
 	t.Helper()
 	var kustomizations, configurations []string
@@ -176,8 +176,8 @@ func readmeOverlay(t *testing.T, index int) string {
 	return overlay(t, kustomizations[index], map[string]string{"session_exporter.yml": configurations[0]})
 }
 
-// overlay writes a kustomization and its files into a new directory, and returns that. DEPLOY
-// stands for deploy/k8s.
+// overlay writes a kustomization and its files into a new directory, and returns the
+// directory. DEPLOY stands for deploy/k8s.
 func overlay(t *testing.T, kustomization string, files map[string]string) string {
 	t.Helper()
 	folder, err := filepath.EvalSymlinks(t.TempDir())

@@ -115,7 +115,7 @@ func TestRemovedDefaults(t *testing.T) {
 }
 
 // checkGaps reports rules of a network policy without peers or ports, and invalid or missing
-// alert rules.
+// alert and recording rules.
 func checkGaps(t *testing.T, objects []object) {
 	t.Helper()
 	for _, policy := range all[*networkingv1.NetworkPolicy](objects) {
@@ -131,13 +131,13 @@ func checkGaps(t *testing.T, objects []object) {
 		}
 	}
 	for _, rules := range all[*monitoringv1.PrometheusRule](objects) {
-		for name, rule := range alerts(rules) {
+		for name, rule := range rulesByName(rules) {
 			if _, err := parser.NewParser(parser.Options{}).ParseExpr(rule.Expr.String()); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if len(alerts(rules)) < 20 {
-			t.Errorf("only %d rules", len(alerts(rules)))
+		if len(rulesByName(rules)) < 20 {
+			t.Errorf("only %d rules", len(rulesByName(rules)))
 		}
 	}
 }
@@ -159,7 +159,7 @@ func TestExternalURLs(t *testing.T) {
 			objects := release(t, app, values)
 			checkGaps(t, objects)
 			want := strings.ReplaceAll(url, "{instance}", "{{ $labels.instance }}") + "/runbooks/SessionSlow"
-			if got := alerts(only[*monitoringv1.PrometheusRule](t, objects))["SessionSlow"].Annotations["runbook_url"]; got != want {
+			if got := rulesByName(only[*monitoringv1.PrometheusRule](t, objects))["SessionSlow"].Annotations["runbook_url"]; got != want {
 				t.Errorf("the runbook is at %s, want %s", got, want)
 			}
 		}

@@ -52,7 +52,7 @@ func render(t *testing.T, release string, values map[string]any) (map[string]str
 	return engine.Render(c, all)
 }
 
-// release returns the objects of a release, decoded strictly, as by build.
+// release returns the objects of a release, decoded strictly, as build does.
 func release(t *testing.T, name string, values map[string]any) []object {
 	t.Helper()
 	rendered, err := render(t, name, values)

@@ -140,8 +140,8 @@ var thresholds = map[string][2]string{
 	"SessionValidityBurnRateSlow":       {"0.01", "0.005"},
 }
 
-// alerts returns the alert and recording rules of a PrometheusRule by name.
-func alerts(rule *monitoringv1.PrometheusRule) map[string]monitoringv1.Rule {
+// rulesByName returns the alert and recording rules of a PrometheusRule by name.
+func rulesByName(rule *monitoringv1.PrometheusRule) map[string]monitoringv1.Rule {
 	found := map[string]monitoringv1.Rule{}
 	for _, group := range rule.Spec.Groups {
 		for _, rule := range group.Rules {
@@ -154,8 +154,8 @@ func alerts(rule *monitoringv1.PrometheusRule) map[string]monitoringv1.Rule {
 func TestThresholdsAreValues(t *testing.T) {
 	values := valueSet(t, "rules")
 	rule := only[*monitoringv1.PrometheusRule](t, release(t, app, values))
-	shipped := alerts(only[*monitoringv1.PrometheusRule](t, build(t, kubernetes+"/overlays/prometheus-operator")))
-	changed := alerts(rule)
+	shipped := rulesByName(only[*monitoringv1.PrometheusRule](t, build(t, kubernetes+"/overlays/prometheus-operator")))
+	changed := rulesByName(rule)
 	if rule.Labels["release"] != "kube-prometheus-stack" {
 		t.Errorf("the labels are %v", rule.Labels)
 	}
@@ -198,7 +198,7 @@ func TestThresholdsAreValues(t *testing.T) {
 // set.
 func TestLinksFollowTLS(t *testing.T) {
 	rule := only[*monitoringv1.PrometheusRule](t, release(t, app, valueSet(t, "web")))
-	if url := alerts(rule)["SessionSlow"].Annotations["runbook_url"]; url != "https://{{ $labels.instance }}/runbooks/SessionSlow" {
+	if url := rulesByName(rule)["SessionSlow"].Annotations["runbook_url"]; url != "https://{{ $labels.instance }}/runbooks/SessionSlow" {
 		t.Errorf("the runbook is at %s", url)
 	}
 	linked := 0

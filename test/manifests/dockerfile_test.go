@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// stages returns the Dockerfile's stages, parsed as by Docker.
+// stages returns the Dockerfile's stages, as Docker parses them.
 func stages(t *testing.T) []instructions.Stage {
 	t.Helper()
 	file, err := os.Open(repository + "/Dockerfile")

@@ -41,7 +41,7 @@ func verify(t *testing.T, file string) string {
 	analyze := exec.CommandContext(t.Context(), "systemd-analyze", "verify", file)
 	analyze.Stderr = &warnings
 	if err := analyze.Run(); err != nil && warnings.Len() == 0 {
-		t.Fatalf("this test needs systemd-analyze, of Debian's package systemd: %v", err)
+		t.Fatalf("this test needs systemd-analyze, from Debian's package systemd: %v", err)
 	}
 	return warnings.String()
 }

@@ -46,7 +46,7 @@ func TestWorkflowsAreHardened(t *testing.T) {
 		for _, use := range regexp.MustCompile(`(?m)uses: (.*)$`).FindAllStringSubmatch(text, -1) {
 			action, version, _ := strings.Cut(use[1], "@")
 			if !pinned.MatchString(use[1]) {
-				t.Errorf("%s: %s is not pinned by a commit with its version", file, use[1])
+				t.Errorf("%s: %s is not pinned to a commit, followed by its version", file, use[1])
 			}
 			if other, ok := versions[action]; ok && other != version {
 				t.Errorf("%s: two versions of %s", file, action)

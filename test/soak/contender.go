@@ -43,7 +43,7 @@ type contender struct {
 	observe func(pid int) error
 }
 
-// supports reports whether the exporter has this kind of load.
+// supports reports whether the exporter supports this kind of load.
 func (x *contender) supports(r row) bool {
 	return r.onDemand && x.onDemand || !r.onDemand && x.scheduled
 }
