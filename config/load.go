@@ -162,8 +162,8 @@ func patternProblem(err error) string {
 // Problem is one problem of a configuration.
 type Problem = strictyaml.Problem
 
-// Problems are the problems of a configuration, in the order of its files. As an error,
-// they do not include the warnings.
+// Problems are the problems of a configuration, warnings included. Err returns them as an
+// error, without the warnings.
 type Problems = strictyaml.Problems
 
 // Position is a place in a configuration file.

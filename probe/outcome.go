@@ -150,8 +150,8 @@ func (o *outcome) isUnlistedSuccess() bool {
 	return x.part != nil && x.part.secret && x.Response.OK() && !x.IsIncomplete() && !o.interpretation.Succeeded
 }
 
-// failedWithoutVerdict reports whether a login was sent and failed without a verdict on the
-// secret, so that trying again soon would only add to the appliance's load. A proxy's
+// failedWithoutVerdict reports whether a login was sent and failed without a verdict for
+// the guard, so that trying again soon would only add to the appliance's load. A proxy's
 // password counts as a login too.
 func (o *outcome) failedWithoutVerdict() bool {
 	switch {

@@ -69,8 +69,8 @@ type Result struct {
 	RefusedBefore bool
 	// Queued is set when the secret was not sent because the refresh token had just changed,
 	// or because other logins of the account were in flight for too long, unless the
-	// endpoint's own last login failed without a verdict for the guard. The next probe should not wait for
-	// the interval.
+	// endpoint's own last login failed without a verdict for the guard. The next probe should
+	// not wait for the interval.
 	Queued bool
 	// Pending reports whether nothing was sent because an earlier login with an
 	// untrusted secret is still pending.

@@ -14,7 +14,7 @@ import (
 
 // minCompressedSize is the minimum size in bytes of a body's first write for the body to be
 // compressed. The exporter's own metrics exceed it, so a scrape of all metrics is compressed
-// if the scraper accepts that, as by other exporters.
+// if the scraper accepts that, as it is by other exporters.
 const minCompressedSize = 2 << 10
 
 // encoder is a gzip.Writer or a zstd.Encoder.

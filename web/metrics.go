@@ -112,7 +112,7 @@ func (m *metrics) write(w http.ResponseWriter, r *http.Request, s *scraped) {
 	header.Add("Vary", "Accept")
 	header.Add("Vary", "Accept-Encoding")
 	var wanted func(string) bool
-	_ = r.ParseForm() // malformed parameters are ignored, as by promhttp
+	_ = r.ParseForm() // promhttp ignores malformed parameters, too
 	if names := r.Form["name[]"]; len(names) > 0 {
 		wanted = func(name string) bool { return slices.Contains(names, name) }
 	}

@@ -9,11 +9,11 @@ import (
 	"session_exporter/simulator"
 )
 
-// TestRotatedPasswordIsNotified: the password of an account is changed on two appliances, and
+// TestRotatedPasswordRaisesAlerts: the password of an account is changed on two appliances, and
 // a third refuses the right password once. Alertmanager sends a notification for each of the
 // first two, and none for the third. The files and intervals are those that users get, except for
 // the addresses.
-func TestRotatedPasswordIsNotified(t *testing.T) {
+func TestRotatedPasswordRaisesAlerts(t *testing.T) {
 	t.Parallel()
 	receiver := newReceiver(t)
 	appliances := map[string]*appliance{"first": newHCX(t, withAccount(password)), "second": newHCX(t, withAccount(password)), "once": newHCX(t, withAccount(password))}

@@ -221,7 +221,7 @@ func (c *comparison) table(results map[string][]measurement) string {
 	for _, x := range c.contenders {
 		fmt.Fprintf(&b, " | %s", cmp.Or(x.version(), x.name))
 	}
-	b.WriteString(" | of the reference |\n| ---" + strings.Repeat(" | ---", len(c.contenders)+1) + " |\n")
+	b.WriteString(" | ratio to the reference |\n| ---" + strings.Repeat(" | ---", len(c.contenders)+1) + " |\n")
 	for _, r := range rows {
 		if !slices.ContainsFunc(c.contenders, func(x contender) bool { return len(results[r.name+"/"+x.name]) > 0 }) {
 			continue
