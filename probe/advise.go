@@ -191,7 +191,7 @@ func exchangedAs(o *outcome, c *config.Credential) string {
 	return text
 }
 
-// issuedTo names for whom a bearer token was issued.
+// issuedTo describes for whom a bearer token was issued.
 func issuedTo(c *config.Credential) string {
 	switch c.OAuth2.GrantType {
 	case config.GrantPassword:
