@@ -131,7 +131,7 @@ func measure(b *testing.B, operation func()) {
 }
 
 // BenchmarkProbe measures one probe, with a built-in API and with the same API
-// described in the configuration. BenchmarkBare measures the same request of a bare
+// described in the configuration. BenchmarkBare measures the same request, sent by a bare
 // client that reads and decodes the response. The connection is kept, or fresh for each
 // probe.
 func BenchmarkProbe(b *testing.B) {

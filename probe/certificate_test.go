@@ -63,8 +63,8 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// Servers present more certificates than a chain needs, such as an old cross-signature of
-// the root. The expiry of those that no client needs is not reported.
+// Servers may present more certificates than a chain needs, such as an old cross-signature of
+// the root. If a chain is verified, the expiry of the other certificates is not reported.
 func TestExpiryOfTheVerifiedChain(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	in := func(days int) time.Time { return now.AddDate(0, 0, days) }

@@ -376,7 +376,7 @@ func TestCustomSessionMissing(t *testing.T) {
 		{"a deleted cookie", cookies, reply{200, map[string]string{"X-Xsrf": "x", "Set-Cookie": "SID=x; Max-Age=0"}, ""}, "its cookie SID"},
 		{"no header", cookies, reply{200, map[string]string{"Set-Cookie": "SID=x"}, `{"secret": "x"}`}, "its header x-xsrf"},
 		{"no field", bodies, reply{200, nil, `{"data": "x"}`}, "its field `data.token`"},
-		{"no text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has the wrong type"},
+		{"not text", bodies, reply{200, nil, `{"data": {"token": 7}}`}, "`answer.message` has the wrong type"},
 		{"failed", bodies, reply{200, nil, `{"failed": 1, "data": {"token": "` + canaryToken + `"}}`}, "failed on the appliance's side"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

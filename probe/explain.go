@@ -183,7 +183,7 @@ func presentedAs(o *outcome, e *config.Endpoint) string {
 	}
 }
 
-// issuedTo names for whom a bearer token was issued.
+// issuedTo describes for whom a bearer token was issued.
 func issuedTo(c *config.Credential) string {
 	switch c.OAuth2.GrantType {
 	case config.GrantPassword:

@@ -57,8 +57,8 @@ func headerToken(name string) func(*http.Request) string {
 	return func(r *http.Request) string { return r.Header.Get(name) }
 }
 
-// byHeader, byCookie and byBody return responses to a login that have a status, and the session
-// in that place.
+// byHeader, byCookie and byBody return functions that respond to a login with a status, and
+// with the session in a header, in a cookie or in the body.
 func byHeader(name string, status int, body string) func(http.ResponseWriter, string) {
 	return func(w http.ResponseWriter, token string) {
 		w.Header().Set(name, token)
@@ -127,7 +127,7 @@ func TestSessionsOfFailedLoginsAreNotLeft(t *testing.T) {
 		{"429", cookies, byCookie(429), cookieToken, false},
 		{"500", cookies, byCookie(500), cookieToken, false},
 		{"503", cookies, byCookie(503), cookieToken, false},
-		{"no JSON", cookies, func(w http.ResponseWriter, token string) {
+		{"not JSON", cookies, func(w http.ResponseWriter, token string) {
 			w.Header().Add("Set-Cookie", "sid="+token)
 			_, _ = io.WriteString(w, "ok")
 		}, cookieToken, false},

@@ -129,8 +129,8 @@ func TestNegativeControlVerdict(t *testing.T) {
 	}
 }
 
-// Some APIs accept any token, as a guest's. That is a refusal if `expect` names another user,
-// because the state valid then still proves something.
+// Some APIs treat any other token as that of a guest. That is a refusal if `expect` names
+// another user, because the state valid then still proves something.
 func TestNegativeControlOfAGuest(t *testing.T) {
 	guest := json200(strings.Replace(hcxAlice.body, `"alice"`, `"guest"`, 1))
 	for expected, refused := range map[string]bool{"alice": true, "": false} {
@@ -298,7 +298,7 @@ func TestNegativeControlOutlivesAReload(t *testing.T) {
 	})
 }
 
-// No impossible token is presented for a password or a short token, before the session is
+// No impossible token is presented for a password or a short token, in a state other than
 // valid, or by a process that ends after one probe.
 func TestNoNegativeControl(t *testing.T) {
 	for name, change := range map[string]func(e *config.Endpoint){

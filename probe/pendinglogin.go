@@ -91,8 +91,8 @@ func (p *pendingLogins) dropRefusals(guardKey string) {
 	p.refused = slices.DeleteFunc(p.refused, func(l *pendingLogin) bool { return l.guardKey == guardKey })
 }
 
-// pendingLogin is a request with a secret whose response had not arrived when its probe
-// ended.
+// pendingLogin is a request with a secret, or a later request of the same login, whose
+// response had not arrived when its probe ended.
 type pendingLogin struct {
 	*target
 	permit       *guard.Permit

@@ -87,7 +87,7 @@ func (s *sender) recordExpiry(o *outcome) {
 
 // controlVerdict returns the verdict on an impossible token. The same check was valid with the
 // real token, so a response is a refusal if it calls the token malformed, forbids it without
-// naming a user, or names another user than expected, such as a guest.
+// naming a user, or describes a session that does not match `expect`, such as a guest's.
 func (t *target) controlVerdict(state sessionapi.State, in sessionapi.Interpretation) sessionapi.Verdict {
 	switch {
 	case state == sessionapi.Forbidden && !in.Identity.Named(), state == sessionapi.BadRequest,

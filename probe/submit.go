@@ -60,8 +60,8 @@ func (s *sender) submit(ctx context.Context, r *Result, sub submission) *outcome
 	}
 }
 
-// sendSecret sends a request with a secret. It returns an error if the request got no permit
-// and was therefore not sent.
+// sendSecret sends a request with a secret, or a later request of the same login. It returns
+// an error if the request got no permit and was therefore not sent.
 func (s *sender) sendSecret(ctx context.Context, r *Result, current secret.Secret, sub submission) (*outcome, error) {
 	x := sub.prepare(current)
 	var permit *guard.Permit // nil before the request is written

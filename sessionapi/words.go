@@ -82,7 +82,7 @@ func wordsState(words string) State {
 // USER_LOCKED_OUT, UserLockedOut and "User locked out!" all become "user locked out".
 func plainWords(text string) string {
 	var b strings.Builder
-	space, lower := false, false // a space is due; the last was a lower-case letter
+	space, lower := false, false // a space is due; the last was a lower-case letter or a digit
 	for _, r := range text[:min(len(text), maxSearched)] {
 		isUpper := r >= 'A' && r <= 'Z'
 		switch {

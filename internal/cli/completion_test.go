@@ -18,8 +18,8 @@ func TestEndpointNames(t *testing.T) {
 		{"an invalid endpoint", "endpoints:\n- {name: a}\n- {url: b}\n- {name: [x]}\n- {name: c}\n", []string{"a", "c"}},
 		{"control characters", "endpoints: [{name: \"a\\e[31m\"}, {name: \"b\\nc\"}, {name: \"d\\u202e\"}, {name: e f}]\n", []string{"e f"}},
 		{"none", "{}", nil},
-		{"no YAML", "endpoints: [", nil},
-		{"no mapping", "endpoints", nil},
+		{"not YAML", "endpoints: [", nil},
+		{"not a mapping", "endpoints", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "session_exporter.yml")

@@ -40,7 +40,7 @@ func State(x *transport.Exchange, carriesSecret bool, in sessionapi.Interpretati
 		return loginState(status, in)
 	}
 	state := in.State
-	// The status decides over a body that is not the API's. A page with a status
+	// The status takes precedence over a body that is not the API's. A page with a status
 	// other than 401 may be a proxy's.
 	if state == sessionapi.InvalidResponse && x.StatusDecides() && (status == http.StatusUnauthorized || !in.Page) {
 		state = ""

@@ -25,7 +25,7 @@ func (x *Exchange) read(response *http.Response) {
 	defer func() { _ = response.Body.Close() }() // a body that was read has no more errors
 	x.Response.Status, x.Response.Header = response.StatusCode, response.Header
 	if response.StatusCode < 200 {
-		return // 101: what follows is the connection, which ctx does not limit
+		return // 101: another protocol follows, and ctx would not limit reading it
 	}
 	if body, ok := response.Body.(limitedBody); ok && x.maxBodyWait > 0 && x.StatusDecides() {
 		_ = body.SetReadDeadline(time.Now().Add(x.maxBodyWait)) // fails only if reading does

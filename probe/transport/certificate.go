@@ -10,8 +10,8 @@ import (
 
 // certificateExpiry returns when a connection's certificate expires: the earliest
 // expiry in the verified chain. Of several chains the longest-lasting counts, because one
-// is enough. If none was verified, it is the earliest expiry of the presented
-// certificates, not all of which a chain may need. It is zero without TLS.
+// is enough. If none was verified, it is the earliest expiry of all presented certificates,
+// including those that no chain needs. It is zero without TLS.
 func certificateExpiry(state *tls.ConnectionState) time.Time {
 	if state == nil {
 		return time.Time{}

@@ -36,8 +36,8 @@ type Lease = http1.Lease
 
 // maxUnanswered is the number of consecutive requests on kept connections without a
 // response after which connections are no longer kept. Otherwise every other probe would
-// fail through a firewall or load balancer that forgets idle connections, or at an
-// appliance that closes them at the probe's interval, if the request is not repeated.
+// fail if a firewall or load balancer forgets idle connections, or if the appliance closes
+// them at the probe's interval and the request is not repeated.
 const maxUnanswered = 2
 
 // Acquire starts a probe's use of the connection, which Release ends. It decides

@@ -128,7 +128,7 @@ func TestIdleConnTimeout(t *testing.T) {
 }
 
 // A server that closes a kept connection just when a request arrives may have processed
-// it. Only idempotent requests are repeated.
+// it. Only a request with a safe method or an Idempotency-Key header is repeated.
 func TestClosedBeforeResponse(t *testing.T) {
 	withoutGetBody := func(req *http.Request) { req.GetBody = nil }
 	setKey := func(req *http.Request) { req.Header["Idempotency-Key"] = nil }
@@ -146,9 +146,9 @@ func TestClosedBeforeResponse(t *testing.T) {
 		{name: "POST", method: http.MethodPost, body: "a=b"},
 		{name: "POST without a body", method: http.MethodPost},
 		{name: "DELETE", method: http.MethodDelete},
-		{name: "idempotent POST", method: http.MethodPost, body: strings.Repeat("a=b&", 5000), change: setKey, sentAgain: true},
-		{name: "idempotent DELETE", method: http.MethodDelete, change: setKey, sentAgain: true},
-		{name: "idempotent POST with a body that cannot be sent again", method: http.MethodPost, body: "a=b", change: func(req *http.Request) { setKey(req); withoutGetBody(req) }},
+		{name: "POST with a key", method: http.MethodPost, body: strings.Repeat("a=b&", 5000), change: setKey, sentAgain: true},
+		{name: "DELETE with a key", method: http.MethodDelete, change: setKey, sentAgain: true},
+		{name: "POST with a key and a body that cannot be sent again", method: http.MethodPost, body: "a=b", change: func(req *http.Request) { setKey(req); withoutGetBody(req) }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

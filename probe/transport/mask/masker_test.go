@@ -78,7 +78,7 @@ func TestMask(t *testing.T) {
 		{"escapes next to it", []string{strong}, `%22` + strong + `%22 \n` + strong + `\n &#034;` + strong + `&quot;`, `%22` + Masked + `%22 \n` + Masked + `\n &#034;` + Masked + `&quot;`},
 
 		{"spaces as line breaks", []string{"two words-1"}, "two\r\nwords-1, two\\r\\nwords-1, two\twords-1, two  words-1, two&#10;  words-1, two\u2028words-1", strings.Repeat(Masked+", ", 5) + Masked},
-		{"NUL is no space", []string{"two words-1"}, "two\x00words-1", "two\x00words-1"},
+		{"NUL is not a space", []string{"two words-1"}, "two\x00words-1", "two\x00words-1"},
 
 		{"short", []string{"pw-1"}, "you sent pw-1", Withheld},
 		{"short, absent", []string{"pw-1"}, "you sent pw-2", "you sent pw-2"},
