@@ -108,7 +108,7 @@ func (r *resolver) warnOfURL(endpoint strictyaml.Key, e *Endpoint) {
 		r.Warn(key, "ends in %s, which the exporter appends itself; remove it", hints.Ending)
 	}
 	if hints.Port != "" && e.URL.Port() == "" {
-		r.Warn(key, "has no port, but the API %s is usually at port %s; add it", e.API, hints.Port)
+		r.Warn(key, "has no port, but the API %s is usually on port %s; add it", e.API, hints.Port)
 	}
 }
 

@@ -93,7 +93,7 @@ func TestWarnings(t *testing.T) {
 		{"block scalar", withUsername("|\n      svc"), controlError},
 
 		{"hcx with a path", withURL("hcx", "https://h.example.com:9443/hybridity"), "f.yml:4: warning: endpoints[0].url: has a path, but the API hcx is at the root; remove the path"},
-		{"hcx without a port", withURL("hcx", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no port, but the API hcx is usually at port 9443; add it"},
+		{"hcx without a port", withURL("hcx", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no port, but the API hcx is usually on port 9443; add it"},
 		{"dr without a path", withURL("dr", "https://h.example.com"), "f.yml:4: warning: endpoints[0].url: has no base path, but the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with the root", withURL("dr", "https://h.example.com/"), "f.yml:4: warning: endpoints[0].url: has no base path, but the API dr has one, such as /api/rest/srm/v2"},
 		{"dr with the path of its requests", withURL("dr", "https://h.example.com/api/rest/srm/v2/session/"), "f.yml:4: warning: endpoints[0].url: ends in /session, which the exporter appends itself; remove it"},

@@ -122,7 +122,7 @@ func adviseUnreachable(o *outcome, e *config.Endpoint) string {
 	}
 	advice := fmt.Sprintf("Check that %s, that its service listens on port %s, and that no firewall rejects connections to it.", server, port)
 	if usual := e.SessionAPI.Spec().URL.Port; usual != "" && usual != port && !o.byOAuth() {
-		advice += fmt.Sprintf(" The API %s is usually at port %s.", e.API, usual)
+		advice += fmt.Sprintf(" The API %s is usually on port %s.", e.API, usual)
 	}
 	return advice
 }

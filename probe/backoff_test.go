@@ -210,7 +210,7 @@ func TestOnlyWrittenLoginsCount(t *testing.T) {
 				directly(p).DialContext = dial
 				a := &authServer{}
 				o := a.prober(t)
-				tokenDialer(o).DialContext = dial
+				tokenTransport(o).DialContext = dial
 				for _, p := range []*Prober{p, o} {
 					if r := mustProbe(t, p); r.Logins != 0 || r.LoginFailures != 0 || !r.LastRequest.IsZero() || !r.Attempted {
 						t.Errorf("attempted %t, %d logins, %d failed, want an attempt and no login", r.Attempted, r.Logins, r.LoginFailures)

@@ -18,8 +18,8 @@ const (
 	managed      = "m4naged-passw0rd" // of an account that SDDC Manager manages
 )
 
-// issuers has responses that the published references document, of APIs that report the
-// expiry of other accounts and tokens.
+// issuers has the documented responses of APIs that report the expiry of other accounts and
+// tokens.
 var issuers = []catalogued{
 	{"valid", "sddc-manager", sessionapi.AuthLogin, map[string]reply{
 		"POST /v1/tokens": json200(`{"accessToken": "` + canaryToken + `", "refreshToken": {"id": "1-2-3"}}`),

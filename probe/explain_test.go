@@ -203,7 +203,7 @@ func TestAdviceAboutPasswordOrAccount(t *testing.T) {
 	} {
 		o := &outcome{interpretation: sessionapi.Interpretation{Code: c.code, Message: c.message}}
 		if advice := adviseRejected(o, source); strings.HasPrefix(advice, "Unlock or enable") != c.unusable {
-			t.Errorf("%s %q: the advice is %q; whether the account alone is blamed: want %t", c.code, c.message, advice, c.unusable)
+			t.Errorf("%s %q: the advice is %q; it should blame the account alone: %t", c.code, c.message, advice, c.unusable)
 		}
 	}
 }

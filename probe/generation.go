@@ -53,7 +53,8 @@ func (g *Generation) NewProber(endpoint *config.Endpoint) (*Prober, error) {
 }
 
 // controlOf returns the negative controls of a sender's endpoint, nil without any. A process
-// that ends after one probe makes none, because the next process would not know when.
+// that ends after one probe makes none, because the next process would not know when the last
+// one was made.
 func (g *Generation) controlOf(s *sender) *control.Control {
 	if s.endpoint.NegativeControl == 0 || g.manager.Once {
 		return nil

@@ -390,7 +390,7 @@ func TestNegativeControlOfOAuth(t *testing.T) {
 		e := endpointFor("hcx", sessionapi.AuthBearer)
 		e.Credential, e.NegativeControl = oauthCredential("http://sso.test/token"), time.Hour
 		p := newProber(t, e)
-		directly(p).DialContext, tokenDialer(p).DialContext = server.dial, server.dial
+		directly(p).DialContext, tokenTransport(p).DialContext = server.dial, server.dial
 		results := probesFor(t, p, 10*time.Minute)
 		if last := results[9]; last.NegativeControl == nil || !last.NegativeControl.Refused || fetched.Load() != 1 || requests.Load() != 10 || refused.Load() != 1 {
 			t.Errorf("%v: %d tokens, %d checks, %d impossible tokens, want 1, 10 and 1", last.NegativeControl, fetched.Load(), requests.Load(), refused.Load())

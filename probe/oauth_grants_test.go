@@ -53,7 +53,7 @@ func (a *authServer) grantProber(t *testing.T, changes ...func(*config.Credentia
 	}
 	p := newProber(t, e)
 	dial := newPipeServer(t, a).dial
-	directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
+	directly(p).DialContext, tokenTransport(p).DialContext = dial, dial
 	return p
 }
 

@@ -79,12 +79,12 @@ func (a *authServer) proberOf(t *testing.T, change func(*config.OAuth2)) *Prober
 	p := newProber(t, e)
 	dial := newPipeServer(t, a).dial
 	directly(p).DialContext = dial
-	tokenDialer(p).DialContext = dial
+	tokenTransport(p).DialContext = dial
 	return p
 }
 
-// tokenDialer returns the transport of token requests.
-func tokenDialer(p *Prober) *http1.Transport {
+// tokenTransport returns the transport of token requests.
+func tokenTransport(p *Prober) *http1.Transport {
 	return p.credential.oauth.client.Transport.(*http1.Transport)
 }
 
@@ -165,13 +165,13 @@ func TestOAuthTokenIsReplacedOnRefusal(t *testing.T) {
 func TestOAuthServerSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := (&authServer{}).prober(t)
-		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
+		tokenTransport(p).DialContext = newPipeServer(t, http.HandlerFunc(silent)).dial
 		r := mustProbe(t, p)
 		if r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "No complete response to the token request from sso.test within 10s: the request was sent, and no response arrived") {
 			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
 		<-time.After(p.endpoint.Interval)
-		tokenDialer(p).DialContext = newPipeServer(t, http.HandlerFunc(drip)).dial
+		tokenTransport(p).DialContext = newPipeServer(t, http.HandlerFunc(drip)).dial
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout || !strings.Contains(r.Diagnosis, "began but was not completed") {
 			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}
@@ -180,7 +180,7 @@ func TestOAuthServerSilent(t *testing.T) {
 
 func TestOAuthServerDown(t *testing.T) {
 	p := (&authServer{}).prober(t)
-	tokenDialer(p).DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
+	tokenTransport(p).DialContext = (&net.Dialer{Timeout: time.Second}).DialContext
 	p.credential.oauth.endpoint.Host = "127.0.0.1:1"
 	r := mustProbe(t, p)
 	if r.State != sessionapi.Unreachable || !strings.HasPrefix(r.Diagnosis, "Nothing listens on 127.0.0.1:1: connect: connection refused.") {
@@ -223,7 +223,7 @@ func TestOAuthTokenIsFetchedOnce(t *testing.T) {
 			a.ServeHTTP(w, r)
 		})).dial
 		first := a.prober(t)
-		tokenDialer(first).DialContext = dial
+		tokenTransport(first).DialContext = dial
 		for round := range 2 {
 			var all sync.WaitGroup
 			for range 20 {

@@ -102,7 +102,7 @@ func TestLongTimeout(t *testing.T) {
 			<-time.After(40 * time.Second)
 			a.ServeHTTP(w, r)
 		})
-		tokenDialer(p).DialContext = newPipeServer(t, slow).dial
+		tokenTransport(p).DialContext = newPipeServer(t, slow).dial
 		return p
 	}
 	slowResponse := func(auth sessionapi.Auth, on simulator.Operation) func(*testing.T) *Prober {
@@ -238,7 +238,7 @@ func TestLateTokenIsHeld(t *testing.T) {
 			<-time.After(15 * time.Second)
 			a.ServeHTTP(w, r)
 		})
-		tokenDialer(p).DialContext = newPipeServer(t, slow).dial
+		tokenTransport(p).DialContext = newPipeServer(t, slow).dial
 		if r := mustProbe(t, p); r.State != sessionapi.Timeout {
 			t.Errorf("%s, want %s: %s", r.State, sessionapi.Timeout, r.Diagnosis)
 		}

@@ -156,9 +156,9 @@ func TestStepsOfLogin(t *testing.T) {
 	}
 }
 
-// A failing step has the state of a failing login of one request, and the diagnosis names the
-// step. Only a login whose password was sent may leave a session, which is logged out or counted
-// in Unanswered.
+// The state of a failed login depends on the step that failed: a 401 before the password is an
+// invalid response, and a 401 after it refuses the grant. Only a login whose password was sent
+// may leave a session, which is logged out or counted in Unanswered.
 func TestStepsThatFail(t *testing.T) {
 	withSession := map[string]string{"X-Token": canaryToken}
 	aborts := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })

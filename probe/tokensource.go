@@ -94,8 +94,8 @@ func (s *tokenSource) slot(current secret.Secret) chan struct{} {
 // has.
 func (s *tokenSource) latest(current secret.Secret) (secret.Secret, time.Time) {
 	if s.rotates() {
-		if replaced, at := s.refreshToken(current).Latest(); !at.IsZero() {
-			return replaced, at
+		if replacement, at := s.refreshToken(current).Latest(); !at.IsZero() {
+			return replacement, at
 		}
 	}
 	return current, time.Time{}

@@ -43,7 +43,7 @@ func TestTokenIsReplacedBeforeItExpires(t *testing.T) {
 			p := new(authServer).grantProber(t, byGrant(config.GrantVCFAPIToken))
 			p.endpoint.Interval = interval
 			dial := newPipeServer(t, handler).dial
-			directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
+			directly(p).DialContext, tokenTransport(p).DialContext = dial, dial
 			logins := 0
 			for begin := time.Now(); time.Since(begin) < 24*time.Hour; time.Sleep(interval) {
 				r := mustProbe(t, p)
@@ -102,7 +102,7 @@ func rotatingProber(t *testing.T, s *rotating, changes ...func(*config.Credentia
 	t.Helper()
 	p := new(authServer).grantProber(t, append([]func(*config.Credential){byGrant(config.GrantRefreshToken)}, changes...)...)
 	dial := newPipeServer(t, s).dial
-	directly(p).DialContext, tokenDialer(p).DialContext = dial, dial
+	directly(p).DialContext, tokenTransport(p).DialContext = dial, dial
 	return p
 }
 
@@ -192,8 +192,8 @@ func TestRefreshTokenIsPresentedOnce(t *testing.T) {
 	}
 }
 
-// The refusal of a replaced refresh token is explained as such, even if it comes after its
-// probe.
+// The refusal of a refresh token's replacement is explained as such, even if it comes after
+// its probe.
 func TestLateRefusalOfAReplacement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(rotating)

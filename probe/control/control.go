@@ -1,5 +1,6 @@
-// Package control has the negative controls of an endpoint: when an impossible token was last
-// presented to its API, and whether the API refused it. It sends nothing, and knows no API.
+// Package control schedules the negative controls of an endpoint, and remembers when an
+// impossible token was last presented to its API and whether the API refused it. It sends
+// nothing, and knows no API.
 package control
 
 import (

@@ -52,7 +52,7 @@ type endpointRecord struct {
 	refusedAt    time.Time
 	until        time.Time
 	secondTried  bool // after the first refusal, see secondTry
-	inconclusive bool // the last login had no verdict, or no response at all
+	inconclusive bool // the last login had no verdict, or the preflight request no response
 }
 
 // heldLocked returns why the secret is held back from an endpoint, nil if it is not. The

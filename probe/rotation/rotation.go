@@ -33,9 +33,9 @@ type Token struct {
 
 	usedAt time.Time // guarded by Registry.mu
 
-	mu         sync.Mutex // guards the fields below
-	replaced   secret.Secret
-	replacedAt time.Time
+	mu          sync.Mutex // guards the fields below
+	replacement secret.Secret
+	replacedAt  time.Time
 }
 
 // Token returns the record of a client's configured token. It adds one if there is none.
@@ -68,12 +68,12 @@ func (r *Registry) oldestLocked() digest {
 func (t *Token) Latest() (secret.Secret, time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.replaced, t.replacedAt
+	return t.replacement, t.replacedAt
 }
 
 // Replace records a replacement.
 func (t *Token) Replace(by secret.Secret) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.replaced, t.replacedAt = by, time.Now()
+	t.replacement, t.replacedAt = by, time.Now()
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// The dialer has a timeout of its own instead of the request's deadline, which still ends it.
+// The dialer gets a timeout of its own, not the request's deadline. Dialing still ends when that
+// deadline passes.
 func TestDialHasItsOwnTimeout(t *testing.T) {
 	const bound = 5 * time.Second
 	dial := DialFunc(func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -34,8 +34,8 @@ type Exchange struct {
 
 	Start, End time.Time
 	Phases     Phases
-	// Written and FirstByte, of the response, bracket the time at which the appliance
-	// read its clock.
+	// Written is when the request was written, FirstByte when the first byte of the response
+	// arrived. The appliance read its clock between them.
 	Written, FirstByte time.Time
 	InHandshake        bool // connected, but TLS was not established
 	Reused             bool // the connection was made for an earlier exchange

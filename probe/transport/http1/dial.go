@@ -48,7 +48,7 @@ func (t *Transport) SelectsHTTP2(ctx context.Context, u *url.URL) bool {
 	if err != nil || c.secure(ctx, new(httptrace.ClientTrace)) != nil {
 		return false
 	}
-	_ = c.Close() // nothing was sent on it
+	_ = c.Close() // no request was sent on it
 	return c.tls.NegotiatedProtocol == "h2"
 }
 
@@ -67,7 +67,7 @@ func (c *conn) secure(ctx context.Context, trace *httptrace.ClientTrace) error {
 		}
 	}
 	if err = cmp.Or(ctx.Err(), err); err != nil {
-		_ = c.raw.Close() // nothing was sent on it
+		_ = c.raw.Close() // no request was sent on it
 	}
 	return err
 }

@@ -85,8 +85,8 @@ func isUUIDText(text string) bool {
 	return strings.Trim(text, "0123456789abcdefABCDEF-") == ""
 }
 
-// mask masks the secrets of at least a number of bytes. whole is set for a text that is not
-// cut off.
+// mask masks the secrets that have at least the given number of bytes. whole is set for a text
+// that is not cut off.
 func (m Masker) mask(text string, least int, whole bool) string {
 	if len(text) < least {
 		return text
