@@ -186,7 +186,7 @@ release-snapshot: release-files
 
 # Publishes the release of a tag. The release workflow runs this: see docs/releasing.md.
 release: release-files
-	test "$(VERSION)" = "$(RELEASE)" || { echo "HEAD is not the tag v$(RELEASE) of the file VERSION, or was changed" >&2; exit 1; }
+	test "$(VERSION)" = "$(RELEASE)" || { echo "HEAD is not tagged v$(RELEASE) (from the file VERSION), or there are uncommitted changes" >&2; exit 1; }
 	$(RELEASE_ENV) $(GORELEASER) release --clean --release-notes build/notes.md
 
 # goreleaser finds cyclonedx-gomod in PATH.

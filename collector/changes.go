@@ -23,8 +23,8 @@ type Change struct {
 	// From is sessionapi.Unknown in the first change.
 	From, To sessionapi.State
 	// Reason is the status and error code of the response, or why there was none, in at
-	// most 72 characters. It is empty if the new state is valid, if nothing was sent, or
-	// if the response was a success without an error code.
+	// most 72 characters. It is empty if the new state is valid, if no request was
+	// attempted, or if the response was a success without an error code.
 	Reason string
 	Probes int // number of consecutive probes with the new state, until the next change or now
 }

@@ -87,8 +87,8 @@ type collect func(ch chan<- prometheus.Metric)
 func (collect) Describe(chan<- *prometheus.Desc)      {}
 func (c collect) Collect(ch chan<- prometheus.Metric) { c(ch) }
 
-// unixSeconds converts a time. UnixNano cannot represent the year 9999, in which
-// certificates without an expiry expire.
+// unixSeconds converts a time. UnixNano cannot represent the year 9999, the NotAfter
+// of certificates that never expire (RFC 5280, 4.1.2.5).
 func unixSeconds(t time.Time) float64 { return float64(t.Unix()) + float64(t.Nanosecond())/1e9 }
 
 // endpointLabels returns the labels that all series of an endpoint have, sorted by name.

@@ -15,10 +15,10 @@ const HistoryLength = 100
 
 // PastProbe is a completed probe.
 type PastProbe struct {
-	Start    time.Time
-	Duration time.Duration
-	State    sessionapi.State
-	Sent     bool // whether a request was attempted
+	Start     time.Time
+	Duration  time.Duration
+	State     sessionapi.State
+	Attempted bool // whether a request was attempted, even without a connection
 
 	// These are of the last request other than a logout.
 	Status int    // of its response, 0 for none
@@ -41,7 +41,7 @@ func (h *history) add(r *probe.Result) {
 	last, sent := r.Last()
 	status := int64(last.Status)
 	if !sent {
-		status = nothingSent
+		status = notAttempted
 	}
 	p := last.Phases
 	for _, number := range []int64{
@@ -64,8 +64,8 @@ func (h *history) all() []PastProbe {
 	return all
 }
 
-// nothingSent is encoded in place of a status.
-const nothingSent = -1
+// notAttempted is encoded in place of a status.
+const notAttempted = -1
 
 // states lists all states. Only their indexes are encoded, and only in memory.
 var states = sessionapi.States()
@@ -118,7 +118,7 @@ func (d *decoder) past() PastProbe {
 		Code: d.text(),
 		OpID: d.text(),
 	}
-	p.Sent, p.Status = p.Status != nothingSent, max(p.Status, 0)
+	p.Attempted, p.Status = p.Status != notAttempted, max(p.Status, 0)
 	return p
 }
 

@@ -79,7 +79,7 @@ func TestReloadReplacesOnlyWhatChanged(t *testing.T) {
 		name       string
 		next       []*config.Endpoint
 		want       string  // in the hour after the reload
-		wantProbes float64 // counted of a, 60 of them before
+		wantProbes float64 // of endpoint a, counted at the end; 60 of them before the reload
 	}{
 		{"nothing changed", []*config.Endpoint{newEndpoint("a")}, "a#1 probed", 120},
 		{"labels changed", []*config.Endpoint{labeled}, "a#1 probed", 120},

@@ -127,8 +127,8 @@ func (l *Loader) Watched() []string {
 	return append(files, places...)
 }
 
-// TLSFiles returns the files of certificates and keys. If one of them changes, a reload is
-// necessary.
+// TLSFiles returns the files of certificates and keys. The exporter reloads if one of them
+// changes, because certificate authorities are only read with the configuration.
 func (c *Config) TLSFiles() []string {
 	var files []string
 	for _, credential := range c.Credentials {

@@ -72,8 +72,8 @@ func (r *resolver) checkProxy(key strictyaml.Key, proxy promconfig.ProxyConfig) 
 	u := proxy.ProxyURL.URL
 	byURL := u != nil && *u != url.URL{} // `proxy_url: ""` disables the proxy
 	byEither := byURL || proxy.ProxyFromEnvironment
-	// An empty value is compatible with all others, but alone it would disable the
-	// proxy.
+	// An empty no_proxy or proxy_connect_header conflicts with no other key. Alone, it would
+	// replace the module's proxy with none.
 	alone := !r.IsSet(at("proxy_url")) && !r.IsSet(at("proxy_from_environment"))
 	switch {
 	case r.Invalid(at("proxy_url")):

@@ -188,7 +188,7 @@ func (r *resolver) checkNegativeControl(key strictyaml.Key, s Settings, own rawS
 	case own.NegativeControl != nil && s.NegativeControl < minNegativeControl:
 		r.Add(at, "must be 0 (off), or at least %s", model.Duration(minNegativeControl))
 	case r.specs[s.API].CheckSteps && (own.NegativeControl != nil || own.API != ""):
-		r.Add(at, "%s checks a session with several requests, but a negative control is a single one; remove it", r.apiName(s.API))
+		r.Add(at, "%s checks a session in steps, but a negative control is a single request; remove it", r.apiName(s.API))
 	case s.Auth != sessionapi.AuthBasic || r.Invalid(key.Field("auth")):
 	case own.NegativeControl != nil:
 		r.Add(at, "requires a session or token, but auth is basic: an impossible password counts against the account; remove it")

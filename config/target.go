@@ -31,9 +31,9 @@ func canonical(u *url.URL) {
 	u.Host = host
 }
 
-// targetPath returns why the path of a target is invalid, if it is. Servers and proxies
+// targetPathProblem returns why the path of a target is invalid, if it is. Servers and proxies
 // interpret such paths in different ways, and each spelling would be a separate target.
-func targetPath(address string) (problem string) {
+func targetPathProblem(address string) (problem string) {
 	u, ok := httpURL(address)
 	if !ok {
 		return "" // baseURL reports it
@@ -61,7 +61,7 @@ func targetPath(address string) (problem string) {
 func (c *Config) Target(module, address string) (*Endpoint, error) {
 	settings, known := c.Modules[module]
 	u, problem := baseURL(address)
-	problem = cmp.Or(problem, targetPath(address))
+	problem = cmp.Or(problem, targetPathProblem(address))
 	switch {
 	case !known:
 		return nil, fmt.Errorf("unknown module %q%s", module, strictyaml.Suggest(module, c.Modules))

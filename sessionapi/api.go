@@ -63,8 +63,9 @@ type Sequence interface {
 	Extend(a Authorization) Authorization
 	// Secrets returns the values that were kept for later requests.
 	Secrets() []secret.Secret
-	// Session returns the session that exists by now, zero without one. partial is set if a
-	// session exists but lacks a part, so that it can be neither presented nor ended.
+	// Session returns the session established so far, zero without one. partial is set if a
+	// part of the session is missing or cannot be sent, so that the session can be neither
+	// presented nor ended.
 	Session() (token secret.Secret, partial bool, cookies []Cookie)
 }
 
@@ -86,7 +87,7 @@ type Spec struct {
 	// SessionMaxAge is the default of `session_max_age` with this API, 0 for the default of
 	// other APIs. Without a logout, each replaced session stays on the appliance.
 	SessionMaxAge time.Duration
-	// CheckSteps is set if a check takes several requests.
+	// CheckSteps is set if a check is a Sequence, even of a single request.
 	CheckSteps bool
 	// Pairings is set if a session can be logged in at the other site of a pairing.
 	Pairings bool

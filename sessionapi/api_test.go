@@ -13,7 +13,7 @@ func TestSpecs(t *testing.T) {
 	for name, api := range BuiltIn() {
 		spec := api.Spec()
 		if len(spec.SessionHeaders) != 1 || spec.SessionHeaders[0] != http.CanonicalHeaderKey(spec.SessionHeaders[0]) || len(spec.Auth) == 0 {
-			t.Errorf("%s has not exactly one canonical session header, or no auth: %+v", name, spec)
+			t.Errorf("%s does not have exactly one canonical session header, or has no auth: %+v", name, spec)
 		}
 		for _, step := range []Step{Check, Login, Logout} {
 			request := api.Request(step, Account{Username: "alice", Password: secret.New("x")})

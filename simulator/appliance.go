@@ -1,11 +1,11 @@
-// Package simulator simulates the appliances whose sessions the exporter probes:
+// Package simulator simulates some of the appliances whose sessions the exporter probes:
 // VMware HCX Manager (hcx, and hcx-hybridity on port 443) and the disaster-recovery
 // gateways (dr), over real TLS sockets, healthy or with configurable faults.
 //
 // An [Appliance] is an [http.Handler] with accounts, sessions that expire,
 // lockouts and [Fault] values: misbehavior as data. A [CA] serves it as a
-// [Server], which can be switched off. A [Fleet] is a set of such servers, each
-// with a short script, for demonstrations.
+// [Server], which can be switched off. A [Fleet] is a set of such servers for
+// demonstrations, some of which change according to a short script.
 //
 // Responses are as documented in the vendors' API pages. [Settings] selects and
 // documents the behavior that these pages leave open.

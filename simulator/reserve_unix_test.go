@@ -24,7 +24,7 @@ func TestOffReservesThePort(t *testing.T) {
 	for range 2 {
 		server.Off()
 		if err := listen(); !errors.Is(err, syscall.EADDRINUSE) {
-			t.Errorf("listening at the port of a server that is off: %v", err)
+			t.Errorf("listening on the port of a server that is off: %v", err)
 		}
 		if conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("connecting to a server that is off: %v, %v", conn, err)
@@ -36,6 +36,6 @@ func TestOffReservesThePort(t *testing.T) {
 	server.Off()
 	server.Close()
 	if err := listen(); err != nil {
-		t.Errorf("listening at the port of a server that is closed: %v", err)
+		t.Errorf("listening on the port of a server that is closed: %v", err)
 	}
 }

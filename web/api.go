@@ -140,7 +140,8 @@ type listQuery struct {
 	limit int // endpoints per page; 0: all on one page
 }
 
-// details are how many of an endpoint's last results and changes of state the list has.
+// details are the maximum numbers of recent results and of changes of state that are listed
+// for each endpoint.
 type details struct{ history, changes int }
 
 func parseListQuery(values url.Values) (q listQuery, err error) {

@@ -29,7 +29,7 @@ const scrapeTimeoutHeader = "X-Prometheus-Scrape-Timeout-Seconds"
 // time. A timeout below twice the offset is halved instead.
 const timeoutOffset = 500 * time.Millisecond
 
-var errTooManyWaiting = errors.New("too many requests are waiting for probes; raise the open-file limit (LimitNOFILE=, ulimit -n)")
+var errTooManyWaiting = errors.New("too many requests are waiting for probes; try again later, or raise the open-file limit (LimitNOFILE=, ulimit -n) if it is below 4096")
 
 // probe probes an endpoint of the configuration, or a target that only the request
 // names, and responds with its metrics: the multi-target exporter pattern.

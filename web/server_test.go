@@ -26,7 +26,7 @@ import (
 	"session_exporter/simulator/pipenet"
 )
 
-// testServer is a client of a server with at most maxTestConnections.
+// testServer is a server with at most maxTestConnections, together with a client of it.
 type testServer struct {
 	*http.Client
 	transport *http.Transport

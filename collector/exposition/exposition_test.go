@@ -194,7 +194,7 @@ func TestValues(t *testing.T) {
 	w.check(t)
 }
 
-// A family's labels sort before, between and after the target's. Values have any length.
+// A family's labels sort between and after the target's. Values have any length.
 func TestLabels(t *testing.T) {
 	long := strings.Repeat("0123456789", 7)
 	for _, own := range [][]string{{"b"}, {"d"}, {"f"}, {"b", "c1"}, {"d", "b"}, {"f", "d", "b"}, {"z", "y", "d", "b"}} {

@@ -62,8 +62,8 @@ func TestStrangeFiles(t *testing.T) {
 	}
 }
 
-// TestFilesUpToTheirLimit reads files of exactly the limit, through a symbolic link,
-// and one whose size the file system does not report.
+// TestFilesUpToTheirLimit reads a file of exactly the limit through a symbolic link, and a
+// file whose size the file system does not report.
 func TestFilesUpToTheirLimit(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(strings.Repeat("x", limit)), 0o600); err != nil {

@@ -82,8 +82,8 @@ func (m *model) event() {
 	}
 }
 
-// check counts the refusals of each secret between two acceptances of the account, and
-// all refusals within any 20 minutes without an acceptance.
+// check counts, within any 20 minutes without an acceptance of the account, the refusals of
+// each secret and all refusals.
 func (m *model) check() {
 	m.t.Helper()
 	d := m.directory

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// A quotation is the secret that one appliance quotes, and how.
+// A quotation specifies which secret one appliance quotes, and how.
 type quotation struct {
 	kind, part string // a name in canaryKinds, and one of its parts
 	mode       string // a key of canaryModes

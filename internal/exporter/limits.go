@@ -40,10 +40,10 @@ const (
 	maxClients    = 512
 )
 
-// limitsFor divides the files that the process may open: an eighth, at least minClients and
-// at most maxClients, for clients of our port, and spareFiles; of the rest, half for kept
-// connections and half for probes. So neither clients nor appliances that hang can make a
-// probe run out of files, which would be reported as `unreachable`.
+// limitsFor divides the files that the process may open. An eighth, but at least minClients
+// and at most maxClients, are for clients of our port, and spareFiles are set aside. Of the
+// rest, half are for kept connections and half for probes. So neither clients nor appliances
+// that hang can make a probe run out of files, which would be reported as `unreachable`.
 func limitsFor(files uint64) limits {
 	if files == 0 {
 		return limits{clients: maxClients}

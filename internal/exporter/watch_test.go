@@ -225,7 +225,8 @@ func TestDirectoriesThatCannotBeWatched(t *testing.T) {
 }
 
 // TestDirectoriesThatHang checks that a directory on an unavailable file system is waited
-// for and warned about once, and not watched. A directory with a link into it is watched.
+// for once per call instead of once per file, warned about once in all, and not watched. A
+// directory with a link into it is watched.
 func TestDirectoriesThatHang(t *testing.T) {
 	watcher, err := fsnotify.NewWatcher()
 	must(t, err)

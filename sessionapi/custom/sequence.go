@@ -196,7 +196,7 @@ func (s *sequence) collect(ev *evaluator, body any) (missing string, found bool)
 }
 
 // token returns the session that exists after the current response. partial is set for one
-// that lacks a part.
+// with a part that is missing or cannot be sent.
 func (s *sequence) token(valid bool) (token secret.Secret, partial bool) {
 	s.exists = s.exists || valid && s.sentPassword
 	if s.unsendable {

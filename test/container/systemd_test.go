@@ -51,10 +51,10 @@ func release(t *testing.T, clone string) string {
 // successor builds the package of a later commit, in a clone, and returns it.
 func successor(t *testing.T) string {
 	t.Helper()
-	clone, err := filepath.Abs(repository)
+	root, err := filepath.Abs(repository)
 	must(t, err)
-	tools := "BIN=" + clone + "/.bin"
-	clone = filepath.Join(t.TempDir(), "clone")
+	tools := "BIN=" + root + "/.bin"
+	clone := filepath.Join(t.TempDir(), "clone")
 	command(t, "git", "clone", "--quiet", repository, clone)
 	command(t, "env", "GIT_COMMITTER_DATE=2037-01-01T00:00:00Z", // later than that of the first package
 		"git", "-C", clone, "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgSign=false",

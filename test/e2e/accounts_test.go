@@ -16,7 +16,7 @@ const (
 	wrongB = canary + "wrong-b"
 )
 
-// suspended are the metrics of n endpoints whose logins are held back.
+// suspended returns the expected metrics of n endpoints whose logins are held back.
 func suspended(n int) want {
 	return want{`session_state{state="login_suspended"}`: float64(n), "session_login_suspended": float64(n)}
 }

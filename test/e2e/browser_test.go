@@ -166,7 +166,7 @@ func TestBrowserGone(t *testing.T) {
 	b.awaitText(t, "main", "No endpoints yet")
 	b.muteConsole()
 	stopInTime(t, x, os.Interrupt)
-	b.awaitText(t, "#stale", "No connection to the exporter")
+	b.awaitText(t, "#stale", "The page could not be updated")
 }
 
 // TestBrowserWithoutScript: searching, sorting, links and Probe now work without JavaScript.
@@ -346,7 +346,7 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.awaitText(t, "#notice", "Probed just now: ")
 }
 
-// TestBrowserAccessibility checks the pages with axe-core in light and dark mode and in two
+// TestBrowserAccessibility checks the pages with axe-core in light and dark mode, at two
 // widths: no serious or critical violations, and no horizontal scrolling.
 func TestBrowserAccessibility(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ type tab struct {
 func newTab(t *testing.T, site string) *tab {
 	t.Helper()
 	dir := t.TempDir()
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), // not the test's context, so that it stops in order
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), // the test's context would kill Chromium before the cleanup closes it
 		chromedp.ExecPath(chromium(t)),
 		chromedp.UserDataDir(filepath.Join(dir, "profile")),
 		chromedp.Env("HOME="+dir),

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// completions returns bash's completions of a line when Tab is pressed at its end, in a
-// directory.
+// completions returns what bash, in the directory folder, completes when Tab is pressed at the
+// end of a line.
 func completions(t *testing.T, folder, line string) []string {
 	t.Helper()
 	// Bash sets these variables when Tab is pressed. COMP_WORDBREAKS has its default.

@@ -83,8 +83,9 @@ func (a *attacker) checkUnused(t *testing.T) {
 
 var redirects = []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect}
 
-// TestRedirects: no redirect is followed, whatever its status, in response to logins, checks
-// and logouts: to another port, scheme or host, or to another path of the same appliance.
+// TestRedirects: a redirect in response to a login, check or logout is never followed,
+// whatever its status and whether it leads to another port, scheme or host, or to another
+// path of the same appliance.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	a := newAttacker(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")

@@ -204,8 +204,7 @@ func (x *exporter) until(t *testing.T, satisfied func(metrics) error) metrics {
 	return m
 }
 
-// probedAfter waits until the last probe of an endpoint is one that started after an
-// instant.
+// probedAfter waits until the endpoint's last probe started after the given instant.
 func (x *exporter) probedAfter(t *testing.T, endpoint string, instant time.Time) metrics {
 	t.Helper()
 	selector := fmt.Sprintf("session_last_probe_timestamp_seconds{endpoint=%q}", endpoint)

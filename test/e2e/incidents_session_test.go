@@ -80,8 +80,9 @@ func TestSessionExpires(t *testing.T) {
 			// Each probe finds that the session has been idle too long. A lifetime is about
 			// one interval of 4 s: less after a late login, and more before a late probe.
 			{name: "idle timeout", idle: 2 * time.Second, shortest: 2, longest: 7, expirations: 2},
-			// The appliance counts from when it has judged the login, and the exporter from
-			// its response. The first probe after the login, 4 s later, finds it alive.
+			// The lifetime begins when the appliance accepts the login; the exporter counts
+			// from the response. The first probe after the login, 4 s later, finds the session
+			// alive.
 			{name: "absolute lifetime", age: 7 * time.Second, shortest: 7 - 2, longest: 7 + 4 + slack.Seconds(), expirations: 1},
 		} {
 			t.Run(api.name+" "+end.name, func(t *testing.T) {

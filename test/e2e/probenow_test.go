@@ -28,7 +28,7 @@ endpoints:
 }
 
 // TestProbeNow: Probe now and Resume probe a repaired appliance immediately, in spite of the
-// back-off, but not before the time of its Retry-After.
+// back-off, but not before its Retry-After has passed.
 func TestProbeNow(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

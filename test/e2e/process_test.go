@@ -213,8 +213,8 @@ func eventually(t *testing.T, check func() error) {
 		if err == nil {
 			return
 		}
-		// A check that takes long is repeated less often, so that checking does not
-		// keep the machine busy.
+		// A slow check is repeated less often, so that checking does not keep the machine
+		// busy.
 		again := time.NewTimer(min(max(80*time.Millisecond, 5*time.Since(start)), time.Second))
 		select {
 		case <-again.C:

@@ -254,8 +254,8 @@ func TestEveryReloadOfABrokenFile(t *testing.T) {
 	}
 }
 
-// TestLifecycleFromElsewhere: a POST that a page on another site makes a visitor's browser
-// send is refused, and so is a GET.
+// TestLifecycleFromElsewhere: a POST request that another site's page sends through a
+// visitor's browser is refused, and so is any GET request.
 func TestLifecycleFromElsewhere(t *testing.T) {
 	t.Parallel()
 	x := serve(t, noEndpoints)

@@ -136,7 +136,8 @@ resources: [DEPLOY/%s]
 components: [DEPLOY/components/prometheus-operator, DEPLOY/components/%s]
 `
 
-// probeShardsKustomization has shards that Prometheus probes; each shard lists its own endpoints.
+// probeShardsKustomization has shards and a ScrapeConfig: Prometheus scrapes /probe for the
+// endpoints that each shard lists at /sd.
 const probeShardsKustomization = `
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization

@@ -14,8 +14,8 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// ambiguousNames are names of objects and files that YAML does not take for text if they are
-// not quoted.
+// ambiguousNames are names of objects and files that YAML reads as strings only if they are
+// quoted.
 var ambiguousNames = []string{"123", "1e3", "1.10", "0x10", "true", "null", "on", "y"}
 
 // TestAmbiguousNames: the chart quotes names that YAML would take for something else.

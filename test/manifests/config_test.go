@@ -40,8 +40,8 @@ func parse(t *testing.T, text string) settings {
 	return s
 }
 
-// checkConfig checks a configuration with the program. The paths of its secrets begin with
-// secrets.
+// checkConfig checks a configuration with the program. secrets is the prefix of the paths of
+// its secret files.
 func checkConfig(t *testing.T, program, text, secrets string) {
 	t.Helper()
 	folder := t.TempDir()

@@ -16,7 +16,7 @@ import (
 type load struct {
 	*setup
 	contender contender
-	next      atomic.Int64 // index of the next endpoint, before the modulus
+	requested atomic.Int64 // number of probes requested so far, which selects the endpoint
 }
 
 // workers is the number of concurrent requests of a load without an interval.
@@ -89,7 +89,7 @@ func (l *load) run(ctx context.Context, pid int) (mib float64, err error) {
 // probeNext requests a probe of the next endpoint. It returns no error if the window ends
 // meanwhile.
 func (l *load) probeNext(ctx context.Context) error {
-	i := int(l.next.Add(1)) % l.row.endpoints
+	i := int(l.requested.Add(1)) % l.row.endpoints
 	if err := get(ctx, scraper, l.probeOf(i), scrapeHeaders); ctx.Err() == nil {
 		return err
 	}

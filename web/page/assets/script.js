@@ -35,7 +35,7 @@
       if (!response.ok) throw new Error(response.statusText);
       fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     } catch {
-      if (number === requests) stale.textContent = "No connection to the exporter. Last update: " + lastResponse.toLocaleTimeString() + ".";
+      if (number === requests) stale.textContent = "The page could not be updated. Last update: " + lastResponse.toLocaleTimeString() + ".";
       return;
     }
     if (number !== requests) return;
