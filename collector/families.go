@@ -122,7 +122,7 @@ func sessionFamilies() []family {
 func loginFamilies() []family {
 	return []family{
 		{name: "session_logins_total", kind: counter, help: "Logins sent, including OAuth 2.0 token requests. A login counts once its request was written to a connection.", read: func(s *state, e *emitter) { e.emit(s.Logins) }},
-		{name: "session_login_failures_total", kind: counter, help: "Logins sent that did not establish a session.", read: func(s *state, e *emitter) { e.emit(s.LoginFailures) }},
+		{name: "session_login_failures_total", kind: counter, help: "Logins sent that failed.", read: func(s *state, e *emitter) { e.emit(s.LoginFailures) }},
 		{name: "session_logins_unanswered_total", kind: counter, help: "Logins sent without a response that reveals whether a session exists. Each may have left one on the appliance.", read: func(s *state, e *emitter) { e.emit(s.unanswered) }},
 		{name: "session_logouts_total", kind: counter, help: "Logouts accepted by the appliance.", read: func(s *state, e *emitter) { e.emit(s.Logouts) }},
 		{name: "session_logout_failures_total", kind: counter, help: "Sessions that were not logged out, because the logout was not accepted or could not be sent, or the API has none. Each may be left on the appliance.", read: func(s *state, e *emitter) { e.emit(s.logoutFailures) }},

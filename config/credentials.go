@@ -112,7 +112,7 @@ func (r *resolver) exchangedSecret(key strictyaml.Key, block *OAuth2, own secret
 	case block.GrantType.TakesToken():
 		wanted, unwanted = tokens, passwords
 	case r.firstSet(key, passwords) != "":
-		hint = ", or set its `grant_type: password`"
+		hint = ", or set its `grant_type` to password"
 	default:
 		hint = ", or set its `grant_type` to refresh_token or vcf_api_token"
 	}

@@ -17,7 +17,7 @@ import (
 	"session_exporter/secret"
 )
 
-// hcxHybridity is the session API of VMware HCX Manager's operations, on port 443, which
+// hcxHybridity is the session API of HCX Manager's operations API on port 443, which
 // PowerCLI and VMware's Terraform provider use. It has no logout, and no request for the
 // current session, so the check reads the site pairings.
 type hcxHybridity struct{}

@@ -49,7 +49,7 @@ func secondsOf(value string) (float64, bool) {
 	return duration.Seconds(), err == nil
 }
 
-// dateOf reads a date in the format of HTTP, with any zone, of mail (RFC 5322), or of
+// dateOf parses a date in the format of HTTP, of mail (RFC 5322, with any zone), or of
 // RFC 3339.
 func dateOf(value string) (time.Time, bool) {
 	date, err := http.ParseTime(value)

@@ -52,7 +52,7 @@ func (c *compiler) compileRequests() {
 		return
 	}
 	if logout.Path = cmp.Or(logout.Path, d.Login.Path); logout.Path == "" && len(d.Login.Steps) > 0 {
-		c.Require(at, "path", "needs a `path`, because the login has several")
+		c.Require(at, "path", "needs a `path`, because the login has several paths")
 	}
 	c.api.logout = []step{{request: c.compileRequest(at, logout.orMethod(http.MethodDelete), later), success: logout.Success}}
 	c.checkSuccess(at, logout.Success)

@@ -52,7 +52,7 @@ func checkCommands(t *testing.T, page string) {
 		if !strings.Contains(page, "\n.SS \""+escape.Replace(command)) {
 			t.Errorf("the page lacks the command %s", command)
 		}
-		for _, flag := range regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[\w.\[\]-]+)`).FindAllStringSubmatch(run(t, program, "help", command), -1) {
+		for _, flag := range regexp.MustCompile(`(?m)^ {2}(?:-\w,| {3}) (--[\w.\[\]-]+)`).FindAllStringSubmatch(run(t, program, "help", command), -1) {
 			if !strings.Contains(page, escape.Replace(flag[1])) {
 				t.Errorf("the page lacks the flag %s of %s", flag[1], command)
 			}
