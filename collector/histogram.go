@@ -36,8 +36,8 @@ var nativeBounds = func() (bounds [1 << nativeSchema]float64) {
 // of the memory of client_golang's, but needs a lock and accepts only durations. It exposes
 // the same as client_golang's, with two differences. It has no counterpart of
 // NativeHistogramMinResetDuration: with too many native buckets it always merges them, because
-// a reset would reset the classic ones too. Its native exemplars are those of the classic buckets, the last of each; client_golang selects ten
-// others.
+// a reset would reset the classic ones too. Its native exemplars are those of the classic
+// buckets, the last of each; client_golang selects ten others.
 type histogram struct {
 	operation string // the API's name of an operation ID, for exemplars; constant
 	created   int64  // Unix time in nanoseconds

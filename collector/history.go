@@ -15,10 +15,13 @@ const HistoryLength = 100
 
 // PastProbe is a completed probe.
 type PastProbe struct {
-	Start     time.Time
-	Duration  time.Duration
-	State     sessionapi.State
-	Attempted bool // whether a request was attempted, even without a connection
+	Start    time.Time
+	Duration time.Duration
+	State    sessionapi.State
+	// HasRequest reports whether there was a request other than a logout, even without a
+	// connection. Unlike probe.Result.Attempted, it includes a request of an earlier probe
+	// whose response came late.
+	HasRequest bool
 
 	// These are of the last request other than a logout.
 	Status int    // of its response, 0 for none
@@ -41,7 +44,7 @@ func (h *history) add(r *probe.Result) {
 	last, sent := r.Last()
 	status := int64(last.Status)
 	if !sent {
-		status = notAttempted
+		status = noRequest
 	}
 	p := last.Phases
 	for _, number := range []int64{
@@ -64,8 +67,8 @@ func (h *history) all() []PastProbe {
 	return all
 }
 
-// notAttempted is encoded in place of a status.
-const notAttempted = -1
+// noRequest is encoded in place of a status.
+const noRequest = -1
 
 // states lists all states. Only their indexes are encoded, and only in memory.
 var states = sessionapi.States()
@@ -118,7 +121,7 @@ func (d *decoder) past() PastProbe {
 		Code: d.text(),
 		OpID: d.text(),
 	}
-	p.Attempted, p.Status = p.Status != notAttempted, max(p.Status, 0)
+	p.HasRequest, p.Status = p.Status != noRequest, max(p.Status, 0)
 	return p
 }
 

@@ -21,11 +21,11 @@ func TestHistory(t *testing.T) {
 	var want []PastProbe
 	for i := range HistoryLength + 30 {
 		p := PastProbe{
-			Start:     begin.Add(time.Duration(i) * time.Minute),
-			Duration:  time.Duration(i) * time.Millisecond,
-			State:     sessionapi.States()[i%len(sessionapi.States())],
-			Attempted: true,
-			Status:    400 + i, Code: "CODE", OpID: operations[i%len(operations)],
+			Start:      begin.Add(time.Duration(i) * time.Minute),
+			Duration:   time.Duration(i) * time.Millisecond,
+			State:      sessionapi.States()[i%len(sessionapi.States())],
+			HasRequest: true,
+			Status:     400 + i, Code: "CODE", OpID: operations[i%len(operations)],
 			Phases: probe.Phases{Resolve: 1000, Connect: 2000, TLS: 3000, Processing: 4000, Transfer: 5000},
 		}
 		h.add(&probe.Result{
@@ -44,11 +44,11 @@ func TestHistory(t *testing.T) {
 func TestHistoryOfExtremes(t *testing.T) {
 	var h history
 	h.add(&probe.Result{State: sessionapi.LoginSuspended, Start: time.UnixMicro(1), Duration: 1000 * time.Hour})
-	if got := h.all()[0]; got.State != sessionapi.LoginSuspended || got.Attempted || got.Status != 0 || got.Duration < time.Hour {
+	if got := h.all()[0]; got.State != sessionapi.LoginSuspended || got.HasRequest || got.Status != 0 || got.Duration < time.Hour {
 		t.Errorf("%+v", got)
 	}
 	h.add(&probe.Result{State: sessionapi.Timeout, Steps: []probe.StepResult{{Step: sessionapi.Check}}})
-	if got := h.all()[1]; !got.Attempted || got.Status != 0 {
+	if got := h.all()[1]; !got.HasRequest || got.Status != 0 {
 		t.Errorf("without a response: %+v", got)
 	}
 }

@@ -148,7 +148,7 @@ func (t *target) setReplacement(prober Prober) {
 func (t *target) installNow(ctx context.Context) error {
 	switch err := t.acquire(ctx); {
 	case errors.Is(err, errClosed):
-		return nil // close has logged out of the session
+		return nil // close logs out of the session, and reports it if that fails
 	case err != nil:
 		return t.logoutTimeoutError()
 	}

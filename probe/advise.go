@@ -43,9 +43,9 @@ func advise(o *outcome, e *config.Endpoint) string {
 	case o.state == sessionapi.LoginSuspended:
 		return adviseSuspended(o, e.Credential)
 	case o.state == sessionapi.CredentialMissing && o.exchange != nil:
-		return "Provide or correct the file. It is read again at the next probe, without a restart."
+		return "Provide or correct the file. It is read again at the next probe."
 	case o.state == sessionapi.CredentialMissing && e.Credential.OAuth2 != nil && e.Credential.OAuth2.ClientSecret != (secret.Source{}):
-		return "Correct the source that the diagnosis names. Files are read again at the next probe, without a restart."
+		return "Correct the source that the diagnosis names. Files are read again at the next probe."
 	case o.state == sessionapi.CredentialMissing:
 		return put("the right secret", source)
 	case o.state == sessionapi.SessionExpired && e.Credential.OAuth2 != nil:
@@ -104,7 +104,11 @@ func adviseRejected(o *outcome, source secret.Source) string {
 	case source.Env != "":
 		update += " and restart the exporter"
 	}
-	return fmt.Sprintf("The password in %s is out of date, or the account is locked or disabled (the API doesn't say which). %s; unlock the account if necessary.", source, update)
+	unsaid := " (the API doesn't say which)"
+	if o.interpretation.AccountUnusable() {
+		unsaid = ""
+	}
+	return fmt.Sprintf("The password in %s is out of date, or the account is locked or disabled%s. %s; unlock the account if necessary.", source, unsaid, update)
 }
 
 // adviseUnreachable names the port, which a firewall may block.

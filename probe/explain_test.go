@@ -197,6 +197,7 @@ func TestAdviceAboutPasswordOrAccount(t *testing.T) {
 		{"invalid_grant", "The provided authorization grant (e.g., authorization code, resource owner credentials) or refresh token is invalid, expired, revoked.", false},
 		{"INVALID_CREDENTIALS", "", false},
 		{"USER_LOCKED_OUT", "", true},
+		{"", "Account locked: too many invalid password attempts", true},
 		{"", "Login failed: the account is locked", true},
 		{"", "Password expired", true},
 		{"invalid_grant", "Account disabled", true},

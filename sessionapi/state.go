@@ -99,7 +99,7 @@ var states = []StateInfo{
 		Advice:  "Check the appliance's session settings and health.",
 	},
 	{State: CredentialsRejected, Verdict: Refused, Kind: KindRefused, InResponse: true, Runbook: "SessionCredentialsRejected", Meaning: "The login was refused."},
-	{State: LoginSuspended, Kind: KindHeld, Runbook: "SessionLoginSuspended", Meaning: "The login was held back; the password was not sent."},
+	{State: LoginSuspended, Kind: KindHeld, Runbook: "SessionLoginSuspended", Meaning: "The login was held back; the secret was not sent."},
 	{State: CredentialMissing, Kind: KindTrouble, Runbook: "SessionCredentialMissing", Meaning: "The secret cannot be read or is empty; nothing was sent."},
 	{
 		State: RateLimited, Kind: KindTrouble, InResponse: true, Runbook: "SessionRateLimited",

@@ -26,6 +26,8 @@ var (
 	// authorization server calls invalid instead.
 	wrongSecret = regexp.MustCompile(`(wrong|incorrect|invalid|bad) (the )?(auth\w* )?(credential|password|pass ?phrase|pass ?code|user)` +
 		`|(credential|password|pass ?phrase|pass ?code|user ?name|user|grant|token)s? (\w+ ){0,3}?(wrong|incorrect|invalid|not valid|not correct|mismatch|not match)`)
+	// wrongAttempts matches the reason why an account is locked.
+	wrongAttempts = regexp.MustCompile(`(wrong|incorrect|invalid|bad|failed) (\w+ ){1,2}?attempts?`)
 	// notAllowed matches words about an account that lacks a permission.
 	notAllowed = regexp.MustCompile(`privilege|permission|entitle|(insufficient|missing|lack\w*|no) (access )?(right|role|scope)`)
 	// unexplained matches words of a refusal without a reason.
@@ -54,7 +56,9 @@ func (in *Interpretation) AccountUnusable() bool { return unusable.MatchString(i
 
 // SecretWrong reports whether a refusal says that the username or the password is, or may be,
 // wrong. Some APIs say both: "credentials incorrect or account locked".
-func (in *Interpretation) SecretWrong() bool { return wrongSecret.MatchString(in.words()) }
+func (in *Interpretation) SecretWrong() bool {
+	return wrongSecret.MatchString(wrongAttempts.ReplaceAllString(in.words(), ""))
+}
 
 // HasCode reports whether the response has an error code that says more than its status.
 func (in *Interpretation) HasCode(status int) bool {

@@ -103,7 +103,7 @@ func TestEndpointPageWithoutChart(t *testing.T) {
 	s.add("a", &probe.Result{State: sessionapi.LoginSuspended, Duration: 5 * time.Second}) // it waited for its permit
 	var captions []string
 	page := openPage(t, s.handler(t), "/endpoints/a")
-	if history := page.withID("history").text(); strings.Contains(history, "Duration") || !strings.HasSuffix(history, "The login was held back; the password was not sent.") {
+	if history := page.withID("history").text(); strings.Contains(history, "Duration") || !strings.HasSuffix(history, "The login was held back; the secret was not sent.") {
 		t.Errorf("history %q", history)
 	}
 	for _, p := range page.all("p", "class") {
@@ -210,7 +210,7 @@ func TestEndpointPageHistory(t *testing.T) {
 			}
 		}
 		want := []string{
-			"login_suspended ×2 for 20 min The login was held back; the password was not sent.",
+			"login_suspended ×2 for 20 min The login was held back; the secret was not sent.",
 			"credentials_rejected for 10 min , until 20 min ago 401 INVALID_CREDENTIALS",
 			"valid for 10 min , until 30 min ago",
 		}

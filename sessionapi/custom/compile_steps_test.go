@@ -60,6 +60,23 @@ func TestStepsMasked(t *testing.T) {
 	}
 }
 
+// A literal beside a variable, or with an escaped $, is masked in a header; a scheme is not.
+func TestHeadersOfStepsMasked(t *testing.T) {
+	d := Definition{Check: checkDefinition{requestsDefinition: requestsDefinition{Steps: []stepDefinition{{Headers: map[string]string{
+		"authorization": "Bearer $access", "x-csrf": "$csrf", "referer": "$origin/api/login/",
+	}}, {Headers: map[string]string{
+		"authorization": "Bearer pa$$word", "cookie": "correct-horse-battery:$user", "x-key": "k3y-of-app-$user",
+	}}}}}}
+	masked := d.Masked()
+	for i, step := range masked.Check.Steps {
+		for name, value := range step.Headers {
+			if shown := value != secret.Masked; shown != (i == 0) {
+				t.Errorf("%s: %s is shown as %s", name, d.Check.Steps[i].Headers[name], value)
+			}
+		}
+	}
+}
+
 // A login option may have the name of a variable. In a body, that name means the option; in a
 // header, `$origin` is the endpoint's origin.
 func TestOptionsNamedLikeVariables(t *testing.T) {

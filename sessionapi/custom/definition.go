@@ -3,6 +3,7 @@ package custom
 import (
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 
 	"session_exporter/internal/strictyaml"
@@ -138,21 +139,31 @@ func (d requestsDefinition) masked() requestsDefinition {
 	return d
 }
 
+// authScheme matches what is left of "$token" or "Bearer $token" without the variable.
+var authScheme = regexp.MustCompile(`^([A-Za-z]+ )?$`)
+
 // maskHeaders masks the headers whose values may be secrets. literals returns a value without
-// its variables. If ordinary words are left, as in "Bearer $token", the value is no secret.
+// its variables.
 func maskHeaders(headers map[string]string, literals func(value string) string) map[string]string {
 	masked := maps.Clone(headers)
 	for name, value := range masked {
 		text := literals(value)
-		if (text == value || secret.MayBeSecret(text)) && sessionapi.SecretHeader(name, text) {
+		if sessionapi.SecretHeader(name, text) && (text == value || !authScheme.MatchString(text)) {
 			masked[name] = secret.Masked
 		}
 	}
 	return masked
 }
 
-// literals returns a text without its variables.
-func literals(text string) string { return variables.ReplaceAllString(text, "") }
+// literals returns a text without its variables. The escape $$ is not one.
+func literals(text string) string {
+	return variables.ReplaceAllStringFunc(text, func(variable string) string {
+		if variable == "$$" {
+			return variable
+		}
+		return ""
+	})
+}
 
 // maskText masks a text whose literals may be secrets.
 func maskText(text string) string {

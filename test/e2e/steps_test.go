@@ -87,7 +87,7 @@ func TestFormLogin(t *testing.T) {
 	definition, _, _ := strings.Cut(document(t, "../sessionapi/catalogue/awx.yml"), "\ncredentials:")
 	configuration := func(secret string) string {
 		return fmt.Sprintf(`%s
-global: {interval: 2s, timeout: 2s}
+global: {interval: 4s, timeout: 4s}
 modules: {m: {api: awx, auth: login, tls_config: {ca_file: %q}, expect: {username: %s, roles: [superuser]}}}
 credentials: {account: {username: %s, password_file: %q}}
 endpoints: [{name: a, url: %q, module: m, credential: account}]

@@ -91,7 +91,7 @@ func newSpark(history []collector.PastProbe, shared *scale) spark {
 	var path strings.Builder
 	drawing := false
 	for i, past := range history {
-		if past.Attempted {
+		if past.HasRequest {
 			x := float64(stripLength-len(history)+i)*(sparkWidth-2)/(stripLength-1) + 1
 			y := (sparkHeight-2)*(1-shared.position(past.Duration)) + 1
 			if drawing {
@@ -100,7 +100,7 @@ func newSpark(history []collector.PastProbe, shared *scale) spark {
 				fmt.Fprintf(&path, "M%.1f %.1fh0.01", x, y) // h0.01 makes a single point visible
 			}
 		}
-		drawing = past.Attempted
+		drawing = past.HasRequest
 	}
 	return spark{sparkWidth, sparkHeight, path.String(), fmt.Sprintf("latency from %s to %s", FormatLatency(shortest), FormatLatency(longest))}
 }
@@ -141,7 +141,7 @@ func sharedScale(statuses []collector.Status) *scale {
 func latencyRange(history []collector.PastProbe) (shortest, longest time.Duration, sent int) {
 	shortest = math.MaxInt64
 	for _, past := range history {
-		if past.Attempted {
+		if past.HasRequest {
 			shortest, longest = min(shortest, past.Duration), max(longest, past.Duration)
 			sent++
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 func past(state sessionapi.State, took time.Duration) collector.PastProbe {
-	return collector.PastProbe{State: state, Duration: took, Attempted: true}
+	return collector.PastProbe{State: state, Duration: took, HasRequest: true}
 }
 
 // heldBack returns a probe that sent nothing, but may have waited.

@@ -70,7 +70,7 @@ func newChart(status *collector.Status) *chart {
 	for i, past := range history {
 		b := bar{X: percent(slots-len(history)+i, slots), Width: fmt.Sprintf("%.2f%%", 75/float64(slots)), Kind: kinds[i], Height: minBarHeight}
 		took := "nothing was sent"
-		if past.Attempted {
+		if past.HasRequest {
 			took = FormatLatency(past.Duration)
 			b.Height = max(minBarHeight, heightOf(axis.position(past.Duration)))
 		}
