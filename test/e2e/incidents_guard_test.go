@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"session_exporter/simulator"
 )
@@ -68,6 +69,7 @@ func TestOneApplianceRefusesTheSharedAccount(t *testing.T) {
 	}
 	bad := newHCX(t, withAccount(newPassword))
 	endpoints := strings.Replace(many(good...), good[0].url, bad.url, 1) // that of e0
+	begin := time.Now()
 	x := watch(t, `
 credentials:
   account: {username: %s, password_file: %q}
@@ -90,8 +92,12 @@ endpoints:
 	if attempts, refusals := total(good); attempts != 198 || refusals != 0 {
 		t.Errorf("%d logins, %d refused where the password is right, want 198 and none", attempts, refusals)
 	}
-	if stats := bad.Stats(); stats.Refusals != 1 || stats.Attempts != 1 {
-		t.Errorf("the appliance that refuses has seen %+v", stats)
+	most := 1
+	if time.Since(begin) > 50*time.Second {
+		most = 2 // the password, which the others accepted, is tried once more after 50 s
+	}
+	if stats := bad.Stats(); stats.Refusals < 1 || stats.Refusals > most || stats.Attempts != stats.Refusals {
+		t.Errorf("the appliance that refuses has seen %+v, want 1 to %d refused logins", stats, most)
 	}
 }
 
