@@ -23,7 +23,7 @@ const maxIdle = 256
 
 // startBatch is how many probes are started before other goroutines run. If many are due
 // and each has to connect and log in, at startup or after a network failure, they use all
-// processors for a while. If all were started at once, a scrape would be preempted every
+// processors for a while. If all were started together, a scrape would be preempted every
 // 10 ms and then wait for all of them, and half of the probes would time out.
 const startBatch = 16
 

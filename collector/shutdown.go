@@ -14,7 +14,7 @@ import (
 const shutdownTimeout = 3500 * time.Millisecond
 
 // closesPerHost is how many concurrent logouts one host gets. If it had a thousand new
-// connections to accept at once, all of them would be too late.
+// connections to accept at the same time, all of them would be too late.
 const closesPerHost = 100
 
 // sessionMayBeLeft is the log message of a logout that failed.

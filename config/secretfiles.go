@@ -17,12 +17,8 @@ import (
 // maxPEMSize is the size in bytes above which a file of certificates or keys is rejected.
 const maxPEMSize = 1 << 20
 
-// credentialsVariable is the environment variable with the directory of a service's
-// credentials (systemd.exec(5)), and credentialsDirectory the beginning of a path below it.
-const (
-	credentialsVariable  = "CREDENTIALS_DIRECTORY"
-	credentialsDirectory = "${" + credentialsVariable + "}/"
-)
+// credentialsDirectory is the beginning of a path below systemd's directory of credentials.
+const credentialsDirectory = "${" + secret.CredentialsVariable + "}/"
 
 // absolute returns the path of a file that a key names, which may be relative to the
 // directory of the configuration file with that key, or below systemd's directory of
@@ -32,7 +28,7 @@ func (r *resolver) absolute(key strictyaml.Key, file string) string {
 		return ""
 	}
 	if name, ok := strings.CutPrefix(file, credentialsDirectory); ok {
-		if dir := os.Getenv(credentialsVariable); dir != "" {
+		if dir := os.Getenv(secret.CredentialsVariable); dir != "" {
 			return filepath.Join(dir, name)
 		}
 	}
@@ -78,8 +74,8 @@ func (r *resolver) checkSecret(key strictyaml.Key, file string, source secret.So
 // be a secret in the wrong place.
 func fileProblem(file string, err error) string {
 	credential := strings.HasPrefix(file, credentialsDirectory)
-	if credential && os.Getenv(credentialsVariable) == "" {
-		return credentialsVariable + " is not set: systemd sets it for a service with credentials"
+	if credential && os.Getenv(secret.CredentialsVariable) == "" {
+		return secret.CredentialsVariable + " is not set: systemd sets it for a service with credentials"
 	}
 	text := "cannot read this file: " + boundedfile.Reason(err).Error()
 	if errors.Is(err, fs.ErrNotExist) && !credential && !filepath.IsAbs(file) {

@@ -163,7 +163,7 @@ func (r *resolver) warnOfDuplicates(endpoints []*Endpoint) {
 	}
 }
 
-// dataLink is the link through which Kubernetes replaces all files of a volume at once.
+// dataLink is the link through which Kubernetes replaces all files of a volume atomically.
 const dataLink = "..data"
 
 // belowDataLink reports whether Kubernetes manages a file's volume: the file, or a link

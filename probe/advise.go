@@ -104,11 +104,11 @@ func adviseRejected(o *outcome, source secret.Source) string {
 	case source.Env != "":
 		update += " and restart the exporter"
 	}
-	unsaid := " (the API doesn't say which)"
+	doubt := " (the API doesn't say which)"
 	if o.interpretation.AccountUnusable() {
-		unsaid = ""
+		doubt = ""
 	}
-	return fmt.Sprintf("The password in %s is out of date, or the account is locked or disabled%s. %s; unlock the account if necessary.", source, unsaid, update)
+	return fmt.Sprintf("The password in %s is out of date, or the account is locked or disabled%s. %s; unlock the account if necessary.", source, doubt, update)
 }
 
 // adviseUnreachable names the port, which a firewall may block.

@@ -215,7 +215,7 @@ func TestForgottenConnections(t *testing.T) {
 	})
 }
 
-// After a 101, the connection is closed. What follows is not a body, and the request's
+// After a 101, the connection is closed. Another protocol follows, not a body, and the request's
 // deadline would not apply to it.
 func TestUpgradeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

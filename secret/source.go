@@ -82,13 +82,17 @@ func (s Source) Same(other Source) bool {
 	return s.File == other.File && s.Env == other.Env && s.Inline.Equal(other.Inline)
 }
 
-// credentialsRoot has systemd's copies of the credentials of system services (systemd.exec(5)).
+// CredentialsVariable is the environment variable with the directory of a service's
+// credentials (systemd.exec(5)).
+const CredentialsVariable = "CREDENTIALS_DIRECTORY"
+
+// credentialsRoot has systemd's copies of the credentials of system services.
 const credentialsRoot = "/run/credentials/"
 
 // IsCopy reports whether File is the copy of a credential that systemd makes when a service
 // starts. A change of the original has no effect until then.
 func (s Source) IsCopy() bool {
-	own := os.Getenv("CREDENTIALS_DIRECTORY") // of a user's service, elsewhere
+	own := os.Getenv(CredentialsVariable) // of a user's service, elsewhere
 	return strings.HasPrefix(s.File, credentialsRoot) || own != "" && strings.HasPrefix(s.File, own+"/")
 }
 

@@ -50,7 +50,7 @@ func (p *quietPipe) Write(text []byte) (int, error) {
 }
 
 // await returns the result of read, which reads from a terminal or a pipe. When ctx is done,
-// await returns an error immediately, and read, which cannot be interrupted, goes on.
+// await returns an error immediately. read cannot be interrupted, and continues.
 func await(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	var text []byte
 	var err error

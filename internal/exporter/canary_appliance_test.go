@@ -105,7 +105,7 @@ var canaryModes = map[string]func(w http.ResponseWriter, quote string){
 // mostOf returns the first 60 % of a text.
 func mostOf(text string) string { return text[:len(text)*6/10] }
 
-// respondQuoting responds with an error in the formats of all APIs at once.
+// respondQuoting responds with an error in the formats of all APIs in one body.
 func respondQuoting(w http.ResponseWriter, status int, quote string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -19,7 +19,7 @@ type dish struct {
 	Vegan bool `yaml:"vegan"`
 }
 
-// All problems are found at once. Errors never quote a value, and a key only if it
+// All problems are found in one pass. Errors never quote a value, and a key only if it
 // looks like a word or, in a named block, like a name.
 func TestAllProblemsAtOnce(t *testing.T) {
 	const text = `

@@ -22,7 +22,7 @@ func suspended(n int) want {
 }
 
 // TestPasswordChangedAndSessionsDropped: the password is changed and all sessions are dropped,
-// so that all endpoints send the old password at once. Each refusal takes 1 s. The guard permits
+// so that all endpoints send the old password concurrently. Each refusal takes 1 s. The guard permits
 // another login if a refusal takes 5 s, so a busy machine has 4 s of slack.
 func TestPasswordChangedAndSessionsDropped(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,7 +77,7 @@ func TestDocumentedFlags(t *testing.T) {
 }
 
 // TestDocumentedPrometheus checks every scrape configuration and every query of the pages in
-// docs, including the runbooks, with promtool.
+// docs and its directories with promtool.
 func TestDocumentedPrometheus(t *testing.T) {
 	t.Parallel()
 	promtool, dir := tool(t, "promtool"), t.TempDir()
@@ -87,21 +88,17 @@ func TestDocumentedPrometheus(t *testing.T) {
 			t.Errorf("%v: %s\nin:\n%s", err, output, text)
 		}
 	}
-	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runbooks, err := filepath.Glob(filepath.Join("..", "..", "docs", "runbooks", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	configs, queries := 0, 0
-	for _, name := range append(pages, runbooks...) {
-		text, err := os.ReadFile(name)
+	var pages []string
+	for _, pattern := range []string{"*.md", "*/*.md"} {
+		found, err := fs.Glob(os.DirFS(filepath.Join("..", "..", "docs")), pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
-		page := string(text)
+		pages = append(pages, found...)
+	}
+	configs, queries := 0, 0
+	for _, name := range pages {
+		page := document(t, name)
 		for _, block := range blocks(page, "yaml") {
 			if strings.HasPrefix(block, "scrape_configs:") {
 				configs++

@@ -184,7 +184,7 @@ func (m metrics) check(t *testing.T, wanted want) {
 	}
 }
 
-// await waits until all of the metrics have the expected values at once.
+// await waits for a scrape in which all of the metrics have the expected values.
 func (x *exporter) await(t *testing.T, wanted want) metrics {
 	t.Helper()
 	return x.until(t, func(m metrics) error { return m.differ(wanted) })

@@ -169,8 +169,8 @@ func holdOpen(address, sent string, encrypted bool, stopped <-chan struct{}, ope
 	}
 }
 
-// TestProbesOfABlackHole: from an exporter with an open-file limit of 256, probes of 240
-// targets that hang are requested at once. None is reported as unreachable, the configured endpoint is
+// TestProbesOfABlackHole: an exporter with an open-file limit of 256 gets concurrent requests for
+// probes of 240 targets that hang. None is reported as unreachable, the configured endpoint is
 // probed on time, and /metrics responds meanwhile.
 func TestProbesOfABlackHole(t *testing.T) {
 	t.Parallel()

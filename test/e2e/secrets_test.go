@@ -143,7 +143,7 @@ var failureModes = map[string]func(w http.ResponseWriter, r *http.Request, quote
 	},
 }
 
-// respondQuoting responds with the error of every API at once.
+// respondQuoting responds with an error in the formats of all APIs in one body.
 func respondQuoting(w http.ResponseWriter, status int, quote string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
