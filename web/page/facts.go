@@ -141,7 +141,7 @@ func counterFacts(s *collector.Status) []fact {
 		{Name: "Logins", Text: number(s.Logins)},
 		{Name: "Failed logins", Text: number(s.LoginFailures)},
 		{Name: "Logouts", Text: number(s.Logouts)},
-		{Name: "Sessions terminated by the appliance", Text: number(s.Expirations)},
+		{Name: "Sessions ended by the appliance", Text: number(s.Expirations)},
 	}
 }
 
